@@ -1,0 +1,114 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { KafkaAdmin } from '../src/kafka/admin.ts';
+import { KafkaConnection } from '../src/kafka/client.ts';
+import { kafkaOptions } from '../src/kafka/options.ts';
+import { PlainProducer } from '../src/kafka/plain-producer.ts';
+import { createLog } from '../src/telemetry/log.ts';
+import { createRunFolder } from '../test/support/cache.ts';
+import { uniqueName } from '../test/support/names.ts';
+import { runPenstock } from '../test/support/penstock.ts';
+import { type KafkaCluster, startKafka } from '../test/support/servers/kafka.ts';
+
+/** What a case needs of the ingest side. */
+export interface BedOptions {
+  readonly partitions: number;
+  readonly delivery: 'exactly_once' | 'at_least_once';
+  readonly relabel?: readonly unknown[];
+  readonly cacheMib?: number;
+  readonly nodes?: readonly { readonly name: string; readonly url: string }[];
+}
+
+/** One request for the ingest topic. */
+export interface BenchRequest {
+  readonly value: Buffer;
+  readonly partition: number;
+}
+
+const TASKS = 32;
+/** Bytes of one send: kafkajs does not split. */
+const SEND_BYTES = 512 * 1024;
+
+/** A real Kafka, and topics and configurations of their own for each case. */
+export class Bed {
+  readonly #kafka: KafkaCluster;
+  readonly connection: KafkaConnection;
+  readonly admin: KafkaAdmin;
+
+  private constructor(kafka: KafkaCluster) {
+    this.#kafka = kafka;
+    this.connection = new KafkaConnection(
+      kafkaOptions.parse({ brokers: kafka.brokers }),
+      createLog('silent', 'bench'),
+    );
+    this.admin = new KafkaAdmin(this.connection);
+  }
+
+  static async start(): Promise<Bed> {
+    return new Bed(await startKafka({ name: 'bench', own: true }));
+  }
+
+  get kafkaPid(): number {
+    return this.#kafka.node(0).pid;
+  }
+
+  /** A configuration with topics that nobody else uses; the topics exist afterwards. */
+  async prepare(options: BedOptions): Promise<{ configFile: string; raw: string; tasks: string }> {
+    const folder = createRunFolder('bench');
+    const raw = uniqueName('raw');
+    const tasks = uniqueName('tasks');
+    const configFile = path.join(folder, 'penstock.yml');
+    const config = {
+      kafka: { brokers: this.#kafka.brokers },
+      ingest: {
+        topic: raw,
+        dead_topic: uniqueName('dead'),
+        group: uniqueName('group'),
+        delivery: options.delivery,
+        series_cache_bytes: `${options.cacheMib ?? 512}MiB`,
+      },
+      routes: [
+        {
+          name: 'all',
+          relabel: options.relabel ?? [],
+          task: { labels: ['service', 'namespace'], count: TASKS },
+          topic: tasks,
+        },
+      ],
+      ...(options.nodes === undefined
+        ? {}
+        : { nodes: options.nodes, drain: { node: options.nodes[0]?.name } }),
+      topics: { replication_factor: 1, raw: { partitions: options.partitions } },
+    };
+    writeFileSync(configFile, JSON.stringify(config));
+    const { code, stderr } = await runPenstock(['topics', 'apply'], { configFile });
+    if (code !== 0) throw new Error(`penstock topics apply failed: ${stderr}`);
+    return { configFile, raw, tasks };
+  }
+
+  /** Writes requests to the ingest topic, in order within each partition. */
+  async fill(topic: string, requests: Iterable<BenchRequest>): Promise<void> {
+    const producer = new PlainProducer(this.connection);
+    let waiting: BenchRequest[] = [];
+    let bytes = 0;
+    const send = async () => {
+      const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' };
+      const timestamp = Date.now();
+      await producer.send(waiting.map((request) => ({ ...request, topic, key: null, headers, timestamp })));
+      waiting = [];
+      bytes = 0;
+    };
+    for (const request of requests) {
+      waiting.push(request);
+      bytes += request.value.length;
+      if (bytes >= SEND_BYTES) await send();
+    }
+    if (waiting.length > 0) await send();
+    await producer.close();
+  }
+
+  async close(): Promise<void> {
+    await this.admin.close();
+    await this.#kafka.close();
+  }
+}

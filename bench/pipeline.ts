@@ -1,0 +1,198 @@
+import { parseArgs } from 'node:util';
+import { Pipeline, type PipelineRoute, type SourceRecord } from '../src/pipeline.ts';
+import { compileRoute } from '../src/route.ts';
+import { compress, uncompress } from '../src/wire/snappy.ts';
+import { generateWriteRequests } from './generate-series.ts';
+
+/**
+ * The pipeline alone, without Kafka: CPU time of the process per sample.
+ *
+ *     node bench/pipeline.ts [--json] [--series 2000,100000] [--samples 4000000]
+ */
+const { values: args } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    series: { type: 'string', default: '2000,100000' },
+    samples: { type: 'string', default: '4000000' },
+    'cache-mb': { type: 'string', default: '2048' },
+  },
+});
+
+interface Result {
+  readonly case: string;
+  readonly series: number;
+  readonly samples: number;
+  /** CPU time, user and system, in µs a sample. */
+  readonly us: number;
+  readonly snappyUs: number;
+  readonly recordBytes: number;
+  readonly residentMb: number;
+  readonly predicted: number;
+}
+
+/** Requests that go into one flush: about what a commit interval brings. */
+const REQUESTS_PER_FLUSH = 100;
+const TASKS = 32;
+
+/** One route with hash 1 as DESIGN has it. */
+export function benchRoute(relabel: readonly Readonly<Record<string, unknown>>[] = []): PipelineRoute {
+  const { route, problems } = compileRoute(
+    {
+      name: 'all',
+      match: [],
+      dialect: 'victoriametrics',
+      relabel,
+      task: { labels: ['service', 'namespace'], count: TASKS, spread: 1, hash: 'jump', label: 'stream_task_id' },
+      topic: 'metrics.tasks.all',
+      partitions: TASKS,
+    },
+    0,
+  );
+  if (!route) throw new Error(problems.map(({ message }) => message).join('; '));
+  return route;
+}
+
+/** Rules as people have them: a filter, a label taken apart with a regular expression, labels removed, one added. */
+const FOUR_RULES = [
+  { action: 'drop', source_labels: ['__name__'], regex: 'go_.*|process_.*' },
+  { source_labels: ['pod'], regex: '(.+)-[^-]+-[^-]+', target_label: 'workload', replacement: '$1' },
+  { action: 'labeldrop', regex: 'node|instance' },
+  { source_labels: ['zone'], regex: '(.*)[a-z]', target_label: 'region', replacement: '$1' },
+];
+
+function record(value: Buffer, timestamp: number): SourceRecord {
+  return { value, headers: {}, timestamp, topic: 'metrics.raw', partition: 0, offset: 0n };
+}
+
+function makePipeline(routes: readonly PipelineRoute[]): Pipeline {
+  const cacheBytes = Number(args['cache-mb']) * 1024 * 1024;
+  return new Pipeline({
+    routes,
+    cacheBytes,
+    maxRecordBytes: () => 1_000_000,
+    tenantHeaders: ['X-Scope-OrgID'],
+  });
+}
+
+/** CPU time of this process in µs. */
+function cpu(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
+/** All series known: scrapes of the same series again and again. */
+function warm(series: number): Result {
+  // Two scrapes in turn, so that values differ; more would only need more memory.
+  const scrapes = [0, 1].map((scrape) =>
+    [...generateWriteRequests({ series, scrape })].map(({ value }) => value),
+  );
+  const pipeline = makePipeline([benchRoute()]);
+  const step = pipeline.begin();
+  const most = Number(args.samples);
+  let recordBytes = 0;
+  const round = (values: readonly Buffer[]) => {
+    let pending = 0;
+    for (const value of values) {
+      step.process(record(value, 0));
+      if (++pending % REQUESTS_PER_FLUSH === 0)
+        for (const out of step.flush().records) recordBytes += out.value.length;
+    }
+  };
+  const warmUp = Math.max(2, Math.ceil(400_000 / series));
+  for (let i = 0; i < warmUp; i++) round(scrapes[i % 2]!);
+  step.flush();
+  const before = pipeline.cacheStats;
+  recordBytes = 0;
+  // A block of requests that is long enough to time, whatever the number of series.
+  let samples = 0;
+  const block = series >= 200_000 ? 1 : Math.ceil(200_000 / series);
+  const values = [0, 1].map((i) => Array.from({ length: block }, () => scrapes[i]!).flat());
+  const start = cpu();
+  for (let i = 0; samples < most; i++) {
+    round(values[i % 2]!);
+    samples += series * block;
+  }
+  for (const out of step.flush().records) recordBytes += out.value.length;
+  const us = (cpu() - start) / samples;
+  const residentMb = process.memoryUsage.rss() / 2 ** 20;
+  const after = pipeline.cacheStats;
+  return {
+    case: 'warm',
+    series,
+    samples,
+    us,
+    snappyUs: snappyCost(scrapes[0]!, pipeline),
+    recordBytes: recordBytes / samples,
+    residentMb,
+    predicted: (after.predicted - before.predicted) / samples,
+  };
+}
+
+/** What snappy alone takes of it: the same bodies uncompressed, the same outputs compressed. */
+function snappyCost(values: readonly Buffer[], pipeline: Pipeline): number {
+  const some = values.slice(0, REQUESTS_PER_FLUSH);
+  const step = pipeline.begin();
+  let samples = 0;
+  for (let i = 0; i < REQUESTS_PER_FLUSH; i++) step.process(record(some[i % some.length]!, 0));
+  const { records, counts } = step.flush();
+  samples = counts.samples;
+  const bodies = records.map(({ value }) => uncompress(value, 2 ** 30));
+  const rounds = 10;
+  const start = cpu();
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < REQUESTS_PER_FLUSH; i++) uncompress(some[i % some.length]!, 2 ** 30);
+    for (const body of bodies) compress(body);
+  }
+  return (cpu() - start) / samples / rounds;
+}
+
+/** Every series new. */
+function cold(name: string, routes: readonly PipelineRoute[]): Result {
+  const series = 100_000;
+  const warmUp = [...generateWriteRequests({ series, seed: 2 })];
+  const requests = [...generateWriteRequests({ series, seed: 3 })];
+  const pipeline = makePipeline(routes);
+  const step = pipeline.begin();
+  for (const { value } of warmUp) step.process(record(value, 0));
+  step.flush();
+  const start = cpu();
+  for (const { value } of requests) step.process(record(value, 0));
+  const { records } = step.flush();
+  const us = (cpu() - start) / series;
+  const recordBytes = records.reduce((sum, { value }) => sum + value.length, 0) / series;
+  const residentMb = process.memoryUsage.rss() / 2 ** 20;
+  return {
+    case: name,
+    series,
+    samples: series,
+    us,
+    snappyUs: Number.NaN,
+    recordBytes,
+    residentMb,
+    predicted: 0,
+  };
+}
+
+const results: Result[] = [];
+for (const series of args.series.split(',').map(Number)) results.push(warm(series));
+results.push(cold('cold, no rules', [benchRoute()]));
+results.push(cold('cold, 4 rules', [benchRoute(FOUR_RULES)]));
+
+if (args.json) console.log(JSON.stringify({ benchmark: 'pipeline', node: process.version, results }));
+else {
+  console.log(
+    'CPU µs a sample; 2,000 series a request, 12 labels, 1 sample each, 32 tasks, one route without rules',
+  );
+  console.table(
+    results.map((result) => ({
+      case: result.case,
+      series: result.series,
+      samples: result.samples,
+      'µs/sample': Number(result.us.toFixed(3)),
+      'of which snappy': Number(result.snappyUs.toFixed(3)),
+      'bytes out/sample': Math.round(result.recordBytes),
+      'resident MB': Math.round(result.residentMb),
+      predicted: Number(result.predicted.toFixed(4)),
+    })),
+  );
+}

@@ -1,0 +1,102 @@
+#!/usr/bin/env node
+import { DONE, reportError, WRONG_USAGE } from './commands/command.ts';
+import { version } from './commands/version.ts';
+import { expectedName } from './config/nearest.ts';
+import { ConfigError } from './model/errors.ts';
+
+type Run = (argv: string[]) => Promise<number>;
+
+interface Command {
+  readonly summary: string;
+  /** Imports the command's module: a command pays for its own dependencies only. */
+  readonly load: () => Promise<Run>;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  worker: {
+    summary: 'ingest topic ▸ task topics',
+    load: async () => (await import('./commands/worker.ts')).run,
+  },
+  drain: {
+    summary: 'task partitions of one vmagent ▸ that vmagent',
+    load: async () => (await import('./commands/drain.ts')).run,
+  },
+  topics: {
+    summary: 'plan | apply: the topics that the configuration needs',
+    load: async () => (await import('./commands/topics.ts')).run,
+  },
+  explain: {
+    summary: 'a series ▸ route, each relabel step, group, task, partition, vmagent',
+    load: async () => (await import('./commands/explain.ts')).run,
+  },
+  status: {
+    summary: 'workers, drains, lag and dead letters of a running deployment',
+    load: async () => (await import('./commands/status.ts')).run,
+  },
+  check: {
+    summary: 'validate the configuration, offline',
+    load: async () => (await import('./commands/check.ts')).run,
+  },
+  generate: {
+    summary: 'write made-up business metrics to the ingest topic, for trials',
+    load: async () => (await import('./commands/generate.ts')).run,
+  },
+  relabel: {
+    summary: 'apply relabel rules to JSON lines on standard input',
+    load: async () => {
+      const { relabelCommand } = await import('./commands/relabel.ts');
+      return (argv) => relabelCommand(argv, process);
+    },
+  },
+};
+
+const HELP = `penstock COMMAND [OPTIONS]
+
+Kafka-first stream processor for metrics.
+
+Commands
+${Object.entries(COMMANDS)
+  .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
+  .join('\n')}
+
+  penstock help COMMAND   options of one command
+  penstock --version      version
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+`;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [first, ...rest] = argv;
+  if (first === '--help' || first === '-h' || (first === 'help' && rest.length === 0)) {
+    process.stdout.write(HELP);
+    return DONE;
+  }
+  if (first === '--version') {
+    process.stdout.write(`${version()}\n`);
+    return DONE;
+  }
+  if (first === undefined) {
+    process.stderr.write(HELP);
+    return WRONG_USAGE;
+  }
+  return first === 'help' ? await runCommand(rest[0]!, ['--help']) : await runCommand(first, rest);
+}
+
+async function runCommand(name: string, argv: string[]): Promise<number> {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
+    const expected = expectedName(name, [...Object.keys(COMMANDS), 'help']);
+    throw new ConfigError(`penstock: unknown command ${name}; ${expected}\nSee penstock --help.`);
+  }
+  const run = await command.load();
+  return await run(argv);
+}
+
+// A reader that has seen enough (penstock … | head) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(DONE);
+});
+
+// No process.exit: output still in the pipe must get out.
+process.exitCode = await main(process.argv.slice(2)).catch(reportError);

@@ -1,0 +1,98 @@
+import { type Config, loadConfig } from '../config/load.ts';
+import { InvalidConfig } from '../config/problem.ts';
+import { assignTasks } from '../hash/node.ts';
+import { compileRoutes } from '../route.ts';
+import { DONE, formatTable, parseCommand, printJson, WRONG_USAGE } from './command.ts';
+
+const HELP = `
+penstock check [-c FILE] [--json]
+
+Validates the configuration as start-up does, without Kafka: keys, values, relabel files, rules and
+selectors. Prints what it means: the routes, and how many tasks of each a node has.
+Every problem is printed as FILE:LINE: KEY: what was wrong; what was expected. Exit code 2 if there is one.
+`;
+
+interface Summary {
+  readonly file: string;
+  readonly ok: true;
+  readonly routes: readonly {
+    readonly name: string;
+    readonly topic: string;
+    readonly count: number;
+    readonly group_labels: readonly string[];
+    readonly selectors: number;
+    readonly rules: number;
+  }[];
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly url: string;
+    /** Route's name ▸ number of its tasks that this node has. */
+    readonly tasks: Readonly<Record<string, number>>;
+  }[];
+}
+
+export async function run(argv: string[]): Promise<number> {
+  const command = parseCommand(argv, { name: 'check', help: HELP });
+  if (command === undefined) return DONE;
+  try {
+    const summary = summarize(loadConfig({ file: command.configFile, env: process.env }));
+    if (command.json) printJson(summary);
+    else process.stdout.write(formatSummary(summary));
+    return DONE;
+  } catch (error) {
+    if (!command.json || !(error instanceof InvalidConfig)) throw error;
+    printJson({ file: command.configFile, ok: false, problems: error.problems });
+    return WRONG_USAGE;
+  }
+}
+
+function summarize(config: Config): Summary {
+  const names = config.nodes.map((node) => node.name);
+  const tasks = names.map(() => ({}) as Record<string, number>);
+  if (names.length > 0) {
+    for (const route of config.routes) {
+      for (const at of tasks.keys()) tasks[at]![route.name] = 0;
+      for (const node of assignTasks(route.task.count, names)) tasks[node]![route.name]! += 1;
+    }
+  }
+  return {
+    file: config.file,
+    ok: true,
+    routes: compileRoutes(config).map((route) => ({
+      name: route.name,
+      topic: route.topic,
+      count: route.count,
+      group_labels: route.groupLabels,
+      selectors: route.selectors.length,
+      rules: config.routes[route.index]!.relabel.length,
+    })),
+    nodes: config.nodes.map((node, at) => ({ name: node.name, url: node.url, tasks: tasks[at]! })),
+  };
+}
+
+function formatSummary({ file, routes, nodes }: Summary): string {
+  const routeRows = routes.map((route) => [
+    route.name,
+    route.topic,
+    String(route.count),
+    route.group_labels.join(','),
+    String(route.rules),
+  ]);
+  const nodeRows = nodes.map((node) => [
+    node.name,
+    ...routes.map((route) => String(node.tasks[route.name] ?? 0)),
+    node.url,
+  ]);
+  const parts = [`${file}: ok`];
+  parts.push(
+    routes.length === 0
+      ? 'no routes: a worker has nothing to do'
+      : formatTable([['ROUTE', 'TOPIC', 'TASKS', 'GROUP LABELS', 'RULES'], ...routeRows]),
+  );
+  parts.push(
+    nodes.length === 0
+      ? 'no nodes: a drain has nowhere to send to'
+      : formatTable([['NODE', ...routes.map((route) => `TASKS OF ${route.name}`), 'URL'], ...nodeRows]),
+  );
+  return `${parts.join('\n\n')}\n`;
+}

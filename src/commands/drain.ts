@@ -1,0 +1,48 @@
+import { expectedName } from '../config/nearest.ts';
+import { Drain } from '../drain/drain.ts';
+import { KafkaConnection } from '../kafka/client.ts';
+import { ConfigError } from '../model/errors.ts';
+import { compileRoutes } from '../route.ts';
+import { runService } from './service.ts';
+import { version } from './version.ts';
+
+const HELP = `
+penstock drain [OPTIONS]
+
+The sidecar of one vmagent: forwards the task partitions that hash 2 gives to drain.node (PENSTOCK_DRAIN_NODE)
+to that node by remote write. Two or more drains of one node share its partitions.
+
+SIGTERM waits for the requests in flight, commits, leaves the group and exits with 0.
+`;
+
+export function run(argv: string[]): Promise<number> {
+  return runService(argv, {
+    name: 'drain',
+    help: HELP,
+    create: (config, metrics, log) => {
+      const { drain, nodes, ingest } = config;
+      if (nodes.length === 0)
+        throw new ConfigError('nodes: the list is empty; expected the vmagents to forward to');
+      const names = nodes.map(({ name }) => name);
+      if (!names.includes(drain.node)) {
+        const said = drain.node === '' ? 'missing' : `${drain.node} is not among nodes`;
+        throw new ConfigError(
+          `drain.node (or PENSTOCK_DRAIN_NODE): ${said}; ${expectedName(drain.node, names)}`,
+        );
+      }
+      return new Drain(
+        new KafkaConnection(config.kafka, log),
+        {
+          drain,
+          nodes,
+          routes: compileRoutes(config),
+          deadTopic: ingest.dead_topic,
+          tenantHeaders: ingest.tenant_headers,
+          userAgent: `penstock/${version()}`,
+        },
+        metrics,
+        log,
+      );
+    },
+  });
+}

@@ -1,0 +1,40 @@
+import { KafkaAdmin } from '../kafka/admin.ts';
+import { KafkaConnection } from '../kafka/client.ts';
+import { isRefused, KafkaSetupError } from '../kafka/errors.ts';
+import type { KafkaOptions } from '../kafka/options.ts';
+import { errorMessage } from '../model/errors.ts';
+import { createLog } from '../telemetry/log.ts';
+import { FAILED } from './command.ts';
+
+/**
+ * Runs a command that asks Kafka and ends. Gives the command's exit code; trouble with Kafka is told in a line
+ * that says what to do, and is FAILED.
+ */
+export async function withKafkaAdmin(
+  command: string,
+  kafka: KafkaOptions,
+  work: (admin: KafkaAdmin) => Promise<number>,
+): Promise<number> {
+  // Standard output is the command's result; what kafkajs would say comes as errors.
+  const admin = new KafkaAdmin(new KafkaConnection(kafka, createLog('silent', command)));
+  try {
+    return await work(admin);
+  } catch (error) {
+    const told = explain(error, kafka);
+    if (told === undefined) throw error;
+    process.stderr.write(`penstock ${command}: ${told}\n`);
+    return FAILED;
+  } finally {
+    await admin.close();
+  }
+}
+
+function explain(error: unknown, { brokers }: KafkaOptions): string | undefined {
+  if (error instanceof KafkaSetupError) return error.message;
+  if (!(error instanceof Error) || !error.name.startsWith('KafkaJS')) return undefined;
+  const where = `Kafka (${brokers.join(', ')})`;
+  if (isRefused(error)) {
+    return `${where} refuses this user: ${errorMessage(error)}; expected other kafka.sasl settings, or more rights`;
+  }
+  return `${where}: ${errorMessage(error)}; is it running, and are kafka.brokers and kafka.tls right?`;
+}

@@ -1,0 +1,89 @@
+import { type Config, loadConfig } from '../config/load.ts';
+import { drainGroupId } from '../drain/assignment.ts';
+import { createOwner } from '../hash/node.ts';
+import { errorMessage } from '../model/errors.ts';
+import { compileRoutes } from '../route.ts';
+import type { ExpectedDeployment } from '../status/expected.ts';
+import { observe } from '../status/observe.ts';
+import { reportStatus } from '../status/report.ts';
+import { DONE, parseCommand, printJson, usageError } from './command.ts';
+import { withKafkaAdmin } from './kafka-session.ts';
+import { formatStatus, type ProcessAnswer } from './status-text.ts';
+
+const HELP = `
+penstock status [-c FILE] [--admin URL]… [--json]
+
+Shows a running deployment as Kafka sees it: the workers and their partitions, the lag of the ingest topic,
+the drains of each node with the tasks that hash 2 gives to it and their lag, the dead letters, and what an
+operator should look at.
+
+  --admin URL   also asks this process for its own view (http://host:port of its admin.listen); may be repeated
+
+Lag and dead letters count offsets; the marker that ends each transaction of a worker has one too. Exit code
+0: the status was shown, problems included; 1: Kafka did not answer.
+`;
+
+/** How long a process may take to answer, in ms. */
+const ANSWER_MS = 5_000;
+
+export async function run(argv: string[]): Promise<number> {
+  const command = parseCommand(argv, {
+    name: 'status',
+    help: HELP,
+    options: { admin: { type: 'string', multiple: true } },
+  });
+  if (command === undefined) return DONE;
+  const urls = (command.values.admin ?? []).map(adminUrl);
+  const config = loadConfig({ file: command.configFile, env: process.env });
+  const expected = expectedDeployment(config);
+  return await withKafkaAdmin('status', config.kafka, async (admin) => {
+    const [seen, processes] = await Promise.all([observe(expected, admin), Promise.all(urls.map(ask))]);
+    const status = reportStatus(expected, seen);
+    if (command.json) printJson({ ...status, ...(urls.length > 0 ? { processes } : {}) });
+    else process.stdout.write(formatStatus(status, processes));
+    return DONE;
+  });
+}
+
+function expectedDeployment(config: Config): ExpectedDeployment {
+  const routes = compileRoutes(config);
+  const names = config.nodes.map(({ name }) => name);
+  const now = Date.now();
+  const taskTopics = [...new Set(routes.map(({ topic }) => topic))].map((topic) => {
+    const writers = routes.filter((route) => route.topic === topic);
+    return { topic, routes: writers.map(({ name }) => name), count: writers[0]!.count };
+  });
+  const owners = names.length === 0 ? [] : taskTopics.map(({ count }) => createOwner(count, names));
+  return {
+    ingest: { topic: config.ingest.topic, group: config.ingest.group },
+    deadTopic: config.ingest.dead_topic,
+    taskTopics,
+    nodes: config.nodes.map(({ name, url }) => ({
+      node: name,
+      url,
+      groups: taskTopics.map(({ topic }, at) => ({
+        topic,
+        group: drainGroupId(topic, name),
+        tasks: owners[at]!.tasksOf(name, now),
+      })),
+    })),
+  };
+}
+
+function adminUrl(text: string): string {
+  const url = URL.parse(/^https?:/.test(text) ? text : `http://${text}`);
+  if (url === null) throw usageError('status', `--admin ${text}: no URL; expected http://host:port`);
+  return url.origin;
+}
+
+async function ask(url: string): Promise<ProcessAnswer> {
+  try {
+    const response = await fetch(`${url}/api/status`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    if (!response.ok)
+      return { url, error: `answers ${response.status}; is it the admin.listen of a worker or drain?` };
+    return { url, status: (await response.json()) as Record<string, unknown> };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    return { url, error: `does not answer: ${errorMessage(cause)}` };
+  }
+}

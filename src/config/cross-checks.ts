@@ -1,0 +1,84 @@
+import type { IngestOptions } from '../ingest/options.ts';
+import { shown } from '../option-types.ts';
+import type { NodeOptions, RouteOptions } from '../route-options.ts';
+import { expectedName } from './nearest.ts';
+import type { Path } from './source.ts';
+
+/** The sections that parsed; an item of a list is undefined where it did not. */
+export interface Sections {
+  readonly ingest: IngestOptions | undefined;
+  readonly routes: readonly (RouteOptions | undefined)[];
+  readonly nodes: readonly (NodeOptions | undefined)[];
+  readonly drainNode: string;
+}
+
+/** Reports what is wrong with the value at a path. */
+export type Refuse = (path: Path, message: string) => void;
+
+/** What no section can see alone: names given twice, topics in each other's way, nodes that do not exist. */
+export function crossCheck(sections: Sections, refuse: Refuse): void {
+  const { ingest, routes, nodes, drainNode } = sections;
+  refuseRepeats(routes, 'routes', refuse);
+  refuseRepeats(nodes, 'nodes', refuse);
+  if (ingest !== undefined && ingest.topic === ingest.dead_topic) {
+    refuse(
+      ['ingest', 'dead_topic'],
+      `${shown(ingest.topic)} is the ingest topic too; expected a topic of its own`,
+    );
+  }
+  for (const [at, route] of routes.entries()) {
+    if (route === undefined) continue;
+    const path = ['routes', at, 'topic'];
+    if (route.topic === ingest?.topic) {
+      refuse(
+        path,
+        `${shown(route.topic)} is the ingest topic, which the route reads from; expected another topic`,
+      );
+    } else if (route.topic === ingest?.dead_topic) {
+      refuse(path, `${shown(route.topic)} is the dead-letter topic; expected another topic`);
+    }
+  }
+  refuseSharedTopics(routes, refuse);
+  if (drainNode !== '' && !nodes.some((node) => node?.name === drainNode) && !nodes.includes(undefined)) {
+    refuse(['drain', 'node'], `there is no node ${shown(drainNode)}; ${expectedNode(drainNode, nodes)}`);
+  }
+}
+
+function refuseRepeats(
+  items: readonly ({ readonly name: string } | undefined)[],
+  section: 'routes' | 'nodes',
+  refuse: Refuse,
+): void {
+  for (const [at, item] of items.entries()) {
+    if (item === undefined) continue;
+    const first = items.findIndex((other) => other?.name === item.name);
+    if (first === at) continue;
+    refuse(
+      [section, at, 'name'],
+      `${shown(item.name)} is the name of ${section}[${first}] too; expected another name`,
+    );
+  }
+}
+
+/** Routes may share a topic, but then its partitions mean the same tasks to both. */
+function refuseSharedTopics(routes: readonly (RouteOptions | undefined)[], refuse: Refuse): void {
+  for (const [at, route] of routes.entries()) {
+    const other = routes.find((earlier) => earlier !== undefined && earlier.topic === route?.topic);
+    if (route === undefined || other === undefined || other === route) continue;
+    const shared = `route ${other.name} has topic ${other.topic} too, with`;
+    if (other.task.count !== route.task.count) {
+      refuse(
+        ['routes', at, 'task', 'count'],
+        `${shared} count ${other.task.count}; expected the same count, or another topic`,
+      );
+    } else if (other.partitions !== route.partitions) {
+      const message = `${shared} ${other.partitions} partitions; expected the same number, or another topic`;
+      refuse(['routes', at, 'partitions'], message);
+    }
+  }
+}
+
+function expectedNode(name: string, nodes: readonly (NodeOptions | undefined)[]): string {
+  const names = nodes.flatMap((node) => (node === undefined ? [] : [node.name]));
+  return names.length === 0 ? 'expected it in nodes, which has none' : expectedName(name, names);
+}

@@ -1,0 +1,157 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type * as z from 'zod';
+import { ConfigError, errorMessage } from '../model/errors.ts';
+import { shown } from '../option-types.ts';
+import { compileRoute } from '../route.ts';
+import { type NodeOptions, nodeOptions, type RouteOptions, routeOptions } from '../route-options.ts';
+import { crossCheck, type Refuse } from './cross-checks.ts';
+import { type Environment, readEnvironment } from './environment.ts';
+import { layer } from './layers.ts';
+import { type Leaf, leavesOf, pickLeaves } from './leaves.ts';
+import { Positions } from './positions.ts';
+import { explainIssue, InvalidConfig, type Problem, valueAt } from './problem.ts';
+import { type RouteRules, readRouteRules } from './route-rules.ts';
+import { type Options, options, type ProcessOptions, processOptions } from './schema.ts';
+import { type Path, type ReadFile, Source } from './source.ts';
+
+/** A configuration that passed every check: all defaults filled in, relabel files read. */
+export interface Config extends Options {
+  /** The file as it was named. */
+  readonly file: string;
+  readonly positions: Positions;
+}
+
+/** `file:line` of the value at `path`, or the environment variable that set it. */
+export function locate(config: Config, path: Path): string {
+  return config.positions.locate(path);
+}
+
+/**
+ * Reads and checks the configuration, as start-up and `penstock check` do.
+ *
+ * @throws ConfigError with every problem, one a line: `FILE:LINE: PATH: what was wrong; what was expected`
+ */
+export function loadConfig({ file, env }: { file: string; env: Environment }): Config {
+  const readFile = (path: string) => readFileSync(path, 'utf8');
+  let text: string;
+  try {
+    text = readFile(file);
+  } catch (error) {
+    const message = `cannot be read: ${errorMessage(error)}; expected a YAML file, named by -c FILE or PENSTOCK_CONFIG`;
+    throw new ConfigError(`${file}: ${message}`, { cause: error });
+  }
+  return parseConfig(text, file, env, readFile);
+}
+
+/**
+ * Checks a configuration's text. `file` names it in messages; paths in it are relative to its folder.
+ *
+ * @throws ConfigError as `loadConfig`
+ */
+export function parseConfig(text: string, file: string, env: Environment, readFile: ReadFile): Config {
+  const source = new Source(file, text);
+  if (source.problems.length > 0) throw new InvalidConfig(source.problems);
+
+  const leaves = leavesOf(processOptions);
+  const environment = readEnvironment(leaves, env, readFile);
+  const rules = new Map<number, RouteRules>();
+  const positions = new Positions(source, environment.origins, rules);
+  const problems: Problem[] = [...environment.problems];
+  const refuse: Refuse = (path, message) => problems.push(positions.problem(path, message));
+
+  const { routes: routeList, nodes: nodeList, ...given } = pickLeaves(options, source.value, [], refuse);
+  resolvePaths(leaves, given, dirname(file));
+  const settings = parseSettings(layer(leaves, given, environment.values), refuse);
+  const routes = parseList(routeOptions, routeList, 'routes', refuse);
+  const nodes = parseList(nodeOptions, nodeList, 'nodes', refuse);
+
+  refuseUnreadable(leaves, settings, readFile, refuse);
+  crossCheck({ ingest: settings.ingest, routes, nodes, drainNode: settings.drain?.node ?? '' }, refuse);
+  for (const [at, route] of routes.entries()) {
+    if (route === undefined) continue;
+    const found = readRouteRules(route, at, source, readFile);
+    if ('message' in found) {
+      problems.push(found);
+      continue;
+    }
+    rules.set(at, found);
+    route.relabel = found.rules;
+    for (const { path, message } of compileRoute(route, at).problems)
+      refuse(['routes', at, ...path], message);
+  }
+  if (problems.length > 0) throw new InvalidConfig(problems);
+
+  // Nothing was refused, so every section and every item is there.
+  return {
+    ...(settings as ProcessOptions),
+    routes: routes as RouteOptions[],
+    nodes: nodes as NodeOptions[],
+    file,
+    positions,
+  };
+}
+
+/** The sections of the process settings that hold, by themselves, with the problems of the others reported. */
+function parseSettings(layered: Readonly<Record<string, unknown>>, refuse: Refuse): Partial<ProcessOptions> {
+  const sections = Object.entries(processOptions.shape);
+  return Object.fromEntries(
+    sections.map(([name, schema]) => [name, parse<z.ZodType>(schema, layered[name], [name], refuse)]),
+  );
+}
+
+/** The items of a list, undefined where one does not hold, with its problems reported. */
+function parseList<T extends z.ZodType>(
+  item: T,
+  value: unknown,
+  section: string,
+  refuse: Refuse,
+): (z.output<T> | undefined)[] {
+  if (value === undefined || value === null) return [];
+  if (Array.isArray(value)) return value.map((entry, at) => parse(item, entry, [section, at], refuse));
+  refuse([section], `${shown(value)} does not fit; expected a list`);
+  return [];
+}
+
+function parse<T extends z.ZodType>(
+  schema: T,
+  value: unknown,
+  path: Path,
+  refuse: Refuse,
+): z.output<T> | undefined {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) {
+    for (const problem of explainIssue(issue, value, schema)) {
+      refuse([...path, ...(problem.path as Path)], problem.message);
+    }
+  }
+  return undefined;
+}
+
+/** Makes the file names in `settings`, relative to the configuration's folder, good for the process. */
+function resolvePaths(leaves: readonly Leaf[], settings: Record<string, unknown>, folder: string): void {
+  for (const { path, file } of leaves) {
+    const section = valueAt(settings, path.slice(0, -1)) as Record<string, unknown> | undefined;
+    const key = path.at(-1)!;
+    const value = section?.[key];
+    if (file && section !== undefined && typeof value === 'string') section[key] = resolve(folder, value);
+  }
+}
+
+function refuseUnreadable(
+  leaves: readonly Leaf[],
+  settings: Partial<ProcessOptions>,
+  readFile: ReadFile,
+  refuse: Refuse,
+): void {
+  for (const { path, file } of leaves) {
+    const value = file ? valueAt(settings, path) : undefined;
+    if (typeof value !== 'string') continue;
+    try {
+      readFile(value);
+    } catch (error) {
+      refuse(path, `the file cannot be read: ${errorMessage(error)}; expected a readable file`);
+    }
+  }
+}

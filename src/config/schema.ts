@@ -1,0 +1,40 @@
+import * as z from 'zod';
+import { drainOptions } from '../drain/options.ts';
+import { ingestOptions } from '../ingest/options.ts';
+import { kafkaOptions } from '../kafka/options.ts';
+import { duration } from '../option-types.ts';
+import { nodeOptions, routeOptions } from '../route-options.ts';
+import { adminOptions, logOptions } from '../telemetry/options.ts';
+import { topicsOptions } from '../topics-options.ts';
+
+/** Everything that the environment can override: one value a key. */
+export const processOptions = z.strictObject({
+  kafka: kafkaOptions.prefault({}).describe('How to reach the Kafka cluster.'),
+  ingest: ingestOptions.prefault({}).describe('The worker: ingest topic to task topics.'),
+  drain: drainOptions.prefault({}).describe('The drain: task topics to one node.'),
+  topics: topicsOptions.prefault({}).describe('What penstock topics creates topics with.'),
+  admin: adminOptions.prefault({}).describe('/metrics, health and the console.'),
+  log: logOptions.prefault({}).describe('Log lines, as JSON on standard error.'),
+  stop_deadline: duration()
+    .prefault('20s')
+    .describe('After SIGTERM: finish and commit what is in flight within this time, then stop hard.'),
+});
+
+/** The whole file, in the order in which it is documented. */
+export const options = z.strictObject({
+  kafka: processOptions.shape.kafka,
+  ingest: processOptions.shape.ingest,
+  routes: z
+    .array(routeOptions)
+    .default([])
+    .describe('Which series go where. A series goes to every route that matches it.'),
+  nodes: z.array(nodeOptions).default([]).describe('The vmagents that the tasks are divided among.'),
+  drain: processOptions.shape.drain,
+  topics: processOptions.shape.topics,
+  admin: processOptions.shape.admin,
+  log: processOptions.shape.log,
+  stop_deadline: processOptions.shape.stop_deadline,
+});
+
+export type ProcessOptions = z.output<typeof processOptions>;
+export type Options = z.output<typeof options>;

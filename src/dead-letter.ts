@@ -1,0 +1,94 @@
+import type { PoisonError, Stage } from './model/errors.ts';
+import { compress } from './wire/snappy.ts';
+import { WriteRequestBuilder } from './wire/write-request-builder.ts';
+
+/** A record as it came out of Kafka. */
+export interface SourceRecord {
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer | string | undefined>>;
+  /** Kafka timestamp in ms. */
+  readonly timestamp: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+/** What could not be used, with the reason. */
+export interface DeadLetter {
+  readonly source: SourceRecord;
+  readonly stage: Stage;
+  /** Short, stable identifier: `snappy`, `protobuf`, `empty_record`, `duplicate_label`, … */
+  readonly reason: string;
+  readonly message: string;
+  /** The record as received, or the offending series as a snappy'd WriteRequest. */
+  readonly value: Buffer | null;
+  /** What names the encoding of `value`, and the tenant headers; of a whole record all its headers. */
+  readonly headers: Readonly<Record<string, Buffer | string>>;
+  /** TimeSeries in `value`; 0 where it is the whole record or was never a TimeSeries. */
+  readonly series: number;
+}
+
+/** Headers of a value that is a remote write 1.0 request. */
+const WRITE_REQUEST_HEADERS = {
+  'content-type': 'application/x-protobuf',
+  'content-encoding': 'snappy',
+} as const;
+
+/** A dead letter is closed when its series reach this many bytes before compression. */
+const ENOUGH_BYTES = 256 * 1024;
+
+/** The whole record as a dead letter. */
+export function deadRecord(source: SourceRecord, error: PoisonError): DeadLetter {
+  const headers: Record<string, Buffer | string> = {};
+  for (const [name, value] of Object.entries(source.headers)) if (value !== undefined) headers[name] = value;
+  const { stage, reason, message } = error;
+  return { source, stage, reason, message, value: source.value, headers, series: 0 };
+}
+
+/**
+ * Collects the series of one record that cannot be used: those with the same reason share a dead letter, so that a
+ * producer that gets all its series wrong does not multiply records. The message is that of the first.
+ */
+export class DeadSeries {
+  readonly #byReason = new Map<string, { error: PoisonError; request: WriteRequestBuilder }>();
+
+  /** `timeSeries` is the message as received, without the tag and length in front of it. */
+  add(
+    error: PoisonError,
+    timeSeries: Uint8Array,
+    source: SourceRecord,
+    tenant: DeadLetter['headers'],
+    into: DeadLetter[],
+  ): void {
+    const key = `${error.stage}/${error.reason}`;
+    let group = this.#byReason.get(key);
+    if (!group) {
+      group = { error, request: new WriteRequestBuilder() };
+      this.#byReason.set(key, group);
+    }
+    group.request.rawSeries(timeSeries);
+    if (group.request.length >= ENOUGH_BYTES) {
+      this.#byReason.delete(key);
+      into.push(letter(group.error, group.request, source, tenant));
+    }
+  }
+
+  /** Closes the dead letters of a record. */
+  drain(source: SourceRecord, tenant: DeadLetter['headers'], into: DeadLetter[]): void {
+    if (this.#byReason.size === 0) return;
+    for (const { error, request } of this.#byReason.values())
+      into.push(letter(error, request, source, tenant));
+    this.#byReason.clear();
+  }
+}
+
+function letter(
+  { stage, reason, message }: PoisonError,
+  request: WriteRequestBuilder,
+  source: SourceRecord,
+  tenant: DeadLetter['headers'],
+): DeadLetter {
+  const series = request.series;
+  const value = compress(request.finish());
+  return { source, stage, reason, message, value, headers: { ...tenant, ...WRITE_REQUEST_HEADERS }, series };
+}

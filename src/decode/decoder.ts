@@ -1,0 +1,62 @@
+import type { LabelLimits } from '../wire/label-block.ts';
+
+/** What a record or a series may be, in bytes and counts; 0 is no limit. The keys are those of `ingest.limits`. */
+export interface IngestLimits extends LabelLimits {
+  /** Largest record after decompression. */
+  readonly record_bytes: number;
+  readonly series_per_record: number;
+}
+
+/** What `ingest.limits` says when nothing is configured. */
+export const DEFAULT_LIMITS: IngestLimits = {
+  record_bytes: 32 * 1024 * 1024,
+  series_per_record: 0,
+  labels_per_series: 40,
+  label_name_bytes: 256,
+  label_value_bytes: 4096,
+};
+
+/** Headers of a record, as Kafka gives them. Names are compared without regard to case. */
+export type RecordHeaders = Readonly<Record<string, Buffer | string | undefined>>;
+
+/** What a decoder may need beside the body. */
+export interface DecodeContext {
+  readonly headers: RecordHeaders;
+  /** The record's own time in ms: the time of samples that carry none. */
+  readonly timestamp: number;
+  readonly limits: IngestLimits;
+}
+
+/** One part of a record that could not be used, while the rest could. */
+export interface Reject {
+  /** Short, stable identifier for metrics and dead letters. */
+  readonly reason: string;
+  readonly message: string;
+  /** The part at fault, as received. */
+  readonly value: Buffer;
+  readonly contentType: string;
+}
+
+/** A record in the one form that the pipeline knows. */
+export interface Decoded {
+  /** A remote write 1.0 WriteRequest, not compressed. Only its owner writes to it. */
+  readonly body: Buffer;
+  readonly rejects: readonly Reject[];
+}
+
+/** One encoding on the way in. */
+export interface Decoder {
+  /** Name in the configuration (`ingest.encoding`): `remote_write_v1`. */
+  readonly name: string;
+  /** Media types that name it, in lower case, without parameters. */
+  readonly contentTypes: readonly string[];
+  /** Value of the media type's `proto` parameter, for encodings that only this tells apart; '' stands for none. */
+  readonly protos?: readonly string[];
+  /** The content-encoding of records without that header: remote write says snappy, text says identity. */
+  readonly defaultContentEncoding: string;
+  /**
+   * Turns an uncompressed body into a WriteRequest.
+   * Throws PoisonError with stage `decode` where nothing of it can be used.
+   */
+  decode(body: Buffer, context: DecodeContext): Decoded;
+}

@@ -1,0 +1,90 @@
+import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
+import { Backoff, sleep } from '../model/sleep.ts';
+import { halveWriteRequest } from '../wire/halve.ts';
+import { compress, uncompress } from '../wire/snappy.ts';
+import type { RemoteWriteRequest } from './remote-write-client.ts';
+
+/** Largest body that is taken apart to look for the series at fault, in bytes, uncompressed. */
+const MAX_BODY_BYTES = 256 * 1024 * 1024;
+
+/** Part of a record that the node refuses for good: one series, or a body that cannot be taken apart. */
+export interface Refused {
+  readonly body: Buffer;
+  readonly error: PoisonError;
+}
+
+export interface DeliverOptions {
+  /** One attempt. */
+  readonly send: (request: RemoteWriteRequest, signal: AbortSignal) => Promise<number>;
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  /** Ends waiting and a request under way: the partition is lost, or the process has to end now. */
+  readonly signal: AbortSignal;
+  /** No new attempt is begun once this is false: the process stops. */
+  readonly active: () => boolean;
+  readonly onRetry: (error: RetryableError, pauseMs: number) => void;
+}
+
+/** The process stops before the node has taken the record: nothing was delivered, nothing is committed. */
+export class DeliveryStoppedError extends Error {
+  override readonly name = 'DeliveryStoppedError';
+}
+
+/**
+ * Sends one record's body until the node has taken all of it that it ever will.
+ *
+ * Trouble is waited out, for as long as it takes. A body that is refused is halved, and each half sent, down to
+ * the series at fault; those are returned.
+ *
+ * @throws DeliveryStoppedError
+ */
+export async function deliver(request: RemoteWriteRequest, options: DeliverOptions): Promise<Refused[]> {
+  try {
+    await sendUntilAnswered(request, options);
+    return [];
+  } catch (error) {
+    if (!(error instanceof PoisonError)) throw error;
+    const halves = halve(request.body);
+    if (halves === undefined) return [{ body: request.body, error }];
+    const refused: Refused[] = [];
+    for (const body of halves) refused.push(...(await deliver({ ...request, body }, options)));
+    return refused;
+  }
+}
+
+/** The retry loop around one attempt. */
+async function sendUntilAnswered(request: RemoteWriteRequest, options: DeliverOptions): Promise<void> {
+  const backoff = new Backoff(options.backoffMinMs, options.backoffMaxMs);
+  for (;;) {
+    if (!options.active() || options.signal.aborted) throw new DeliveryStoppedError('the drain stops');
+    try {
+      await options.send(request, options.signal);
+      return;
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error;
+      if (options.signal.aborted) throw new DeliveryStoppedError(errorMessage(error));
+      const pause = Math.max(backoff.next(), error.retryAfterMs ?? 0);
+      options.onRetry(error, pause);
+      await pauseWhileActive(pause, options);
+    }
+  }
+}
+
+const STOP_CHECK_MS = 100;
+
+async function pauseWhileActive(ms: number, { signal, active }: DeliverOptions): Promise<void> {
+  const end = Date.now() + ms;
+  for (let left = ms; left > 0 && active() && !signal.aborted; left = end - Date.now()) {
+    await sleep(Math.min(left, STOP_CHECK_MS), signal);
+  }
+}
+
+function halve(body: Buffer): [Buffer, Buffer] | undefined {
+  try {
+    const halves = halveWriteRequest(uncompress(body, MAX_BODY_BYTES));
+    return halves === undefined ? undefined : [compress(halves[0]), compress(halves[1])];
+  } catch (error) {
+    if (error instanceof PoisonError) return undefined;
+    throw error;
+  }
+}

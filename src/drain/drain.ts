@@ -1,0 +1,249 @@
+import { KafkaAdmin } from '../kafka/admin.ts';
+import type { AssignedPartition } from '../kafka/assigned-partition.ts';
+import type { KafkaConnection } from '../kafka/client.ts';
+import { type DeadTopic, deadRecord } from '../kafka/dead-record.ts';
+import { GroupReader } from '../kafka/group-reader.ts';
+import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import { runSessions } from '../kafka/partition-session.ts';
+import { PlainProducer } from '../kafka/plain-producer.ts';
+import { PoisonError } from '../model/errors.ts';
+import type { Readiness } from '../telemetry/admin-server.ts';
+import { GroupGauges } from '../telemetry/group-gauges.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { type DrainRoute, drainGroupId, NodeAssignment } from './assignment.ts';
+import { DeliveryStoppedError, deliver, type Refused } from './deliver.ts';
+import { DrainEvents } from './events.ts';
+import type { DrainOptions } from './options.ts';
+import { RemoteWriteClient } from './remote-write-client.ts';
+
+export interface DrainSetup {
+  readonly drain: DrainOptions;
+  readonly routes: readonly DrainRoute[];
+  readonly nodes: readonly { readonly name: string; readonly url: string }[];
+  readonly deadTopic: string;
+  /** Record headers that go to the node as HTTP headers. */
+  readonly tenantHeaders: readonly string[];
+  readonly userAgent: string;
+}
+
+/** One task topic: its own consumer group, so that a new route does not disturb the others. */
+interface TopicReader {
+  readonly reader: GroupReader;
+  readonly gauges: GroupGauges;
+}
+
+/**
+ * The drain: the task partitions of one node ▸ remote write to that node.
+ *
+ * Each partition has one request in flight and commits after the answer, so a crash repeats at most one record
+ * a partition. A partition that waits for the node does not hold up the others.
+ */
+export class Drain {
+  readonly #setup: DrainSetup;
+  readonly #admin: KafkaAdmin;
+  readonly #assignment: NodeAssignment;
+  readonly #client: RemoteWriteClient;
+  readonly #deadProducer: PlainProducer;
+  readonly #events: DrainEvents;
+  readonly #metrics: Metrics;
+  readonly #log: Logger;
+  readonly #topics: readonly TopicReader[];
+  #dead: DeadTopic | undefined;
+
+  constructor(connection: KafkaConnection, setup: DrainSetup, metrics: Metrics, log: Logger) {
+    const { drain, nodes } = setup;
+    const node = nodes.find(({ name }) => name === drain.node)!;
+    this.#setup = setup;
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#admin = new KafkaAdmin(connection);
+    this.#deadProducer = new PlainProducer(connection);
+    this.#assignment = new NodeAssignment(
+      setup.routes,
+      nodes.map(({ name }) => name),
+      node.name,
+    );
+    this.#client = new RemoteWriteClient({
+      url: node.url,
+      timeoutMs: drain.request_timeout,
+      userAgent: setup.userAgent,
+    });
+    this.#events = new DrainEvents(metrics, log, node.name, (topic) => this.#assignment.routeOf(topic));
+    this.#topics = this.#assignment.topics.map((topic) => this.#topicReader(connection, topic));
+  }
+
+  /** Rejects when the drain cannot go on. */
+  get failure(): Promise<never> {
+    return Promise.race(this.#topics.map(({ reader }) => reader.failure));
+  }
+
+  /** Checks the topics, then joins the groups. @throws KafkaSetupError when a topic is missing or too small. */
+  async start(): Promise<void> {
+    const { routes, deadTopic } = this.#setup;
+    await this.#admin.requireTopics(
+      new Map([[deadTopic, 1], ...routes.map(({ topic, count }) => [topic, count] as const)]),
+    );
+    const maxBytes = await this.#admin.maxMessageBytes([deadTopic]);
+    const counts = await this.#admin.partitionCounts([deadTopic]);
+    this.#dead = {
+      topic: deadTopic,
+      partitions: counts.get(deadTopic)!,
+      maxMessageBytes: maxBytes.get(deadTopic)!,
+    };
+    for (const [route, tasks] of this.#assignment.tasks(Date.now())) {
+      this.#metrics.drainTasks.set({ node: this.#assignment.node, route }, tasks.length);
+    }
+    await Promise.all(this.#topics.map(({ reader }) => reader.start()));
+    for (const { gauges } of this.#topics) gauges.start();
+  }
+
+  /** Waits for the requests in flight, commits, leaves the groups. @returns how many partitions were cut off. */
+  async stop(deadline: number): Promise<number> {
+    const left = await Promise.all(
+      this.#topics.map(({ reader, gauges }) => {
+        gauges.stop();
+        return reader.stop(deadline);
+      }),
+    );
+    await Promise.allSettled([this.#client.close(), this.#deadProducer.close(), this.#admin.close()]);
+    return left.flat().length;
+  }
+
+  /** Brings gauges up to date before a scrape. */
+  collect(): void {
+    GroupGauges.collect(
+      this.#topics.map(({ gauges }) => gauges),
+      this.#metrics,
+    );
+  }
+
+  readiness(): Readiness {
+    for (const { gauges } of this.#topics) {
+      const state = gauges.readiness();
+      if (!state.ready) return state;
+    }
+    return { ready: true };
+  }
+
+  status(): unknown {
+    return {
+      node: this.#assignment.node,
+      tasks: Object.fromEntries(this.#assignment.tasks(Date.now())),
+      partitions: this.#topics.flatMap(({ gauges }) => gauges.partitions()),
+    };
+  }
+
+  #topicReader(connection: KafkaConnection, topic: string): TopicReader {
+    const { drain } = this.#setup;
+    const groupId = drainGroupId(topic, this.#assignment.node);
+    const reader: GroupReader = new GroupReader(
+      connection,
+      this.#admin,
+      {
+        groupId,
+        topics: [topic],
+        eligible: (name, partition) => this.#assignment.owns(name, partition, Date.now()),
+        sessionTimeout: drain.session_timeout,
+        rebalanceTimeout: drain.rebalance_timeout,
+        heartbeatInterval: drain.heartbeat_interval,
+        fetchMaxBytes: drain.fetch_max_bytes,
+        fetchMaxWait: drain.fetch_max_wait,
+        queueBytes: drain.queue_bytes / this.#assignment.topics.length,
+        consume: (partition) => this.#consume(reader, gauges, partition),
+      },
+      this.#log,
+    );
+    const gauges = new GroupGauges(reader, this.#admin, this.#metrics, groupId);
+    return { reader, gauges };
+  }
+
+  #consume(reader: GroupReader, gauges: GroupGauges, partition: AssignedPartition): Promise<void> {
+    return runSessions<undefined>(partition, {
+      reader,
+      log: this.#log,
+      open: async () => undefined,
+      close: async () => undefined,
+      work: (owned, _, progressed) => this.#forward(reader, gauges, owned, progressed),
+      onGap: (gap) => {
+        this.#metrics.offsetGaps.inc({ topic: gap.topic }, Number(gap.to - gap.from));
+        return this.#setup.drain.on_offset_gap;
+      },
+      onFailure: () => undefined,
+    });
+  }
+
+  /** The forwarder of one partition: one record at a time, committed after the node has answered. */
+  async #forward(
+    reader: GroupReader,
+    gauges: GroupGauges,
+    partition: AssignedPartition,
+    progressed: () => void,
+  ): Promise<void> {
+    for (;;) {
+      const taken = await partition.take({ maxRecords: 1, maxBytes: Number.MAX_SAFE_INTEGER, lingerMs: 0 });
+      if (taken === undefined) return;
+      const record = taken.records[0]!;
+      try {
+        const refused = await this.#deliver(record, partition);
+        if (refused.length > 0) await this.#bury(record, refused);
+      } catch (error) {
+        if (error instanceof DeliveryStoppedError) return;
+        throw error;
+      }
+      this.#events.delivered(record, Date.now());
+      await reader.commit(partition, taken.nextOffset);
+      gauges.committed(partition, taken.nextOffset);
+      progressed();
+    }
+  }
+
+  async #deliver(record: FetchedRecord, partition: AssignedPartition): Promise<Refused[]> {
+    if (record.value === null || record.value.length === 0) {
+      const reason = record.value === null ? 'null_value' : 'empty_record';
+      return [
+        {
+          body: Buffer.alloc(0),
+          error: new PoisonError('deliver', reason, 'the record has no body to forward'),
+        },
+      ];
+    }
+    const { backoff_min, backoff_max } = this.#setup.drain;
+    return deliver(
+      { body: record.value, headers: this.#tenantHeaders(record) },
+      {
+        send: async (request, signal) => {
+          const code = await this.#client.send(request, signal);
+          this.#events.answered(code);
+          return code;
+        },
+        backoffMinMs: backoff_min,
+        backoffMaxMs: backoff_max,
+        signal: partition.lost,
+        active: () => partition.active,
+        onRetry: (error, pauseMs) => this.#events.retried(record, error, pauseMs),
+      },
+    );
+  }
+
+  async #bury(record: FetchedRecord, refused: readonly Refused[]): Promise<void> {
+    const letters = refused.map(({ body, error: { stage, reason, message } }) =>
+      deadRecord(
+        { source: record, stage, reason, message, value: body, headers: record.headers },
+        this.#dead!,
+        Date.now(),
+      ),
+    );
+    await this.#deadProducer.send(letters);
+    this.#events.refused(record, refused);
+  }
+
+  #tenantHeaders(record: FetchedRecord): Record<string, string> {
+    const headers: Record<string, string> = {};
+    for (const name of this.#setup.tenantHeaders) {
+      const value = record.headers[name];
+      if (value !== undefined) headers[name] = value.toString();
+    }
+    return headers;
+  }
+}

@@ -1,0 +1,80 @@
+import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import { errorMessage, type RetryableError } from '../model/errors.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Refused } from './deliver.ts';
+import { HttpRetryableError } from './remote-write-client.ts';
+
+/** While a node is in trouble, one line a partition in this time, not one an attempt. */
+const LOG_EVERY_MS = 10_000;
+
+/** What happens in a drain, as metrics and log lines. */
+export class DrainEvents {
+  readonly #metrics: Metrics;
+  readonly #log: Logger;
+  readonly #node: string;
+  readonly #routeOf: (topic: string) => string;
+  readonly #lastLogged = new Map<string, number>();
+
+  constructor(metrics: Metrics, log: Logger, node: string, routeOf: (topic: string) => string) {
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#node = node;
+    this.#routeOf = routeOf;
+  }
+
+  answered(code: number): void {
+    this.#metrics.deliverRequests.inc({ node: this.#node, code: String(code) });
+  }
+
+  /** The node has taken a record, or all of it that it ever will. */
+  delivered(record: FetchedRecord, nowMs: number): void {
+    const node = this.#node;
+    const route = this.#routeOf(record.topic);
+    this.#metrics.deliverRecords.inc({ node, route });
+    this.#metrics.deliverBytes.inc({ node }, record.value?.length ?? 0);
+    this.#metrics.samples.inc({ stage: 'deliver', route }, countHeader(record, 'penstock-samples'));
+    this.#metrics.series.inc({ stage: 'deliver', route }, countHeader(record, 'penstock-series'));
+    this.#metrics.deliverLatency.observe({ node }, Math.max(0, nowMs - record.timestamp) / 1000);
+  }
+
+  retried(record: FetchedRecord, error: RetryableError, pauseMs: number): void {
+    const reason = error instanceof HttpRetryableError ? `http_${error.code}` : 'connection';
+    this.#metrics.deliverRetries.inc({ node: this.#node, reason });
+    if (error instanceof HttpRetryableError) this.answered(error.code);
+    const key = `${record.topic}/${record.partition}`;
+    const now = Date.now();
+    if (now - (this.#lastLogged.get(key) ?? 0) < LOG_EVERY_MS) return;
+    this.#lastLogged.set(key, now);
+    this.#log.warn(
+      {
+        node: this.#node,
+        topic: record.topic,
+        partition: record.partition,
+        error: error.message,
+        retryInMs: Math.round(pauseMs),
+      },
+      'the node does not take samples; this partition waits, Kafka holds the backlog',
+    );
+  }
+
+  refused(record: FetchedRecord, refused: readonly Refused[]): void {
+    for (const { error } of refused)
+      this.#metrics.deadLetters.inc({ stage: error.stage, reason: error.reason });
+    this.#log.error(
+      {
+        node: this.#node,
+        topic: record.topic,
+        partition: record.partition,
+        offset: String(record.offset),
+        error: errorMessage(refused[0]?.error),
+      },
+      `the node refused ${refused.length} series for good; they are in the dead-letter topic`,
+    );
+  }
+}
+
+function countHeader(record: FetchedRecord, name: string): number {
+  const count = Number(record.headers[name]?.toString() ?? 0);
+  return Number.isFinite(count) && count > 0 ? count : 0;
+}

@@ -1,0 +1,64 @@
+import * as z from 'zod';
+import { duration, kafkaSize, size } from '../option-types.ts';
+
+/** The drain: task partitions to one node. Times in ms, sizes in bytes. */
+export const drainOptions = z
+  .strictObject({
+    node: z
+      .string()
+      .default('')
+      .describe('Name of the node that this drain feeds, one of nodes. A drain does not start without it.'),
+    session_timeout: duration()
+      .prefault('15s')
+      .describe('A drain unheard of for this long loses its partitions.'),
+    heartbeat_interval: duration().prefault('3s').describe('How often a drain shows that it lives.'),
+    rebalance_timeout: duration()
+      .prefault('30s')
+      .describe('How long a rebalance waits for every drain of the node.'),
+    fetch_max_bytes: kafkaSize()
+      .prefault('8MiB')
+      .describe('Most bytes a fetch may bring, over all partitions.'),
+    fetch_max_wait: duration()
+      .prefault('250ms')
+      .describe('How long a broker may hold a fetch when it has nothing.'),
+    queue_bytes: size()
+      .prefault('64MiB')
+      .describe('Most bytes fetched and not yet forwarded; at this mark the drain stops fetching.'),
+    request_timeout: duration()
+      .prefault('30s')
+      .describe('Give up on an unanswered remote-write request after this.'),
+    backoff_min: duration()
+      .prefault('100ms')
+      .describe('First pause after a failed request; it doubles, with jitter.'),
+    backoff_max: duration()
+      .prefault('30s')
+      .describe('Longest pause between attempts, unless Retry-After asks for more.'),
+    failover_after: z
+      .enum(['never'])
+      .default('never')
+      .describe(
+        "When other nodes take over a dead node's tasks. Today only never: Kafka holds them until it is back.",
+      ),
+    on_offset_gap: z
+      .enum(['continue', 'stop'])
+      .default('continue')
+      .describe('When retention took records before they were forwarded: report it and go on, or stop.'),
+  })
+  .superRefine((options, context) => {
+    const refuse = (key: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [key], message });
+    if (options.heartbeat_interval >= options.session_timeout) {
+      refuse(
+        'heartbeat_interval',
+        `${options.heartbeat_interval} ms is too long; expected less than session_timeout (${options.session_timeout} ms), a third is usual`,
+      );
+    }
+    if (options.backoff_min > options.backoff_max) {
+      refuse(
+        'backoff_min',
+        `${options.backoff_min} ms is too long; expected at most backoff_max (${options.backoff_max} ms)`,
+      );
+    }
+  });
+
+export type DrainOptions = z.output<typeof drainOptions>;

@@ -1,0 +1,104 @@
+import { type Labels, METRIC_NAME } from '../model/labels.ts';
+import { assignTasks } from './node.ts';
+import { compileTask, type TaskHash } from './task.ts';
+
+/** What a change moves, and the least that it could move. Shares are of 1. */
+export interface Movement {
+  readonly total: number;
+  readonly moved: number;
+  readonly share: number;
+  /** The share that any even assignment has to move. */
+  readonly idealShare: number;
+}
+
+/** Tasks that a node has before and after; undefined while it is not among the nodes. */
+export interface NodeLoad {
+  readonly node: string;
+  readonly before: number | undefined;
+  readonly after: number | undefined;
+}
+
+export interface NodeChange extends Movement {
+  readonly loads: readonly NodeLoad[];
+}
+
+/** How many of `count` tasks go to another node when the list changes from `before` to `after`. */
+export function simulateNodes(
+  count: number,
+  before: readonly string[],
+  after: readonly string[],
+): NodeChange {
+  const old = assignTasks(count, before);
+  const next = assignTasks(count, after);
+  let moved = 0;
+  for (let task = 0; task < count; task++) if (before[old[task]!] !== after[next[task]!]) moved++;
+
+  const loadBefore = loadOf(before, old);
+  const loadAfter = loadOf(after, next);
+  const loads = [...new Set([...before, ...after])].map((node) => ({
+    node,
+    before: loadBefore.get(node),
+    after: loadAfter.get(node),
+  }));
+  const stay = before.filter((node) => loadAfter.has(node)).length;
+  const idealShare = 1 - stay / Math.max(before.length, after.length);
+  return { ...movement(count, moved), idealShare, loads };
+}
+
+export interface CountChange extends Movement {
+  /** How many of the groups go to another node; undefined if there are no nodes. */
+  readonly movedToOtherNode: number | undefined;
+}
+
+export interface CountOptions {
+  /** Names of the group labels; every one of `groups` carries them. */
+  readonly labels: readonly string[];
+  readonly hash: TaskHash;
+  readonly nodes: readonly string[];
+}
+
+/**
+ * How many of `groups` change task when the task count goes from `before` to `after`.
+ * A group is where its first task is: the spread shifts both sides alike, so it has no part in this.
+ */
+export function simulateCount(
+  groups: readonly Labels[],
+  before: number,
+  after: number,
+  { labels, hash, nodes }: CountOptions,
+): CountChange {
+  const oldTask = compileTask({ labels, hash, spread: 1, count: before });
+  const nextTask = compileTask({ labels, hash, spread: 1, count: after });
+  const oldNode = nodes.length > 0 ? assignTasks(before, nodes) : undefined;
+  const nextNode = nodes.length > 0 ? assignTasks(after, nodes) : undefined;
+
+  let moved = 0;
+  let movedToOtherNode = 0;
+  for (const group of groups) {
+    const from = oldTask(group);
+    const to = nextTask(group);
+    if (from !== to) moved++;
+    if (oldNode?.[from] !== nextNode?.[to]) movedToOtherNode++;
+  }
+  const idealShare = Math.abs(after - before) / Math.max(before, after);
+  return {
+    ...movement(groups.length, moved),
+    idealShare,
+    movedToOtherNode: nodes.length > 0 ? movedToOtherNode : undefined,
+  };
+}
+
+/** `total` groups of one label, for when nobody has a list of real ones. */
+export function syntheticGroups(total: number): Labels[] {
+  return Array.from({ length: total }, (_, at) => [{ name: METRIC_NAME, value: `group_${at}` }]);
+}
+
+function movement(total: number, moved: number) {
+  return { total, moved, share: total === 0 ? 0 : moved / total };
+}
+
+function loadOf(nodes: readonly string[], assignment: Int32Array): Map<string, number> {
+  const load = new Map(nodes.map((node) => [node, 0]));
+  for (const node of assignment) load.set(nodes[node]!, load.get(nodes[node]!)! + 1);
+  return load;
+}

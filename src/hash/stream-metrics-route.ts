@@ -1,0 +1,18 @@
+import type { Labels } from '../model/labels.ts';
+import { compareByBytes } from './byte-order.ts';
+import { fnv1a32 } from './fnv1a.ts';
+import { SeriesKey } from './series-key.ts';
+
+const key = new SeriesKey();
+
+/**
+ * The hash that stream-metrics-route gives a label set, for those who move from it: all names and values
+ * in one list, sorted by bytes, put one after the other, FNV-1a 32. Unlike a series key this is not
+ * injective: {a="b"} and {b="a"} share a hash.
+ */
+export function streamMetricsRouteHash(labels: Labels): number {
+  const texts: string[] = [];
+  for (const label of labels) texts.push(label.name, label.value);
+  key.writeTexts(texts.sort(compareByBytes));
+  return fnv1a32(key.bytes, 0, key.length);
+}

@@ -1,0 +1,112 @@
+import type { DeadLetter } from '../dead-letter.ts';
+import type { SeriesCacheStats } from '../series-cache.ts';
+import type { StepCounts } from '../step-counts.ts';
+import type { TaskRecord } from '../task-output.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+/** What one step did, once it is committed. */
+export interface PublishedStep {
+  readonly counts: StepCounts;
+  readonly records: readonly TaskRecord[];
+  readonly dead: readonly DeadLetter[];
+  /** How long publishing took. */
+  readonly publishSeconds: number;
+}
+
+/** Dead letters are logged at most this often; each is counted. */
+const LOG_EVERY_MS = 10_000;
+
+/** What happens in a worker, as metrics and log lines. Steps are counted once they are committed. */
+export class IngestEvents {
+  readonly #metrics: Metrics;
+  readonly #log: Logger;
+  #routes: readonly string[];
+  #lastDeadLogged = 0;
+  #unloggedDead = 0;
+  #cache: SeriesCacheStats | undefined;
+
+  constructor(metrics: Metrics, log: Logger, routes: readonly { readonly name: string }[]) {
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#routes = routes.map(({ name }) => name);
+  }
+
+  /** Other routes are in force. */
+  routesReplaced(routes: readonly { readonly name: string }[]): void {
+    this.#routes = routes.map(({ name }) => name);
+  }
+
+  published(step: PublishedStep, nowMs: number): void {
+    const { counts, publishSeconds } = step;
+    const metrics = this.#metrics;
+    metrics.transactions.inc({ result: 'committed' });
+    metrics.transactionSeconds.observe(publishSeconds);
+    metrics.ingestRecords.inc(counts.records);
+    metrics.ingestBytes.inc(counts.bytes);
+    metrics.samples.inc({ stage: 'ingest', route: '' }, counts.samples);
+    metrics.series.inc({ stage: 'ingest', route: '' }, counts.series);
+    if (counts.unroutedSamples > 0)
+      metrics.dropped.inc({ reason: 'no_route', route: '' }, counts.unroutedSamples);
+    if (counts.metadata > 0) metrics.uncarried.inc({ kind: 'metadata' }, counts.metadata);
+    if (counts.unknownFields > 0) metrics.uncarried.inc({ kind: 'unknown_field' }, counts.unknownFields);
+    if (Number.isFinite(counts.newestSampleMs)) {
+      metrics.publishLatency.observe(Math.max(0, nowMs - counts.newestSampleMs) / 1000);
+    }
+    this.#routed(counts);
+    for (const { route, value, samples, series } of step.records)
+      this.#sent(route, value.length, samples, series);
+    this.#buried(step.dead, nowMs);
+  }
+
+  /** Brings the cache's figures up to date; its counters begin anew with each reload. */
+  cache(stats: SeriesCacheStats): void {
+    this.#metrics.cacheBytes.set(stats.bytes);
+    this.#metrics.cacheEntries.set(stats.series);
+    for (const result of ['predicted', 'found', 'missed', 'evicted'] as const) {
+      const before = this.#cache?.[result] ?? 0;
+      this.#metrics.cacheLookups.inc(
+        { result },
+        stats[result] < before ? stats[result] : stats[result] - before,
+      );
+    }
+    this.#cache = stats;
+  }
+
+  #routed(counts: StepCounts): void {
+    for (const [index, { series, samples, droppedSamples }] of counts.routes.entries()) {
+      const route = this.#routes[index] ?? '';
+      this.#metrics.samples.inc({ stage: 'route', route }, samples);
+      this.#metrics.series.inc({ stage: 'route', route }, series);
+      if (droppedSamples > 0) this.#metrics.dropped.inc({ reason: 'relabel', route }, droppedSamples);
+    }
+  }
+
+  #sent(index: number, bytes: number, samples: number, series: number): void {
+    const route = this.#routes[index] ?? '';
+    this.#metrics.publishRecords.inc({ route });
+    this.#metrics.publishBytes.inc({ route }, bytes);
+    this.#metrics.samples.inc({ stage: 'publish', route }, samples);
+    this.#metrics.series.inc({ stage: 'publish', route }, series);
+  }
+
+  #buried(dead: readonly DeadLetter[], nowMs: number): void {
+    if (dead.length === 0) return;
+    for (const { stage, reason } of dead) this.#metrics.deadLetters.inc({ stage, reason });
+    this.#unloggedDead += dead.length;
+    if (nowMs - this.#lastDeadLogged < LOG_EVERY_MS) return;
+    const { source, reason, message } = dead[0]!;
+    this.#log.warn(
+      {
+        topic: source.topic,
+        partition: source.partition,
+        offset: String(source.offset),
+        reason,
+        error: message,
+      },
+      `${this.#unloggedDead} dead letters since the last such line; this is the newest step's first`,
+    );
+    this.#unloggedDead = 0;
+    this.#lastDeadLogged = nowMs;
+  }
+}

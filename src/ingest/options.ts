@@ -1,0 +1,101 @@
+import * as z from 'zod';
+import { duration, kafkaSize, size, topicName } from '../option-types.ts';
+
+/** What bytes a record of the ingest topic may hold; `auto` looks at its headers, then at the bytes. */
+export const INGEST_ENCODINGS = ['auto', 'remote_write_v1'] as const;
+
+const limit = () => z.int().min(0);
+
+const limits = z.strictObject({
+  record_bytes: size({ min: 0 })
+    .prefault('32MiB')
+    .describe('Largest record after decompression; a bigger one is a dead letter. 0: no limit.'),
+  series_per_record: limit()
+    .default(0)
+    .describe('Most series in one record; a record with more is a dead letter. 0: no limit.'),
+  labels_per_series: limit()
+    .default(40)
+    .describe('Most labels of a series; one with more is a dead letter. 0: no limit.'),
+  label_name_bytes: size({ min: 0 })
+    .prefault(256)
+    .describe('Longest label name; a series with a longer one is a dead letter. 0: no limit.'),
+  label_value_bytes: size({ min: 0 })
+    .prefault('4KiB')
+    .describe('Longest label value; a series with a longer one is a dead letter. 0: no limit.'),
+});
+
+/** The worker: what it reads and how. Times in ms, sizes in bytes. */
+export const ingestOptions = z
+  .strictObject({
+    topic: topicName().default('metrics.raw').describe('Topic to read from.'),
+    group: z.string().min(1).default('penstock').describe('Consumer group that all workers share.'),
+    encoding: z
+      .enum(INGEST_ENCODINGS)
+      .default('auto')
+      .describe('Encoding of records without a content-type header.'),
+    delivery: z
+      .enum(['exactly_once', 'at_least_once'])
+      .default('exactly_once')
+      .describe(
+        'exactly_once: output and offsets in one transaction; at_least_once: a crash may repeat records.',
+      ),
+    dead_topic: topicName()
+      .default('metrics.dead')
+      .describe('Topic for what could not be used, with the reason.'),
+    session_timeout: duration()
+      .prefault('15s')
+      .describe('A worker unheard of for this long loses its partitions.'),
+    heartbeat_interval: duration().prefault('3s').describe('How often a worker shows that it lives.'),
+    rebalance_timeout: duration()
+      .prefault('30s')
+      .describe('How long a rebalance waits for every worker to join.'),
+    commit_interval: duration()
+      .prefault('200ms')
+      .describe(
+        'Length of one step: input collected, then published and committed in one transaction a partition.',
+      ),
+    fetch_max_bytes: kafkaSize()
+      .prefault('8MiB')
+      .describe('Most bytes a fetch may bring, over all partitions.'),
+    fetch_max_wait: duration()
+      .prefault('250ms')
+      .describe('How long a broker may hold a fetch when it has nothing.'),
+    queue_bytes: size()
+      .prefault('64MiB')
+      .describe('Most bytes fetched and not yet processed; at this mark the worker stops fetching.'),
+    series_cache_bytes: size()
+      .prefault('256MiB')
+      .describe('Memory for series already routed, relabeled and hashed; the least recently used make room.'),
+    transaction_timeout: duration()
+      .prefault('30s')
+      .describe('The broker ends an open transaction after this; at most its transaction.max.timeout.ms.'),
+    on_offset_gap: z
+      .enum(['continue', 'stop'])
+      .default('continue')
+      .describe('When retention took records before they were read: report it and go on, or stop.'),
+    tenant_headers: z
+      .array(z.string().min(1))
+      .default(['X-Scope-OrgID', 'AccountID', 'ProjectID'])
+      .describe('Record headers that name a tenant; they go to the task topics as received.'),
+    limits: limits
+      .prefault({})
+      .describe("What a record may hold; labels as VictoriaMetrics' own defaults have them."),
+  })
+  .superRefine((options, context) => {
+    const refuse = (key: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [key], message });
+    if (options.heartbeat_interval >= options.session_timeout) {
+      refuse(
+        'heartbeat_interval',
+        `${options.heartbeat_interval} ms is too long; expected less than session_timeout (${options.session_timeout} ms), a third is usual`,
+      );
+    }
+    if (options.commit_interval >= options.transaction_timeout) {
+      refuse(
+        'commit_interval',
+        `${options.commit_interval} ms is too long; expected less than transaction_timeout (${options.transaction_timeout} ms)`,
+      );
+    }
+  });
+
+export type IngestOptions = z.output<typeof ingestOptions>;

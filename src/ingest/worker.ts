@@ -1,0 +1,186 @@
+import { KafkaAdmin } from '../kafka/admin.ts';
+import type { AssignedPartition } from '../kafka/assigned-partition.ts';
+import type { KafkaConnection } from '../kafka/client.ts';
+import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
+import { GroupReader } from '../kafka/group-reader.ts';
+import { runSessions } from '../kafka/partition-session.ts';
+import { Pipeline } from '../pipeline.ts';
+import { AtLeastOnce } from '../publish/at-least-once.ts';
+import { ExactlyOnce } from '../publish/exactly-once.ts';
+import type { Publisher, PublisherFactory } from '../publish/publisher.ts';
+import type { CompiledRoute } from '../route.ts';
+import type { Readiness } from '../telemetry/admin-server.ts';
+import { GroupGauges } from '../telemetry/group-gauges.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { IngestEvents } from './events.ts';
+import type { IngestOptions } from './options.ts';
+import { runStep } from './step.ts';
+
+/** Bytes that one step takes at most. A step is processed in one go, so this bounds how long it holds the thread. */
+const STEP_BYTES = 2 * 1024 * 1024;
+/** Most records a step takes: kafkajs' cost of a send grows with the square of its records. */
+const STEP_RECORDS = 5_000;
+
+export interface WorkerOptions {
+  readonly ingest: IngestOptions;
+  readonly routes: readonly CompiledRoute[];
+}
+
+/**
+ * The worker: ingest topic ▸ decode ▸ route ▸ relabel ▸ hash 1 ▸ task topics.
+ *
+ * Each input partition runs on its own, step by step; all share the pipeline's series cache.
+ */
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #admin: KafkaAdmin;
+  readonly #metrics: Metrics;
+  readonly #log: Logger;
+  readonly #reader: GroupReader;
+  readonly #publishers: PublisherFactory;
+  readonly #gauges: GroupGauges;
+  readonly #events: IngestEvents;
+  #routes: readonly CompiledRoute[];
+  /** `max.message.bytes` by topic that is written to. */
+  #maxBytes: ReadonlyMap<string, number> = new Map();
+  #pipeline: Pipeline | undefined;
+  #dead: DeadTopic | undefined;
+
+  constructor(connection: KafkaConnection, options: WorkerOptions, metrics: Metrics, log: Logger) {
+    const { ingest } = options;
+    this.#options = options;
+    this.#routes = options.routes;
+    this.#admin = new KafkaAdmin(connection);
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#events = new IngestEvents(metrics, log, options.routes);
+    this.#reader = new GroupReader(
+      connection,
+      this.#admin,
+      {
+        groupId: ingest.group,
+        topics: [ingest.topic],
+        eligible: () => true,
+        sessionTimeout: ingest.session_timeout,
+        rebalanceTimeout: ingest.rebalance_timeout,
+        heartbeatInterval: ingest.heartbeat_interval,
+        fetchMaxBytes: ingest.fetch_max_bytes,
+        fetchMaxWait: ingest.fetch_max_wait,
+        queueBytes: ingest.queue_bytes,
+        consume: (partition) => this.#consume(partition),
+      },
+      log,
+    );
+    this.#publishers =
+      ingest.delivery === 'exactly_once'
+        ? new ExactlyOnce(connection, ingest.group, ingest.transaction_timeout)
+        : new AtLeastOnce(connection, (partition, offset) => this.#reader.commit(partition, offset));
+    this.#gauges = new GroupGauges(this.#reader, this.#admin, metrics, ingest.group);
+  }
+
+  /** Rejects when the worker cannot go on. */
+  get failure(): Promise<never> {
+    return this.#reader.failure;
+  }
+
+  /** Checks the topics, then joins the group. @throws KafkaSetupError when a topic is missing or too small. */
+  async start(): Promise<void> {
+    const { ingest, routes } = this.#options;
+    await this.#checkTopics(routes);
+    const { dead_topic: topic } = ingest;
+    const counts = await this.#admin.partitionCounts([topic]);
+    this.#dead = { topic, partitions: counts.get(topic)!, maxMessageBytes: this.#maxBytes.get(topic)! };
+    this.#pipeline = new Pipeline({
+      routes,
+      cacheBytes: ingest.series_cache_bytes,
+      maxRecordBytes: (name) => this.#maxBytes.get(name)! - RECORD_OVERHEAD_BYTES,
+      limits: ingest.limits,
+      tenantHeaders: ingest.tenant_headers,
+    });
+    await this.#reader.start();
+    this.#gauges.start();
+  }
+
+  /**
+   * Puts other routes in force between two steps; nothing is read again and nothing is lost.
+   *
+   * @throws KafkaSetupError when a task topic is missing or too small; the old routes then stay in force
+   */
+  async reload(routes: readonly CompiledRoute[]): Promise<void> {
+    await this.#checkTopics(routes);
+    this.#pipeline?.replaceRoutes(routes);
+    this.#events.routesReplaced(routes);
+    this.#routes = routes;
+  }
+
+  /** Every topic that is written to must be there, since kafkajs drops what is sent to a missing partition. */
+  async #checkTopics(routes: readonly CompiledRoute[]): Promise<void> {
+    const { topic, dead_topic } = this.#options.ingest;
+    const taskTopics = new Map(routes.map((route) => [route.topic, route.count]));
+    await this.#admin.requireTopics(new Map([[topic, 1], [dead_topic, 1], ...taskTopics]));
+    this.#maxBytes = await this.#admin.maxMessageBytes([dead_topic, ...taskTopics.keys()]);
+  }
+
+  /** Finishes and commits what is in flight, leaves the group. @returns how many partitions were cut off. */
+  async stop(deadline: number): Promise<number> {
+    this.#gauges.stop();
+    const left = await this.#reader.stop(deadline);
+    await Promise.allSettled([this.#publishers.close(), this.#admin.close()]);
+    return left.length;
+  }
+
+  /** Brings gauges up to date before a scrape. */
+  collect(): void {
+    GroupGauges.collect([this.#gauges], this.#metrics);
+    if (this.#pipeline !== undefined) this.#events.cache(this.#pipeline.cacheStats);
+  }
+
+  readiness(): Readiness {
+    return this.#gauges.readiness();
+  }
+
+  status(): unknown {
+    const { group, topic } = this.#options.ingest;
+    return {
+      group,
+      topic,
+      routes: this.#routes.map(({ name }) => name),
+      partitions: this.#gauges.partitions(),
+    };
+  }
+
+  #consume(partition: AssignedPartition): Promise<void> {
+    return runSessions<Publisher>(partition, {
+      reader: this.#reader,
+      log: this.#log,
+      open: (owned) => this.#publishers.open(owned),
+      close: (publisher) => publisher.close(),
+      work: (owned, publisher, progressed) => this.#work(owned, publisher, progressed),
+      onGap: (gap) => {
+        this.#metrics.offsetGaps.inc({ topic: gap.topic }, Number(gap.to - gap.from));
+        return this.#options.ingest.on_offset_gap;
+      },
+      onFailure: () => this.#metrics.transactions.inc({ result: 'failed' }),
+    });
+  }
+
+  async #work(partition: AssignedPartition, publisher: Publisher, progressed: () => void): Promise<void> {
+    const limits = {
+      maxRecords: STEP_RECORDS,
+      maxBytes: STEP_BYTES,
+      lingerMs: this.#options.ingest.commit_interval,
+    };
+    for (;;) {
+      const taken = await partition.take(limits);
+      if (taken === undefined) return;
+      const { output, publication } = runStep(taken, this.#pipeline!, this.#dead!, Date.now());
+      const started = performance.now();
+      await publisher.publish(publication);
+      this.#gauges.committed(partition, publication.nextOffset);
+      const publishSeconds = (performance.now() - started) / 1000;
+      this.#events.published({ ...output, publishSeconds }, Date.now());
+      progressed();
+    }
+  }
+}

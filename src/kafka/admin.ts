@@ -1,0 +1,120 @@
+import type { Admin } from 'kafkajs';
+import { BRIEF, type KafkaConnection } from './client.ts';
+import { KafkaSetupError } from './errors.ts';
+
+/** Offsets between which a partition has records: `low` is the oldest kept, `high` the next to be written. */
+export interface OffsetBounds {
+  readonly low: bigint;
+  readonly high: bigint;
+}
+
+/** Where to begin reading, and what is missing before it. */
+export interface StartOffset {
+  readonly offset: bigint;
+  /** Records between the committed offset and `offset` that are gone, if any. */
+  readonly gap: { readonly from: bigint; readonly to: bigint } | undefined;
+}
+
+/**
+ * Decides where to begin. Never lets kafkajs decide: it replaces an offset out of range in silence.
+ *
+ * A committed offset below the oldest record kept means that retention was faster than the reader. One above
+ * the end means that the topic was made anew, or lost records; then everything in it is unread.
+ */
+export function startOffset(committed: bigint | undefined, { low, high }: OffsetBounds): StartOffset {
+  if (committed === undefined) return { offset: low, gap: undefined };
+  if (committed < low) return { offset: low, gap: { from: committed, to: low } };
+  if (committed > high) return { offset: low, gap: { from: high, to: committed } };
+  return { offset: committed, gap: undefined };
+}
+
+/** What Penstock asks of a cluster's administration. One connection, opened at the first use. */
+export class KafkaAdmin {
+  readonly #connection: KafkaConnection;
+  #admin: Promise<Admin> | undefined;
+
+  constructor(connection: KafkaConnection) {
+    this.#connection = connection;
+  }
+
+  /** Offsets that a group has committed on a topic, by partition; those without a commit are left out. */
+  async committedOffsets(groupId: string, topic: string): Promise<Map<number, bigint>> {
+    const admin = await this.client();
+    const [answer] = await admin.fetchOffsets({ groupId, topics: [topic] });
+    const offsets = (answer?.partitions ?? []).map(
+      ({ partition, offset }) => [partition, BigInt(offset)] as const,
+    );
+    return new Map(offsets.filter(([, offset]) => offset >= 0n));
+  }
+
+  /** Oldest and next offset of each partition of a topic. */
+  async offsetBounds(topic: string): Promise<Map<number, OffsetBounds>> {
+    const admin = await this.client();
+    const answer = await admin.fetchTopicOffsets(topic);
+    return new Map(
+      answer.map(({ partition, low, high }) => [partition, { low: BigInt(low), high: BigInt(high) }]),
+    );
+  }
+
+  /** Number of partitions by topic; topics that do not exist are left out. */
+  async partitionCounts(topics: readonly string[]): Promise<Map<string, number>> {
+    const admin = await this.client();
+    const existing = new Set(await admin.listTopics());
+    const wanted = topics.filter((topic) => existing.has(topic));
+    if (wanted.length === 0) return new Map();
+    const metadata = await admin.fetchTopicMetadata({ topics: wanted });
+    return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
+  }
+
+  /** Refuses topics that are missing or have too few partitions: kafkajs drops a send to a missing partition. */
+  async requireTopics(needed: ReadonlyMap<string, number>): Promise<void> {
+    const counts = await this.partitionCounts([...needed.keys()]);
+    const faults = [...needed].flatMap(([topic, partitions]) => {
+      const count = counts.get(topic);
+      if (count === undefined) return [`topic ${topic} does not exist`];
+      return count < partitions ? [`topic ${topic} has ${count} partitions, ${partitions} are needed`] : [];
+    });
+    if (faults.length > 0) {
+      throw new KafkaSetupError(
+        `${faults.join('; ')}. Run "penstock topics apply" with the same configuration.`,
+      );
+    }
+  }
+
+  /** `max.message.bytes` of topics: the largest record batch that each takes, in bytes. */
+  async maxMessageBytes(topics: readonly string[]): Promise<Map<string, number>> {
+    const admin = await this.client();
+    const TOPIC = 2;
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: topics.map((name) => ({ type: TOPIC, name, configNames: ['max.message.bytes'] })),
+    });
+    return new Map(
+      resources.map(({ resourceName, configEntries }) => [
+        resourceName,
+        Number(
+          configEntries.find(({ configName }) => configName === 'max.message.bytes')?.configValue ??
+            1_048_588,
+        ),
+      ]),
+    );
+  }
+
+  /** The kafkajs client itself, for calls that only one command makes. */
+  client(): Promise<Admin> {
+    this.#admin ??= (async () => {
+      const admin = this.#connection.instance(BRIEF).admin();
+      await admin.connect();
+      return admin;
+    })().catch((error) => {
+      this.#admin = undefined;
+      throw error;
+    });
+    return this.#admin;
+  }
+
+  async close(): Promise<void> {
+    const admin = await this.#admin?.catch(() => undefined);
+    await admin?.disconnect();
+  }
+}

@@ -1,0 +1,250 @@
+import { copyRecords } from './copy-records.ts';
+import { OffsetOutOfRangeError, PartitionLostError } from './errors.ts';
+import { type FetchedRecord, PartitionQueue } from './partition-queue.ts';
+import type { FetchedBatch, GroupMembership } from './patch/types.ts';
+
+/** What a partition needs of the group that it is read in. */
+export interface PartitionGroup {
+  pause(partition: AssignedPartition): void;
+  resume(partition: AssignedPartition): void;
+  seek(partition: AssignedPartition, offset: bigint): void;
+  /** Bytes that one partition may have queued. */
+  queueShare(): number;
+}
+
+export interface TakeLimits {
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+  readonly lingerMs: number;
+}
+
+export interface Taken {
+  /** At least one. */
+  readonly records: readonly FetchedRecord[];
+  /** The offset to commit once they are done: control records behind them are passed over. */
+  readonly nextOffset: bigint;
+}
+
+/**
+ * A partition while this process is assigned it, and the state of its life:
+ *
+ *     opening ──begin()──▶ consuming ──drain()──▶ draining
+ *        │  ▲                  │ │
+ *        │  └─────reopen()─────┘ │
+ *        └───────lose()──────────┴──────────────▶ lost
+ *
+ * - opening: assigned and paused; nothing is fetched until the owner says from where.
+ * - consuming: records flow into the queue and are taken from it.
+ * - draining: the process stops. What is in flight is finished; `take` answers that there is nothing more.
+ * - lost: another member may own it. Whoever works on it must drop the work and commit nothing.
+ *
+ * A partition that is assigned again in the next generation, to the same member, stays the same object: nobody
+ * else can have owned it in between.
+ */
+export class AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** Highest offset + 1 that a read_uncommitted reader could see, as of the last fetch. */
+  highWatermark = -1n;
+  /** Milliseconds since the epoch at which a fetch last answered for this partition. */
+  lastFetchMs = Date.now();
+  readonly #group: PartitionGroup;
+  readonly #queue = new PartitionQueue();
+  readonly #lost = new AbortController();
+  readonly #ending = new AbortController();
+  #state: 'opening' | 'consuming' | 'draining' | 'lost' = 'opening';
+  #membership: GroupMembership;
+  /** Offset that the next fetched batch must start at. */
+  #position = -1n;
+  #paused = true;
+  #outOfRange = false;
+  #wake: (() => void) | undefined;
+
+  constructor(topic: string, partition: number, membership: GroupMembership, group: PartitionGroup) {
+    this.topic = topic;
+    this.partition = partition;
+    this.#membership = membership;
+    this.#group = group;
+  }
+
+  get state(): 'opening' | 'consuming' | 'draining' | 'lost' {
+    return this.#state;
+  }
+
+  /** Whether there is work to do: neither stopping nor lost. */
+  get active(): boolean {
+    return this.#state === 'opening' || this.#state === 'consuming';
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  get queuedBytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** Offset of the next record that nobody has taken yet; -1 before `begin`. */
+  get position(): bigint {
+    return this.#position;
+  }
+
+  /** Aborted when the partition is lost. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Aborted when the partition drains or is lost: there is nothing left to wait for. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** The membership on whose behalf offsets are committed. Changes with every generation. */
+  get membership(): GroupMembership {
+    return this.#membership;
+  }
+
+  /** @throws PartitionLostError when the partition is no longer this process's. */
+  assertOwned(): void {
+    if (this.#state === 'lost') throw new PartitionLostError(`${this.topic}/${this.partition} was lost`);
+  }
+
+  /** Starts reading at `offset`. */
+  begin(offset: bigint): void {
+    this.assertOwned();
+    if (this.#state === 'draining') return;
+    this.#state = 'consuming';
+    this.#queue.clear();
+    this.#outOfRange = false;
+    this.#position = offset;
+    this.#group.seek(this, offset);
+    this.#resume();
+  }
+
+  /** Stops reading and forgets what is queued, until `begin` is called again. */
+  reopen(): void {
+    if (this.#state !== 'consuming') return;
+    this.#state = 'opening';
+    this.#pause();
+    this.#queue.clear();
+  }
+
+  /**
+   * Waits for records and takes them, in order.
+   *
+   * Once the first record is there it waits `lingerMs` more, or until `maxBytes` are queued.
+   *
+   * @returns `undefined` when the process stops
+   * @throws PartitionLostError, OffsetOutOfRangeError
+   */
+  async take(limits: TakeLimits): Promise<Taken | undefined> {
+    while (this.#ready() && this.#queue.length === 0) await this.#changed();
+    const deadline = Date.now() + limits.lingerMs;
+    while (
+      this.#ready() &&
+      !this.#paused &&
+      this.#queue.bytes < limits.maxBytes &&
+      this.#queue.length < limits.maxRecords
+    ) {
+      const left = deadline - Date.now();
+      if (left <= 0) break;
+      await this.#changed(left);
+    }
+    if (!this.#ready()) return undefined;
+    const records = this.#queue.take(limits.maxRecords, limits.maxBytes);
+    if (this.#paused && !this.#outOfRange && this.#queue.bytes <= this.#group.queueShare() / 2)
+      this.#resume();
+    return { records, nextOffset: this.#queue.firstOffset ?? this.#position };
+  }
+
+  /** Takes over what a fetch brought, if it continues this partition. */
+  offer(batch: FetchedBatch): boolean {
+    if (this.#state !== 'consuming' || this.#outOfRange) return false;
+    this.lastFetchMs = Date.now();
+    this.highWatermark = BigInt(batch.highWatermark);
+    if (BigInt(batch.fetchedOffset) !== this.#position) {
+      this.#group.seek(this, this.#position);
+      return false;
+    }
+    if (batch.rawMessages.length === 0) return true;
+    for (const record of copyRecords(batch)) this.#queue.push(record);
+    this.#position = BigInt(batch.lastOffset()) + 1n;
+    if (this.#queue.bytes >= this.#group.queueShare()) this.#pause();
+    if (batch.messages.length > 0) this.#notify();
+    return true;
+  }
+
+  /** The broker has nothing at the position: once the queue is empty `take` reports it, and the owner decides. */
+  outOfRange(): void {
+    if (this.#state !== 'consuming') return;
+    this.#outOfRange = true;
+    this.#pause();
+    this.#notify();
+  }
+
+  /** The topic is gone. What is queued is not worth working on: its offsets mean nothing in a new topic. */
+  topicMissing(): void {
+    this.#queue.clear();
+    this.outOfRange();
+  }
+
+  /** The group has rebalanced and the partition has stayed. kafkajs has forgotten its position. */
+  stayed(membership: GroupMembership): void {
+    this.#membership = membership;
+    if (this.#state === 'consuming') this.#group.seek(this, this.#position);
+  }
+
+  drain(): void {
+    if (!this.active) return;
+    this.#state = 'draining';
+    this.#pause();
+    this.#queue.clear();
+    this.#ending.abort();
+    this.#notify();
+  }
+
+  lose(): void {
+    if (this.#state === 'lost') return;
+    this.#state = 'lost';
+    this.#queue.clear();
+    this.#lost.abort();
+    this.#ending.abort();
+    this.#notify();
+  }
+
+  #ready(): boolean {
+    this.assertOwned();
+    if (this.#outOfRange && this.#queue.length === 0) {
+      throw new OffsetOutOfRangeError(
+        `${this.topic}/${this.partition} has no record at offset ${this.#position}`,
+      );
+    }
+    return this.#state !== 'draining';
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#group.pause(this);
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.#group.resume(this);
+  }
+
+  #notify(): void {
+    this.#wake?.();
+  }
+
+  /** Resolves at the next change, or after `ms`. Only one waiter at a time: the partition's own loop. */
+  #changed(ms?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(() => this.#wake?.(), ms);
+      this.#wake = () => {
+        this.#wake = undefined;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,91 @@
+/** The members of a kafkajs error that Penstock decides by. */
+interface KafkaErrorLike {
+  readonly name?: string;
+  readonly type?: string;
+  readonly retriable?: boolean;
+  readonly cause?: unknown;
+}
+
+/** The partition belongs to another member now, or the process is stopping: give up its work, commit nothing. */
+export class PartitionLostError extends Error {
+  override readonly name = 'PartitionLostError';
+}
+
+/** The records at the position are gone (retention, or a topic made anew). */
+export class OffsetOutOfRangeError extends Error {
+  override readonly name = 'OffsetOutOfRangeError';
+}
+
+/** Kafka was asked for something that waiting cannot mend: a missing topic or partition, a refused login. */
+export class KafkaSetupError extends Error {
+  override readonly name = 'KafkaSetupError';
+}
+
+/** A commit was held back: the group has moved on to a generation in which the partition is not known to be ours. */
+export class StaleMembershipError extends Error {
+  override readonly name = 'StaleMembershipError';
+  /** The broker's word for it, had it been asked. */
+  readonly type = 'REBALANCE_IN_PROGRESS';
+}
+
+const NOT_A_MEMBER = new Set([
+  'UNKNOWN_MEMBER_ID',
+  'ILLEGAL_GENERATION',
+  'REBALANCE_IN_PROGRESS',
+  'FENCED_INSTANCE_ID',
+]);
+const REFUSED = new Set([
+  'TOPIC_AUTHORIZATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+  'SASL_AUTHENTICATION_FAILED',
+  'UNSUPPORTED_SASL_MECHANISM',
+]);
+
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
+const CONNECTION_TROUBLE = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSLockTimeout',
+  'KafkaJSNumberOfRetriesExceeded',
+]);
+
+/** The broker's name for an error (`ILLEGAL_GENERATION`), wherever kafkajs has wrapped it; '' for any other. */
+export function kafkaErrorType(error: unknown): string {
+  for (let at = error as KafkaErrorLike | undefined, depth = 0; at && depth < 8; depth += 1) {
+    if (typeof at.type === 'string' && at.type !== '') return at.type;
+    at = at.cause as KafkaErrorLike | undefined;
+  }
+  return '';
+}
+
+/** A batch is over the topic's `max.message.bytes`. */
+export function isTooLarge(error: unknown): boolean {
+  return TOO_LARGE.has(kafkaErrorType(error));
+}
+
+/** Brokers are away, or do not answer: time mends it. */
+export function isConnectionTrouble(error: unknown): boolean {
+  for (let at = error as KafkaErrorLike | undefined, depth = 0; at && depth < 8; depth += 1) {
+    if (CONNECTION_TROUBLE.has(at.name ?? '')) return true;
+    at = at.cause as KafkaErrorLike | undefined;
+  }
+  return false;
+}
+
+/** The broker says that this process is no member of the group in this generation. */
+export function isMembershipError(error: unknown): boolean {
+  return NOT_A_MEMBER.has(kafkaErrorType(error));
+}
+
+/** The broker refuses this user: waiting does not help, the operator has to act. */
+export function isRefused(error: unknown): boolean {
+  return (
+    REFUSED.has(kafkaErrorType(error)) || (error as KafkaErrorLike).name === 'KafkaJSSASLAuthenticationError'
+  );
+}

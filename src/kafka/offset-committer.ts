@@ -1,0 +1,72 @@
+import type { AssignedPartition } from './assigned-partition.ts';
+import { StaleMembershipError } from './errors.ts';
+import type { ConsumerGroupInstance } from './patch/types.ts';
+
+interface Waiting {
+  readonly partition: AssignedPartition;
+  readonly offset: bigint;
+  readonly settle: PromiseWithResolvers<void>;
+}
+
+/**
+ * Commits offsets in groups: while one OffsetCommit is under way the next ones gather, and go in one request.
+ *
+ * One attempt a call. Whether to try again is for the caller, who knows if the partition is still held.
+ */
+export class OffsetCommitter {
+  readonly #group: () => ConsumerGroupInstance | undefined;
+  #waiting: Waiting[] = [];
+  #running = false;
+
+  constructor(group: () => ConsumerGroupInstance | undefined) {
+    this.#group = group;
+  }
+
+  /** @throws StaleMembershipError when the partition was lost, or the group has moved on, before it was sent */
+  commit(partition: AssignedPartition, offset: bigint): Promise<void> {
+    const settle = Promise.withResolvers<void>();
+    this.#waiting.push({ partition, offset, settle });
+    if (!this.#running) void this.#run();
+    return settle.promise;
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#waiting.length > 0) {
+      const group = this.#group();
+      const batch = this.#waiting.filter(({ partition }) => isHeld(partition, group));
+      for (const { partition, settle } of this.#waiting) {
+        if (isHeld(partition, group)) continue;
+        settle.reject(new StaleMembershipError(`${partition.topic}/${partition.partition} may have moved`));
+      }
+      this.#waiting = [];
+      if (group === undefined || batch.length === 0) continue;
+      try {
+        await group.commitOffsets({ topics: byTopic(batch) });
+        for (const { settle } of batch) settle.resolve();
+      } catch (error) {
+        for (const { settle } of batch) settle.reject(error);
+      }
+    }
+    this.#running = false;
+  }
+}
+
+/**
+ * The broker checks that this process is a member, not which partitions it has. A commit that waited through a
+ * rebalance would be sent in the new generation, and could move back the offset of a partition's next owner.
+ */
+function isHeld({ state, membership }: AssignedPartition, group: ConsumerGroupInstance | undefined): boolean {
+  return state !== 'lost' && group !== undefined && group.generationId === membership.generationId;
+}
+
+function byTopic(batch: readonly Waiting[]) {
+  const topics = new Map<string, { partition: number; offset: string }[]>();
+  for (const { partition: assigned, offset } of batch) {
+    const { topic, partition } = assigned;
+    const partitions = topics.get(topic) ?? [];
+    partitions.push({ partition, offset: String(offset) });
+    topics.set(topic, partitions);
+  }
+  return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
+}

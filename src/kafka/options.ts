@@ -1,0 +1,91 @@
+import * as z from 'zod';
+import { address, duration, filePath, secret } from '../option-types.ts';
+
+const tls = z
+  .strictObject({
+    enabled: z.boolean().default(false).describe('Speak TLS with the brokers.'),
+    ca_file: filePath()
+      .optional()
+      .describe("PEM file of the authorities that signed the brokers' certificates; absent: the system's."),
+    cert_file: filePath().optional().describe('PEM file of the client certificate; needs key_file.'),
+    key_file: filePath().optional().describe('PEM file of the private key of cert_file.'),
+    server_name: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Name to look for in the brokers' certificates; absent: the broker's host name."),
+    insecure_skip_verify: z
+      .boolean()
+      .default(false)
+      .describe('Accept any certificate. Only for tests: anyone between may read and change everything.'),
+  })
+  .superRefine((options, context) => {
+    const refuse = (key: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [key], message });
+    if (options.cert_file !== undefined && options.key_file === undefined) {
+      refuse('cert_file', 'a certificate without its key; expected key_file beside it');
+    }
+    if (options.key_file !== undefined && options.cert_file === undefined) {
+      refuse('key_file', 'a key without its certificate; expected cert_file beside it');
+    }
+    if (options.enabled) return;
+    for (const key of ['ca_file', 'cert_file', 'key_file', 'server_name'] as const) {
+      if (options[key] !== undefined) refuse(key, 'TLS is off; expected enabled: true, or this key left out');
+    }
+    if (options.insecure_skip_verify) {
+      refuse('insecure_skip_verify', 'TLS is off; expected enabled: true, or this key left out');
+    }
+  });
+
+const PASSWORD_KEYS = ['username', 'password'] as const;
+const OAUTH_KEYS = ['token_url', 'oauth_client_id', 'oauth_client_secret'] as const;
+const SASL_KEYS = [...PASSWORD_KEYS, ...OAUTH_KEYS, 'scope'] as const;
+
+const sasl = z
+  .strictObject({
+    mechanism: z
+      .enum(['none', 'plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'])
+      .default('none')
+      .describe('How to log in to the brokers: none, a password (plain, scram-…), or an OAuth 2 token.'),
+    username: z.string().min(1).optional().describe('User name for plain and scram.'),
+    password: secret().optional().describe('Password for plain and scram.'),
+    token_url: z
+      .url({ protocol: /^https?$/, error: 'this is no URL; expected http:// or https://' })
+      .optional()
+      .describe('OAuth 2 token endpoint (client credentials grant) for oauthbearer.'),
+    oauth_client_id: z.string().min(1).optional().describe('Client id at the token endpoint.'),
+    oauth_client_secret: secret().optional().describe('Client secret at the token endpoint.'),
+    scope: z.string().min(1).optional().describe('Scope to ask the token endpoint for.'),
+  })
+  .superRefine((options, context) => {
+    const { mechanism } = options;
+    const needed: readonly string[] =
+      mechanism === 'none' ? [] : mechanism === 'oauthbearer' ? OAUTH_KEYS : PASSWORD_KEYS;
+    for (const key of SASL_KEYS) {
+      const given = options[key] !== undefined;
+      const usable = needed.includes(key) || (key === 'scope' && mechanism === 'oauthbearer');
+      if (needed.includes(key) && !given) {
+        const message = `missing; expected a value, since mechanism ${mechanism} needs it`;
+        context.addIssue({ code: 'custom', path: [key], message });
+      } else if (given && !usable) {
+        const message = `mechanism ${mechanism} has no use for it; expected another mechanism, or this key left out`;
+        context.addIssue({ code: 'custom', path: [key], message });
+      }
+    }
+  });
+
+/** How to reach the Kafka cluster. All times in ms. */
+export const kafkaOptions = z.strictObject({
+  brokers: z
+    .array(address())
+    .min(1, 'the list is empty; expected at least one host:port')
+    .default(['localhost:9092'])
+    .describe('Brokers to ask first, as host:port; one that answers is enough.'),
+  client_id: z.string().min(1).default('penstock').describe("Name in the brokers' logs and quotas."),
+  connection_timeout: duration().prefault('10s').describe('Give up on a connection attempt after this.'),
+  request_timeout: duration().prefault('30s').describe('Give up on an unanswered request after this.'),
+  tls: tls.prefault({}).describe('Encryption between Penstock and the brokers.'),
+  sasl: sasl.prefault({}).describe('Login at the brokers.'),
+});
+
+export type KafkaOptions = z.output<typeof kafkaOptions>;

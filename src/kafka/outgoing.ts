@@ -1,0 +1,54 @@
+import type { TopicMessages } from 'kafkajs';
+import { RetryableError } from '../model/errors.ts';
+import { KafkaSetupError } from './errors.ts';
+
+/** A producer whose metadata may be older than this is not believed when it knows no such partition. */
+const FRESH_METADATA_MS = 10_000;
+
+/** A record to be written to a given partition. */
+export interface OutgoingRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string | Buffer>>;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+}
+
+/** Records as kafkajs takes them: one entry a topic, the partition in the message. */
+export function topicMessages(records: readonly OutgoingRecord[]): TopicMessages[] {
+  const topics = new Map<string, TopicMessages>();
+  for (const { topic, partition, key, value, headers, timestamp } of records) {
+    const entry = topics.get(topic) ?? { topic, messages: [] };
+    entry.messages.push({ partition, key, value, headers, timestamp: String(timestamp) });
+    topics.set(topic, entry);
+  }
+  return [...topics.values()];
+}
+
+/**
+ * Checks that the broker acknowledged every partition that was written to.
+ *
+ * kafkajs drops messages to a partition that it has no metadata of, and resolves.
+ *
+ * @param connectedMs when the producer connected, in ms since the epoch: partitions may have been added since
+ * @throws RetryableError when another producer, with fresh metadata, may know the partition; else KafkaSetupError
+ */
+export function assertAcknowledged(
+  records: readonly OutgoingRecord[],
+  acknowledged: readonly { readonly topicName: string; readonly partition: number }[],
+  connectedMs: number,
+): void {
+  const seen = new Set(acknowledged.map(({ topicName, partition }) => `${topicName}/${partition}`));
+  const missing = new Set(
+    records.map(({ topic, partition }) => `${topic}/${partition}`).filter((id) => !seen.has(id)),
+  );
+  if (missing.size === 0) return;
+  if (Date.now() - connectedMs > FRESH_METADATA_MS) {
+    throw new RetryableError(`The metadata has no partition ${[...missing].join(', ')}; it may be old`);
+  }
+  throw new KafkaSetupError(
+    `The brokers have no partition ${[...missing].join(', ')}. Run "penstock topics apply" with the same configuration.`,
+  );
+}

@@ -1,0 +1,64 @@
+/** A record that was fetched. Its buffers are slices of one allocation for all records of the fetch and partition. */
+export interface FetchedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer | string | undefined>>;
+}
+
+/** Bytes that a record is counted with beside its key, value and headers: the objects. */
+const RECORD_OVERHEAD_BYTES = 200;
+
+/** Memory that a record takes while it waits, in bytes. */
+export function recordBytes({ key, value, headers }: FetchedRecord): number {
+  let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
+  return bytes;
+}
+
+/** Records of one partition between the fetch and the processing, in order. It counts bytes; its owner bounds them. */
+export class PartitionQueue {
+  #records: FetchedRecord[] = [];
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get length(): number {
+    return this.#records.length;
+  }
+
+  /** Offset of the first record, if there is one. */
+  get firstOffset(): bigint | undefined {
+    return this.#records[0]?.offset;
+  }
+
+  push(record: FetchedRecord): void {
+    this.#records.push(record);
+    this.#bytes += recordBytes(record);
+  }
+
+  /** Takes records off the front: at least one if there is any, then as many as stay within the two limits. */
+  take(maxRecords: number, maxBytes: number): FetchedRecord[] {
+    let count = 0;
+    let bytes = 0;
+    while (count < this.#records.length && count < maxRecords) {
+      const size = recordBytes(this.#records[count]!);
+      if (count > 0 && bytes + size > maxBytes) break;
+      bytes += size;
+      count += 1;
+    }
+    this.#bytes -= bytes;
+    return this.#records.splice(0, count);
+  }
+
+  clear(): void {
+    this.#records = [];
+    this.#bytes = 0;
+  }
+}

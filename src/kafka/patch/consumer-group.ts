@@ -1,0 +1,132 @@
+import { sleep } from '../../model/sleep.ts';
+import { isConnectionTrouble } from '../errors.ts';
+import type { ConsumerGroupInstance, FetchedBatch } from './types.ts';
+
+/** What Penstock is told of a kafkajs consumer group, and is asked by it. */
+export interface GroupObserver {
+  /** A group member was made: at `run`, and again after each crash and restart. */
+  groupCreated(group: ConsumerGroupInstance): void;
+  /** Resolves when there is a partition to read, at the latest after `ms`. */
+  readable(ms: number): Promise<void>;
+  /**
+   * A fetch answered for one partition, possibly with control records only.
+   * `false` throws the batch away: kafkajs neither hands it on nor moves its position.
+   */
+  fetched(batch: FetchedBatch): boolean;
+  /** The broker has no record at the position any more. Nothing is reset; the partition must be sought anew. */
+  offsetOutOfRange(topic: string, partition: number): void;
+  /** A topic does not exist any more. When it comes back it is another one, with offsets of its own. */
+  topicMissing(): void;
+}
+
+/** Key under which a partition assigner carries its observer into kafkajs' consumer group. */
+export const OBSERVER = Symbol('penstock.groupObserver');
+
+interface Arguments {
+  readonly assigners: readonly { readonly [OBSERVER]?: GroupObserver }[];
+}
+interface Broker {
+  isConnected(): boolean;
+}
+interface Original extends ConsumerGroupInstance {
+  readonly maxWaitTime: number;
+  readonly cluster: {
+    refreshMetadata(): Promise<void>;
+    findGroupCoordinator(options: { groupId: string }): Promise<Broker>;
+  };
+  coordinator: Broker | null;
+  readonly offsetManager: { coordinator: Broker } | null;
+  joinAndSync(): Promise<void>;
+  recoverFromFetch(error: { type?: string }): Promise<void>;
+  fetch(nodeId: string): Promise<FetchedBatch[]>;
+  recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void>;
+}
+
+/** The broker is no longer, or not yet, the leader of a partition. */
+const LEADER_MOVED = new Set([
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+]);
+/** Pause before the next fetch while a partition has no leader: an election takes some 100 ms. */
+const ELECTION_PAUSE_MS = 100;
+
+/**
+ * kafkajs' consumer group with these changes.
+ *
+ * - Fetched batches are shown to the observer first, which takes only what continues its own position. In
+ *   kafkajs a batch that was fetched before a seek or a rebalance can still arrive after it.
+ * - An offset out of range is reported. The original commits the default offset in silence, even with
+ *   `autoCommit: false`.
+ * - With every partition paused the original sleeps out its wait; here a resumed partition ends it.
+ * - A coordinator that cannot be reached is looked for anew. The original asks the dead broker for ever.
+ * - A leader that moves does not make the group rebalance, and fetches to several brokers that all want to join
+ *   join once.
+ */
+export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Original): unknown {
+  return class ObservedConsumerGroup extends OriginalGroup {
+    readonly #observer: GroupObserver | undefined;
+    #joining: Promise<void> | undefined;
+    #finding: Promise<void> | undefined;
+
+    constructor(args: Arguments) {
+      super(args);
+      this.#observer = args.assigners.map((assigner) => assigner[OBSERVER]).find((observer) => observer);
+      this.#observer?.groupCreated(this);
+    }
+
+    override async fetch(nodeId: string): Promise<FetchedBatch[]> {
+      const observer = this.#observer;
+      if (observer === undefined) return super.fetch(nodeId);
+      const started = Date.now();
+      await observer.readable(this.maxWaitTime);
+      if (Date.now() - started >= this.maxWaitTime) return [];
+      const batches = await super.fetch(nodeId);
+      return batches.filter((batch) => !this.hasSeekOffset(batch) && observer.fetched(batch));
+    }
+
+    override async heartbeat(options: { interval: number }): Promise<void> {
+      try {
+        await super.heartbeat(options);
+      } catch (error) {
+        if (this.#observer !== undefined && isConnectionTrouble(error)) await this.#findCoordinator();
+        throw error;
+      }
+    }
+
+    override joinAndSync(): Promise<void> {
+      this.#joining ??= super.joinAndSync().finally(() => {
+        this.#joining = undefined;
+      });
+      return this.#joining;
+    }
+
+    override async recoverFromFetch(error: { type?: string }): Promise<void> {
+      if (error.type === 'UNKNOWN_TOPIC_OR_PARTITION') this.#observer?.topicMissing();
+      if (this.#observer === undefined || !LEADER_MOVED.has(error.type ?? ''))
+        return super.recoverFromFetch(error);
+      await sleep(ELECTION_PAUSE_MS);
+      await this.cluster.refreshMetadata();
+    }
+
+    async #findCoordinator(): Promise<void> {
+      this.#finding ??= this.cluster
+        .findGroupCoordinator({ groupId: this.groupId })
+        .then((coordinator) => {
+          this.coordinator = coordinator;
+          if (this.offsetManager !== null) this.offsetManager.coordinator = coordinator;
+        })
+        .finally(() => {
+          this.#finding = undefined;
+        });
+      await this.#finding;
+    }
+
+    override async recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void> {
+      if (this.#observer === undefined) return super.recoverFromOffsetOutOfRange(error);
+      this.pause([{ topic: error.topic, partitions: [error.partition] }]);
+      this.#observer.offsetOutOfRange(error.topic, error.partition);
+    }
+  };
+}

@@ -1,0 +1,61 @@
+import { createRequire } from 'node:module';
+import type * as KafkaJs from 'kafkajs';
+import { filterAbortedMessages } from './aborted.ts';
+import { observedConsumerGroup } from './consumer-group.ts';
+import { quietRequestQueue } from './request-queue.ts';
+import { extendTxnOffsetCommit } from './txn-offset-commit.ts';
+
+/**
+ * Loads kafkajs with the parts replaced that lose, leak or repeat records (docs/kafkajs.md).
+ *
+ * kafkajs is CommonJS: a module that is already in the cache when kafkajs asks for it is what kafkajs gets.
+ * So each replacement is put into the cache first. `selfTest` proves at start-up that they are in force.
+ */
+const require = createRequire(import.meta.url);
+const EXPECTED_VERSION = '2.2.4';
+
+function replace<T>(path: string, make: (original: T) => unknown): void {
+  const id = require.resolve(`kafkajs/src/${path}`);
+  const original = require(id) as T;
+  require.cache[id]!.exports = make(original);
+}
+
+const { version } = require('kafkajs/package.json') as { version: string };
+if (version !== EXPECTED_VERSION) {
+  throw new Error(
+    `kafkajs ${version} is installed, but Penstock's corrections are made for ${EXPECTED_VERSION}. ` +
+      'Install the exact version: npm ci.',
+  );
+}
+
+replace('consumer/filterAbortedMessages.js', () => filterAbortedMessages);
+replace<Parameters<typeof extendTxnOffsetCommit>[0]>(
+  'protocol/requests/txnOffsetCommit/index.js',
+  (original) =>
+    extendTxnOffsetCommit(original, {
+      Encoder: require('kafkajs/src/protocol/encoder'),
+      Decoder: require('kafkajs/src/protocol/decoder'),
+      createErrorFromCode: require('kafkajs/src/protocol/error').createErrorFromCode,
+    }),
+);
+replace('network/requestQueue/index.js', quietRequestQueue);
+replace('consumer/consumerGroup.js', observedConsumerGroup);
+
+/** The kafkajs module, with Penstock's replacements in force. */
+export const kafkajs: typeof KafkaJs = require('kafkajs');
+
+/** kafkajs' internals, for the self-test alone. */
+export const internals = {
+  Batch: require('kafkajs/src/consumer/batch') as new (
+    topic: string,
+    offset: string,
+    data: unknown,
+  ) => {
+    messages: { offset: string }[];
+  },
+  requests: (
+    require('kafkajs/src/protocol/requests') as {
+      requests: Record<string, { versions: string[] }>;
+    }
+  ).requests,
+};

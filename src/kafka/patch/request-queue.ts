@@ -1,0 +1,30 @@
+/** The state of kafkajs' `RequestQueue` that its scheduling looks at. */
+interface RequestQueue {
+  pending: unknown[];
+  throttledUntil: number;
+  throttleCheckTimeoutId: NodeJS.Timeout | null;
+  checkPendingRequests(): void;
+}
+
+/** Milliseconds after which a waiting request is looked at again. kafkajs uses the same. */
+const CHECK_INTERVAL_MS = 10;
+
+/**
+ * kafkajs' request queue without its restless timer.
+ *
+ * The original hands a past time to setTimeout, which Node 24 warns of, and sets a new timer each time one
+ * has run, with nothing waiting: a wake-up every millisecond and connection. Here a timer runs only while
+ * requests wait.
+ */
+export function quietRequestQueue(Original: new (...args: never[]) => RequestQueue): unknown {
+  return class QuietRequestQueue extends Original {
+    scheduleCheckPendingRequests(): void {
+      if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
+      const delay = Math.max(this.throttledUntil - Date.now(), CHECK_INTERVAL_MS);
+      this.throttleCheckTimeoutId = setTimeout(() => {
+        this.throttleCheckTimeoutId = null;
+        this.checkPendingRequests();
+      }, delay);
+    }
+  };
+}

@@ -1,0 +1,50 @@
+import { internals } from './load.ts';
+
+/** One record of a made-up fetch response, in the shape of kafkajs' decoder. */
+function record(offset: number, producerId: string, control?: 'abort' | 'commit') {
+  const key = control === undefined ? Buffer.alloc(4) : Buffer.from([0, 0, 0, control === 'abort' ? 0 : 1]);
+  return {
+    offset: String(offset),
+    key,
+    isControlRecord: control !== undefined,
+    batchContext: { producerId, inTransaction: producerId !== '-1' },
+  };
+}
+
+/**
+ * Proves that the replacements of `load.ts` are what kafkajs uses. Run before anything is read or written.
+ *
+ * The fetch is the one that leaks in kafkajs: two overlapping aborted transactions, listed by completion,
+ * and records whose key is four zero bytes.
+ *
+ * @throws Error when kafkajs was loaded past `load.ts`, or has changed inside.
+ */
+export function selfTest(): void {
+  const messages = [
+    record(0, '1'),
+    record(1, '2'),
+    record(2, '2', 'abort'),
+    record(3, '1'),
+    record(4, '1', 'abort'),
+    record(5, '-1'),
+    record(6, '1'),
+    record(7, '1', 'commit'),
+  ];
+  const batch = new internals.Batch('self-test', '0', {
+    partition: 0,
+    highWatermark: '8',
+    abortedTransactions: [
+      { producerId: '2', firstOffset: '1' },
+      { producerId: '1', firstOffset: '0' },
+    ],
+    messages,
+  });
+  const seen = batch.messages.map((message) => message.offset).join();
+  const fails = (what: string) =>
+    new Error(
+      `kafkajs self-test failed: ${what}. Penstock would read or write wrong data and does not start.`,
+    );
+  if (seen !== '5,6') throw fails(`a read_committed reader saw the offsets ${seen} instead of 5,6`);
+  if (!internals.requests['TxnOffsetCommit']?.versions.includes('3'))
+    throw fails('TxnOffsetCommit v3 is missing');
+}

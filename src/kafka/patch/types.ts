@@ -1,0 +1,82 @@
+/** The parts of kafkajs 2.2.4's internals that Penstock reaches into. Held against the real ones by `selfTest`. */
+
+export interface RawMessage {
+  readonly offset: string;
+  readonly key: Buffer | null;
+  readonly isControlRecord: boolean;
+  readonly batchContext: { readonly producerId: string; readonly inTransaction: boolean };
+}
+
+export interface AbortedTransaction {
+  readonly producerId: string;
+  readonly firstOffset: string;
+}
+
+/** Membership in a consumer group, as TxnOffsetCommit v3 carries it to fence zombies (KIP-447). */
+export interface GroupMembership {
+  readonly generationId: number;
+  readonly memberId: string;
+}
+
+/** A kafkajs `Encoder`, by the methods that are used. */
+export interface Encoder {
+  writeInt16(value: number): Encoder;
+  writeInt32(value: number): Encoder;
+  writeInt64(value: number | string): Encoder;
+  writeUVarIntString(value: string | null): Encoder;
+  writeUVarIntArray(values: Encoder[]): Encoder;
+  writeUVarIntBytes(value?: Buffer): Encoder;
+}
+
+/** A kafkajs `Decoder`, by the methods that are used. */
+export interface Decoder {
+  readInt16(): number;
+  readInt32(): number;
+  readUVarIntString(): string | null;
+  readUVarIntArray<T>(read: (decoder: Decoder) => T): T[];
+  readTaggedFields(): void;
+}
+
+/** A record as kafkajs hands it out. The buffers are slices of the fetch response. */
+export interface KafkaMessage {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  /** Milliseconds since the epoch, as decimal. */
+  readonly timestamp: string;
+  readonly offset: string;
+  readonly headers?: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>;
+}
+
+/** A kafkajs `Batch`: what one fetch brought for one partition, aborted and control records taken out. */
+export interface FetchedBatch {
+  readonly topic: string;
+  readonly partition: number;
+  /** Offset that the fetch asked for. */
+  readonly fetchedOffset: string;
+  readonly highWatermark: string;
+  readonly messages: readonly KafkaMessage[];
+  /** What the fetch brought before aborted and control records were taken out. */
+  readonly rawMessages: readonly unknown[];
+  /** Last offset that the batch covers, control records included. */
+  lastOffset(): string;
+}
+
+interface TopicPartitions {
+  readonly topic: string;
+  readonly partitions: number[];
+}
+
+/** A kafkajs `ConsumerGroup`: the group member behind one `Consumer`. A crash and restart makes a new one. */
+export interface ConsumerGroupInstance {
+  readonly groupId: string;
+  readonly generationId: number | null;
+  readonly memberId: string | null;
+  heartbeat(options: { interval: number }): Promise<void>;
+  pause(topicPartitions: TopicPartitions[]): void;
+  resume(topicPartitions: TopicPartitions[]): void;
+  seek(position: { topic: string; partition: number; offset: string }): void;
+  hasSeekOffset(position: { topic: string; partition: number }): boolean;
+  commitOffsets(offsets: {
+    topics: { topic: string; partitions: { partition: number; offset: string }[] }[];
+  }): Promise<void>;
+}

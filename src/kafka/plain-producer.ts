@@ -1,0 +1,77 @@
+import type { Producer } from 'kafkajs';
+import { RetryableError } from '../model/errors.ts';
+import { BRIEF, type KafkaConnection } from './client.ts';
+import { assertAcknowledged, type OutgoingRecord, topicMessages } from './outgoing.ts';
+import { BatchLimit } from './send-rounds.ts';
+
+interface Connected {
+  readonly producer: Producer;
+  /** Milliseconds since the epoch. */
+  readonly sinceMs: number;
+}
+
+/** Writes records outside of transactions, acknowledged by all in-sync replicas: at least once. */
+export class PlainProducer {
+  readonly #connection: KafkaConnection;
+  readonly #limit = new BatchLimit();
+  #connected: Promise<Connected> | undefined;
+
+  constructor(connection: KafkaConnection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Resolves when every record is in all in-sync replicas. After an error some may be there, some not.
+   *
+   * @throws KafkaSetupError for a partition that does not exist and a record that is too large
+   */
+  async send(records: readonly OutgoingRecord[]): Promise<void> {
+    for (const round of this.#limit.rounds(records)) {
+      try {
+        await this.#sendRound(round);
+      } catch (error) {
+        this.#limit.shrink(error, round);
+        await this.send(round);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    const connected = await this.#connected?.catch(() => undefined);
+    await connected?.producer.disconnect();
+  }
+
+  async #sendRound(round: readonly OutgoingRecord[]): Promise<void> {
+    this.#connected ??= this.#connect().catch((error) => {
+      this.#connected = undefined;
+      throw error;
+    });
+    const connecting = this.#connected;
+    const { producer, sinceMs } = await connecting;
+    const acknowledged = await producer.sendBatch({ topicMessages: topicMessages(round), acks: -1 });
+    try {
+      assertAcknowledged(round, acknowledged, sinceMs);
+    } catch (error) {
+      if (error instanceof RetryableError && this.#connected === connecting) {
+        this.#connected = undefined;
+        void producer.disconnect().catch(() => undefined);
+      }
+      throw error;
+    }
+  }
+
+  async #connect(): Promise<Connected> {
+    const sinceMs = Date.now();
+    const producer = this.#connection.instance(BRIEF).producer({
+      idempotent: false,
+      allowAutoTopicCreation: false,
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition ?? 0,
+      retry: BRIEF,
+    });
+    await producer.connect();
+    return { producer, sinceMs };
+  }
+}

@@ -1,0 +1,68 @@
+import { isTooLarge, KafkaSetupError } from './errors.ts';
+import type { OutgoingRecord } from './outgoing.ts';
+
+/** Bytes of one partition in one request, at first: half of what a topic takes unless it is told otherwise. */
+const BATCH_BYTES = 512 * 1024;
+const SHRINK_FACTOR = 4;
+/** Bytes that a record takes in a batch beside its key, value and headers, at most. */
+const FRAMING_BYTES = 70;
+
+/**
+ * How many bytes of records go into one batch.
+ *
+ * kafkajs makes one record batch a partition and request, however large, and a broker refuses one over the
+ * topic's `max.message.bytes`. So what goes to one partition is sent in rounds. The limit shrinks for good when
+ * a batch of several records is refused; a record that is refused alone cannot be sent at all.
+ */
+export class BatchLimit {
+  #bytes = BATCH_BYTES;
+
+  /** Splits records into rounds to be sent one after the other; each partition's order is kept. */
+  rounds(records: readonly OutgoingRecord[]): OutgoingRecord[][] {
+    const rounds: OutgoingRecord[][] = [];
+    const open = new Map<string, { round: number; bytes: number }>();
+    for (const record of records) {
+      const id = `${record.topic}/${record.partition}`;
+      const bytes = sizeOf(record);
+      let place = open.get(id);
+      if (place === undefined) open.set(id, (place = { round: 0, bytes: 0 }));
+      else if (place.bytes + bytes > this.#bytes) {
+        place.round += 1;
+        place.bytes = 0;
+      }
+      place.bytes += bytes;
+      (rounds[place.round] ??= []).push(record);
+    }
+    return rounds;
+  }
+
+  /**
+   * To be called with the error of a round. Returns when the same records may pass in smaller rounds.
+   *
+   * @throws KafkaSetupError when a record alone is too large; the error itself when it is another one
+   */
+  shrink(error: unknown, round: readonly OutgoingRecord[]): void {
+    if (!isTooLarge(error)) throw error;
+    const batches = new Map<string, number>();
+    for (const record of round) {
+      const id = `${record.topic}/${record.partition}`;
+      batches.set(id, (batches.get(id) ?? 0) + sizeOf(record));
+    }
+    if (batches.size < round.length) {
+      this.#bytes = Math.min(this.#bytes, Math.max(...batches.values()) / SHRINK_FACTOR);
+      return;
+    }
+    const largest = round.reduce((a, b) => (sizeOf(b) > sizeOf(a) ? b : a));
+    throw new KafkaSetupError(
+      `The brokers refuse a record of ${sizeOf(largest)} bytes for topic ${largest.topic}, partition ${largest.partition}, as too large. ` +
+        'Raise max.message.bytes of the topic ("penstock topics apply"); when it was lowered, start Penstock again: it reads the limit at start-up.',
+      { cause: error },
+    );
+  }
+}
+
+function sizeOf({ key, value, headers }: OutgoingRecord): number {
+  let bytes = FRAMING_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const name in headers) bytes += name.length + 10 + Buffer.byteLength(headers[name]!);
+  return bytes;
+}

@@ -1,0 +1,185 @@
+import type { Admin, IResourceConfigEntry } from 'kafkajs';
+import { errorMessage } from '../model/errors.ts';
+import { sleep } from '../model/sleep.ts';
+import type { KafkaAdmin } from './admin.ts';
+import { KafkaSetupError, kafkaErrorType } from './errors.ts';
+
+/** A topic as the cluster has it. */
+export interface TopicState {
+  readonly partitions: number;
+  /** Of the partition with the fewest replicas. */
+  readonly replicationFactor: number;
+  /** All settings in force, by Kafka's names: the topic's own, else the broker's defaults. */
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+export interface ClusterTopics {
+  /** Topics that do not exist are left out. */
+  readonly topics: ReadonlyMap<string, TopicState>;
+  /** `max.message.bytes` of a topic that has none of its own. */
+  readonly defaultMaxMessageBytes: number;
+}
+
+export interface NewTopic {
+  readonly topic: string;
+  readonly partitions: number;
+  /** 0: the broker's default. */
+  readonly replicationFactor: number;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+// Kafka's ConfigResource.Type and DescribeConfigsResponse.ConfigSource.
+const TOPIC = 2;
+const BROKER = 4;
+const SET_ON_THE_TOPIC = 1;
+
+const KAFKAS_MAX_MESSAGE_BYTES = 1_048_588;
+const POLL_MS = 100;
+
+/** Reads, creates and alters topics. Deletes nothing. Every call may be repeated, also by two processes at once. */
+export class TopicAdmin {
+  readonly #admin: KafkaAdmin;
+
+  constructor(admin: KafkaAdmin) {
+    this.#admin = admin;
+  }
+
+  async read(topics: readonly string[]): Promise<ClusterTopics> {
+    const admin = await this.#admin.client();
+    const existing = new Set(await admin.listTopics());
+    const names = topics.filter((topic) => existing.has(topic));
+    const defaultMaxMessageBytes = await this.#defaultMaxMessageBytes(admin);
+    if (names.length === 0) return { topics: new Map(), defaultMaxMessageBytes };
+    const metadata = await admin.fetchTopicMetadata({ topics: names });
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: names.map((name) => ({ type: TOPIC, name })),
+    });
+    const settings = new Map(
+      resources.map(({ resourceName, configEntries }) => [
+        resourceName,
+        new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+      ]),
+    );
+    const states = metadata.topics.map(({ name, partitions }): [string, TopicState] => [
+      name,
+      {
+        partitions: partitions.length,
+        replicationFactor: Math.min(...partitions.map(({ replicas }) => replicas.length)),
+        settings: settings.get(name) ?? new Map(),
+      },
+    ]);
+    return { topics: new Map(states), defaultMaxMessageBytes };
+  }
+
+  /** @returns false if the topic was there already. @throws KafkaSetupError when the cluster refuses it. */
+  async create({ topic, partitions, replicationFactor, settings }: NewTopic): Promise<boolean> {
+    const admin = await this.#admin.client();
+    const request = {
+      topic,
+      numPartitions: partitions,
+      replicationFactor: replicationFactor === 0 ? -1 : replicationFactor,
+      configEntries: entriesOf(settings),
+    };
+    try {
+      return await admin.createTopics({ waitForLeaders: false, topics: [request] });
+    } catch (error) {
+      const reasons = (error as { errors?: unknown[] }).errors ?? [error];
+      const reason = reasons.map((each) => `${errorMessage(each)} ${kafkaErrorType(each)}`.trim()).join('; ');
+      const replicas = replicationFactor === 0 ? "the broker's number of" : replicationFactor;
+      throw new KafkaSetupError(
+        `topic ${topic} cannot be created with ${partitions} partitions and ${replicas} replicas: ${reason}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /**
+   * Grows a topic to `partitions` in all.
+   * @returns false if the cluster says that the number does not fit, as when another process was faster
+   */
+  async grow(topic: string, partitions: number): Promise<boolean> {
+    const admin = await this.#admin.client();
+    try {
+      await admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] });
+      return true;
+    } catch (error) {
+      if (kafkaErrorType(error) === 'INVALID_PARTITIONS') return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Changes settings of a topic and keeps its others. kafkajs knows AlterConfigs only, which takes away what
+   * it does not name, so what is set on the topic now is sent along.
+   */
+  async alter(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
+    const admin = await this.#admin.client();
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: TOPIC, name: topic }],
+    });
+    const own = (resources[0]?.configEntries ?? []).filter(
+      ({ configSource, configValue }) => Number(configSource) === SET_ON_THE_TOPIC && configValue !== null,
+    );
+    const kept = Object.fromEntries(own.map(({ configName, configValue }) => [configName, configValue]));
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: TOPIC, name: topic, configEntries: entriesOf({ ...kept, ...settings }) }],
+    });
+  }
+
+  /**
+   * Waits until each topic has that many partitions, all with a leader.
+   * @throws KafkaSetupError after `timeoutMs`, naming what is missing
+   */
+  async waitUntilUsable(partitions: ReadonlyMap<string, number>, timeoutMs: number): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    for (const [topic, count] of partitions) {
+      for (;;) {
+        const usable = await this.#partitionsWithLeader(topic);
+        if (usable >= count) break;
+        if (Date.now() > deadline) {
+          throw new KafkaSetupError(
+            `topic ${topic} has ${usable} of ${count} partitions with a leader after ${timeoutMs / 1000} s; ` +
+              'are all brokers up?',
+          );
+        }
+        await sleep(POLL_MS);
+      }
+    }
+  }
+
+  async #partitionsWithLeader(topic: string): Promise<number> {
+    const admin = await this.#admin.client();
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      return (topics[0]?.partitions ?? []).filter(({ leader }) => leader >= 0).length;
+    } catch (error) {
+      // A broker that has not heard of the topic, or of its leaders, yet.
+      if (['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'].includes(kafkaErrorType(error))) return 0;
+      throw error;
+    }
+  }
+
+  /** Without the right to read the brokers' settings: Kafka's own default. */
+  async #defaultMaxMessageBytes(admin: Admin): Promise<number> {
+    const { brokers } = await admin.describeCluster();
+    const broker = brokers[0];
+    if (broker === undefined) return KAFKAS_MAX_MESSAGE_BYTES;
+    try {
+      const { resources } = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [{ type: BROKER, name: String(broker.nodeId), configNames: ['message.max.bytes'] }],
+      });
+      return Number(resources[0]?.configEntries[0]?.configValue ?? KAFKAS_MAX_MESSAGE_BYTES);
+    } catch (error) {
+      if (kafkaErrorType(error) === 'CLUSTER_AUTHORIZATION_FAILED') return KAFKAS_MAX_MESSAGE_BYTES;
+      throw error;
+    }
+  }
+}
+
+function entriesOf(settings: Readonly<Record<string, string>>): IResourceConfigEntry[] {
+  return Object.entries(settings).map(([name, value]) => ({ name, value }));
+}

@@ -1,0 +1,129 @@
+import type { Producer, Transaction } from 'kafkajs';
+import { BRIEF, type KafkaConnection } from './client.ts';
+import { KafkaSetupError, kafkaErrorType } from './errors.ts';
+import { assertAcknowledged, type OutgoingRecord, topicMessages } from './outgoing.ts';
+import { withMembership } from './patch/txn-offset-commit.ts';
+import type { GroupMembership } from './patch/types.ts';
+import type { BatchLimit } from './send-rounds.ts';
+
+/** Offsets of one source partition that a transaction commits. */
+export interface SourceOffset {
+  readonly groupId: string;
+  readonly membership: GroupMembership;
+  readonly topic: string;
+  readonly partition: number;
+  /** The next offset to read. */
+  readonly offset: bigint;
+}
+
+/** Pause between attempts while the broker still completes the transaction before. It takes a few ms. */
+const CONCURRENT_RETRY_MS = 3;
+/** After this long the transaction before is stuck, not slow. */
+const CONCURRENT_GIVE_UP_MS = 10_000;
+
+/**
+ * Writes output records and source offsets in one transaction, for one source partition.
+ *
+ * The transactional id is tied to the source partition, so a successor on another machine fences this one.
+ * After any error the producer must be closed and a new one opened: only that settles what the broker has of
+ * a transaction whose answer was lost.
+ */
+export class TransactionalProducer {
+  readonly #producer: Producer;
+  readonly #limit: BatchLimit;
+  readonly #connectedMs: number;
+
+  private constructor(producer: Producer, limit: BatchLimit, connectedMs: number) {
+    this.#producer = producer;
+    this.#limit = limit;
+    this.#connectedMs = connectedMs;
+  }
+
+  /**
+   * Connects, fences a predecessor with the same id and waits until its open transaction is settled. Committed
+   * offsets that are read afterwards are final.
+   *
+   * Call it only with proof of ownership: it would fence the rightful owner.
+   */
+  static async open(
+    connection: KafkaConnection,
+    options: { transactionalId: string; timeoutMs: number; limit: BatchLimit },
+  ): Promise<TransactionalProducer> {
+    const producer = connection.instance(BRIEF).producer({
+      transactionalId: options.transactionalId,
+      transactionTimeout: options.timeoutMs,
+      idempotent: false,
+      allowAutoTopicCreation: false,
+      createPartitioner: () => givenPartition,
+      retry: { retries: 0 },
+    });
+    const connectedMs = Date.now();
+    try {
+      await producer.connect();
+      const settle = await producer.transaction(); // InitProducerId runs here
+      await settle.abort();
+    } catch (error) {
+      void producer.disconnect().catch(() => undefined);
+      throw error;
+    }
+    return new TransactionalProducer(producer, options.limit, connectedMs);
+  }
+
+  /**
+   * One transaction. When it resolves the records and the offset are committed; when it throws, nobody knows.
+   *
+   * @throws KafkaSetupError for a partition that does not exist and a record that is too large; nothing is committed
+   */
+  async send(source: SourceOffset, records: readonly OutgoingRecord[]): Promise<void> {
+    const transaction = await this.#producer.transaction();
+    try {
+      await sendOffsets(transaction, source);
+      await this.#sendRecords(transaction, records);
+    } catch (error) {
+      // Nobody will open this producer again soon, and readers wait for transactions that are open.
+      if (error instanceof KafkaSetupError) await transaction.abort().catch(() => undefined);
+      throw error;
+    }
+    await transaction.commit();
+  }
+
+  async close(): Promise<void> {
+    await this.#producer.disconnect();
+  }
+
+  async #sendRecords(transaction: Transaction, records: readonly OutgoingRecord[]): Promise<void> {
+    for (const round of this.#limit.rounds(records)) {
+      try {
+        const acknowledged = await transaction.sendBatch({ topicMessages: topicMessages(round), acks: -1 });
+        assertAcknowledged(round, acknowledged, this.#connectedMs);
+      } catch (error) {
+        this.#limit.shrink(error, round);
+        throw error;
+      }
+    }
+  }
+}
+
+/**
+ * Offsets go first: for some milliseconds after a commit the broker answers CONCURRENT_TRANSACTIONS, and here
+ * that meets a call without side effects. A zombie is refused here too, before it has written anything.
+ */
+async function sendOffsets(transaction: Transaction, source: SourceOffset): Promise<void> {
+  const { groupId, membership, topic, partition, offset } = source;
+  const topics = withMembership([{ topic, partitions: [{ partition, offset: String(offset) }] }], membership);
+  const giveUp = Date.now() + CONCURRENT_GIVE_UP_MS;
+  for (;;) {
+    try {
+      await transaction.sendOffsets({ consumerGroupId: groupId, topics });
+      return;
+    } catch (error) {
+      if (kafkaErrorType(error) !== 'CONCURRENT_TRANSACTIONS' || Date.now() > giveUp) throw error;
+      await new Promise((resolve) => setTimeout(resolve, CONCURRENT_RETRY_MS));
+    }
+  }
+}
+
+function givenPartition({ message }: { message: { partition?: number } }): number {
+  if (message.partition === undefined) throw new Error('a record without a partition');
+  return message.partition;
+}

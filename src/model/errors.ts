@@ -1,0 +1,45 @@
+/**
+ * Errors carry the decision that their catcher has to make.
+ *
+ * - `ConfigError`: the user's configuration or arguments are wrong. Exit code 2, nothing is started.
+ * - `PoisonError`: this record or series can never be used. It goes to the dead letters; the rest goes on.
+ * - `RetryableError`: infrastructure is in trouble. The same work is tried again; nothing is committed.
+ * - any other error is a defect of Penstock: the process stops with the stack, Kafka holds the work.
+ */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Where a record or series failed, as dead letters and metrics name it. */
+export type Stage = 'decode' | 'relabel' | 'encode' | 'deliver';
+
+/** A record or series that can never be used, whatever is tried. */
+export class PoisonError extends Error {
+  override readonly name = 'PoisonError';
+  readonly stage: Stage;
+  /** Short, stable identifier for metrics and for `penstock dead`: `snappy`, `protobuf`, `empty_record`, … */
+  readonly reason: string;
+
+  constructor(stage: Stage, reason: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.stage = stage;
+    this.reason = reason;
+  }
+}
+
+/** Trouble with infrastructure that time can mend. */
+export class RetryableError extends Error {
+  override readonly name = 'RetryableError';
+  /** Milliseconds that the other side asked to wait (Retry-After), if it did. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options?: ErrorOptions & { retryAfterMs?: number | undefined }) {
+    super(message, options);
+    this.retryAfterMs = options?.retryAfterMs;
+  }
+}
+
+/** The message of anything that was thrown. */
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,42 @@
+import type { AssignedPartition } from '../kafka/assigned-partition.ts';
+import type { KafkaConnection } from '../kafka/client.ts';
+import { BatchLimit } from '../kafka/send-rounds.ts';
+import { TransactionalProducer } from '../kafka/transactional-producer.ts';
+import type { Publisher, PublisherFactory, StepPublication } from './publisher.ts';
+
+/**
+ * `delivery: exactly_once`: records and source offset in one transaction.
+ *
+ * The transactional id is `<group>-<topic>-<partition>`: whoever is assigned the partition next fences this one.
+ */
+export class ExactlyOnce implements PublisherFactory {
+  readonly #connection: KafkaConnection;
+  readonly #groupId: string;
+  readonly #timeoutMs: number;
+  readonly #limit = new BatchLimit();
+
+  constructor(connection: KafkaConnection, groupId: string, timeoutMs: number) {
+    this.#connection = connection;
+    this.#groupId = groupId;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async open(partition: AssignedPartition): Promise<Publisher> {
+    const groupId = this.#groupId;
+    const producer = await TransactionalProducer.open(this.#connection, {
+      transactionalId: `${groupId}-${partition.topic}-${partition.partition}`,
+      timeoutMs: this.#timeoutMs,
+      limit: this.#limit,
+    });
+    return {
+      publish: async ({ records, nextOffset }: StepPublication) => {
+        partition.assertOwned();
+        const { topic, partition: id, membership } = partition;
+        await producer.send({ groupId, membership, topic, partition: id, offset: nextOffset }, records);
+      },
+      close: () => producer.close(),
+    };
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,55 @@
+/** A process that reads: a worker, a drain. */
+export interface Reader {
+  readonly member: string;
+  readonly client: string;
+  readonly host: string;
+  readonly partitions: readonly number[];
+}
+
+/** One partition that somebody has to read. */
+export interface PartitionLag {
+  readonly partition: number;
+  /** Records between the committed offset, or the oldest kept, and the end; transaction markers count as records. */
+  readonly lag: number;
+  /** Next offset to read; null before the first commit. */
+  readonly committed: number | null;
+  readonly end: number;
+  /** Who reads it; null: nobody. */
+  readonly member: string | null;
+}
+
+/** A consumer group on one topic. */
+export interface ReadingGroup {
+  readonly topic: string;
+  readonly topic_exists: boolean;
+  readonly group: string;
+  readonly state: string;
+  readonly members: readonly Reader[];
+  readonly partitions: readonly PartitionLag[];
+  readonly lag: number;
+  readonly max_lag: number;
+  /** Partitions that this group has to read and no member does. */
+  readonly unread: readonly number[];
+}
+
+export interface NodeStatus {
+  readonly node: string;
+  readonly url: string;
+  readonly tasks: number;
+  readonly lag: number;
+  readonly max_lag: number;
+  readonly topics: readonly (ReadingGroup & {
+    readonly routes: readonly string[];
+    readonly tasks: readonly number[];
+  })[];
+}
+
+/** A running deployment, seen from Kafka. Keys are those of `penstock status --json`. */
+export interface DeploymentStatus {
+  readonly ingest: ReadingGroup;
+  readonly nodes: readonly NodeStatus[];
+  /** Records in the dead-letter topic that retention has not taken; null while it does not exist. */
+  readonly dead_letters: { readonly topic: string; readonly records: number | null };
+  /** What an operator should look at, one sentence each. */
+  readonly problems: readonly string[];
+}

@@ -1,0 +1,89 @@
+import type { NodeStatus, ReadingGroup } from './deployment.ts';
+import type { ExpectedDeployment } from './expected.ts';
+import type { Observation } from './observe.ts';
+
+/** What an operator should look at, one sentence each: what is wrong, where, and what to do. */
+export function problemsOf(
+  expected: ExpectedDeployment,
+  seen: Observation,
+  ingest: ReadingGroup,
+  nodes: readonly NodeStatus[],
+): string[] {
+  return [
+    ...missingTopics(expected, seen),
+    ...groupProblems('worker', ingest),
+    ...nodes.flatMap(nodeProblems),
+    ...nodes.flatMap(({ node, topics }) => topics.flatMap((each) => strayReaders(node, each))),
+    ...nobodysPartitions(expected, seen),
+  ];
+}
+
+function missingTopics(
+  { ingest, deadTopic, taskTopics }: ExpectedDeployment,
+  { bounds }: Observation,
+): string[] {
+  const problems: string[] = [];
+  for (const topic of [ingest.topic, ...taskTopics.map((each) => each.topic), deadTopic]) {
+    if (!bounds.has(topic)) problems.push(`topic ${topic} does not exist; run penstock topics apply`);
+  }
+  for (const { topic, count } of taskTopics) {
+    const has = bounds.get(topic)?.size ?? count;
+    if (has < count) {
+      problems.push(`topic ${topic} has ${has} partitions for ${count} tasks; run penstock topics apply`);
+    }
+  }
+  return problems;
+}
+
+/** A node without any drain is one problem, not one for each of its topics. */
+function nodeProblems({ node, topics }: NodeStatus): string[] {
+  const partitions = topics.reduce((total, topic) => total + topic.partitions.length, 0);
+  if (partitions > 0 && topics.every(({ members }) => members.length === 0)) {
+    return [`no drain of ${node} runs: nobody reads its ${partitions} partitions`];
+  }
+  return topics.flatMap((topic) => groupProblems(`drain of ${node}`, topic));
+}
+
+function groupProblems(
+  who: string,
+  { topic, group, state, members, unread, partitions }: ReadingGroup,
+): string[] {
+  if (partitions.length === 0) return [];
+  if (members.length === 0) {
+    return [`no ${who} runs: nobody reads ${partitions.length} partitions of ${topic} (group ${group})`];
+  }
+  if (state !== 'Stable') return [`group ${group} is in a rebalance (${state}); look again in a moment`];
+  if (unread.length === 0) return [];
+  return [
+    `nobody reads partition ${unread.join(', ')} of ${topic}, though group ${group} has members; restart them`,
+  ];
+}
+
+/** A drain that reads what hash 2 gives to another node: two nodes would compute one task. */
+function strayReaders(node: string, { topic, tasks, members }: NodeStatus['topics'][number]): string[] {
+  return members.flatMap(({ client, host, partitions }) => {
+    const stray = partitions.filter((partition) => !tasks.includes(partition));
+    if (stray.length === 0) return [];
+    return [
+      `a drain of ${node} (${client} at ${host}) reads partition ${stray.join(', ')} of ${topic}, which this ` +
+        'configuration does not give to it; it runs with other nodes or counts: give all drains the same configuration',
+    ];
+  });
+}
+
+/** Records beyond the task count: no node reads them, as after task.count was lowered. */
+function nobodysPartitions({ taskTopics }: ExpectedDeployment, { bounds }: Observation): string[] {
+  return taskTopics.flatMap(({ topic, count }) => {
+    const beyond = [...(bounds.get(topic) ?? [])].filter(([partition]) => partition >= count);
+    const filled = beyond.filter(([, { low, high }]) => high > low).map(([partition]) => partition);
+    if (filled.length === 0) return [];
+    return [
+      `partition ${filled.sort(ascending).join(', ')} of ${topic} has records and belongs to no task, since there are ` +
+        `${count} tasks; were they written with a larger task.count?`,
+    ];
+  });
+}
+
+function ascending(a: number, b: number): number {
+  return a - b;
+}

@@ -1,0 +1,64 @@
+/** What one route did with the series of a step. */
+export interface RouteCounts {
+  /** Sent on. */
+  series: number;
+  samples: number;
+  /** Dropped by a relabeling rule. */
+  droppedSeries: number;
+  droppedSamples: number;
+}
+
+/** What went through a step. Samples are data points: samples and native histograms. */
+export interface StepCounts {
+  records: number;
+  /** Bytes of the records' values, as received. */
+  bytes: number;
+  /** The same after decompression. */
+  decodedBytes: number;
+  series: number;
+  samples: number;
+  /** How many of `samples` are native histograms. */
+  histograms: number;
+  exemplars: number;
+  /** Series that no route matched. */
+  unroutedSeries: number;
+  unroutedSamples: number;
+  /** Records of which nothing could be used, and single series set aside. */
+  deadRecords: number;
+  deadSeries: number;
+  /** Fields of WriteRequests that no task record can carry: metric metadata, and fields unknown to remote write 1.0. */
+  metadata: number;
+  unknownFields: number;
+  /** Sample times in ms; Infinity and -Infinity where there was no sample. */
+  oldestSampleMs: number;
+  newestSampleMs: number;
+  /** By index of the route. */
+  routes: RouteCounts[];
+}
+
+/** Counts of nothing. */
+export function zeroCounts(routes: number): StepCounts {
+  return {
+    records: 0,
+    bytes: 0,
+    decodedBytes: 0,
+    series: 0,
+    samples: 0,
+    histograms: 0,
+    exemplars: 0,
+    unroutedSeries: 0,
+    unroutedSamples: 0,
+    deadRecords: 0,
+    deadSeries: 0,
+    metadata: 0,
+    unknownFields: 0,
+    oldestSampleMs: Number.POSITIVE_INFINITY,
+    newestSampleMs: Number.NEGATIVE_INFINITY,
+    routes: Array.from({ length: routes }, () => ({
+      series: 0,
+      samples: 0,
+      droppedSeries: 0,
+      droppedSamples: 0,
+    })),
+  };
+}

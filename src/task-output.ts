@@ -1,0 +1,204 @@
+import { copyBytes, viewOf } from './wire/bytes.ts';
+import { compress, maxUncompressedLength } from './wire/snappy.ts';
+import { TAG_FIELD_1 } from './wire/write-request.ts';
+
+/** Headers that name the tenant of a record, as received. One object stands for one tenant throughout a step. */
+export interface Tenant {
+  /** Unequal for unequal headers; '' where there are none. */
+  readonly key: string;
+  readonly headers: Readonly<Record<string, Buffer | string>>;
+}
+
+/** What goes to one partition of a task topic. */
+export interface TaskRecord {
+  readonly route: number;
+  readonly topic: string;
+  /** The task: in a task topic the two are the same. */
+  readonly partition: number;
+  /** Remote write 1.0, snappy. */
+  readonly value: Buffer;
+  /** Kafka timestamp in ms of the oldest source record in it. */
+  readonly timestamp: number;
+  readonly tenant: Tenant;
+  /** TimeSeries in it, and data points (samples and native histograms). */
+  readonly series: number;
+  readonly samples: number;
+}
+
+/** No output is larger than this before compression, however large records may be. */
+const MOST_BYTES = 8 * 1024 * 1024;
+const FIRST_BYTES = 32 * 1024;
+
+/** Bytes before compression that an output may reach, so that the record is sure to fit in `maxRecordBytes`. */
+export function outputCapacity(maxRecordBytes: number): number {
+  return Math.min(MOST_BYTES, maxUncompressedLength(maxRecordBytes));
+}
+
+/** A buffer with the view that words are copied through. */
+export interface OutputBuffer {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+}
+
+/** Buffers that outputs fill between two flushes, lent again afterwards. Sizes are powers of two. */
+export class BufferPool {
+  readonly #free: OutputBuffer[][] = [];
+  readonly #maxBytes: number;
+  #bytes = 0;
+
+  /** @param maxBytes most that is kept while nobody uses it */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** A buffer of at least so many bytes; what it holds is not cleared. */
+  take(bytes: number): OutputBuffer {
+    const exponent = Math.ceil(Math.log2(Math.max(bytes, FIRST_BYTES)));
+    const kept = this.#free[exponent]?.pop();
+    if (kept) {
+      this.#bytes -= kept.bytes.length;
+      return kept;
+    }
+    const fresh = Buffer.allocUnsafeSlow(2 ** exponent);
+    return { bytes: fresh, view: viewOf(fresh) };
+  }
+
+  give(buffer: OutputBuffer): void {
+    if (this.#bytes + buffer.bytes.length > this.#maxBytes) return;
+    this.#bytes += buffer.bytes.length;
+    (this.#free[Math.log2(buffer.bytes.length)] ??= []).push(buffer);
+  }
+}
+
+/** The WriteRequest that grows for one (route, task, tenant), and the records that it has become already. */
+export class TaskOutput {
+  readonly route: number;
+  readonly topic: string;
+  readonly task: number;
+  readonly tenant: Tenant;
+  /** Most bytes before compression. */
+  readonly capacity: number;
+  readonly #pool: BufferPool;
+  #buffer: OutputBuffer | undefined;
+  #view: DataView;
+  #length = 0;
+  #limit = 0;
+  #series = 0;
+  #samples = 0;
+  #timestamp = Number.POSITIVE_INFINITY;
+  #sealed: TaskRecord[] = [];
+
+  constructor(
+    route: { index: number; topic: string },
+    task: number,
+    tenant: Tenant,
+    capacity: number,
+    pool: BufferPool,
+  ) {
+    this.route = route.index;
+    this.topic = route.topic;
+    this.task = task;
+    this.tenant = tenant;
+    this.capacity = capacity;
+    this.#pool = pool;
+    this.#view = NO_VIEW;
+  }
+
+  /** Nothing has come since the last `drain`. */
+  get empty(): boolean {
+    return this.#series === 0 && this.#sealed.length === 0;
+  }
+
+  /**
+   * Appends one TimeSeries: `prefix` bytes of `body` at `start`, `middle` bytes of `entry` at `middleAt`, and `body` in
+   * `[rest, end)`: what the raw labels end with, and all that follows them, as it is.
+   * False, and nothing appended, where the series alone is more than the capacity.
+   *
+   * Fast path: no object is made. Its plain twin, which encodes from decoded parts, is in test/support/plain-pipeline.ts.
+   */
+  append(
+    body: DataView,
+    start: number,
+    prefix: number,
+    entry: DataView,
+    middleAt: number,
+    middle: number,
+    rest: number,
+    end: number,
+    samples: number,
+    timestamp: number,
+  ): boolean {
+    const restLength = end - rest;
+    const size = prefix + middle + restLength;
+    const total = size + (size < 0x80 ? 2 : size < 0x4000 ? 3 : size < 0x200000 ? 4 : 5);
+    if (this.#length + total > this.#limit && !this.#makeRoom(total)) return false;
+    const view = this.#view;
+    let at = this.#length;
+    view.setUint8(at++, TAG_FIELD_1);
+    let length = size;
+    while (length >= 0x80) {
+      view.setUint8(at++, (length & 0x7f) | 0x80);
+      length >>>= 7;
+    }
+    view.setUint8(at++, length);
+    copyBytes(body, start, view, at, prefix);
+    at += prefix;
+    copyBytes(entry, middleAt, view, at, middle);
+    at += middle;
+    copyBytes(body, rest, view, at, restLength);
+    this.#length = at + restLength;
+    this.#series++;
+    this.#samples += samples;
+    if (timestamp < this.#timestamp) this.#timestamp = timestamp;
+    return true;
+  }
+
+  /** Hands over the records since the last call, and gives the buffer back. */
+  drain(into: TaskRecord[]): void {
+    this.#seal();
+    for (const record of this.#sealed) into.push(record);
+    this.#sealed = [];
+    if (this.#buffer) this.#pool.give(this.#buffer);
+    this.#buffer = undefined;
+    this.#view = NO_VIEW;
+    this.#limit = 0;
+  }
+
+  /** Grows the buffer, or closes the record. False where even an empty one is too small. */
+  #makeRoom(total: number): boolean {
+    if (total > this.capacity) return false;
+    if (this.#length + total > this.capacity) this.#seal();
+    const needed = this.#length + total;
+    const old = this.#buffer;
+    if (old && old.bytes.length >= needed) return true;
+    const buffer = this.#pool.take(needed);
+    if (old) {
+      old.bytes.copy(buffer.bytes, 0, 0, this.#length);
+      this.#pool.give(old);
+    }
+    this.#buffer = buffer;
+    this.#view = buffer.view;
+    this.#limit = Math.min(buffer.bytes.length, this.capacity);
+    return true;
+  }
+
+  #seal(): void {
+    if (this.#series === 0) return;
+    this.#sealed.push({
+      route: this.route,
+      topic: this.topic,
+      partition: this.task,
+      value: compress(this.#buffer!.bytes.subarray(0, this.#length)),
+      timestamp: this.#timestamp,
+      tenant: this.tenant,
+      series: this.#series,
+      samples: this.#samples,
+    });
+    this.#length = 0;
+    this.#series = 0;
+    this.#samples = 0;
+    this.#timestamp = Number.POSITIVE_INFINITY;
+  }
+}
+
+const NO_VIEW = new DataView(new ArrayBuffer(0));

@@ -1,0 +1,125 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Seconds. From one step of the worker to an outage of an hour. */
+const LATENCY_BUCKETS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300, 3600];
+
+/** Everything that a Penstock process counts. docs/metrics.md lists the same for operators. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly ingestRecords = this.#counter('ingest_records_total', 'Records read from the ingest topic.', []);
+  readonly ingestBytes = this.#counter(
+    'ingest_bytes_total',
+    'Bytes of records read from the ingest topic.',
+    [],
+  );
+  readonly samples = this.#counter(
+    'samples_total',
+    'Samples by stage: ingest (decoded), route (given to a route), publish (committed to its topic), deliver (accepted by the node).',
+    ['stage', 'route'],
+  );
+  readonly series = this.#counter(
+    'series_total',
+    'Series entries in requests, by stage as in penstock_samples_total.',
+    ['stage', 'route'],
+  );
+  readonly dropped = this.#counter(
+    'dropped_samples_total',
+    'Samples left out on purpose: by a relabel rule, or no route.',
+    ['reason', 'route'],
+  );
+  readonly uncarried = this.#counter(
+    'uncarried_total',
+    'Parts of requests that the task topics cannot carry, by kind.',
+    ['kind'],
+  );
+  readonly publishRecords = this.#counter('publish_records_total', 'Records committed to task topics.', [
+    'route',
+  ]);
+  readonly publishBytes = this.#counter('publish_bytes_total', 'Bytes of records committed to task topics.', [
+    'route',
+  ]);
+  readonly deadLetters = this.#counter(
+    'dead_letters_total',
+    'Records and series set aside, by stage and reason.',
+    ['stage', 'reason'],
+  );
+  readonly transactions = this.#counter(
+    'transactions_total',
+    'Steps published: committed, or failed and tried again.',
+    ['result'],
+  );
+  readonly transactionSeconds = this.#histogram('publish_seconds', 'Duration of publishing one step.', []);
+  readonly offsetGaps = this.#counter(
+    'offset_gap_records_total',
+    'Records that were gone before they were read.',
+    ['topic'],
+  );
+  readonly publishLatency = this.#histogram(
+    'publish_latency_seconds',
+    'Time from the newest sample of a step to its commit in the task topics.',
+    [],
+  );
+  readonly deliverLatency = this.#histogram(
+    'deliver_latency_seconds',
+    "Time from the source record's timestamp to the node's acceptance.",
+    ['node'],
+  );
+  readonly deliverRequests = this.#counter(
+    'deliver_requests_total',
+    'Remote-write requests by status code.',
+    ['node', 'code'],
+  );
+  readonly deliverRetries = this.#counter(
+    'deliver_retries_total',
+    'Remote-write requests tried again, by reason.',
+    ['node', 'reason'],
+  );
+  readonly deliverBytes = this.#counter('deliver_bytes_total', 'Bytes of bodies accepted by the node.', [
+    'node',
+  ]);
+  readonly deliverRecords = this.#counter('deliver_records_total', 'Records accepted by the node.', [
+    'node',
+    'route',
+  ]);
+  readonly lag = this.#gauge(
+    'consumer_lag_records',
+    'Records between the committed offset and the end of the partition.',
+    ['topic', 'partition'],
+  );
+  readonly queueBytes = this.#gauge('queue_bytes', 'Bytes fetched and not yet processed.', ['topic']);
+  readonly assigned = this.#gauge('assigned_partitions', 'Partitions that this process reads.', ['topic']);
+  readonly drainTasks = this.#gauge('drain_tasks', 'Tasks of a route that hash 2 gives to the node.', [
+    'node',
+    'route',
+  ]);
+  readonly cacheBytes = this.#gauge('series_cache_bytes', 'Memory held by the series cache.', []);
+  readonly cacheEntries = this.#gauge('series_cache_entries', 'Series in the cache.', []);
+  readonly cacheLookups = this.#counter(
+    'series_cache_lookups_total',
+    'Series recognised (predicted, found), new (missed), and pushed out (evicted).',
+    ['result'],
+  );
+  readonly reloads = this.#counter('config_reloads_total', 'Reloads of routes and relabeling.', ['result']);
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  #counter<L extends string>(name: string, help: string, labelNames: L[]): Counter<L> {
+    return new Counter({ name: `penstock_${name}`, help, labelNames, registers: [this.registry] });
+  }
+
+  #gauge<L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> {
+    return new Gauge({ name: `penstock_${name}`, help, labelNames, registers: [this.registry] });
+  }
+
+  #histogram<L extends string>(name: string, help: string, labelNames: L[]): Histogram<L> {
+    return new Histogram({
+      name: `penstock_${name}`,
+      help,
+      labelNames,
+      buckets: LATENCY_BUCKETS,
+      registers: [this.registry],
+    });
+  }
+}

@@ -1,0 +1,21 @@
+import * as z from 'zod';
+import { address } from '../option-types.ts';
+
+/** Where a long-running command serves /metrics, /-/healthy, /-/ready and the console. */
+export const adminOptions = z.strictObject({
+  listen: address({ anyHost: true })
+    .default('127.0.0.1:9480')
+    .describe(
+      'Address of /metrics, /-/healthy and /-/ready; :9480 is every interface, port 0 any free port.',
+    ),
+});
+
+export const logOptions = z.strictObject({
+  level: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('Least level that is logged.'),
+});
+
+export type AdminOptions = z.output<typeof adminOptions>;
+export type LogOptions = z.output<typeof logOptions>;

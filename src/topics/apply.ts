@@ -1,0 +1,73 @@
+import { KafkaSetupError } from '../kafka/errors.ts';
+import type { TopicAdmin } from '../kafka/topic-admin.ts';
+import { sleep } from '../model/sleep.ts';
+import { planTopics, type TopicChange, type TopicPlan } from './plan.ts';
+import type { WantedTopic } from './wanted.ts';
+
+/** How long the cluster may take to show what it was told, in ms. */
+const SETTLE_MS = 30_000;
+const AGAIN_MS = 200;
+
+/** The plan for the cluster as it is now. */
+export async function readPlan(wanted: readonly WantedTopic[], admin: TopicAdmin): Promise<TopicPlan[]> {
+  return planTopics(wanted, await admin.read(wanted.map(({ topic }) => topic)));
+}
+
+/**
+ * Makes the topics what the configuration needs, and waits until they are usable: every partition has a leader.
+ *
+ * Plans and acts until nothing is left to do, so it may run twice, also at the same time: whoever comes second
+ * sees what the first has done. A plan with a refusal is not begun.
+ *
+ * @param onChange told of each change that was asked of the cluster, once
+ * @returns the last plan: without changes, or with refusals
+ * @throws KafkaSetupError when the cluster refuses a change, or does not show it in time
+ */
+export async function applyTopics(
+  wanted: readonly WantedTopic[],
+  admin: TopicAdmin,
+  onChange: (change: TopicChange) => void,
+): Promise<TopicPlan[]> {
+  const deadline = Date.now() + SETTLE_MS;
+  const told = new Set<string>();
+  for (;;) {
+    const plan = await readPlan(wanted, admin);
+    if (plan.some(({ refusals }) => refusals.length > 0)) return plan;
+    const changes = plan.flatMap((topic) => topic.changes);
+    for (const change of changes) {
+      const key = JSON.stringify(change);
+      if (told.has(key) && Date.now() > deadline) throw notShown(change);
+      await perform(change, admin);
+      if (!told.has(key)) onChange(change);
+      told.add(key);
+    }
+    await admin.waitUntilUsable(
+      new Map(wanted.map(({ topic, partitions }) => [topic, partitions])),
+      SETTLE_MS,
+    );
+    if (changes.length === 0) return plan;
+    await sleep(AGAIN_MS);
+  }
+}
+
+async function perform(change: TopicChange, admin: TopicAdmin): Promise<void> {
+  const { topic } = change;
+  switch (change.action) {
+    case 'create':
+      await admin.create({ ...change, replicationFactor: change.replication_factor });
+      return;
+    case 'grow':
+      await admin.grow(topic, change.to);
+      return;
+    case 'alter':
+      await admin.alter(topic, Object.fromEntries(change.settings.map(({ name, to }) => [name, to])));
+      return;
+  }
+}
+
+function notShown({ action, topic }: TopicChange): KafkaSetupError {
+  return new KafkaSetupError(
+    `topic ${topic}: the cluster took the request (${action}) and does not show its effect after ${SETTLE_MS / 1000} s; ` +
+      'look at "penstock topics plan", and whether another process changes the topic back',
+  );
+}

@@ -1,0 +1,123 @@
+import { createRequire } from 'node:module';
+import { errorMessage, PoisonError } from '../model/errors.ts';
+
+/**
+ * Snappy's block format, as remote write uses it (github.com/google/snappy, format_description.txt).
+ *
+ * The native package does the work; where it has no binary for the platform, snappyjs does, about eight times slower.
+ */
+interface Codec {
+  readonly name: 'native' | 'javascript';
+  compress(bytes: Uint8Array): Buffer;
+  uncompress(bytes: Uint8Array): Buffer;
+}
+
+const require = createRequire(import.meta.url);
+
+interface NativeSnappy {
+  compressSync(input: Uint8Array, options: { copyOutputData: boolean }): Buffer;
+  uncompressSync(input: Uint8Array, options: { copyOutputData: boolean }): Buffer;
+}
+
+/**
+ * Without `copyOutputData` each result is an external buffer that holds native memory until it is collected:
+ * both directions are then about ten times slower (bench/README.md), and resident memory grows.
+ */
+const COPY = { copyOutputData: true } as const;
+
+export function nativeSnappy(): Codec {
+  const native = require('snappy') as NativeSnappy;
+  return {
+    name: 'native',
+    compress: (bytes) => native.compressSync(bytes, COPY),
+    uncompress: (bytes) => native.uncompressSync(bytes, COPY),
+  };
+}
+
+export function javascriptSnappy(): Codec {
+  const snappyjs = require('snappyjs') as Record<'compress' | 'uncompress', (bytes: Buffer) => Buffer>;
+  return {
+    name: 'javascript',
+    compress: (bytes) => snappyjs.compress(asBuffer(bytes)),
+    uncompress: (bytes) => snappyjs.uncompress(asBuffer(bytes)),
+  };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function load(): Codec {
+  try {
+    return nativeSnappy();
+  } catch {
+    return javascriptSnappy();
+  }
+}
+
+const codec = load();
+
+/** Which implementation is in use, for the log line at start-up. */
+export const snappyImplementation: Codec['name'] = codec.name;
+
+/** The most bytes that `length` bytes can become: snappy's own bound, 32 + n + n/6. */
+export function maxCompressedLength(length: number): number {
+  return 32 + length + Math.floor(length / 6);
+}
+
+/** The most bytes whose compressed form is sure to fit in `compressed` bytes; 0 where nothing fits. */
+export function maxUncompressedLength(compressed: number): number {
+  return Math.max(0, Math.floor(((compressed - 32) * 6) / 7));
+}
+
+/** The length that the header of a compressed block claims, in bytes. Throws PoisonError `snappy`. */
+export function uncompressedLength(bytes: Uint8Array): number {
+  let length = 0;
+  for (let i = 0; i < 5; i++) {
+    const byte = bytes[i];
+    if (byte === undefined) break;
+    length += (byte & 0x7f) * 2 ** (7 * i);
+    if (byte < 0x80) {
+      if (length > 0xffffffff) break;
+      return length;
+    }
+  }
+  throw new PoisonError('decode', 'snappy', 'the body is not snappy: its length header is broken');
+}
+
+/** Compresses to one block, in a buffer of its own. */
+export function compress(bytes: Uint8Array): Buffer {
+  return codec.compress(bytes);
+}
+
+/**
+ * Uncompresses one block into a buffer of its own.
+ * Throws PoisonError `snappy` where the block is corrupt, and `record_too_large` where its header claims more than
+ * `maxBytes`; that is decided before any memory is taken.
+ */
+export function uncompress(bytes: Uint8Array, maxBytes: number): Buffer {
+  const claimed = uncompressedLength(bytes);
+  if (claimed > maxBytes) {
+    throw new PoisonError(
+      'decode',
+      'record_too_large',
+      `the snappy header claims ${claimed} bytes, more than the limit of ${maxBytes} (ingest.limits.record_bytes)`,
+    );
+  }
+  let body: Buffer;
+  try {
+    body = codec.uncompress(bytes);
+  } catch (error) {
+    throw new PoisonError('decode', 'snappy', `the body is not valid snappy: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
+  if (body.length !== claimed) {
+    throw new PoisonError(
+      'decode',
+      'snappy',
+      `snappy: ${body.length} bytes came out, the header claims ${claimed}`,
+    );
+  }
+  return body;
+}

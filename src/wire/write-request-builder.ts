@@ -1,0 +1,188 @@
+import { TIME_SERIES, WRITE_REQUEST } from './write-request.ts';
+
+/**
+ * Builds remote write 1.0 WriteRequests from decoded parts, for the decoders of other encodings.
+ *
+ *     builder.beginSeries();
+ *     builder.label('__name__', 'up');
+ *     builder.sample(1, 1700000000000);
+ *     builder.endSeries();
+ *     const body = builder.finish();
+ *
+ * Labels first, then samples, as the hot path likes it. One builder may be used again after `finish`.
+ */
+export class WriteRequestBuilder {
+  #bytes = Buffer.allocUnsafeSlow(64 * 1024);
+  #length = 0;
+  #seriesStart = -1;
+  #seriesCount = 0;
+
+  /** Series ended since the last `finish`. */
+  get series(): number {
+    return this.#seriesCount;
+  }
+
+  /** Bytes built since the last `finish`. */
+  get length(): number {
+    return this.#length;
+  }
+
+  beginSeries(): void {
+    if (this.#seriesStart >= 0)
+      throw new Error('beginSeries inside a series: call endSeries or discardSeries first');
+    this.#seriesStart = this.#length;
+    this.#reserve(LENGTH_BYTES + 1);
+    // The length is known at the end; until then its place is kept at full width.
+    this.#length += LENGTH_BYTES + 1;
+  }
+
+  /** One label of the current series; text as UTF-8. */
+  label(name: string, value: string): void {
+    const nameLength = Buffer.byteLength(name);
+    const valueLength = Buffer.byteLength(value);
+    const size = 2 + varintLength(nameLength) + varintLength(valueLength) + nameLength + valueLength;
+    this.#reserve(size + 8);
+    this.#byte(TIME_SERIES.labels * 8 + 2);
+    this.#varint(size);
+    this.#byte(0x0a);
+    this.#varint(nameLength);
+    this.#length += this.#bytes.write(name, this.#length, nameLength);
+    this.#byte(0x12);
+    this.#varint(valueLength);
+    this.#length += this.#bytes.write(value, this.#length, valueLength);
+  }
+
+  /**
+   * One sample of the current series; the time in ms since the epoch, a bigint where it does not fit a number.
+   * Both fields are always written. A number keeps no NaN payload: a stale marker needs `sampleBits`.
+   */
+  sample(value: number, timestampMs: number | bigint): void {
+    this.#sampleHead(timestampMs);
+    this.#bytes.writeDoubleLE(value, this.#length);
+    this.#sampleTail(timestampMs);
+  }
+
+  /** As `sample`, with the 64 bits of the value as they are. */
+  sampleBits(valueBits: bigint, timestampMs: number | bigint): void {
+    this.#sampleHead(timestampMs);
+    this.#bytes.writeBigUInt64LE(BigInt.asUintN(64, valueBits), this.#length);
+    this.#sampleTail(timestampMs);
+  }
+
+  /** One length-delimited field of the current series, such as an exemplar or a histogram already encoded. */
+  field(field: number, message: Uint8Array): void {
+    this.#reserve(message.length + 20);
+    this.#varint(field * 8 + 2);
+    this.#varint(message.length);
+    this.#bytes.set(message, this.#length);
+    this.#length += message.length;
+  }
+
+  endSeries(): void {
+    const start = this.#open();
+    const content = start + 1 + LENGTH_BYTES;
+    const size = this.#length - content;
+    this.#length = start;
+    this.#byte(WRITE_REQUEST.timeseries * 8 + 2);
+    this.#varint(size);
+    this.#bytes.copyWithin(this.#length, content, content + size);
+    this.#length += size;
+    this.#seriesStart = -1;
+    this.#seriesCount++;
+  }
+
+  /** Takes the current series back, as if it had not begun. */
+  discardSeries(): void {
+    this.#length = this.#open();
+    this.#seriesStart = -1;
+  }
+
+  /** A whole TimeSeries message as it is. */
+  rawSeries(timeSeries: Uint8Array): void {
+    this.#reserve(timeSeries.length + 20);
+    this.#byte(WRITE_REQUEST.timeseries * 8 + 2);
+    this.#varint(timeSeries.length);
+    this.#bytes.set(timeSeries, this.#length);
+    this.#length += timeSeries.length;
+    this.#seriesCount++;
+  }
+
+  /** The WriteRequest, in a buffer of its own; the builder is empty afterwards. */
+  finish(): Buffer {
+    if (this.#seriesStart >= 0)
+      throw new Error('finish inside a series: call endSeries or discardSeries first');
+    const body = Buffer.from(this.#bytes.subarray(0, this.#length));
+    this.#length = 0;
+    this.#seriesCount = 0;
+    return body;
+  }
+
+  #open(): number {
+    if (this.#seriesStart < 0) throw new Error('no series is open: call beginSeries first');
+    return this.#seriesStart;
+  }
+
+  #sampleHead(timestampMs: number | bigint): void {
+    this.#reserve(32);
+    this.#byte(TIME_SERIES.samples * 8 + 2);
+    this.#byte(10 + int64Length(timestampMs));
+    this.#byte(0x09);
+  }
+
+  #sampleTail(timestampMs: number | bigint): void {
+    this.#length += 8;
+    this.#byte(0x10);
+    this.#int64(timestampMs);
+  }
+
+  #byte(byte: number): void {
+    this.#bytes[this.#length++] = byte;
+  }
+
+  #varint(value: number): void {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    this.#bytes[this.#length++] = rest;
+  }
+
+  #int64(value: number | bigint): void {
+    if (typeof value === 'number' && value >= 0) {
+      this.#varint(value);
+      return;
+    }
+    let rest = BigInt.asUintN(64, BigInt(value));
+    while (rest >= 0x80n) {
+      this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
+      rest >>= 7n;
+    }
+    this.#bytes[this.#length++] = Number(rest);
+  }
+
+  #reserve(extra: number): void {
+    const needed = this.#length + extra;
+    if (needed <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
+    this.#bytes.copy(grown, 0, 0, this.#length);
+    this.#bytes = grown;
+  }
+}
+
+/** Room kept for a series' length: 5 bytes hold 32 bits. */
+const LENGTH_BYTES = 5;
+
+/** Bytes that a varint takes. */
+export function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 128)) length++;
+  return length;
+}
+
+function int64Length(value: number | bigint): number {
+  if (typeof value === 'number' && value >= 0) return varintLength(value);
+  let length = 1;
+  for (let rest = BigInt.asUintN(64, BigInt(value)); rest >= 0x80n; rest >>= 7n) length++;
+  return length;
+}

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { formatResults, formatsIn, runCases, runFolder } from './run.ts';
+
+const kept = fileURLToPath(new URL('vectors', import.meta.url));
+const shared = fileURLToPath(new URL('../../../shared/conformance', import.meta.url));
+
+for (const format of formatsIn(kept)) {
+  test(`kept vectors: ${format}`, async () => {
+    const results = await runFolder(kept, format);
+    assert.ok(
+      results.every((result) => result.outcome !== undefined),
+      formatResults(results),
+    );
+    assert.ok(
+      results.every((result) => result.outcome?.failures.length === 0),
+      formatResults(results),
+    );
+  });
+}
+
+for (const format of existsSync(shared) ? formatsIn(shared) : []) {
+  test(`shared vectors: ${format}`, async (t) => {
+    const results = await runFolder(shared, format);
+    t.diagnostic(formatResults(results));
+    if (results.every((result) => result.outcome === undefined)) return t.skip('no runner yet');
+    assert.ok(
+      results.every((result) => !result.outcome?.failures.length),
+      formatResults(results),
+    );
+  });
+}
+
+test('a known difference is never counted as passed', () => {
+  const file = { format: 'x', cases: [{ id: 'same' }, { id: 'other' }, { id: 'known' }, { id: 'gone' }] };
+  const run = (testCase: unknown) => {
+    const { id } = testCase as { id: string };
+    if (id === 'other') throw new Error('broken');
+    return id === 'known' ? 'differs' : undefined;
+  };
+  const outcome = runCases(file, run, {
+    'x/known': 'on purpose',
+    'x/gone': 'was on purpose',
+    'y/same': 'not here',
+  });
+  assert.equal(outcome.passed, 1);
+  assert.deepEqual(
+    outcome.failures.map((failure) => failure.id),
+    ['other', 'gone'],
+  );
+  assert.deepEqual(outcome.known, [{ id: 'known', reason: 'on purpose' }]);
+  const report = formatResults([
+    { name: 'x.json', format: 'x', cases: 4, outcome },
+    { name: 'z.json', format: 'z', cases: 3, outcome: undefined },
+  ]);
+  assert.match(report, /^x\.json: 1 passed, 2 failed, 1 known differences$/m);
+  assert.match(report, /^ {2}other: threw broken$/m);
+  assert.match(report, /^ {2}known difference known: on purpose$/m);
+  assert.match(report, /^z\.json: no runner yet for format z, 3 cases not run$/m);
+  assert.match(report, /^total: 1 passed, 2 failed, 1 known differences, 3 not run$/m);
+});

@@ -1,0 +1,47 @@
+import { NODE_LABEL } from '../support/verify.ts';
+
+/** Names that the demo's parts share. */
+export const NODES = ['vmagent-0', 'vmagent-1', 'vmagent-2'];
+export const WORKERS = ['worker-0', 'worker-1', 'worker-2'];
+export const RAW_TOPIC = 'metrics.raw';
+
+export interface Addresses {
+  brokers: string[];
+  /** URL of each vmagent, in the order of NODES. */
+  vmagents: string[];
+}
+
+/** The demo's penstock.yml: two routes that share the series between them, so that each sample is stored once. */
+export function configuration({ brokers, vmagents }: Addresses): string {
+  const nodes = NODES.map((name, at) => `  - { name: ${name}, url: '${vmagents[at]}' }`).join('\n');
+  return `# Written by npm run demo. Each vmagent adds the label ${NODE_LABEL} with its own name.
+kafka: { brokers: [${brokers.map((broker) => `'${broker}'`).join(', ')}] }
+
+ingest: { topic: ${RAW_TOPIC}, session_timeout: 10s, heartbeat_interval: 1s }
+
+routes:
+  # HTTP traffic, to be aggregated by service and endpoint.
+  - name: http
+    match: ['{__name__=~"http_.*"}']
+    relabel:
+      - { source_labels: [namespace, service], separator: /, target_label: job }
+      - { action: labeldrop, regex: container }
+    task: { labels: [namespace, service, route], count: 12 }
+  # Everything else, by service.
+  - name: services
+    match: ['{__name__!~"http_.*"}']
+    relabel:
+      - { source_labels: [namespace, service], separator: /, target_label: job }
+    task: { labels: [namespace, service], count: 6 }
+
+nodes:
+${nodes}
+
+drain: { session_timeout: 10s, heartbeat_interval: 1s }
+
+topics:
+  replication_factor: 1
+  raw: { partitions: 6, retention: 1h }
+  tasks: { retention: 1h }
+`;
+}

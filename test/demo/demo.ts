@@ -1,0 +1,241 @@
+/**
+ * npm run demo: Penstock on real Kafka, VictoriaMetrics and vmagents, everything on this machine.
+ *
+ * A generator writes business metrics; two workers and three drains carry them to three vmagents; a third worker
+ * comes, one worker goes; in the end every stored sample is compared with what was written.
+ */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { createRunFolder, removeRunFolder, sweepRunFolders } from '../support/cache.ts';
+import { runPenstock } from '../support/penstock.ts';
+import { Closing, startCluster } from './cluster.ts';
+import { configuration, NODES, WORKERS } from './configuration.ts';
+import { Deployment } from './deployment.ts';
+import { count, type Snapshot } from './display.ts';
+import { Screen } from './screen.ts';
+import { formatVerdict, readWritten, verify } from './verify.ts';
+
+const HELP = `npm run demo [-- --seconds N] [-- --seed S]
+
+  --seconds N   how long samples are written (default 60)
+  --seed S      other pods and values (default 1)
+`;
+
+const LEAST_SECONDS = 15;
+/** All samples are kept in memory to be compared. */
+const MOST_SECONDS = 900;
+const TICK_MS = 500;
+const SERIES = 3_000;
+const SCRAPE_INTERVAL = '1s';
+/** How long everything written may take to arrive at the vmagents. */
+const DRAIN_DEADLINE_MS = 60_000;
+const INTERRUPTED = 130;
+
+class Interrupted extends Error {}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options === undefined) return 2;
+  const began = Date.now();
+  const screen = new Screen(process.stdout);
+  const print = (line?: string) => screen.print(line);
+  const closing = new Closing();
+  const interrupted = interruption();
+  sweepRunFolders();
+  const folder = createRunFolder('demo');
+  const deployment = new Deployment(WORKERS.slice(), NODES.slice());
+  closing.add(() => deployment.kill());
+
+  let passed = false;
+  try {
+    const run = perform({ ...options, began, screen, print, closing, folder, deployment });
+    // Cut off by a signal, the rest of it fails on what is closed under it: of no interest then.
+    run.catch(() => {});
+    passed = await Promise.race([run, interrupted]);
+    return passed ? 0 : 1;
+  } catch (error) {
+    screen.settle();
+    if (error instanceof Interrupted) {
+      passed = true;
+      print('Interrupted: everything that was started is being ended.');
+      return INTERRUPTED;
+    }
+    print(`\nFAILED: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  } finally {
+    await closing.close();
+    if (passed) {
+      deployment.removeLogs();
+      removeRunFolder(folder);
+    } else {
+      print('Logs, until the next demo or test run:');
+      for (const line of deployment.logs) print(`  ${line}`);
+    }
+  }
+}
+
+interface Performance {
+  seconds: number;
+  seed: string;
+  /** When the demo was started, ms since the epoch. */
+  began: number;
+  screen: Screen;
+  print: (line?: string) => void;
+  closing: Closing;
+  folder: string;
+  deployment: Deployment;
+}
+
+/** The demo itself. @returns whether all that was checked is well. */
+async function perform(demo: Performance): Promise<boolean> {
+  const { seconds, seed, began, screen, print, closing, folder, deployment } = demo;
+  const configFile = path.join(folder, 'penstock.yml');
+  const writtenFile = path.join(folder, 'written.jsonl');
+
+  print('Penstock demo: all of it runs on this machine, on loopback, and ends with it.');
+  const { kafka, storage, vmagents } = await startCluster(print, closing);
+  writeFileSync(
+    configFile,
+    configuration({ brokers: kafka.brokers, vmagents: vmagents.map(({ url }) => url) }),
+  );
+  const topics = await runPenstock(['topics', 'apply'], { configFile });
+  if (topics.code !== 0) throw new Error(`penstock topics apply failed:\n${topics.stdout}${topics.stderr}`);
+  print(`  penstock topics apply: done; the configuration is ${path.relative('.', configFile)}`);
+
+  const { workers, drains, generator } = deployment;
+  await Promise.all([
+    ...workers.slice(0, 2).map((worker) => worker.start(configFile)),
+    ...drains.map((drain) => drain.start(configFile, { PENSTOCK_DRAIN_NODE: drain.name })),
+  ]);
+  const load = ['--series', String(SERIES), '--interval', SCRAPE_INTERVAL, '--seed', seed];
+  generator.launch(configFile, [...load, '--written', writtenFile]);
+  print('  penstock worker (2), drain (3) and generate: started');
+  print();
+
+  let startMs: number | undefined;
+  const events: Snapshot['events'] = [];
+  const elapsed = () => (startMs === undefined ? 0 : (Date.now() - startMs) / 1000);
+  const happened = (text: string) => events.push({ atSeconds: elapsed(), text });
+  const refresh = async (next: string, { now = false } = {}) => {
+    await deployment.read();
+    screen.show(
+      {
+        elapsedSeconds: Math.min(elapsed(), seconds),
+        totalSeconds: seconds,
+        generator: generator.figures,
+        workers: workers.map(({ figures }) => figures),
+        nodes: drains.map(({ figures }) => figures),
+        totals: deployment.totals,
+        events,
+        next,
+      },
+      { now },
+    );
+  };
+  /** Keeps the table alive until `done`; `next` may speak of the seconds that are left. */
+  const during = async (next: () => string, done: () => boolean) => {
+    while (!done()) {
+      await refresh(next());
+      await sleep(TICK_MS);
+    }
+  };
+  const until = (second: number, what: string) =>
+    during(
+      () => `${what} in ${Math.max(0, Math.ceil(second - elapsed()))} s`,
+      () => elapsed() >= second,
+    );
+
+  await during(
+    () => 'the first samples arrive at the vmagents',
+    () => deployment.totals.delivered > 0,
+  );
+  startMs = Date.now();
+  happened(`first samples at the vmagents, ${((startMs - began) / 1000).toFixed(0)} s after npm run demo`);
+
+  await until(seconds / 3, `${WORKERS[2]} starts`);
+  const third = workers[2]!;
+  await third.start(configFile);
+  happened(`${third.name} started`);
+  const startedAt = elapsed();
+  await during(
+    () => `${third.name} joins the consumer group, and the partitions are shared out anew`,
+    () => third.state === 'running' || elapsed() >= (2 * seconds) / 3,
+  );
+  if (third.state === 'running') {
+    happened(
+      `${third.name} has its share of the partitions, ${(elapsed() - startedAt).toFixed(1)} s after its start`,
+    );
+  }
+  await until((2 * seconds) / 3, `${WORKERS[0]} is stopped by SIGTERM`);
+  const stopped = workers[0]!.stop();
+  // Looked at below; until then a failure must not count as unhandled.
+  stopped.catch(() => {});
+  await during(
+    () => `${WORKERS[0]} finishes what it has in flight`,
+    () => workers[0]!.state === 'stopped',
+  );
+  await stopped;
+  happened(`${WORKERS[0]} stopped and exited with 0: the others have its partitions`);
+  await until(seconds, 'the generator stops');
+  await generator.stop();
+  await deployment.read();
+  const { samples } = generator;
+  happened(`generator stopped: ${count(samples)} samples written`);
+  const deadline = Date.now() + DRAIN_DEADLINE_MS;
+  await during(
+    () => `everything drains to lag 0; then storage is compared with what was written`,
+    () => (deployment.totals.delivered >= samples && deployment.lag === 0) || Date.now() > deadline,
+  );
+  happened(
+    Date.now() > deadline
+      ? `not drained within ${DRAIN_DEADLINE_MS / 1000} s`
+      : 'lag 0: everything is at the vmagents',
+  );
+  await refresh('comparing storage with what was written', { now: true });
+  screen.settle();
+
+  print();
+  const verdict = await verify(configFile, readWritten(writtenFile), storage);
+  await deployment.stop();
+  for (const line of formatVerdict(verdict, screen)) print(line);
+  return verdict.ok;
+}
+
+function readOptions(): { seconds: number; seed: string } | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        seconds: { type: 'string', default: '60' },
+        seed: { type: 'string', default: '1' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    const seconds = Number(values.seconds);
+    if (!(seconds >= LEAST_SECONDS && seconds <= MOST_SECONDS))
+      throw new Error(`--seconds ${values.seconds}: expected ${LEAST_SECONDS} to ${MOST_SECONDS}`);
+    if (!/^\d{1,9}$/.test(values.seed)) throw new Error(`--seed ${values.seed}: expected a whole number`);
+    if (!values.help) return { seconds, seed: values.seed };
+    process.stdout.write(HELP);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${HELP}`);
+  }
+  return undefined;
+}
+
+/** Rejects at Ctrl-C or SIGTERM; a second one ends the demo at once, and the kernel its children. */
+function interruption(): Promise<never> {
+  return new Promise((_, reject) => {
+    let seen = false;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (seen) process.exit(INTERRUPTED);
+        seen = true;
+        reject(new Interrupted());
+      });
+    }
+  });
+}
+
+process.exit(await main());

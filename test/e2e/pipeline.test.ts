@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { drainGroupId } from '../../src/drain/assignment.ts';
+import { Deployment } from '../support/deployment.ts';
+import { runPenstock } from '../support/penstock.ts';
+import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+import {
+  startVictoriaMetrics,
+  startVmagent,
+  type VictoriaMetrics,
+  type Vmagent,
+} from '../support/servers/victoriametrics.ts';
+import { scrape, trueSeries } from './truth.ts';
+
+/**
+ * Issue 3's end-to-end test: Kafka ▸ workers ▸ drains ▸ three vmagents ▸ VictoriaMetrics, all real, all processes.
+ * A worker is added and one is stopped while records flow.
+ */
+const SERIES = 2_450;
+const ROUNDS = 100;
+const SERIES_PER_RECORD = 175;
+const RAW_PARTITIONS = 6;
+const NODES = ['vmagent-0', 'vmagent-1', 'vmagent-2'];
+const RELABEL = [
+  { target_label: 'cluster', replacement: 'e2e' },
+  { action: 'labeldrop', regex: 'code' },
+  { source_labels: ['instance'], regex: '(.*):\\d+', target_label: 'host', replacement: '$1' },
+  { source_labels: ['service'], action: 'drop', regex: 'mail' },
+];
+
+let kafka: KafkaCluster;
+let storage: VictoriaMetrics;
+let agents: Vmagent[];
+let penstock: Deployment;
+
+before(async () => {
+  [kafka, storage] = await Promise.all([startKafka(), startVictoriaMetrics()]);
+  agents = await Promise.all(
+    NODES.map((node) =>
+      startVmagent({ remoteWriteUrl: `${storage.url}/api/v1/write`, labels: { vmagent: node } }),
+    ),
+  );
+  penstock = await Deployment.create({
+    brokers: kafka.brokers,
+    rawPartitions: RAW_PARTITIONS,
+    routes: [
+      {
+        name: 'http',
+        match: ['{__name__=~"http_.*"}'],
+        relabel: RELABEL,
+        task: { labels: ['service', 'namespace', 'shard'], count: 32 },
+      },
+    ],
+    nodes: NODES.map((name, index) => ({ name, url: agents[index]!.url })),
+  });
+});
+
+after(async () => {
+  await penstock?.close();
+  await Promise.allSettled(agents?.map((agent) => agent.close()) ?? []);
+  await Promise.allSettled([storage?.close(), kafka?.close()]);
+});
+
+interface Explained {
+  routes: { task: number; vmagent: string }[];
+}
+
+test('every sample is stored exactly once, each group through the one vmagent that explain names', async () => {
+  const series = trueSeries(SERIES);
+  const first = await penstock.start(['worker']);
+  await penstock.start(['worker']);
+  await Promise.all(NODES.map((node) => penstock.start(['drain'], { PENSTOCK_DRAIN_NODE: node })));
+
+  const startMs = Date.now() - ROUNDS * 1000;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (let at = 0; at < SERIES; at += SERIES_PER_RECORD) {
+      const body = scrape(series.slice(at, at + SERIES_PER_RECORD), startMs + round * 1000 + at, round);
+      await penstock.produce([body], (at / SERIES_PER_RECORD) % RAW_PARTITIONS);
+    }
+    if (round === 30) await penstock.start(['worker']);
+    if (round === 60)
+      assert.equal((await first.process.stop()).code, 0, 'a worker that is told to stop exits with 0');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await penstock.workersDone();
+  const explained = await explainGroups(series.map(({ labels }) => labels));
+  for (const node of NODES) {
+    const tasks = new Set(
+      [...explained.values()].filter((group) => group.node === node).map(({ task }) => task),
+    );
+    const topic = penstock.topic('http');
+    await penstock.noLag(drainGroupId(topic, node), topic, (task) => tasks.has(task));
+  }
+
+  const expected = new Map(
+    series
+      .filter(({ labels }) => labels['service'] !== 'mail')
+      .map(({ labels, samples }) => {
+        const { task, node } = explained.get(groupOf(labels))!;
+        const { code: _, ...kept } = labels;
+        const stored = {
+          ...kept,
+          cluster: 'e2e',
+          host: labels['instance']!.replace(/:\d+$/, ''),
+          stream_task_id: String(task),
+          vmagent: node,
+        };
+        return [seriesKey(stored), samples] as const;
+      }),
+  );
+  const samples = [...expected.values()].reduce((sum, { size }) => sum + size, 0);
+  assert.ok(expected.size >= 2_000 && samples >= 200_000, `${expected.size} series with ${samples} samples`);
+
+  const stored = await storedWhenComplete(samples);
+  assert.equal(stored.size, expected.size, 'series in storage');
+  const absent = [...expected.keys()].filter((key) => !stored.has(key));
+  const foreign = [...stored.keys()].filter((key) => !expected.has(key));
+  assert.deepEqual(absent.slice(0, 1), [], `absent of storage; there instead, for example: ${foreign[0]}`);
+  for (const [key, values] of expected) {
+    const inOrder = [...values].sort(([a], [b]) => a - b);
+    assert.deepEqual(stored.get(key), inOrder, key);
+  }
+});
+
+/** What `penstock explain` says of each group, as the issue promises it. */
+async function explainGroups(all: readonly Readonly<Record<string, string>>[]) {
+  const groups = new Map<string, { task: number; node: string }>();
+  for (const labels of all) {
+    const group = groupOf(labels);
+    if (groups.has(group) || labels['service'] === 'mail') continue;
+    const { code, stdout, stderr } = await runPenstock(
+      ['explain', '--json', '--labels', JSON.stringify(labels)],
+      { configFile: penstock.configFile },
+    );
+    assert.equal(code, 0, stderr);
+    const { routes } = JSON.parse(stdout) as Explained;
+    groups.set(group, { task: routes[0]!.task, node: routes[0]!.vmagent });
+  }
+  return groups;
+}
+
+function groupOf(labels: Readonly<Record<string, string>>): string {
+  return [labels['service'], labels['namespace'], labels['shard']].join('/');
+}
+
+function seriesKey(labels: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Everything in storage, once it holds as many samples as it should; vmagents send a moment after they accept. */
+async function storedWhenComplete(samples: number): Promise<Map<string, [number, number][]>> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    await storage.flush();
+    const exported = await storage.exportSeries('{__name__!=""}');
+    const stored = new Map(
+      exported.map(({ metric, timestamps, values }) => [
+        seriesKey(metric),
+        timestamps.map((time, at) => [time, values[at]!] as [number, number]).sort(([a], [b]) => a - b),
+      ]),
+    );
+    const count = [...stored.values()].reduce((sum, { length }) => sum + length, 0);
+    if (count >= samples || Date.now() > deadline) return stored;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { kafkaErrorType } from '../../../src/kafka/errors.ts';
+import type { GroupMembership } from '../../../src/kafka/patch/types.ts';
+import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
+import { TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
+import { spawnCopyingWorker } from '../../support/copying-process.ts';
+import { CopyingWorker } from '../../support/copying-worker.ts';
+import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
+import { uniqueName } from '../../support/names.ts';
+import { poll } from '../../support/process.ts';
+import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+
+describe('fencing', { concurrency: true }, () => {
+  let cluster: KafkaCluster;
+  let kafka: TestKafka;
+  before(async () => {
+    cluster = await startKafka();
+    kafka = new TestKafka(cluster.brokers);
+  });
+  after(async () => {
+    await kafka[Symbol.asyncDispose]();
+    await cluster.close();
+  });
+
+  async function setup(partitions: number) {
+    const input = await kafka.createTopic('in', partitions);
+    const output = await kafka.createTopic('out', partitions);
+    return { brokers: cluster.brokers, groupId: uniqueName('fence'), input, output };
+  }
+
+  test('nothing of a worker that wakes after its partitions moved becomes visible, and it works again', async () => {
+    const topics = await setup(2);
+    const zombie = spawnCopyingWorker({ ...topics, freezeAt: '500' });
+    await zombie.waitForLog(/started/);
+    const source = new NumberSource(kafka, topics.input, 2).start();
+    await zombie.waitForLog(/frozen in an open transaction/);
+    const heir = await new CopyingWorker(topics).start();
+    await poll(
+      () => heir.reader.partitions.length === 2 && heir.steps > 20,
+      {},
+      () => new Error('nobody took over from the frozen worker'),
+    );
+    const before = await kafka.admin.committedOffsets(topics.groupId, topics.input);
+    zombie.resume();
+    await poll(
+      () => heir.reader.partitions.length === 1,
+      {},
+      () => new Error(`the zombie did not join again: ${zombie.log()}`),
+    );
+    const [kept] = heir.reader.partitions;
+    const reclaimed = 1 - kept!.partition;
+    const after = await kafka.admin.committedOffsets(topics.groupId, topics.input);
+    for (const [partition, offset] of before) assert.ok(after.get(partition)! >= offset);
+    await sleep(1500);
+    const count = await source.stop();
+    await poll(
+      async () =>
+        (await kafka.admin.committedOffsets(topics.groupId, topics.input)).get(reclaimed) === BigInt(count),
+      {},
+      () => new Error(`the zombie does not work again: ${zombie.log()}`),
+    );
+    assert.equal((await zombie.stop()).code, 0, zombie.log());
+    await poll(
+      async () =>
+        [...(await kafka.admin.committedOffsets(topics.groupId, topics.input)).values()].every(
+          (offset) => offset === BigInt(count),
+        ),
+      {},
+      () => new Error('the group did not catch up'),
+    );
+    await heir.stop();
+    const expected = Array.from({ length: count }, (_, index) => String(index));
+    for (const values of await kafka.readAll(topics.output, 2)) assert.deepEqual(values, expected);
+  });
+
+  test('a transaction is refused when its member or its generation is not the current one', async () => {
+    const { input, output, groupId, ...rest } = await setup(1);
+    const worker = await new CopyingWorker({ input, output, groupId, ...rest }).start();
+    await poll(
+      () => worker.reader.partitions.length === 1,
+      {},
+      () => new Error('no partition was assigned'),
+    );
+    const { membership } = worker.reader.partitions[0]!;
+    const refused = async (made: GroupMembership) => {
+      const producer = await TransactionalProducer.open(kafka.connection, {
+        transactionalId: uniqueName('made-up'),
+        timeoutMs: 10_000,
+        limit: new BatchLimit(),
+      });
+      const record = {
+        topic: output,
+        partition: 0,
+        key: null,
+        value: Buffer.from('never'),
+        headers: {},
+        timestamp: 1,
+      };
+      const source = { groupId, membership: made, topic: input, partition: 0, offset: 7n };
+      const error = await producer.send(source, [record]).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      await producer.close();
+      return kafkaErrorType(error);
+    };
+    assert.equal(
+      await refused({ ...membership, generationId: membership.generationId - 1 }),
+      'ILLEGAL_GENERATION',
+    );
+    assert.equal(await refused({ ...membership, memberId: 'nobody' }), 'UNKNOWN_MEMBER_ID');
+    assert.deepEqual([...(await kafka.admin.committedOffsets(groupId, input))], []);
+    await worker.stop();
+    assert.deepEqual(await kafka.readAll(output, 1), [[]]);
+  });
+});

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KafkaSetupError } from '../../../src/kafka/errors.ts';
+import type { OffsetGap } from '../../../src/kafka/partition-session.ts';
+import { type CopyOptions, CopyingWorker } from '../../support/copying-worker.ts';
+import { TestKafka } from '../../support/kafka-data.ts';
+import { uniqueName } from '../../support/names.ts';
+import { poll } from '../../support/process.ts';
+import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+
+const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => String(from + index));
+
+describe('faults of topics', { concurrency: true }, () => {
+  let cluster: KafkaCluster;
+  let kafka: TestKafka;
+  before(async () => {
+    cluster = await startKafka();
+    kafka = new TestKafka(cluster.brokers);
+  });
+  after(async () => {
+    await kafka[Symbol.asyncDispose]();
+    await cluster.close();
+  });
+
+  async function setup(outputConfig: Record<string, string> = {}) {
+    const input = await kafka.createTopic('in', 1);
+    const output = await kafka.createTopic('out', 1, { config: outputConfig });
+    return { brokers: cluster.brokers, groupId: uniqueName('faults'), input, output };
+  }
+  type Topics = Awaited<ReturnType<typeof setup>>;
+
+  const committed = async ({ groupId, input }: Topics) =>
+    (await kafka.admin.committedOffsets(groupId, input)).get(0) ?? -1n;
+
+  const caughtUp = (topics: Topics, offset: bigint) =>
+    poll(
+      async () => (await committed(topics)) === offset,
+      {},
+      () => new Error(`the group did not reach ${offset}`),
+    );
+
+  async function commitAt({ groupId, input }: Topics, offset: number): Promise<void> {
+    const admin = await kafka.admin.client();
+    await admin.setOffsets({ groupId, topic: input, partitions: [{ partition: 0, offset: String(offset) }] });
+  }
+
+  async function deleteBefore({ input }: Topics, offset: number): Promise<void> {
+    const admin = await kafka.admin.client();
+    await admin.deleteTopicRecords({ topic: input, partitions: [{ partition: 0, offset: String(offset) }] });
+  }
+
+  /** The error that ends a worker. */
+  async function failure(topics: Topics, options: CopyOptions): Promise<unknown> {
+    const worker = await new CopyingWorker(topics, options).start();
+    const error = await worker.reader.failure.catch((reason: unknown) => reason);
+    await worker.stop();
+    return error;
+  }
+
+  test('a partition that does not exist stops the worker, and nothing is committed', async () => {
+    const topics = await setup();
+    await kafka.produce(topics.input, 0, ['1']);
+    const error = await failure(topics, {
+      transform: ({ records }) =>
+        records.map((record) => ({ ...record, topic: topics.output, partition: 7, headers: {} })),
+    });
+    assert.ok(error instanceof KafkaSetupError, String(error));
+    assert.equal(
+      error.message,
+      `The brokers have no partition ${topics.output}/7. Run "penstock topics apply" with the same configuration.`,
+    );
+    assert.equal(await committed(topics), -1n);
+  });
+
+  test('a plain producer refuses a partition that does not exist', async () => {
+    const topic = await kafka.createTopic('plain', 1);
+    await assert.rejects(kafka.produce(topic, 3, ['x']), KafkaSetupError);
+  });
+
+  test('a record too large for its topic stops the worker, and nothing is committed', async () => {
+    const topics = await setup({ 'max.message.bytes': '20000' });
+    await kafka.produce(topics.input, 0, ['1', Buffer.alloc(30_000), '2']);
+    const error = await failure(topics, {});
+    assert.ok(error instanceof KafkaSetupError, String(error));
+    assert.match(error.message, new RegExp(`a record of 30070 bytes for topic ${topics.output}, partition 0`));
+    assert.equal(await committed(topics), -1n);
+    assert.deepEqual(await kafka.readAll(topics.output, 1), [[]]);
+  });
+
+  test('records that are too large only together are sent in smaller batches', async () => {
+    const topics = await setup({ 'max.message.bytes': '5000' });
+    const values = Array.from({ length: 300 }, (_, index) => `${index} ${'x'.repeat(1000)}`);
+    await kafka.produce(topics.input, 0, values);
+    const worker = await new CopyingWorker(topics).start();
+    await caughtUp(topics, 300n);
+    await worker.stop();
+    assert.deepEqual(await kafka.readAll(topics.output, 1), [values]);
+  });
+
+  test('a plain producer sends records that are too large only together in smaller batches', async () => {
+    const topic = await kafka.createTopic('small', 1, { config: { 'max.message.bytes': '5000' } });
+    const values = Array.from({ length: 300 }, (_, index) => `${index} ${'x'.repeat(1000)}`);
+    await kafka.produce(topic, 0, values);
+    await assert.rejects(kafka.produce(topic, 0, [Buffer.alloc(6000)]), KafkaSetupError);
+    assert.deepEqual(await kafka.readAll(topic, 1), [values]);
+  });
+
+  test('records that retention took before they were read are reported as a gap', async () => {
+    const topics = await setup();
+    await kafka.produce(topics.input, 0, numbers(0, 100));
+    await commitAt(topics, 10);
+    await deleteBefore(topics, 40);
+    const gaps: OffsetGap[] = [];
+    const worker = await new CopyingWorker(topics, {
+      onGap: (gap) => {
+        gaps.push(gap);
+        return 'continue';
+      },
+    }).start();
+    await caughtUp(topics, 100n);
+    await worker.stop();
+    assert.deepEqual(gaps, [{ topic: topics.input, partition: 0, from: 10n, to: 40n }]);
+    assert.deepEqual(await kafka.readAll(topics.output, 1), [numbers(40, 100)]);
+  });
+
+  test('a gap stops the worker when the configuration says so', async () => {
+    const topics = await setup();
+    await kafka.produce(topics.input, 0, numbers(0, 100));
+    await commitAt(topics, 10);
+    await deleteBefore(topics, 40);
+    const error = await failure(topics, { onGap: () => 'stop' });
+    assert.ok(error instanceof KafkaSetupError, String(error));
+    assert.match(error.message, /\/0: the records 10 to 39 were gone before they were read/);
+    assert.equal(await committed(topics), 10n);
+  });
+
+  test('a gap that opens under a running worker costs only what was not fetched', async () => {
+    const topics = await setup();
+    const kilobyte = 'x'.repeat(1000);
+    const values = Array.from({ length: 600 }, (_, index) => `${index} ${kilobyte}`);
+    for (let first = 0; first < 600; first += 50) {
+      await kafka.produce(topics.input, 0, values.slice(first, first + 50));
+    }
+    const gaps: OffsetGap[] = [];
+    const hold = Promise.withResolvers<void>();
+    const worker = await new CopyingWorker(topics, {
+      reader: { queueBytes: 50_000, fetchMaxBytes: 100_000 },
+      onGap: (gap) => {
+        gaps.push(gap);
+        return 'continue';
+      },
+      transform: async ({ records }) => {
+        await hold.promise;
+        return records.map((record) => ({ ...record, topic: topics.output, headers: {} }));
+      },
+    }).start();
+    await poll(
+      () => (worker.reader.partitions[0]?.queuedBytes ?? 0) >= 50_000,
+      {},
+      () => new Error('the queue did not fill'),
+    );
+    const fetched = Number(worker.reader.partitions[0]!.position);
+    assert.ok(fetched < 500, `the reader was to stop before 500, not at ${fetched}`);
+    await deleteBefore(topics, 500);
+    hold.resolve();
+    await caughtUp(topics, 600n);
+    await worker.stop();
+    assert.deepEqual(gaps, [{ topic: topics.input, partition: 0, from: BigInt(fetched), to: 500n }]);
+    assert.deepEqual(worker.failures, []);
+    const expected = [...values.slice(0, fetched), ...values.slice(500)];
+    assert.deepEqual(await kafka.readAll(topics.output, 1), [expected]);
+  });
+
+  test('a topic that is deleted and made anew is read from its beginning', async () => {
+    const topics = await setup();
+    await kafka.produce(topics.input, 0, numbers(0, 100));
+    const worker = await new CopyingWorker(topics).start();
+    await caughtUp(topics, 100n);
+    const admin = await kafka.admin.client();
+    await admin.deleteTopics({ topics: [topics.input] });
+    await sleep(1000);
+    await kafka.createTopic('', 1, { name: topics.input });
+    await using fresh = new TestKafka(cluster.brokers);
+    await fresh.produce(topics.input, 0, numbers(1000, 1300));
+    await caughtUp(topics, 300n);
+    await worker.stop();
+    assert.deepEqual(await kafka.readAll(topics.output, 1), [[...numbers(0, 100), ...numbers(1000, 1300)]]);
+  });
+});

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createOwner } from '../../src/hash/node.ts';
+import type { DeploymentStatus } from '../../src/status/deployment.ts';
+import { Deployment } from '../support/deployment.ts';
+import { runPenstock } from '../support/penstock.ts';
+import { freePort } from '../support/ports.ts';
+import { poll } from '../support/process.ts';
+import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+
+const COUNT = 8;
+const NODES = ['node-a', 'node-b'];
+
+type Status = DeploymentStatus & {
+  processes?: { url: string; status?: { command: string; phase: string }; error?: string }[];
+};
+
+describe('penstock status on a real Kafka', () => {
+  let cluster: KafkaCluster;
+  let deployment: Deployment;
+
+  before(async () => {
+    cluster = await startKafka();
+    deployment = await Deployment.create({
+      brokers: cluster.brokers,
+      rawPartitions: 4,
+      routes: [{ name: 'r', task: { labels: ['service'], count: COUNT } }],
+      // Nothing listens there: what is written for a node stays as lag.
+      nodes: await Promise.all(
+        NODES.map(async (name) => ({ name, url: `http://127.0.0.1:${await freePort()}/api/v1/write` })),
+      ),
+    });
+  });
+  after(async () => {
+    await deployment?.close();
+    await cluster?.close();
+  });
+
+  async function status(args: string[] = []): Promise<Status> {
+    const { code, stdout, stderr } = await runPenstock(['status', '--json', ...args], {
+      configFile: deployment.configFile,
+    });
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout);
+  }
+
+  const tasksOf = (node: string) => createOwner(COUNT, NODES).tasksOf(node, 0);
+
+  it('before anything runs: all is lag, and nobody reads it', async () => {
+    await deployment.produce([Buffer.from('no samples'), Buffer.from('nor here')], 1);
+    await deployment.produce([Buffer.from('no samples')], 3);
+    const { ingest, nodes, problems } = await status();
+    assert.deepEqual(
+      ingest.partitions.map(({ lag, member }) => [lag, member]),
+      [
+        [0, null],
+        [2, null],
+        [0, null],
+        [1, null],
+      ],
+    );
+    assert.equal(ingest.lag, 3);
+    assert.deepEqual(ingest.members, []);
+    assert.deepEqual(
+      nodes.map(({ node, topics }) => [node, topics[0]!.tasks, topics[0]!.unread]),
+      NODES.map((node) => [node, tasksOf(node), tasksOf(node)]),
+    );
+    assert.match(problems.join('\n'), /^no worker runs/);
+  });
+
+  it('shows workers, drains, lag and dead letters of a running deployment', async () => {
+    const topic = deployment.topic('r');
+    const written = tasksOf('node-b').slice(0, 2);
+    await deployment.producer.send(
+      written.flatMap((partition) =>
+        ['1', '2', '3'].map((value) => ({
+          topic,
+          partition,
+          key: null,
+          value: Buffer.from(value),
+          headers: {},
+          timestamp: Date.now(),
+        })),
+      ),
+    );
+    const workers = [await deployment.start(['worker']), await deployment.start(['worker'])];
+    await deployment.start(['drain'], { PENSTOCK_DRAIN_NODE: 'node-a' });
+    await deployment.workersDone();
+
+    let seen = await status();
+    await poll(
+      async () => {
+        seen = await status();
+        return (
+          seen.ingest.state === 'Stable' &&
+          seen.ingest.members.every(({ partitions }) => partitions.length === 2)
+        );
+      },
+      {},
+      () => new Error(`the workers do not share the partitions: ${JSON.stringify(seen.ingest)}`),
+    );
+    const { ingest, nodes, dead_letters, problems } = seen;
+    assert.equal(ingest.members.length, 2);
+    assert.deepEqual(ingest.members.flatMap(({ partitions }) => partitions).sort(), [0, 1, 2, 3]);
+    assert.ok(ingest.members.every(({ host }) => /^[\d.:a-f]+$/.test(host)));
+    assert.deepEqual([ingest.lag, ingest.unread], [0, []]);
+    assert.deepEqual(
+      ingest.partitions.map(({ committed }) => committed ?? 0),
+      [0, 2, 0, 1],
+    );
+
+    const [a, b] = nodes;
+    assert.equal(a!.topics[0]!.members.length, 1);
+    assert.deepEqual(a!.topics[0]!.members[0]!.partitions, tasksOf('node-a'));
+    assert.deepEqual(a!.topics[0]!.unread, []);
+    assert.equal(a!.lag, 0);
+    assert.deepEqual(b!.topics[0]!.unread, tasksOf('node-b'));
+    assert.deepEqual([b!.lag, b!.max_lag], [6, 3]);
+    assert.ok(dead_letters.records! >= 3);
+    assert.equal(problems.length, 1);
+    assert.match(
+      problems[0]!,
+      new RegExp(`^no drain of node-b runs: nobody reads its ${tasksOf('node-b').length} partitions`),
+    );
+
+    const gone = `http://127.0.0.1:${await freePort()}`;
+    const { processes } = await status(['--admin', workers[0]!.admin, '--admin', gone]);
+    assert.deepEqual([processes![0]!.status!.command, processes![0]!.status!.phase], ['worker', 'running']);
+    assert.match(processes![1]!.error!, /^does not answer: /);
+
+    const { code, stdout } = await runPenstock(['status', '--admin', workers[0]!.admin], {
+      configFile: deployment.configFile,
+    });
+    assert.equal(code, 0);
+    assert.match(stdout, /^ingest topic .*: 4 partitions, lag 0; group .*: Stable\n/);
+    assert.match(stdout, /^node-b +r +\d+ +6 +3 +all +none$/m);
+    assert.match(stdout, /^dead letters in .*: \d+/m);
+    assert.match(stdout, /^! no drain of node-b runs/m);
+  });
+});

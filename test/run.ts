@@ -1,0 +1,107 @@
+/**
+ * `npm test`: every test, from unit to end-to-end, with the servers that they need.
+ *
+ *     npm test                                  everything
+ *     npm test -- test/unit/hash task.test      files whose path contains one of these
+ *     npm test -- -t 'restart' test/e2e         tests whose name matches
+ *
+ * Tests without servers run first. Meanwhile one Kafka comes up; the tests that need servers share it
+ * (`PENSTOCK_TEST_BROKERS`), except those that stop or kill brokers, which start their own.
+ */
+import { availableParallelism } from 'node:os';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { parseArgs } from 'node:util';
+import { sweepRunFolders } from './support/cache.ts';
+import { findTests } from './support/find-tests.ts';
+import { type KafkaCluster, startKafka } from './support/servers/kafka.ts';
+import { findVictoria } from './support/servers/victoria-binaries.ts';
+import { vmagentSupportsStreamAggregation } from './support/servers/victoriametrics.ts';
+
+/** One file's limit. A test that hangs must not hide what the others found. */
+const FILE_TIMEOUT_MS = 10 * 60_000;
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { 'test-name-pattern': { type: 'string', short: 't', multiple: true } },
+});
+const namePatterns = values['test-name-pattern'] ?? [];
+const stop = new AbortController();
+
+async function runFiles(files: string[], concurrency: number): Promise<Counts> {
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  if (files.length === 0 || stop.signal.aborted) return counts;
+  const events = run({
+    files,
+    concurrency,
+    timeout: FILE_TIMEOUT_MS,
+    signal: stop.signal,
+    ...(namePatterns.length > 0 ? { testNamePatterns: namePatterns } : {}),
+  });
+  events.on('test:summary', ({ file, counts: of }) => {
+    if (file !== undefined) return;
+    counts.passed = of.passed;
+    counts.failed = of.tests - of.passed - of.skipped - of.todo;
+    counts.skipped = of.skipped + of.todo;
+  });
+  for await (const text of events.compose(new spec())) process.stdout.write(text);
+  return counts;
+}
+
+/** Says what the tests will run against. Fetches it, so that test files do not all wait for the same download. */
+async function describeServers(kafka: KafkaCluster): Promise<void> {
+  const storage = await findVictoria('victoria-metrics');
+  const vmagent = await findVictoria('vmagent');
+  const lines = [
+    `Kafka: ${kafka.source}`,
+    `VictoriaMetrics: ${storage.source}`,
+    `vmagent: ${vmagent.source}`,
+  ];
+  if (!vmagentSupportsStreamAggregation(vmagent.version)) {
+    lines.push(
+      'This vmagent has no stream aggregation (1.86 and later have): tests of aggregation are skipped.',
+    );
+  }
+  process.stdout.write(`\n${lines.join('\n')}\n\n`);
+}
+
+async function main(): Promise<number> {
+  sweepRunFolders();
+  const { quick, served } = findTests(positionals);
+  const starting = served.length > 0 ? startKafka({ name: 'shared-kafka' }) : undefined;
+  // Its error is reported where it is awaited, after the quick tests.
+  starting?.catch(() => {});
+  try {
+    const first = await runFiles(quick, availableParallelism());
+    let second: Counts = { passed: 0, failed: 0, skipped: 0 };
+    if (starting !== undefined) {
+      const kafka = await starting;
+      await describeServers(kafka);
+      process.env.PENSTOCK_TEST_BROKERS = kafka.brokers.join(',');
+      second = await runFiles(served, 2);
+    }
+    const total = (key: keyof Counts) => first[key] + second[key];
+    const [passed, failed, skipped] = [total('passed'), total('failed'), total('skipped')];
+    process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+    return failed === 0 && passed > 0 && !stop.signal.aborted ? 0 : 1;
+  } finally {
+    await starting?.then(
+      (kafka) => kafka.close(),
+      () => {},
+    );
+    sweepRunFolders();
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  return 1;
+});

@@ -1,0 +1,102 @@
+/** A worker reduced to what Kafka has to do with it: it copies records, partition by partition, exactly once. */
+import type { Logger } from 'pino';
+import { KafkaAdmin } from '../../src/kafka/admin.ts';
+import type { AssignedPartition, Taken } from '../../src/kafka/assigned-partition.ts';
+import { GroupReader, type GroupReaderOptions } from '../../src/kafka/group-reader.ts';
+import type { OutgoingRecord } from '../../src/kafka/outgoing.ts';
+import { type OffsetGap, runSessions } from '../../src/kafka/partition-session.ts';
+import { ExactlyOnce } from '../../src/publish/exactly-once.ts';
+import type { Publisher } from '../../src/publish/publisher.ts';
+import { connect, SILENT } from './kafka-data.ts';
+
+export interface CopySetup {
+  brokers: string[];
+  groupId: string;
+  input: string;
+  output: string;
+}
+
+export interface CopyOptions {
+  log?: Logger;
+  reader?: Partial<GroupReaderOptions>;
+  onGap?: (gap: OffsetGap) => 'continue' | 'stop';
+  /** What is published for records that were taken; a copy of them unless told otherwise. */
+  transform?: (taken: Taken, partition: AssignedPartition) => OutgoingRecord[] | Promise<OutgoingRecord[]>;
+}
+
+/** Settings of groups in tests: the shortest session that brokers allow. */
+export const FAST_GROUP = {
+  eligible: () => true,
+  sessionTimeout: 6_000,
+  rebalanceTimeout: 6_000,
+  heartbeatInterval: 1_000,
+  fetchMaxBytes: 8 << 20,
+  fetchMaxWait: 100,
+  queueBytes: 16 << 20,
+};
+
+export class CopyingWorker {
+  readonly reader: GroupReader;
+  readonly failures: unknown[] = [];
+  /** Sessions begun: each partition's first one, and one more after each failure. */
+  sessions = 0;
+  steps = 0;
+  readonly #admin: KafkaAdmin;
+
+  constructor({ brokers, groupId, input, output }: CopySetup, options: CopyOptions = {}) {
+    const log = options.log ?? SILENT;
+    const connection = connect(brokers, log);
+    const publishers = new ExactlyOnce(connection, groupId, 20_000);
+    const transform =
+      options.transform ??
+      (({ records }) => records.map((record) => ({ ...record, topic: output, headers: {} })));
+    this.#admin = new KafkaAdmin(connection);
+    this.reader = new GroupReader(
+      connection,
+      this.#admin,
+      {
+        ...FAST_GROUP,
+        groupId,
+        topics: [input],
+        consume: (partition) =>
+          runSessions<Publisher>(partition, {
+            reader: this.reader,
+            log,
+            open: (owned) => {
+              this.sessions += 1;
+              return publishers.open(owned);
+            },
+            close: (publisher) => publisher.close(),
+            onGap: options.onGap ?? (() => 'continue'),
+            onFailure: (error) => this.failures.push(error),
+            work: async (owned, publisher, progressed) => {
+              for (;;) {
+                const taken = await owned.take({ maxRecords: 1000, maxBytes: 1 << 20, lingerMs: 50 });
+                if (taken === undefined) return;
+                await publisher.publish({
+                  records: await transform(taken, owned),
+                  nextOffset: taken.nextOffset,
+                });
+                this.steps += 1;
+                progressed();
+              }
+            },
+          }),
+        ...options.reader,
+      },
+      log,
+    );
+  }
+
+  async start(): Promise<this> {
+    await this.reader.start();
+    return this;
+  }
+
+  /** @returns partitions whose work was cut off. */
+  async stop(): Promise<AssignedPartition[]> {
+    const left = await this.reader.stop(Date.now() + 10_000);
+    await this.#admin.close();
+    return left;
+  }
+}

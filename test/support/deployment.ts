@@ -1,0 +1,161 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { KafkaAdmin } from '../../src/kafka/admin.ts';
+import { KafkaConnection } from '../../src/kafka/client.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
+import { PlainProducer } from '../../src/kafka/plain-producer.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { createRunFolder } from './cache.ts';
+import { uniqueName } from './names.ts';
+import { type PenstockProcess, runPenstock, spawnPenstock } from './penstock.ts';
+import { freePort } from './ports.ts';
+import { poll } from './process.ts';
+import { type ReadRecord, readTopic } from './read-topic.ts';
+
+export interface DeploymentOptions {
+  readonly brokers: readonly string[];
+  readonly rawPartitions?: number;
+  /** Routes without their topics; each gets one of its own. */
+  readonly routes: readonly Readonly<Record<string, unknown> & { name: string }>[];
+  readonly nodes?: readonly { readonly name: string; readonly url: string }[];
+  readonly ingest?: Readonly<Record<string, unknown>>;
+  readonly drain?: Readonly<Record<string, unknown>>;
+}
+
+/** A running command, and where its admin server is. */
+export interface Running {
+  readonly process: PenstockProcess;
+  readonly admin: string;
+}
+
+const LAG_TIMEOUT_MS = 90_000;
+
+/**
+ * One Penstock on a cluster that others use too: topics, group and configuration of its own, and its processes.
+ */
+export class Deployment {
+  readonly configFile: string;
+  readonly raw = uniqueName('raw');
+  readonly dead = uniqueName('dead');
+  readonly group = uniqueName('group');
+  readonly connection: KafkaConnection;
+  readonly admin: KafkaAdmin;
+  readonly producer: PlainProducer;
+  readonly #topics: ReadonlyMap<string, string>;
+  readonly #running: PenstockProcess[] = [];
+
+  private constructor(options: DeploymentOptions) {
+    const folder = createRunFolder('deployment');
+    this.configFile = path.join(folder, 'penstock.yml');
+    this.#topics = new Map(options.routes.map(({ name }) => [name, uniqueName(`tasks.${name}`)]));
+    this.connection = new KafkaConnection(
+      kafkaOptions.parse({ brokers: options.brokers }),
+      createLog('silent', 'test'),
+    );
+    this.admin = new KafkaAdmin(this.connection);
+    this.producer = new PlainProducer(this.connection);
+    writeFileSync(this.configFile, JSON.stringify(this.#configuration(options), null, 2));
+  }
+
+  /** Writes the configuration and applies its topics. */
+  static async create(options: DeploymentOptions): Promise<Deployment> {
+    const deployment = new Deployment(options);
+    const { code, stderr } = await runPenstock(['topics', 'apply'], { configFile: deployment.configFile });
+    if (code !== 0) throw new Error(`penstock topics apply: ${stderr}`);
+    return deployment;
+  }
+
+  /** The task topic of a route. */
+  topic(route: string): string {
+    return this.#topics.get(route)!;
+  }
+
+  /** Starts a command and waits until it is ready. */
+  async start(args: string[], env: Record<string, string> = {}): Promise<Running> {
+    const port = await freePort();
+    const started = spawnPenstock(args, {
+      configFile: this.configFile,
+      env: { PENSTOCK_ADMIN_LISTEN: `127.0.0.1:${port}`, ...env },
+    });
+    this.#running.push(started);
+    await started.waitForReady(port);
+    return { process: started, admin: `http://127.0.0.1:${port}` };
+  }
+
+  /** Writes bodies to a partition of the ingest topic. */
+  async produce(
+    bodies: readonly (Buffer | null)[],
+    partition = 0,
+    headers: Record<string, string> = {},
+  ): Promise<void> {
+    await this.producer.send(
+      bodies.map((value) => ({
+        topic: this.raw,
+        partition,
+        key: null,
+        value,
+        headers,
+        timestamp: Date.now(),
+      })),
+    );
+  }
+
+  read(topic: string): Promise<ReadRecord[]> {
+    return readTopic(this.connection, this.admin, topic);
+  }
+
+  /** Records between what a group has committed and the end of a topic's partitions. */
+  async lag(
+    group: string,
+    topic: string,
+    read: (partition: number) => boolean = () => true,
+  ): Promise<bigint> {
+    const [committed, bounds] = await Promise.all([
+      this.admin.committedOffsets(group, topic),
+      this.admin.offsetBounds(topic),
+    ]);
+    let records = 0n;
+    for (const [partition, { low, high }] of bounds) {
+      if (read(partition)) records += high - (committed.get(partition) ?? low);
+    }
+    return records;
+  }
+
+  /** Waits until the workers have committed all of the ingest topic. */
+  async workersDone(): Promise<void> {
+    await this.noLag(this.group, this.raw);
+  }
+
+  async noLag(group: string, topic: string, read?: (partition: number) => boolean): Promise<void> {
+    let left = 0n;
+    await poll(
+      async () => (left = await this.lag(group, topic, read)) === 0n,
+      { timeoutMs: LAG_TIMEOUT_MS },
+      () => new Error(`${group} has ${left} records of ${topic} left after ${LAG_TIMEOUT_MS} ms`),
+    );
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#running.map((process) => process.discard()));
+    await Promise.allSettled([this.producer.close(), this.admin.close()]);
+  }
+
+  #configuration({
+    brokers,
+    rawPartitions = 1,
+    routes,
+    nodes = [],
+    ingest = {},
+    drain = {},
+  }: DeploymentOptions) {
+    const session = { session_timeout: '6s', heartbeat_interval: '1s' };
+    return {
+      kafka: { brokers },
+      ingest: { topic: this.raw, dead_topic: this.dead, group: this.group, ...session, ...ingest },
+      routes: routes.map((route) => ({ ...route, topic: this.topic(route.name) })),
+      nodes,
+      drain: { ...session, ...drain },
+      topics: { replication_factor: 1, raw: { partitions: rawPartitions } },
+    };
+  }
+}

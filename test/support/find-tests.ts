@@ -1,0 +1,36 @@
+/** Which test files there are, and which a run was asked for. */
+import { globSync } from 'node:fs';
+import path from 'node:path';
+import { ROOT } from './cache.ts';
+
+export interface TestFiles {
+  /** No servers: run in parallel. */
+  quick: string[];
+  /** Real servers: few at a time. */
+  served: string[];
+}
+
+/**
+ * All test files whose path contains one of the filters (all of them without a filter); paths are absolute.
+ * @throws Error when a filter matches no file: a mistyped name must not pass as "no test failed".
+ */
+export function findTests(filters: string[]): TestFiles {
+  const wanted = filters.map((filter) => path.normalize(filter));
+  const inFolders = (folders: string[]) =>
+    folders.flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`, { cwd: ROOT })).sort();
+  const all = inFolders(['unit', 'conformance', 'fuzz', 'integration', 'e2e']);
+  for (const filter of wanted) {
+    if (!all.some((file) => matches(file, filter)))
+      throw new Error(`no test file's path contains "${filter}"`);
+  }
+  const chosen = (file: string) => wanted.length === 0 || wanted.some((filter) => matches(file, filter));
+  const absolute = (file: string) => path.join(ROOT, file);
+  return {
+    quick: inFolders(['unit', 'conformance', 'fuzz']).filter(chosen).map(absolute),
+    served: inFolders(['integration', 'e2e']).filter(chosen).map(absolute),
+  };
+}
+
+function matches(file: string, filter: string): boolean {
+  return path.isAbsolute(filter) ? path.join(ROOT, file).startsWith(filter) : file.includes(filter);
+}

@@ -1,0 +1,144 @@
+/** Topics of a test's own, numbered records in them, and what a read_committed reader finds there. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { KafkaAdmin } from '../../src/kafka/admin.ts';
+import { BRIEF, KafkaConnection } from '../../src/kafka/client.ts';
+import { kafkaOptions } from '../../src/kafka/options.ts';
+import { PlainProducer } from '../../src/kafka/plain-producer.ts';
+import { uniqueName } from './names.ts';
+import { poll } from './process.ts';
+
+export const SILENT = pino({ level: 'silent' });
+const END = 'end of the test';
+
+export function connect(brokers: string[], log = SILENT): KafkaConnection {
+  return new KafkaConnection(kafkaOptions.parse({ brokers, request_timeout: '5s' }), log);
+}
+
+/** A connection to a cluster with an admin client, closed together. */
+export class TestKafka implements AsyncDisposable {
+  readonly connection: KafkaConnection;
+  readonly admin: KafkaAdmin;
+  readonly producer: PlainProducer;
+
+  constructor(brokers: string[]) {
+    this.connection = connect(brokers);
+    this.admin = new KafkaAdmin(this.connection);
+    this.producer = new PlainProducer(this.connection);
+  }
+
+  async createTopic(
+    prefix: string,
+    partitions: number,
+    options: { name?: string; config?: Record<string, string>; replicas?: number } = {},
+  ): Promise<string> {
+    const topic = options.name ?? uniqueName(prefix);
+    const admin = await this.admin.client();
+    const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }));
+    await admin.createTopics({
+      topics: [
+        { topic, numPartitions: partitions, replicationFactor: options.replicas ?? -1, configEntries },
+      ],
+      waitForLeaders: false, // it gives up when a broker does not know the topic yet
+    });
+    await poll(
+      async () => (await this.admin.offsetBounds(topic).catch(() => new Map())).size === partitions,
+      {},
+      () => new Error(`topic ${topic} did not come up`),
+    );
+    return topic;
+  }
+
+  /** Writes values to one partition, in order. */
+  async produce(
+    topic: string,
+    partition: number,
+    values: (string | Buffer)[],
+    key: Buffer | null = null,
+  ): Promise<void> {
+    await this.producer.send(
+      values.map((value) => ({
+        topic,
+        partition,
+        key,
+        value: Buffer.from(value),
+        headers: {},
+        timestamp: Date.now(),
+      })),
+    );
+  }
+
+  /** All values of a topic that a read_committed reader sees, by partition. Waits for transactions still open. */
+  async readAll(topic: string, partitions: number): Promise<string[][]> {
+    for (let partition = 0; partition < partitions; partition++) await this.produce(topic, partition, [END]);
+    const groupId = uniqueName('read-all');
+    const consumer = this.connection.instance(BRIEF).consumer({ groupId, maxWaitTimeInMs: 100 });
+    const values: string[][] = Array.from({ length: partitions }, () => []);
+    const ended = new Set<number>();
+    const done = Promise.withResolvers<void>();
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: true });
+    await consumer.run({
+      eachMessage: async ({ partition, message }) => {
+        if (String(message.value) !== END) values[partition]!.push(String(message.value));
+        else if (ended.add(partition).size === partitions) done.resolve();
+      },
+    });
+    const late = new AbortController();
+    await Promise.race([
+      done.promise,
+      sleep(60_000, undefined, { signal: late.signal }).then(() => {
+        throw new Error(`${topic}: the end was reached in ${ended.size} of ${partitions} partitions`);
+      }),
+    ]);
+    late.abort();
+    await consumer.disconnect();
+    return values;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([this.producer.close(), this.admin.close()]);
+  }
+}
+
+/** Writes 0, 1, 2, … to every partition of a topic until it is stopped, through broker outages too. */
+export class NumberSource {
+  readonly #kafka: TestKafka;
+  readonly #topic: string;
+  readonly #partitions: number;
+  #next = 0;
+  #stopped = false;
+  #loop: Promise<void> | undefined;
+
+  constructor(kafka: TestKafka, topic: string, partitions: number) {
+    this.#kafka = kafka;
+    this.#topic = topic;
+    this.#partitions = partitions;
+  }
+
+  start(): this {
+    this.#loop = this.#run();
+    return this;
+  }
+
+  /** @returns how many numbers each partition has, from 0. */
+  async stop(): Promise<number> {
+    this.#stopped = true;
+    await this.#loop;
+    return this.#next;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      const first = this.#next;
+      this.#next += 10;
+      await Promise.all(
+        Array.from({ length: this.#partitions }, (_, partition) => {
+          const values = Array.from({ length: 10 }, (_, index) => String(first + index));
+          return this.#kafka.produce(this.#topic, partition, values);
+        }),
+      );
+      await sleep(25);
+    }
+  }
+}

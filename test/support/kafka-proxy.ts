@@ -1,0 +1,99 @@
+/** A TCP proxy in front of one broker that loses a request or an answer on demand. */
+import { createServer, connect as dial, type Server, type Socket } from 'node:net';
+import { freePort } from './ports.ts';
+
+/** Request keys of the Kafka protocol: https://kafka.apache.org/protocol#protocol_api_keys */
+export const API = {
+  produce: 0,
+  offsetFetch: 9,
+  heartbeat: 12,
+  initProducerId: 22,
+  addPartitionsToTxn: 24,
+  addOffsetsToTxn: 25,
+  endTxn: 26,
+  txnOffsetCommit: 28,
+} as const;
+
+interface Cut {
+  readonly apiKey: number;
+  /** Only requests that hold this text. */
+  readonly text: string;
+  /** What the client's connection ends without: the broker's answer, or the request itself never arrives. */
+  readonly lost: 'answer' | 'request';
+  readonly done: () => void;
+}
+
+export class KafkaProxy {
+  readonly port: number;
+  /** The broker's own port; set it before the first connection. */
+  upstream = 0;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #cut: Cut | undefined;
+
+  private constructor(port: number) {
+    this.port = port;
+    this.#server = createServer((client) => this.#serve(client));
+  }
+
+  static async start(): Promise<KafkaProxy> {
+    const proxy = new KafkaProxy(await freePort());
+    await new Promise<void>((resolve) => proxy.#server.listen(proxy.port, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  /** Cuts the connection of the next such request. Resolves when that has happened. */
+  cut(apiKey: number, text: string, lost: Cut['lost']): Promise<void> {
+    return new Promise((done) => {
+      this.#cut = { apiKey, text, lost, done };
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #serve(client: Socket): void {
+    const broker = dial(this.upstream, '127.0.0.1');
+    let received = Buffer.alloc(0);
+    let cutting: Cut | undefined;
+    const end = () => {
+      client.destroy();
+      broker.destroy();
+      this.#sockets.delete(client);
+      this.#sockets.delete(broker);
+    };
+    for (const socket of [client, broker]) {
+      this.#sockets.add(socket);
+      socket.setNoDelay();
+      socket.on('error', end).on('close', end);
+    }
+    client.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk]);
+      while (received.length >= 4 && received.length >= 4 + received.readInt32BE(0)) {
+        const frame = received.subarray(0, 4 + received.readInt32BE(0));
+        received = received.subarray(frame.length);
+        const cut = this.#cut;
+        if (cut !== undefined && frame.readInt16BE(4) === cut.apiKey && frame.includes(cut.text)) {
+          this.#cut = undefined;
+          cutting = cut;
+          if (cut.lost === 'request') {
+            end();
+            cut.done();
+            return;
+          }
+        }
+        broker.write(frame);
+      }
+    });
+    broker.on('data', (chunk) => {
+      if (cutting === undefined) {
+        client.write(chunk);
+        return;
+      }
+      end();
+      cutting.done();
+    });
+  }
+}

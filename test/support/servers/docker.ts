@@ -1,0 +1,70 @@
+/** Servers in containers, for machines that have a docker daemon but neither the binaries nor Java. */
+import { ManagedProcess, succeeds, whenThisProcessEnds } from '../process.ts';
+
+export interface ContainerOptions {
+  /** What error messages call it. */
+  name: string;
+  /** The container's name, unique on this machine. */
+  container: string;
+  /** Start the stopped container of this name again, with its data, instead of making one. */
+  again: boolean;
+  image: string;
+  args: string[];
+  env?: Record<string, string>;
+  /** Folders that the container sees under the same path as here, and writes as this user. */
+  folders: string[];
+  logFile: string;
+}
+
+let answers: boolean | undefined;
+
+/** Whether a docker daemon answers. The client alone is not enough. */
+export function dockerAnswers(): boolean {
+  return (answers ??= succeeds('docker', ['version', '--format', '{{.Server.Version}}'], 5000));
+}
+
+/**
+ * A container on the host's network, in the foreground of a docker client of ours, so that its output
+ * and its exit are those of a process. Signals go to the container; `pid` is the client's.
+ */
+export class ContainerProcess extends ManagedProcess {
+  readonly #container: string;
+
+  constructor(options: ContainerOptions) {
+    const { name, container, again, logFile } = options;
+    super({
+      name,
+      command: 'docker',
+      args: again ? ['start', '--attach', container] : runArguments(options),
+      logFile,
+    });
+    this.#container = container;
+    if (!again) whenThisProcessEnds(['docker', 'rm', '--force', container]);
+  }
+
+  override signal(signal: NodeJS.Signals): void {
+    if (this.exit === undefined) docker(['kill', '--signal', signal, this.#container]);
+  }
+
+  override async discard(): Promise<void> {
+    docker(['rm', '--force', this.#container]);
+    await this.waitForExit();
+  }
+}
+
+function runArguments({ container, env = {}, folders, image, args }: ContainerOptions): string[] {
+  const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
+  return [
+    ...['run', '--name', container, '--network', 'host'],
+    ...(folders.length > 0 ? ['--user', user] : []),
+    ...Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
+    ...folders.flatMap((folder) => ['--volume', `${folder}:${folder}`]),
+    image,
+    ...args,
+  ];
+}
+
+/** An error means that the container ended a moment ago: the exit of its client follows. */
+function docker(args: string[]): void {
+  succeeds('docker', args, 30_000);
+}

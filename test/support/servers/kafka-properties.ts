@@ -1,0 +1,57 @@
+/** The settings of test brokers: production's behaviour, sized for many small clusters on a small machine. */
+
+/** Ports of one node on 127.0.0.1. */
+export interface NodePorts {
+  client: number;
+  controller: number;
+}
+
+/** Broker settings of node `nodeId` (from 1) of a KRaft cluster in which every node is broker and controller. */
+export function brokerProperties(
+  nodeId: number,
+  ports: NodePorts[],
+  logDir: string,
+  overrides: Record<string, string>,
+): Record<string, string> {
+  const own = ports[nodeId - 1]!;
+  const replicas = String(ports.length);
+  const minIsr = ports.length === 1 ? '1' : '2';
+  const voters = ports.map((node, index) => `${index + 1}@127.0.0.1:${node.controller}`).join(',');
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': String(nodeId),
+    'controller.quorum.voters': voters,
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: `PLAINTEXT://127.0.0.1:${own.client},CONTROLLER://127.0.0.1:${own.controller}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${own.client}`,
+    'log.dirs': logDir,
+
+    'auto.create.topics.enable': 'false',
+    'default.replication.factor': replicas,
+    'min.insync.replicas': minIsr,
+    'offsets.topic.replication.factor': replicas,
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': minIsr,
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': minIsr,
+
+    // Each partition of these costs files and start-up time; 50 of each are meant for large clusters.
+    'offsets.topic.num.partitions': '4',
+    'transaction.state.log.num.partitions': '4',
+    // A test's group is complete when its members are there: nothing is gained by waiting for more.
+    'group.initial.rebalance.delay.ms': '0',
+    // A killed broker is given up, and may register again, after the session: 9 s unless told.
+    'broker.session.timeout.ms': '3000',
+    'broker.heartbeat.interval.ms': '500',
+    'num.network.threads': '2',
+    'num.io.threads': '4',
+    'background.threads': '2',
+    // Its buffer is taken from the heap at start-up, 128 MB unless told.
+    'log.cleaner.dedupe.buffer.size': '4194304',
+    'offsets.load.buffer.size': '1048576',
+    'transaction.state.log.load.buffer.size': '1048576',
+    ...overrides,
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * VictoriaMetrics, vmagent and vmalert, from the first of these that is there: PATH, a docker daemon,
+ * Debian's package (fetched and unpacked into `.cache/`, not installed).
+ */
+import { execFile } from 'node:child_process';
+import { accessSync, constants, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { cached, RUN } from '../cache.ts';
+import { ManagedProcess, succeeds } from '../process.ts';
+import { ContainerProcess, dockerAnswers } from './docker.ts';
+
+const run = promisify(execFile);
+
+const IMAGE_VERSION = '1.150.0';
+const PACKAGE = 'victoria-metrics';
+/** Debian's build does not know its own version, so it is noted beside it. */
+const VERSION_FILE = 'VERSION';
+
+export type VictoriaProgram = 'victoria-metrics' | 'vmagent' | 'vmalert';
+
+/** A program that can be started, wherever it came from. */
+export interface VictoriaBinary {
+  /** Where it came from, for the test run's first lines. */
+  source: string;
+  /** Such as `1.79.5`; empty when nothing tells. */
+  version: string;
+  /** Starts it; `previous` is its process of before, when it is started again. `folder` is where it writes. */
+  start(options: { name: string; args: string[]; folder: string }, previous?: ManagedProcess): ManagedProcess;
+}
+
+export async function findVictoria(program: VictoriaProgram): Promise<VictoriaBinary> {
+  const installed = findOnPath(program) ?? findOnPath(`${program}-prod`);
+  if (installed !== undefined) return executable(installed, await ownVersion(installed), installed);
+  if (dockerAnswers()) return image(`victoriametrics/${program}`);
+  const folder = await debianPackage();
+  const version = readFileSync(path.join(folder, VERSION_FILE), 'utf8');
+  return executable(path.join(folder, 'usr/bin', program), version, `Debian's package ${PACKAGE}`);
+}
+
+/** What the program says of itself: its build name ends in its release. */
+async function ownVersion(command: string): Promise<string> {
+  const { stdout, stderr } = await run(command, ['-version']);
+  return `${stdout}${stderr}`.match(/v(\d+\.\d+\.\d+)/)?.[1] ?? '';
+}
+
+/** The path of an executable file on PATH. */
+export function findOnPath(program: string): string | undefined {
+  for (const folder of (process.env.PATH ?? '').split(path.delimiter)) {
+    const file = path.join(folder, program);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}
+
+function executable(command: string, version: string, origin: string): VictoriaBinary {
+  return {
+    source: `${path.basename(command)} ${version} (${origin})`,
+    version,
+    start: ({ name, args, folder }) =>
+      new ManagedProcess({ name, command, args, logFile: path.join(folder, 'server.log') }),
+  };
+}
+
+function image(repository: string): VictoriaBinary {
+  const tag = `${repository}:v${IMAGE_VERSION}`;
+  return {
+    source: `docker image ${tag}`,
+    version: IMAGE_VERSION,
+    start: ({ name, args, folder }, previous) =>
+      new ContainerProcess({
+        name,
+        container: `penstock-${path.relative(RUN, folder).replace(/\W+/g, '-')}`,
+        again: previous !== undefined,
+        image: tag,
+        args,
+        folders: [folder],
+        logFile: path.join(folder, 'server.log'),
+      }),
+  };
+}
+
+/** The unpacked package: its root holds `usr/bin`. */
+export function debianPackage(): Promise<string> {
+  return cached(`${PACKAGE}-debian`, async (folder) => {
+    if (!succeeds('apt-get', ['--version']) || !succeeds('dpkg-deb', ['--version'])) {
+      throw new Error(
+        'no VictoriaMetrics to test with: none on PATH, no docker daemon answers, and this is not a Debian to fetch its ' +
+          `package from. Put victoria-metrics and vmagent on PATH.`,
+      );
+    }
+    if (!succeeds('apt-get', ['download', '--print-uris', PACKAGE])) await apt(['update'], folder);
+    await apt(['download', PACKAGE], folder);
+    const archive = readdirSync(folder).find((file) => file.endsWith('.deb'));
+    if (archive === undefined) throw new Error(`apt-get download ${PACKAGE} left no .deb file in ${folder}`);
+    await run('dpkg-deb', ['-x', path.join(folder, archive), folder]);
+    const { stdout } = await run('dpkg-deb', ['--field', path.join(folder, archive), 'Version']);
+    writeFileSync(path.join(folder, VERSION_FILE), stdout.match(/^[\d.]+/)?.[0] ?? '');
+    rmSync(path.join(folder, archive));
+  });
+}
+
+async function apt(args: string[], cwd: string): Promise<void> {
+  try {
+    await run('apt-get', ['-q', ...args], { cwd, timeout: 300_000 });
+  } catch (error) {
+    const { stderr = '' } = error as { stderr?: string };
+    throw new Error(`apt-get ${args.join(' ')} failed:\n${stderr}`, { cause: error });
+  }
+}

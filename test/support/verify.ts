@@ -1,0 +1,215 @@
+/** Holds what VictoriaMetrics stored against what was written: every series, every timestamp, every value. */
+import type { Config } from '../../src/config/load.ts';
+import { createOwner } from '../../src/hash/node.ts';
+import { labelsFrom } from '../../src/model/labels.ts';
+import { compileRoutes } from '../../src/route.ts';
+import type { ExportedSeries } from './servers/victoriametrics.ts';
+
+/** A series as written, in the shape of VictoriaMetrics' export; a stale marker is null or NaN. */
+export interface TrueSeries {
+  metric: Readonly<Record<string, string>>;
+  values: readonly (number | null)[];
+  timestamps: readonly number[];
+}
+
+/** Where the configuration sends a series: one for each route that takes it. */
+export interface Placement {
+  route: string;
+  /** Route and values of the group labels. */
+  group: string;
+  task: number;
+  node: string;
+  /** Labels as the drain sends them: after relabeling, with the task label. */
+  labels: Record<string, string>;
+}
+
+export type Place = (labels: Readonly<Record<string, string>>) => Placement[];
+
+/** The label that each vmagent of a test adds to what it forwards, with its name. */
+export const NODE_LABEL = 'vmagent';
+
+export interface Verdict {
+  ok: boolean;
+  /** What differs, the first of each kind in words. Empty when all is well. */
+  problems: string[];
+  /** Samples to be stored: written, once for each route that takes the series. */
+  samplesExpected: number;
+  samplesStored: number;
+  seriesExpected: number;
+  seriesStored: number;
+  /** Expected samples that are there with their value, once. */
+  samplesEqual: number;
+  samplesMissing: number;
+  samplesWrong: number;
+  /** Stored samples that nothing asked for: repeated, or of no expected series. */
+  samplesExtra: number;
+  /** Groups by the node that their samples came through. */
+  groupsByNode: Map<string, number>;
+  groups: number;
+  /** Groups whose samples came through more than one node. */
+  groupsOnSeveralNodes: string[];
+  /** Groups on one node, which is not the one that hash 2 names. */
+  groupsOnWrongNode: string[];
+}
+
+/** What `penstock explain` says of a series, by the same compiled routes and hash 2. */
+export function placement(config: Config): Place {
+  const nodes = config.nodes.map(({ name }) => name);
+  const routes = compileRoutes(config).map((route) => ({ route, owner: createOwner(route.count, nodes) }));
+  return (metric) => {
+    const labels = labelsFrom(metric);
+    return routes.flatMap(({ route, owner }) => {
+      if (route.selectors.length > 0 && !route.selectors.some((selector) => selector.matches(labels)))
+        return [];
+      const relabeled = route.relabeler.apply(labels);
+      if (relabeled === undefined || relabeled.length === 0) return [];
+      const { task, groupKey } = route.task.explain(relabeled);
+      const sent = Object.fromEntries(relabeled.map(({ name, value }) => [name, value]));
+      return {
+        route: route.name,
+        group: `${route.name} ${groupKey}`,
+        task,
+        node: owner.owner(task, 0),
+        labels: { ...sent, [route.taskLabel]: String(task) },
+      };
+    });
+  };
+}
+
+interface Expected {
+  readonly place: Placement;
+  /** Timestamp ▸ value. */
+  readonly samples: Map<number, number>;
+}
+
+/** Compares an export with the truth. The node label tells which vmagent a stored series came through. */
+export function compareStored(
+  truth: Iterable<TrueSeries>,
+  place: Place,
+  stored: Iterable<ExportedSeries>,
+): Verdict {
+  const expected = expectedSeries(truth, place);
+  const nodesOfGroup = new Map<string, Set<string>>();
+  const nodeByHash = new Map([...expected.values()].map(({ place: { group, node } }) => [group, node]));
+  const seen = new Map<string, Map<number, number>>();
+  const problems = new Problems();
+  const storedSeries = new Set<string>();
+  const count = { stored: 0, equal: 0, wrong: 0, extra: 0 };
+
+  for (const { metric, values, timestamps } of stored) {
+    const { [NODE_LABEL]: node = '(none)', ...labels } = metric;
+    const id = seriesId(labels);
+    storedSeries.add(`${node} ${id}`);
+    count.stored += timestamps.length;
+    const entry = expected.get(id);
+    if (entry === undefined) {
+      count.extra += timestamps.length;
+      problems.add('a series that was never written is stored', id);
+      continue;
+    }
+    const nodes = nodesOfGroup.get(entry.place.group) ?? new Set();
+    nodesOfGroup.set(entry.place.group, nodes.add(node));
+    const times = seen.get(id) ?? new Map<number, number>();
+    seen.set(id, times);
+    for (const [at, time] of timestamps.entries()) {
+      const value = values[at] ?? Number.NaN;
+      const wanted = entry.samples.get(time);
+      if (wanted === undefined) {
+        count.extra += 1;
+        problems.add('a sample that was never written is stored', `${id} at ${time}`);
+      } else if (times.has(time)) {
+        count.extra += 1;
+        problems.add('a sample is stored more than once', `${id} at ${time}`);
+      } else if (!Object.is(wanted, value)) {
+        count.wrong += 1;
+        problems.add('a value differs', `${id} at ${time}: wrote ${wanted}, stored ${value}`);
+      } else {
+        count.equal += 1;
+      }
+      times.set(time, value);
+    }
+  }
+
+  let samplesExpected = 0;
+  for (const [id, { samples }] of expected) {
+    samplesExpected += samples.size;
+    const times = seen.get(id);
+    for (const time of samples.keys()) {
+      if (!times?.has(time)) problems.add('a sample is missing', `${id} at ${time}`);
+    }
+  }
+  const groupsOnSeveralNodes = [...nodesOfGroup]
+    .filter(([, nodes]) => nodes.size > 1)
+    .map(([group]) => group);
+  const single = [...nodesOfGroup].filter(([, nodes]) => nodes.size === 1);
+  const groupsOnWrongNode = single
+    .filter(([group, nodes]) => !nodes.has(nodeByHash.get(group)!))
+    .map(([group]) => group);
+  for (const group of groupsOnSeveralNodes) {
+    problems.add('a group is on several vmagents', `${group}: ${[...nodesOfGroup.get(group)!].join(', ')}`);
+  }
+  for (const group of groupsOnWrongNode) {
+    const [node] = nodesOfGroup.get(group)!;
+    problems.add(
+      'a group is on another vmagent than hash 2 names',
+      `${group}: ${node}, not ${nodeByHash.get(group)}`,
+    );
+  }
+  const groupsByNode = new Map<string, number>();
+  for (const [, [node]] of single) groupsByNode.set(node!, (groupsByNode.get(node!) ?? 0) + 1);
+  return {
+    ok: problems.list().length === 0,
+    problems: problems.list(),
+    samplesExpected,
+    samplesStored: count.stored,
+    seriesExpected: expected.size,
+    seriesStored: storedSeries.size,
+    samplesEqual: count.equal,
+    samplesMissing: samplesExpected - count.equal - count.wrong,
+    samplesWrong: count.wrong,
+    samplesExtra: count.extra,
+    groupsByNode,
+    groups: nodeByHash.size,
+    groupsOnSeveralNodes,
+    groupsOnWrongNode,
+  };
+}
+
+/** @throws Error when the truth cannot be told apart once stored: two samples of one series at one time */
+function expectedSeries(truth: Iterable<TrueSeries>, place: Place): Map<string, Expected> {
+  const expected = new Map<string, Expected>();
+  for (const { metric, values, timestamps } of truth) {
+    for (const placed of place(metric)) {
+      const id = seriesId(placed.labels);
+      const entry = expected.get(id) ?? { place: placed, samples: new Map() };
+      expected.set(id, entry);
+      for (const [at, time] of timestamps.entries()) {
+        if (entry.samples.has(time)) {
+          throw new Error(`two samples of ${id} at ${time} were written: this truth cannot be compared`);
+        }
+        entry.samples.set(time, values[at] ?? Number.NaN);
+      }
+    }
+  }
+  return expected;
+}
+
+function seriesId(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${pairs.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(',')}}`;
+}
+
+/** Counts problems of a kind and keeps the first of each. */
+class Problems {
+  readonly #kinds = new Map<string, { first: string; count: number }>();
+
+  add(kind: string, example: string): void {
+    const known = this.#kinds.get(kind);
+    if (known === undefined) this.#kinds.set(kind, { first: example, count: 1 });
+    else known.count += 1;
+  }
+
+  list(): string[] {
+    return [...this.#kinds].map(([kind, { first, count }]) => `${kind} (${count} times), such as ${first}`);
+  }
+}

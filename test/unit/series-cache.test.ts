@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { hashBytes, SeriesCache } from '../../src/series-cache.ts';
+import { ENTRY, EntryBuilder, padded, ROUTE } from '../../src/series-entry.ts';
+import { viewOf } from '../../src/wire/bytes.ts';
+
+/** Raw labels of a series: one label field with a text that is its own. */
+function raw(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([Buffer.from([0x0a, bytes.length]), bytes]);
+}
+
+/** A TimeSeries: the labels, then a sample field. */
+const series = (labels: Buffer) => Buffer.concat([labels, Buffer.from([0x12, 0x00])]);
+
+const builder = new EntryBuilder();
+
+/** Looks a series up as the pipeline does, and inserts it with the given task where it is new. */
+function visit(
+  cache: SeriesCache,
+  previous: number,
+  labels: Buffer,
+  task: number,
+): { slot: number; task: number; how: string } {
+  const bytes = series(labels);
+  const view = viewOf(bytes);
+  let how = 'predicted';
+  if (!cache.next(previous, view, 0, bytes.length)) {
+    how = 'found';
+    if (!cache.find(previous, view, 0, labels.length)) {
+      how = 'missed';
+      builder.begin(view, 0, labels.length);
+      builder.addTask(0, task, labels, viewOf(labels), labels.length);
+      cache.insert(previous, builder);
+    }
+  }
+  const route = cache.word + ENTRY.words + padded(labels.length) / 4;
+  assert.equal(cache.words[cache.word + ENTRY.rawLength], labels.length);
+  return { slot: cache.slot, task: cache.words[route + ROUTE.task]!, how };
+}
+
+test('a series is missed, then found, then predicted', () => {
+  const cache = new SeriesCache({ bytes: 1 << 20 });
+  const order = ['a', 'b', 'c'].map(raw);
+  const pass = () => {
+    let previous = -1;
+    return order.map((labels, i) => {
+      const { slot, task, how } = visit(cache, previous, labels, i);
+      previous = slot;
+      assert.equal(task, i);
+      return how;
+    });
+  };
+  assert.deepEqual(pass(), ['missed', 'missed', 'missed']);
+  assert.deepEqual(pass(), ['found', 'predicted', 'predicted']);
+  const { series: kept, missed, found, predicted } = cache.stats;
+  assert.deepEqual({ kept, missed, found, predicted }, { kept: 3, missed: 3, found: 1, predicted: 2 });
+});
+
+test('the prediction heals when a series vanishes or joins', () => {
+  const cache = new SeriesCache({ bytes: 1 << 20 });
+  const pass = (names: string[]) => {
+    let previous = -1;
+    return names.map((name) => {
+      const { slot, how } = visit(cache, previous, raw(name), 0);
+      previous = slot;
+      return how;
+    });
+  };
+  pass(['a', 'b', 'c', 'd']);
+  assert.deepEqual(pass(['a', 'c', 'd']), ['found', 'found', 'predicted']);
+  assert.deepEqual(pass(['a', 'c', 'd']), ['found', 'predicted', 'predicted']);
+  assert.deepEqual(pass(['a', 'new', 'c', 'd']), ['found', 'missed', 'found', 'predicted']);
+  assert.deepEqual(pass(['a', 'new', 'c', 'd']), ['found', 'predicted', 'predicted', 'predicted']);
+});
+
+test('labels that only begin like a known series are another series', () => {
+  const cache = new SeriesCache({ bytes: 1 << 20 });
+  const short = raw('a');
+  const long = Buffer.concat([short, raw('b')]);
+  const first = visit(cache, -1, raw('start'), 0).slot;
+  visit(cache, first, short, 1);
+  assert.deepEqual({ ...visit(cache, first, long, 2), slot: 0 }, { slot: 0, task: 2, how: 'missed' });
+  assert.equal(visit(cache, first, short, 9).task, 1);
+  assert.equal(visit(cache, first, long, 9).task, 2);
+});
+
+test('two series of one hash stay two', () => {
+  const seen = new Map<number, Buffer>();
+  const pairs: [Buffer, Buffer][] = [];
+  for (let i = 0; i < 400_000 && pairs.length < 3; i++) {
+    const labels = raw(`series-${i}`);
+    const hash = hashBytes(7, viewOf(labels), 0, labels.length);
+    const other = seen.get(hash);
+    if (other) pairs.push([other, labels]);
+    else seen.set(hash, labels);
+  }
+  assert.ok(pairs.length > 0, 'no collision found');
+  for (const [a, b] of pairs) {
+    const cache = new SeriesCache({ bytes: 1 << 20, seed: 7 });
+    assert.equal(visit(cache, -1, a, 1).how, 'missed');
+    assert.equal(visit(cache, -1, b, 2).how, 'missed');
+    assert.deepEqual([visit(cache, -1, a, 9).task, visit(cache, -1, b, 9).task], [1, 2]);
+  }
+});
+
+test('the cache agrees with a Map while it evicts', () => {
+  const visits = fc.array(fc.tuple(fc.nat(120), fc.boolean()), {
+    minLength: 1,
+    maxLength: 1200,
+    size: 'max',
+  });
+  let evicted = 0;
+  fc.assert(
+    fc.property(visits, fc.constantFrom(0, 4096, 60_000), (list, bytes) => {
+      const cache = new SeriesCache({ bytes, slabBytes: 1024 });
+      const plain = new Map<string, number>();
+      let previous = -1;
+      for (const [number, inOrder] of list) {
+        const text = `${number}-${'x'.repeat(number)}`;
+        if (!plain.has(text)) plain.set(text, number * 3);
+        const { slot, task } = visit(cache, inOrder ? previous : -1, raw(text), number * 3);
+        assert.equal(task, plain.get(text));
+        previous = slot;
+      }
+      const { series: kept, bytes: used } = cache.stats;
+      assert.ok(kept <= plain.size);
+      // Two slabs and the first tables are the least there is.
+      assert.ok(used <= Math.max(bytes, 2 * 1024 + 1024 * 21), `${used} bytes`);
+      evicted += cache.stats.evicted;
+    }),
+    { numRuns: 60 },
+  );
+  assert.ok(evicted > 1000, `${evicted} evicted`);
+});
+
+test('what is in use survives, what is not makes room', () => {
+  const cache = new SeriesCache({ bytes: 0, slabBytes: 1024 });
+  const hot = raw('hot');
+  visit(cache, -1, hot, 1);
+  let missed = 0;
+  for (let i = 0; i < 2000; i++) {
+    visit(cache, -1, raw(`cold-${i}`), 0);
+    if (visit(cache, -1, hot, 1).how === 'missed') missed++;
+  }
+  assert.equal(missed, 0);
+  assert.ok(cache.stats.evicted > 1800);
+});
+
+test('many small series: tables stay within the budget too', () => {
+  const cache = new SeriesCache({ bytes: 200_000, slabBytes: 4096 });
+  for (let i = 0; i < 20_000; i++) assert.equal(visit(cache, -1, raw(`${i}`), i).task, i);
+  const { bytes, series: kept } = cache.stats;
+  assert.ok(bytes <= 200_000, `${bytes} bytes`);
+  assert.ok(kept > 1000, `${kept} series`);
+  for (let i = 19_990; i < 20_000; i++) assert.deepEqual(visit(cache, -1, raw(`${i}`), -5).how, 'found');
+});
+
+test('a series too large to keep is used all the same', () => {
+  const cache = new SeriesCache({ bytes: 0, slabBytes: 1024 });
+  const large = Buffer.concat([raw('x'.repeat(120)), raw('y'.repeat(120)), raw('z'.repeat(120))]);
+  for (let i = 0; i < 3; i++)
+    assert.deepEqual(visit(cache, -1, large, 5), { slot: -1, task: 5, how: 'missed' });
+  assert.equal(cache.stats.series, 0);
+  assert.equal(visit(cache, visit(cache, -1, large, 5).slot, raw('a'), 1).task, 1);
+});
+
+test('a slab size that cannot work is refused', () => {
+  for (const slabBytes of [0, 1000, 512, 1025]) {
+    assert.throws(() => new SeriesCache({ bytes: 0, slabBytes }), RangeError);
+  }
+});

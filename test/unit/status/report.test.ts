@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { OffsetBounds } from '../../../src/kafka/admin.ts';
+import type { GroupDescription, GroupMember } from '../../../src/kafka/group-description.ts';
+import type { ExpectedDeployment } from '../../../src/status/expected.ts';
+import type { Observation } from '../../../src/status/observe.ts';
+import { reportStatus } from '../../../src/status/report.ts';
+
+const EXPECTED: ExpectedDeployment = {
+  ingest: { topic: 'raw', group: 'workers' },
+  deadTopic: 'dead',
+  taskTopics: [{ topic: 'tasks', routes: ['http'], count: 4 }],
+  nodes: [
+    { node: 'a', url: 'http://a/', groups: [{ topic: 'tasks', group: 'drain-a', tasks: [0, 2] }] },
+    { node: 'b', url: 'http://b/', groups: [{ topic: 'tasks', group: 'drain-b', tasks: [1, 3] }] },
+  ],
+};
+
+function bounds(...ends: (number | [number, number])[]): Map<number, OffsetBounds> {
+  return new Map(
+    ends.map((end, partition) => {
+      const [low, high] = typeof end === 'number' ? [0, end] : end;
+      return [partition, { low: BigInt(low), high: BigInt(high) }];
+    }),
+  );
+}
+
+function offsets(...committed: (number | undefined)[]): Map<number, bigint> {
+  return new Map(
+    committed.flatMap((offset, partition) => (offset === undefined ? [] : [[partition, BigInt(offset)]])),
+  );
+}
+
+function group(topic: string, ...members: number[][]): GroupDescription {
+  const described = members.map(
+    (partitions, at): GroupMember => ({
+      member: `${topic}-${at}`,
+      client: 'penstock',
+      host: '10.0.0.1',
+      partitions: new Map([[topic, partitions]]),
+    }),
+  );
+  return { state: 'Stable', members: described };
+}
+
+/** All runs, nothing waits. */
+function healthy(): {
+  bounds: Map<string, Map<number, OffsetBounds>>;
+  groups: Map<string, GroupDescription>;
+  committed: Map<string, Map<number, bigint>>;
+} {
+  return {
+    bounds: new Map([
+      ['raw', bounds(10, 20)],
+      ['tasks', bounds(5, 5, 5, 5)],
+      ['dead', bounds([3, 5])],
+    ]),
+    groups: new Map([
+      ['workers', group('raw', [0], [1])],
+      ['drain-a', group('tasks', [0, 2])],
+      ['drain-b', group('tasks', [1, 3])],
+    ]),
+    committed: new Map([
+      ['workers', offsets(10, 20)],
+      ['drain-a', offsets(5, undefined, 5)],
+      ['drain-b', offsets(undefined, 5, undefined, 5)],
+    ]),
+  };
+}
+
+function report(change: (seen: ReturnType<typeof healthy>) => void = () => {}) {
+  const seen = healthy();
+  change(seen);
+  return reportStatus(EXPECTED, seen satisfies Observation);
+}
+
+describe('status', () => {
+  it('of a deployment that is well', () => {
+    const { ingest, nodes, dead_letters, problems } = report();
+    assert.deepEqual(problems, []);
+    assert.deepEqual(
+      ingest.members.map(({ member, partitions }) => [member, partitions]),
+      [
+        ['raw-0', [0]],
+        ['raw-1', [1]],
+      ],
+    );
+    assert.deepEqual(ingest.partitions, [
+      { partition: 0, lag: 0, committed: 10, end: 10, member: 'raw-0' },
+      { partition: 1, lag: 0, committed: 20, end: 20, member: 'raw-1' },
+    ]);
+    assert.deepEqual(
+      nodes.map(({ node, tasks, lag }) => [node, tasks, lag]),
+      [
+        ['a', 2, 0],
+        ['b', 2, 0],
+      ],
+    );
+    assert.deepEqual(dead_letters, { topic: 'dead', records: 2 });
+  });
+
+  it('counts lag from the commit, and from the oldest record where a commit is missing or outside', () => {
+    const { ingest, nodes } = report((seen) => {
+      seen.bounds.set('raw', bounds([4, 10], [5, 20]));
+      seen.committed.set('workers', offsets(2, undefined));
+      seen.bounds.set('tasks', bounds(100, 5, 9, 5));
+      seen.committed.set('drain-a', offsets(90, undefined, 12));
+    });
+    assert.deepEqual(
+      ingest.partitions.map(({ lag, committed }) => [lag, committed]),
+      [
+        [6, 2],
+        [15, null],
+      ],
+    );
+    assert.equal(ingest.lag, 21);
+    assert.equal(ingest.max_lag, 15);
+    assert.deepEqual([nodes[0]!.lag, nodes[0]!.max_lag, nodes[1]!.lag], [19, 10, 0]);
+  });
+
+  it('names what nobody reads', () => {
+    const { nodes, ingest, problems } = report((seen) => {
+      seen.groups.set('workers', { state: 'Empty', members: [] });
+      seen.groups.set('drain-b', group('tasks', [1]));
+    });
+    assert.deepEqual(ingest.unread, [0, 1]);
+    assert.deepEqual(nodes[1]!.topics[0]!.unread, [3]);
+    assert.equal(problems.length, 2);
+    assert.match(problems[0]!, /^no worker runs: nobody reads 2 partitions of raw/);
+    assert.match(problems[1]!, /^nobody reads partition 3 of tasks, though group drain-b has members/);
+  });
+
+  it('tells of a node without drains once, and of a topic without one by its group', () => {
+    const [node] = EXPECTED.nodes;
+    const more = { topic: 'more', group: 'drain-more', tasks: [0] };
+    const expected = {
+      ...EXPECTED,
+      taskTopics: [...EXPECTED.taskTopics, { topic: 'more', routes: ['more'], count: 1 }],
+      nodes: [{ ...node!, groups: [...node!.groups, more] }],
+    };
+    const seen = healthy();
+    seen.bounds.set('more', bounds(0));
+    assert.deepEqual(reportStatus(expected, seen).problems, [
+      'no drain of a runs: nobody reads 1 partitions of more (group drain-more)',
+    ]);
+    seen.groups.delete('drain-a');
+    assert.deepEqual(reportStatus(expected, seen).problems, [
+      'no drain of a runs: nobody reads its 3 partitions',
+    ]);
+  });
+
+  it('does not take a rebalance for a loss', () => {
+    const { problems } = report((seen) => {
+      const { members } = group('raw', []);
+      seen.groups.set('workers', { state: 'PreparingRebalance', members });
+    });
+    assert.deepEqual(problems, [
+      'group workers is in a rebalance (PreparingRebalance); look again in a moment',
+    ]);
+  });
+
+  it('names a drain that reads what is not its node’s', () => {
+    const { problems } = report((seen) => seen.groups.set('drain-a', group('tasks', [0, 1, 2])));
+    assert.equal(problems.length, 1);
+    assert.match(problems[0]!, /a drain of a \(penstock at 10\.0\.0\.1\) reads partition 1 of tasks/);
+  });
+
+  it('names records beyond the task count', () => {
+    const { problems } = report((seen) => seen.bounds.set('tasks', bounds(5, 5, 5, 5, 0, 7)));
+    assert.equal(problems.length, 1);
+    assert.match(
+      problems[0]!,
+      /^partition 5 of tasks has records and belongs to no task, since there are 4 tasks/,
+    );
+  });
+
+  it('names topics that are missing or too small', () => {
+    const { problems, ingest, nodes, dead_letters } = report((seen) => {
+      seen.bounds.delete('raw');
+      seen.bounds.delete('dead');
+      seen.bounds.set('tasks', bounds(5, 5, 5));
+      seen.committed.delete('workers');
+    });
+    assert.deepEqual(problems, [
+      'topic raw does not exist; run penstock topics apply',
+      'topic dead does not exist; run penstock topics apply',
+      'topic tasks has 3 partitions for 4 tasks; run penstock topics apply',
+    ]);
+    assert.equal(ingest.topic_exists, false);
+    assert.equal(dead_letters.records, null);
+    assert.deepEqual(nodes[1]!.topics[0]!.tasks, [1, 3]);
+    assert.deepEqual(
+      nodes[1]!.topics[0]!.partitions.map(({ partition }) => partition),
+      [1],
+    );
+  });
+});

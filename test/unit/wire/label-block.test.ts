@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { PoisonError } from '../../../src/model/errors.ts';
+import { viewOf } from '../../../src/wire/bytes.ts';
+import { LabelBlock, type LabelLimits, labelBlockEnd } from '../../../src/wire/label-block.ts';
+import { encodeLabels } from '../../support/plain-pipeline.ts';
+
+const NO_LIMITS: LabelLimits = { labels_per_series: 0, label_name_bytes: 0, label_value_bytes: 0 };
+
+function decode(hex: string, limits: Partial<LabelLimits> = {}): [string, string][] {
+  const bytes = Buffer.concat([Buffer.from('ff', 'hex'), Buffer.from(hex, 'hex')]);
+  const block = new LabelBlock();
+  block.decode(bytes, viewOf(bytes), 1, bytes.length, { ...NO_LIMITS, ...limits });
+  return block.labels.map(({ name, value }) => [name, value]);
+}
+
+const of = (...labels: [string, string][]) => encodeLabels(labels.map(([name, value]) => ({ name, value })));
+
+test('decodes what another encoder wrote', () => {
+  const text = fc.oneof(fc.string({ maxLength: 200 }), fc.string({ maxLength: 20, unit: 'grapheme' }));
+  const labels = fc.uniqueArray(fc.tuple(text, text), {
+    minLength: 1,
+    selector: ([name]) => name,
+  });
+  fc.assert(
+    fc.property(labels, (list) => {
+      const wellFormed = list.map(
+        ([name, value]) => [name.toWellFormed(), value.toWellFormed()] as [string, string],
+      );
+      fc.pre(
+        wellFormed.every(([name]) => name !== '') && new Set(wellFormed.map(([n]) => n)).size === list.length,
+      );
+      assert.deepEqual(decode(of(...wellFormed)), wellFormed);
+    }),
+  );
+});
+
+test('a byte order mark is text like any other', () => {
+  assert.deepEqual(decode(of(['a', '\ufeffx'])), [['a', '\ufeffx']]);
+});
+
+test('value before name, a missing value, repeated and unknown fields', () => {
+  assert.deepEqual(decode('0a06' + '120162' + '0a0161'), [['a', 'b']]);
+  assert.deepEqual(decode('0a03' + '0a0161'), [['a', '']]);
+  assert.deepEqual(decode('0a09' + '0a0161' + '120162' + '120163'), [['a', 'c']]);
+  assert.deepEqual(decode('0a08' + '0a0161' + '1807' + '120162'), [['a', 'b']]);
+});
+
+const POISON: Record<string, [string, Partial<LabelLimits>?]> = {
+  no_labels: [''],
+  empty_label_name: [of(['a', 'b'], ['', 'c'])],
+  duplicate_label: [of(['a', 'b'], ['a', 'b'])],
+  invalid_utf8: ['0a07' + '0a0161' + '1202c328'],
+  too_many_labels: [of(['a', '1'], ['b', '2'], ['c', '3']), { labels_per_series: 2 }],
+  label_name_too_long: [of(['abcd', '1']), { label_name_bytes: 3 }],
+  label_value_too_long: [of(['a', 'é'.repeat(3)]), { label_value_bytes: 5 }],
+  protobuf: ['0a05' + '0a0161' + '1205'],
+};
+
+for (const [reason, [hex, limits]] of Object.entries(POISON)) {
+  test(`poison: ${reason}`, () => {
+    assert.throws(
+      () => decode(hex, limits),
+      (error) => error instanceof PoisonError && error.stage === 'decode' && error.reason === reason,
+    );
+  });
+}
+
+test('duplicates are found in unsorted labels too; limits let pass what just fits', () => {
+  assert.throws(() => decode(of(['b', '1'], ['a', '2'], ['b', '3'])), /"b" is there more than once/);
+  assert.throws(() => decode(of(['c', '1'], ['b', '2'], ['b', '3'])), /"b" is there more than once/);
+  assert.deepEqual(
+    decode(of(['abc', 'é']), { labels_per_series: 1, label_name_bytes: 3, label_value_bytes: 2 }),
+    [['abc', 'é']],
+  );
+});
+
+test('find offers only labels whose bytes may be used again', () => {
+  const bytes = Buffer.from(
+    of(['a', 'x'.repeat(300)]) + ('0a06' + '120131' + '0a0162') + of(['c', '']),
+    'hex',
+  );
+  const block = new LabelBlock();
+  block.decode(bytes, viewOf(bytes), 0, bytes.length, NO_LIMITS);
+  assert.equal(block.find({ name: 'a', value: 'x'.repeat(300) }, 0), 0);
+  assert.equal(bytes.toString('hex', block.fieldStart(0), block.fieldEnd(0)), of(['a', 'x'.repeat(300)]));
+  assert.equal(block.find({ name: 'b', value: '1' }, 0), -1);
+  assert.equal(block.find({ name: 'c', value: '' }, 0), 2);
+  assert.equal(block.find({ name: 'c', value: '' }, 3), -1);
+});
+
+test('the label block ends before the first other field', () => {
+  const labels = of(['a', 'b'], ['c', 'x'.repeat(200)]);
+  const bytes = Buffer.from(`${labels}12021001${of(['d', 'e'])}`, 'hex');
+  assert.equal(labelBlockEnd(bytes, 0, bytes.length), labels.length / 2);
+  assert.equal(labelBlockEnd(bytes, 0, labels.length / 2), labels.length / 2);
+  for (const end of [1, 3, 8, 9, 10, 11, 100]) {
+    if (end === 8) continue;
+    assert.throws(() => labelBlockEnd(bytes, 0, end), /truncated/, `end ${end}`);
+  }
+});

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { PoisonError } from '../../../src/model/errors.ts';
+import {
+  compress,
+  javascriptSnappy,
+  maxCompressedLength,
+  maxUncompressedLength,
+  nativeSnappy,
+  snappyImplementation,
+  uncompress,
+  uncompressedLength,
+} from '../../../src/wire/snappy.ts';
+
+const reason = (expected: string) => (error: unknown) =>
+  error instanceof PoisonError && error.reason === expected;
+
+test('both implementations read what either writes', () => {
+  const codecs = [nativeSnappy(), javascriptSnappy()];
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 3000 }), fc.nat(40), (part, times) => {
+      const bytes = Buffer.concat(new Array<Uint8Array>(times).fill(part));
+      for (const writer of codecs) {
+        const compressed = writer.compress(bytes);
+        assert.equal(uncompressedLength(compressed), bytes.length);
+        assert.ok(compressed.length <= maxCompressedLength(bytes.length));
+        for (const reader of codecs) assert.deepEqual(Buffer.from(reader.uncompress(compressed)), bytes);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('the native implementation is the one in use where it loads', () => {
+  assert.equal(snappyImplementation, 'native');
+});
+
+test('a capacity computed from a record size keeps the record within it', () => {
+  for (let size = 0; size < 3000; size++) {
+    const most = maxUncompressedLength(size);
+    assert.ok(most === 0 || maxCompressedLength(most) <= size, `${size}`);
+    assert.ok(maxCompressedLength(most + 2) > size, `${size}: ${most} is too careful`);
+  }
+});
+
+test('a header that claims more than the limit is refused before memory is taken', () => {
+  const claimsFourGiB = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0x00]);
+  const before = process.memoryUsage();
+  for (let i = 0; i < 100; i++)
+    assert.throws(() => uncompress(claimsFourGiB, 2 ** 25), reason('record_too_large'));
+  const after = process.memoryUsage();
+  assert.ok(after.arrayBuffers + after.external - before.arrayBuffers - before.external < 2 ** 20);
+});
+
+test('corrupt blocks are poison, whatever is broken', () => {
+  const good = compress(Buffer.from('penstock '.repeat(50)));
+  for (let length = 0; length < good.length; length++) {
+    assert.throws(() => uncompress(good.subarray(0, length), 2 ** 20), reason('snappy'), `cut to ${length}`);
+  }
+  for (const header of ['ffffffffff', 'ffffffff7f', '80', '']) {
+    assert.throws(() => uncompress(Buffer.from(header, 'hex'), 2 ** 40), reason('snappy'), header);
+  }
+  const longer = Buffer.concat([good, Buffer.from([0x00, 0x41])]);
+  assert.throws(() => uncompress(longer, 2 ** 20), reason('snappy'));
+});
