@@ -31,6 +31,7 @@ export interface PipelineRoute {
 export class SeriesRouter {
   readonly #routes: readonly PipelineRoute[];
   readonly #limits: LabelLimits;
+  readonly #outputLabels: readonly OutputLabels[];
   readonly #block = new LabelBlock();
   #output = Buffer.allocUnsafeSlow(16 * 1024);
   #outputView = viewOf(this.#output);
@@ -39,6 +40,7 @@ export class SeriesRouter {
   constructor(routes: readonly PipelineRoute[], limits: LabelLimits) {
     this.#routes = routes;
     this.#limits = limits;
+    this.#outputLabels = routes.map(({ taskLabel }) => new OutputLabels(taskLabel));
   }
 
   /**
@@ -46,7 +48,7 @@ export class SeriesRouter {
    * Throws PoisonError where the labels cannot be used (see LabelBlock.decode).
    */
   route(body: Buffer, view: DataView, start: number, labelsEnd: number, entry: EntryBuilder): void {
-    this.#block.decode(body, view, start, labelsEnd, this.#limits);
+    this.#block.decode(body, start, labelsEnd, this.#limits, view);
     const received = this.#block.labels;
     entry.begin(view, start, labelsEnd - start);
     for (const route of this.#routes) {
@@ -60,7 +62,7 @@ export class SeriesRouter {
       if (!(task >= 0 && task < route.count)) {
         throw new Error(`route ${route.name}: task ${task} is outside 0 … ${route.count - 1}`);
       }
-      this.#encode(withTask(relabeled, route.taskLabel, task), view);
+      this.#encode(this.#outputLabels[route.index]!.of(relabeled, task), view);
       entry.addTask(route.index, task, this.#output, this.#outputView, this.#length);
     }
   }
@@ -137,21 +139,47 @@ function matchesAny(route: PipelineRoute, labels: Labels): boolean {
   return false;
 }
 
-/** The labels with the task label in place of any of that name, in byte order of their names, as remote write asks. */
-function withTask(labels: Labels, name: string, task: number): Labels {
-  const result: Label[] = [];
-  const added: Label = { name, value: String(task) };
-  let pending = true;
-  let sorted = true;
-  for (const label of labels) {
-    if (label.name === name) continue;
-    if (pending && compareByBytes(label.name, name) > 0) {
-      result.push(added);
-      pending = false;
-    }
-    if (result.length > 0 && compareByBytes(result[result.length - 1]!.name, label.name) > 0) sorted = false;
-    result.push(label);
+/**
+ * Puts the task label in place of any of that name, and labels in byte order of their names, as remote write asks.
+ *
+ * Fast path: series in a row mostly have the same label names, and so the same order; it is kept from the last one.
+ */
+class OutputLabels {
+  readonly #name: string;
+  /** The label of each task, made when it is first needed. */
+  readonly #taskLabels: Label[] = [];
+  #names: string[] = [];
+  /** Where each output label comes from: an index into the input, TASK for the task label. */
+  #order: number[] = [];
+
+  constructor(taskLabel: string) {
+    this.#name = taskLabel;
   }
-  if (pending) result.push(added);
-  return sorted ? result : result.sort((a, b) => compareByBytes(a.name, b.name));
+
+  of(labels: Labels, task: number): Labels {
+    if (!this.#sameNames(labels)) {
+      this.#names = labels.map(({ name }) => name);
+      this.#order = outputOrder(this.#names, this.#name);
+    }
+    const added = (this.#taskLabels[task] ??= { name: this.#name, value: String(task) });
+    return this.#order.map((index) => (index === TASK ? added : labels[index]!));
+  }
+
+  #sameNames(labels: Labels): boolean {
+    const names = this.#names;
+    if (labels.length !== names.length) return false;
+    for (let i = 0; i < names.length; i++) if (labels[i]!.name !== names[i]) return false;
+    return true;
+  }
+}
+
+const TASK = -1;
+
+function outputOrder(names: readonly string[], taskLabel: string): number[] {
+  const order = [TASK];
+  names.forEach((name, index) => {
+    if (name !== taskLabel) order.push(index);
+  });
+  const nameOf = (index: number) => (index === TASK ? taskLabel : names[index]!);
+  return order.sort((a, b) => compareByBytes(nameOf(a), nameOf(b)));
 }

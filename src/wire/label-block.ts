@@ -65,7 +65,7 @@ export class LabelBlock {
    * A repeated label name is refused even where the values agree: remote write 1.0 forbids it, Prometheus does not
    * store such series, and which value names the group would depend on the order of labels.
    */
-  decode(bytes: Buffer, view: DataView, start: number, end: number, limits: LabelLimits): void {
+  decode(bytes: Buffer, start: number, end: number, limits: LabelLimits, view = viewOf(bytes)): void {
     this.bytes = bytes;
     this.labels = [];
     this.#starts.length = 0;
@@ -167,7 +167,7 @@ export class LabelBlock {
         const begin = reader.block();
         const { label_name_bytes: most } = limits;
         limitBytes('label_name_too_long', 'a label name', reader.position - begin, most, 'label_name_bytes');
-        name = this.#text(begin, reader.position);
+        name = this.#name(begin, reader.position);
       } else if (reader.field === LABEL.value) {
         reader.expect(BYTES, 'Label.value');
         const begin = reader.block();
@@ -194,6 +194,21 @@ export class LabelBlock {
     const b1 = this.bytes[position + 2]!;
     // A second byte of 0 is a length written longer than it need be.
     return position + 2 < to && b1 > 0 && b1 < 0x80 ? position + 3 + ((b0 & 0x7f) | (b1 << 7)) : -1;
+  }
+
+  /** A label name: nearly always that of the label that stood here in the series before. */
+  #name(begin: number, stop: number): string {
+    const before = this.#before[this.labels.length]?.name;
+    return before !== undefined && this.#isAsciiText(before, begin, stop) ? before : this.#text(begin, stop);
+  }
+
+  #isAsciiText(text: string, begin: number, stop: number): boolean {
+    if (text.length !== stop - begin) return false;
+    for (let i = 0; i < text.length; i++) {
+      const byte = this.bytes[begin + i]!;
+      if (byte >= 0x80 || byte !== text.charCodeAt(i)) return false;
+    }
+    return true;
   }
 
   #text(begin: number, stop: number): string {

@@ -46,7 +46,6 @@ async function main(): Promise<number> {
   sweepRunFolders();
   const folder = createRunFolder('demo');
   const deployment = new Deployment(WORKERS.slice(), NODES.slice());
-  closing.add(() => deployment.kill());
 
   let passed = false;
   try {
@@ -65,6 +64,7 @@ async function main(): Promise<number> {
     print(`\nFAILED: ${error instanceof Error ? error.message : String(error)}`);
     return 1;
   } finally {
+    await deployment.kill();
     await closing.close();
     if (passed) {
       deployment.removeLogs();

@@ -60,7 +60,7 @@ export function formatSnapshot(snapshot: Snapshot, { color }: { color: boolean }
     '',
     ...table(
       paint,
-      [column('GENERATOR', 12), column('', 10), column('PODS', 24), right('SAMPLES/S'), right('SERIES')],
+      [column('GENERATOR', 12), column('', 10), column('PODS', 21), right('SAMPLES/S'), right('SERIES')],
       [
         [
           'generate',
@@ -74,7 +74,7 @@ export function formatSnapshot(snapshot: Snapshot, { color }: { color: boolean }
     '',
     ...table(
       paint,
-      [column('WORKER', 12), column('', 10), column('PARTITIONS', 24), right('SAMPLES/S'), right('LAG')],
+      [column('WORKER', 12), column('', 10), column('PARTITIONS', 21), right('SAMPLES/S'), right('LAG')],
       workers.map((worker) => [
         worker.name,
         state(worker.state, paint),
@@ -89,7 +89,7 @@ export function formatSnapshot(snapshot: Snapshot, { color }: { color: boolean }
       [
         column('VMAGENT', 12),
         column('', 10),
-        column('TASKS', 24),
+        column('TASKS', 21),
         right('SAMPLES/S'),
         right('LAG'),
         right('LATENCY'),
@@ -138,7 +138,7 @@ function column(title: string, width: number): Column {
 }
 
 function right(title: string): Column {
-  return { title, width: 11, right: true };
+  return { title, width: 10, right: true };
 }
 
 function table(paint: Paint, columns: Column[], rows: string[][]): string[] {

@@ -23,6 +23,7 @@ export class Screen {
     this.#out = out;
     this.#live = out.isTTY === true && process.env.TERM !== 'dumb';
     this.#color = this.#live && !process.env.NO_COLOR;
+    if (this.#live) process.once('exit', () => out.write(SHOW_CURSOR));
   }
 
   get color(): boolean {

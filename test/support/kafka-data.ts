@@ -101,11 +101,15 @@ export class TestKafka implements AsyncDisposable {
   }
 }
 
-/** Writes 0, 1, 2, … to every partition of a topic until it is stopped, through broker outages too. */
+/**
+ * Writes 0, 1, 2, … to every partition of a topic until it is stopped. When brokers die it goes on, and may have
+ * left out or repeated numbers.
+ */
 export class NumberSource {
   readonly #kafka: TestKafka;
   readonly #topic: string;
   readonly #partitions: number;
+  readonly errors: unknown[] = [];
   #next = 0;
   #stopped = false;
   #loop: Promise<void> | undefined;
@@ -135,7 +139,7 @@ export class NumberSource {
       await Promise.all(
         Array.from({ length: this.#partitions }, (_, partition) => {
           const values = Array.from({ length: 10 }, (_, index) => String(first + index));
-          return this.#kafka.produce(this.#topic, partition, values);
+          return this.#kafka.produce(this.#topic, partition, values).catch((error) => this.errors.push(error));
         }),
       );
       await sleep(25);

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { PoisonError } from '../../../src/model/errors.ts';
-import { viewOf } from '../../../src/wire/bytes.ts';
 import { LabelBlock, type LabelLimits, labelBlockEnd } from '../../../src/wire/label-block.ts';
 import { encodeLabels } from '../../support/plain-pipeline.ts';
 
@@ -11,7 +10,7 @@ const NO_LIMITS: LabelLimits = { labels_per_series: 0, label_name_bytes: 0, labe
 function decode(hex: string, limits: Partial<LabelLimits> = {}): [string, string][] {
   const bytes = Buffer.concat([Buffer.from('ff', 'hex'), Buffer.from(hex, 'hex')]);
   const block = new LabelBlock();
-  block.decode(bytes, viewOf(bytes), 1, bytes.length, { ...NO_LIMITS, ...limits });
+  block.decode(bytes, 1, bytes.length, { ...NO_LIMITS, ...limits });
   return block.labels.map(({ name, value }) => [name, value]);
 }
 
@@ -82,7 +81,7 @@ test('find offers only labels whose bytes may be used again', () => {
     'hex',
   );
   const block = new LabelBlock();
-  block.decode(bytes, viewOf(bytes), 0, bytes.length, NO_LIMITS);
+  block.decode(bytes, 0, bytes.length, NO_LIMITS);
   assert.equal(block.find({ name: 'a', value: 'x'.repeat(300) }, 0), 0);
   assert.equal(bytes.toString('hex', block.fieldStart(0), block.fieldEnd(0)), of(['a', 'x'.repeat(300)]));
   assert.equal(block.find({ name: 'b', value: '1' }, 0), -1);
