@@ -24,10 +24,11 @@ interface Result {
   readonly samples: number;
   /** CPU time, user and system, in µs a sample. */
   readonly us: number;
-  readonly snappyUs: number;
+  readonly snappyUs: number | null;
   readonly recordBytes: number;
   readonly residentMb: number;
   readonly predicted: number;
+  readonly cacheMb: number;
 }
 
 /** Requests that go into one flush: about what a commit interval brings. */
@@ -42,7 +43,13 @@ export function benchRoute(relabel: readonly Readonly<Record<string, unknown>>[]
       match: [],
       dialect: 'victoriametrics',
       relabel,
-      task: { labels: ['service', 'namespace'], count: TASKS, spread: 1, hash: 'jump', label: 'stream_task_id' },
+      task: {
+        labels: ['service', 'namespace'],
+        count: TASKS,
+        spread: 1,
+        hash: 'jump',
+        label: 'stream_task_id',
+      },
       topic: 'metrics.tasks.all',
       partitions: TASKS,
     },
@@ -84,7 +91,7 @@ function cpu(): number {
 function warm(series: number): Result {
   // Two scrapes in turn, so that values differ; more would only need more memory.
   const scrapes = [0, 1].map((scrape) =>
-    [...generateWriteRequests({ series, scrape })].map(({ value }) => value),
+    Array.from(generateWriteRequests({ series, scrape }), ({ value }) => value),
   );
   const pipeline = makePipeline([benchRoute()]);
   const step = pipeline.begin();
@@ -124,6 +131,7 @@ function warm(series: number): Result {
     snappyUs: snappyCost(scrapes[0]!, pipeline),
     recordBytes: recordBytes / samples,
     residentMb,
+    cacheMb: after.bytes / 2 ** 20,
     predicted: (after.predicted - before.predicted) / samples,
   };
 }
@@ -160,15 +168,17 @@ function cold(name: string, routes: readonly PipelineRoute[]): Result {
   const { records } = step.flush();
   const us = (cpu() - start) / series;
   const recordBytes = records.reduce((sum, { value }) => sum + value.length, 0) / series;
+  const cacheMb = pipeline.cacheStats.bytes / 2 ** 20;
   const residentMb = process.memoryUsage.rss() / 2 ** 20;
   return {
     case: name,
     series,
     samples: series,
     us,
-    snappyUs: Number.NaN,
+    snappyUs: null,
     recordBytes,
     residentMb,
+    cacheMb,
     predicted: 0,
   };
 }
@@ -189,8 +199,9 @@ else {
       series: result.series,
       samples: result.samples,
       'µs/sample': Number(result.us.toFixed(3)),
-      'of which snappy': Number(result.snappyUs.toFixed(3)),
+      'of which snappy': result.snappyUs === null ? '' : Number(result.snappyUs.toFixed(3)),
       'bytes out/sample': Math.round(result.recordBytes),
+      'cache MB': Math.round(result.cacheMb),
       'resident MB': Math.round(result.residentMb),
       predicted: Number(result.predicted.toFixed(4)),
     })),

@@ -53,6 +53,8 @@ interface Generation {
   readonly routes: readonly PipelineRoute[];
   readonly cache: SeriesCache;
   readonly router: SeriesRouter;
+  /** Where the cold path builds what the cache takes over. */
+  readonly entry: EntryBuilder;
 }
 
 /**
@@ -101,7 +103,7 @@ export class Pipeline {
       ...(slabBytes !== undefined && { slabBytes }),
       seed: hashSeed ?? Math.floor(Math.random() * 2 ** 32),
     });
-    return { routes, cache, router: new SeriesRouter(routes, limits) };
+    return { routes, cache, router: new SeriesRouter(routes, limits), entry: new EntryBuilder() };
   }
 }
 
@@ -112,7 +114,6 @@ export class Step {
   readonly #decoders: DecoderRegistry;
   readonly #limits: IngestLimits;
   readonly #tail = new SeriesTail();
-  readonly #entry = new EntryBuilder();
   readonly #deadSeries = new DeadSeries();
 
   #generation: Generation;
@@ -259,8 +260,9 @@ export class Step {
       return;
     }
     if (!predicted && !cache.find(this.#previous, view, start, labelsEnd)) {
-      this.#generation.router.route(body, view, start, labelsEnd, this.#entry);
-      cache.insert(this.#previous, this.#entry);
+      const { router, entry } = this.#generation;
+      router.route(body, view, start, labelsEnd, entry);
+      cache.insert(this.#previous, entry);
     }
     this.#previous = cache.slot;
     this.#send(body, view, start, labelsEnd, end);

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { TASK_HASHES } from './hash/task.ts';
 import { METRIC_NAME } from './model/labels.ts';
-import { shown, topicName } from './option-types.ts';
+import { filePath, secret, shown, topicName } from './option-types.ts';
+import { refuseHalfPair, tlsKeys } from './tls-options.ts';
 
 const taskOptions = z
   .strictObject({
@@ -128,34 +129,89 @@ export const routeOptions = z
     partitions: partitions ?? route.task.count,
   }));
 
+/** What may stand in a header as it is. `secret()` itself is refined where it is used, to stay known as one. */
+const NOT_IN_A_HEADER = /[^\u0021-\u007e]/;
+
+const basicAuth = z
+  .strictObject({
+    username: z
+      .string()
+      .regex(/^[^:\u0000-\u001f\u007f]+$/, {
+        error: 'the user name has a colon or control characters; expected it without (RFC 7617)',
+      })
+      .describe('User name.'),
+    password: secret().optional().describe('Password; better password_file.'),
+    password_file: filePath().optional().describe('File with the password; read again when it changes.'),
+  })
+  .superRefine(({ password, password_file }, context) => {
+    if ((password === undefined) !== (password_file === undefined)) return;
+    const message =
+      password === undefined
+        ? 'missing; expected a value, or password_file'
+        : 'password_file is given too; expected one of the two';
+    context.addIssue({ code: 'custom', path: ['password'], message });
+  });
+
+const nodeTls = z
+  .strictObject(tlsKeys({ whose: "the node's", hostName: "the URL's host" }))
+  .superRefine((options, context) =>
+    refuseHalfPair(options, (key, message) => context.addIssue({ code: 'custom', path: [key], message })),
+  );
+
 /** One vmagent. `url` is complete in the output: a URL without a path gets remote write's. */
-export const nodeOptions = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9._:-]+$/, {
-      error: (issue) => `${shown(issue.input)} is no node name; expected a-z A-Z 0-9 . _ : -`,
-    })
-    .describe("Name of the node. It decides the node's tasks, so keep it when the address changes."),
-  url: z
-    .string()
-    .transform((text, context) => {
-      const refuse = (message: string) => {
-        context.addIssue({ code: 'custom', message });
-        return z.NEVER;
-      };
-      const url = URL.parse(text);
-      if (url === null || !/^https?:$/.test(url.protocol)) {
-        return refuse(`${shown(text)} is no HTTP URL; expected http://host:port or https://host:port`);
-      }
-      if (url.username !== '' || url.password !== '') {
-        return refuse('the URL carries a user name or password; expected it without, since URLs are logged');
-      }
-      if (url.pathname === '/') url.pathname = '/api/v1/write';
-      url.hash = '';
-      return url.href;
-    })
-    .describe('Where to send remote write; without a path /api/v1/write is meant.'),
-});
+export const nodeOptions = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9._:-]+$/, {
+        error: (issue) => `${shown(issue.input)} is no node name; expected a-z A-Z 0-9 . _ : -`,
+      })
+      .describe("Name of the node. It decides the node's tasks, so keep it when the address changes."),
+    url: z
+      .string()
+      .transform((text, context) => {
+        const refuse = (message: string) => {
+          context.addIssue({ code: 'custom', message });
+          return z.NEVER;
+        };
+        const url = URL.parse(text);
+        if (url !== null && (url.username !== '' || url.password !== '')) {
+          return refuse(
+            'the URL carries a user name or password; expected it without, since URLs are logged, and basic_auth instead',
+          );
+        }
+        if (url === null || !/^https?:$/.test(url.protocol)) {
+          return refuse(`${shown(text)} is no HTTP URL; expected http://host:port or https://host:port`);
+        }
+        if (url.pathname === '/') url.pathname = '/api/v1/write';
+        url.hash = '';
+        return url.href;
+      })
+      .describe('Where to send remote write; without a path /api/v1/write is meant.'),
+    basic_auth: basicAuth.optional().describe('Log in with a user name and a password.'),
+    bearer_token: secret().optional().describe('Log in with this token; better bearer_token_file.'),
+    bearer_token_file: filePath()
+      .optional()
+      .describe('Log in with the token in this file; read again when it changes.'),
+    tls: nodeTls.optional().describe('Certificates, for an https:// URL.'),
+  })
+  .superRefine((node, context) => {
+    const logins = (['basic_auth', 'bearer_token', 'bearer_token_file'] as const).filter(
+      (key) => node[key] !== undefined,
+    );
+    for (const key of logins.slice(1)) {
+      const message = `${logins[0]} is given too; expected one way to log in`;
+      context.addIssue({ code: 'custom', path: [key], message });
+    }
+    if (node.bearer_token !== undefined && NOT_IN_A_HEADER.test(node.bearer_token)) {
+      const message = 'the given value has blanks or other characters that no token has; expected the token alone';
+      context.addIssue({ code: 'custom', path: ['bearer_token'], message });
+    }
+    if (node.tls !== undefined && node.url.startsWith('http:')) {
+      const message = 'the URL is http://; expected https://, or this section left out';
+      context.addIssue({ code: 'custom', path: ['tls'], message });
+    }
+  });
 
 export type RouteOptions = z.output<typeof routeOptions>;
 export type NodeOptions = z.output<typeof nodeOptions>;

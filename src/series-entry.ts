@@ -67,7 +67,8 @@ export class EntryBuilder {
     const shorter = Math.min(length, rawLength);
     // By words first, then by bytes: the two are nearly always equal but for the task label.
     let prefix = 0;
-    while (prefix + 4 <= shorter && this.view.getInt32(base + prefix) === labelsView.getInt32(prefix)) prefix += 4;
+    while (prefix + 4 <= shorter && this.view.getInt32(base + prefix) === labelsView.getInt32(prefix))
+      prefix += 4;
     while (prefix < shorter && this.#bytes[base + prefix] === labels[prefix]) prefix++;
     const most = shorter - prefix;
     const rawEnd = base + rawLength;

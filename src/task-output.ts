@@ -40,9 +40,13 @@ export interface OutputBuffer {
   readonly view: DataView;
 }
 
-/** Buffers that outputs fill between two flushes, lent again afterwards. Sizes are powers of two. */
+/**
+ * Buffers that outputs fill between two flushes, lent again afterwards. Sizes are powers of two.
+ * The largest free one is lent first: then an output seldom has to grow, which copies what it holds.
+ */
 export class BufferPool {
-  readonly #free: OutputBuffer[][] = [];
+  /** By the exponent of their size. */
+  readonly #free: OutputBuffer[][] = Array.from({ length: 32 }, () => []);
   readonly #maxBytes: number;
   #bytes = 0;
 
@@ -54,8 +58,9 @@ export class BufferPool {
   /** A buffer of at least so many bytes; what it holds is not cleared. */
   take(bytes: number): OutputBuffer {
     const exponent = Math.ceil(Math.log2(Math.max(bytes, FIRST_BYTES)));
-    const kept = this.#free[exponent]?.pop();
-    if (kept) {
+    for (let size = this.#free.length - 1; size >= exponent; size--) {
+      const kept = this.#free[size]!.pop();
+      if (!kept) continue;
       this.#bytes -= kept.bytes.length;
       return kept;
     }
@@ -66,7 +71,7 @@ export class BufferPool {
   give(buffer: OutputBuffer): void {
     if (this.#bytes + buffer.bytes.length > this.#maxBytes) return;
     this.#bytes += buffer.bytes.length;
-    (this.#free[Math.log2(buffer.bytes.length)] ??= []).push(buffer);
+    this.#free[Math.log2(buffer.bytes.length)]!.push(buffer);
   }
 }
 

@@ -2,7 +2,8 @@ import { KafkaAdmin } from '../kafka/admin.ts';
 import { KafkaConnection } from '../kafka/client.ts';
 import { isRefused, KafkaSetupError } from '../kafka/errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
-import { errorMessage } from '../model/errors.ts';
+import { refusal } from '../kafka/refusal.ts';
+import { errorMessage, RetryableError } from '../model/errors.ts';
 import { createLog } from '../telemetry/log.ts';
 import { FAILED } from './command.ts';
 
@@ -29,12 +30,11 @@ export async function withKafkaAdmin(
   }
 }
 
-function explain(error: unknown, { brokers }: KafkaOptions): string | undefined {
+function explain(error: unknown, kafka: KafkaOptions): string | undefined {
   if (error instanceof KafkaSetupError) return error.message;
-  if (!(error instanceof Error) || !error.name.startsWith('KafkaJS')) return undefined;
-  const where = `Kafka (${brokers.join(', ')})`;
-  if (isRefused(error)) {
-    return `${where} refuses this user: ${errorMessage(error)}; expected other kafka.sasl settings, or more rights`;
-  }
+  if (isRefused(error)) return refusal(error, kafka);
+  if (!(error instanceof Error)) return undefined;
+  if (!error.name.startsWith('KafkaJS') && !(error instanceof RetryableError)) return undefined;
+  const where = `Kafka (${kafka.brokers.join(', ')})`;
   return `${where}: ${errorMessage(error)}; is it running, and are kafka.brokers and kafka.tls right?`;
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Config, loadConfig } from '../config/load.ts';
 import { isRefused, KafkaSetupError } from '../kafka/errors.ts';
+import { refusal } from '../kafka/refusal.ts';
 import { errorMessage } from '../model/errors.ts';
 import { Backoff } from '../model/sleep.ts';
 import { splitAddress } from '../option-types.ts';
@@ -68,7 +69,7 @@ export async function runService<S extends Service>(argv: string[], spec: Servic
   process.on('SIGHUP', () => void reload?.());
   const ended = await Promise.race([
     stopSignal,
-    startPatiently(service, log, () => {
+    startPatiently(service, config, log, () => {
       phase = 'running';
     }).then(() => service.failure),
     service.failure,
@@ -76,7 +77,7 @@ export async function runService<S extends Service>(argv: string[], spec: Servic
 
   phase = 'stopping';
   const failed = typeof ended === 'object';
-  if (failed) log.fatal({ err: ended.error }, `${spec.name} cannot go on: ${errorMessage(ended.error)}`);
+  if (failed) logEnd(ended.error, spec.name, log);
   const cutOff = await stopInTime(service, config.stop_deadline);
   await admin.close();
   if (cutOff > 0)
@@ -100,7 +101,22 @@ function signalled(log: Logger): Promise<'signal'> {
   });
 }
 
-async function startPatiently(service: Service, log: Logger, onStarted: () => void): Promise<void> {
+/** What the operator has to mend is told in a line; only a defect of Penstock's shows where it happened. */
+function logEnd(error: unknown, name: string, log: Logger): void {
+  const fields = error instanceof KafkaSetupError ? {} : { err: error };
+  log.fatal(fields, `${name} cannot go on: ${errorMessage(error)}`);
+}
+
+/**
+ * Credentials and certificates that are refused here were never right: that ends the process. Once it runs the
+ * same is waited out, since they are renewed on one side before the other.
+ */
+async function startPatiently(
+  service: Service,
+  { kafka }: Config,
+  log: Logger,
+  onStarted: () => void,
+): Promise<void> {
   const backoff = new Backoff(START_BACKOFF_MIN_MS, START_BACKOFF_MAX_MS);
   for (;;) {
     try {
@@ -108,11 +124,12 @@ async function startPatiently(service: Service, log: Logger, onStarted: () => vo
       onStarted();
       return;
     } catch (error) {
-      if (error instanceof KafkaSetupError || isRefused(error)) throw error;
+      if (error instanceof KafkaSetupError) throw error;
+      if (isRefused(error)) throw new KafkaSetupError(refusal(error, kafka), { cause: error });
       const pause = backoff.next();
       log.warn(
         { error: errorMessage(error), retryInMs: Math.round(pause) },
-        'Kafka does not answer; waiting for it',
+        'no connection to Kafka yet; waiting for it (kafka.brokers, kafka.tls and kafka.sasl say where and how)',
       );
       await delay(pause);
     }

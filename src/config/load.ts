@@ -66,7 +66,13 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
   const routes = parseList(routeOptions, routeList, 'routes', refuse);
   const nodes = parseList(nodeOptions, nodeList, 'nodes', refuse);
 
-  refuseUnreadable(leaves, settings, readFile, refuse);
+  refuseUnreadable(leaves, settings, [], readFile, refuse);
+  const nodeLeaves = leavesOf(nodeOptions);
+  for (const [at, node] of nodes.entries()) {
+    if (node === undefined) continue;
+    resolvePaths(nodeLeaves, node, dirname(file));
+    refuseUnreadable(nodeLeaves, node, ['nodes', at], readFile, refuse);
+  }
   crossCheck({ ingest: settings.ingest, routes, nodes, drainNode: settings.drain?.node ?? '' }, refuse);
   for (const [at, route] of routes.entries()) {
     if (route === undefined) continue;
@@ -141,7 +147,8 @@ function resolvePaths(leaves: readonly Leaf[], settings: Record<string, unknown>
 
 function refuseUnreadable(
   leaves: readonly Leaf[],
-  settings: Partial<ProcessOptions>,
+  settings: unknown,
+  section: Path,
   readFile: ReadFile,
   refuse: Refuse,
 ): void {
@@ -151,7 +158,7 @@ function refuseUnreadable(
     try {
       readFile(value);
     } catch (error) {
-      refuse(path, `the file cannot be read: ${errorMessage(error)}; expected a readable file`);
+      refuse([...section, ...path], `the file cannot be read: ${errorMessage(error)}; expected a readable file`);
     }
   }
 }

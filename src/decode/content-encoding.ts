@@ -1,4 +1,4 @@
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { errorMessage, PoisonError } from '../model/errors.ts';
 import { uncompress } from '../wire/snappy.ts';
 
@@ -8,7 +8,7 @@ const NO_LIMIT = 0x7fffffff;
 /**
  * Takes off a record's content-encoding. No result is larger than `maxBytes` (0: no limit), whatever a header inside
  * the body claims; memory is not taken beyond that either.
- * Throws PoisonError with the reason `snappy`, `gzip`, `zstd`, `record_too_large` or `content_encoding`.
+ * Throws PoisonError with the reason `snappy`, `gzip`, `deflate`, `zstd`, `record_too_large` or `content_encoding`.
  */
 export function decompress(encoding: string, body: Buffer, maxBytes: number): Buffer {
   const limit = maxBytes === 0 ? NO_LIMIT : maxBytes;
@@ -23,18 +23,20 @@ export function decompress(encoding: string, body: Buffer, maxBytes: number): Bu
     case 'gzip':
     case 'x-gzip':
       return inflate('gzip', () => gunzipSync(body, { maxOutputLength: limit }), limit);
+    case 'deflate':
+      return inflate('deflate', () => inflateSync(body, { maxOutputLength: limit }), limit);
     case 'zstd':
       return inflate('zstd', () => zstdDecompressSync(body, { maxOutputLength: limit }), limit);
     default:
       throw new PoisonError(
         'decode',
         'content_encoding',
-        `content-encoding ${JSON.stringify(encoding)} is not known; expected snappy, gzip, zstd or identity`,
+        `content-encoding ${JSON.stringify(encoding)} is not known; expected snappy, gzip, deflate, zstd or identity`,
       );
   }
 }
 
-function inflate(name: 'gzip' | 'zstd', run: () => Buffer, limit: number): Buffer {
+function inflate(name: 'gzip' | 'deflate' | 'zstd', run: () => Buffer, limit: number): Buffer {
   try {
     return run();
   } catch (error) {

@@ -11,16 +11,25 @@ import type { Readiness } from '../telemetry/admin-server.ts';
 import { GroupGauges } from '../telemetry/group-gauges.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { TlsSettings } from '../tls-options.ts';
 import { type DrainRoute, drainGroupId, NodeAssignment } from './assignment.ts';
 import { DeliveryStoppedError, deliver, type Refused } from './deliver.ts';
 import { DrainEvents } from './events.ts';
+import type { NodeLoginOptions } from './node-login.ts';
 import type { DrainOptions } from './options.ts';
 import { RemoteWriteClient } from './remote-write-client.ts';
+
+/** Where a node is, and how to log in there. */
+export interface DrainNode extends NodeLoginOptions {
+  readonly name: string;
+  readonly url: string;
+  readonly tls?: TlsSettings | undefined;
+}
 
 export interface DrainSetup {
   readonly drain: DrainOptions;
   readonly routes: readonly DrainRoute[];
-  readonly nodes: readonly { readonly name: string; readonly url: string }[];
+  readonly nodes: readonly DrainNode[];
   readonly deadTopic: string;
   /** Record headers that go to the node as HTTP headers. */
   readonly tenantHeaders: readonly string[];
@@ -68,6 +77,8 @@ export class Drain {
       url: node.url,
       timeoutMs: drain.request_timeout,
       userAgent: setup.userAgent,
+      login: node,
+      tls: node.tls,
     });
     this.#events = new DrainEvents(metrics, log, node.name, (topic) => this.#assignment.routeOf(topic));
     this.#topics = this.#assignment.topics.map((topic) => this.#topicReader(connection, topic));

@@ -7,6 +7,7 @@ import { HttpRetryableError } from './remote-write-client.ts';
 
 /** While a node is in trouble, one line a partition in this time, not one an attempt. */
 const LOG_EVERY_MS = 10_000;
+const LOGIN_REFUSED = new Set([401, 403]);
 
 /** What happens in a drain, as metrics and log lines. */
 export class DrainEvents {
@@ -46,16 +47,20 @@ export class DrainEvents {
     const now = Date.now();
     if (now - (this.#lastLogged.get(key) ?? 0) < LOG_EVERY_MS) return;
     this.#lastLogged.set(key, now);
-    this.#log.warn(
-      {
-        node: this.#node,
-        topic: record.topic,
-        partition: record.partition,
-        error: error.message,
-        retryInMs: Math.round(pauseMs),
-      },
-      'the node does not take samples; this partition waits, Kafka holds the backlog',
-    );
+    const fields = {
+      node: this.#node,
+      topic: record.topic,
+      partition: record.partition,
+      error: error.message,
+      retryInMs: Math.round(pauseMs),
+    };
+    const waits = 'this partition waits, Kafka holds the backlog';
+    if (error instanceof HttpRetryableError && LOGIN_REFUSED.has(error.code)) {
+      const check = 'check basic_auth, bearer_token or tls of the node';
+      this.#log.error(fields, `the node refuses the login: ${check}; ${waits}`);
+    } else {
+      this.#log.warn(fields, `the node does not take samples; ${waits}`);
+    }
   }
 
   refused(record: FetchedRecord, refused: readonly Refused[]): void {

@@ -1,5 +1,9 @@
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { certificateFault } from '../credentials/certificate-fault.ts';
+import { TlsFiles } from '../credentials/tls-files.ts';
 import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
+import type { TlsSettings } from '../tls-options.ts';
+import { NodeLogin, type NodeLoginOptions } from './node-login.ts';
 
 /** One body for a node: snappy(WriteRequest), as it was stored. */
 export interface RemoteWriteRequest {
@@ -14,6 +18,9 @@ export interface RemoteWriteClientOptions {
   /** Milliseconds until an unanswered request is given up. */
   readonly timeoutMs: number;
   readonly userAgent: string;
+  readonly login: NodeLoginOptions;
+  /** Absent: what https:// does by itself. */
+  readonly tls?: TlsSettings | undefined;
 }
 
 /**
@@ -27,12 +34,15 @@ const MESSAGE_BYTES = 512;
 /** Speaks remote write 1.0 to one node over kept-alive connections. One attempt a call; retries are the caller's. */
 export class RemoteWriteClient {
   readonly #options: RemoteWriteClientOptions;
+  readonly #login: NodeLogin;
   readonly #agent: Agent;
 
+  /** @throws ConfigError when a certificate or key file cannot be used */
   constructor(options: RemoteWriteClientOptions) {
     this.#options = options;
+    this.#login = new NodeLogin(options.login);
     this.#agent = new Agent({
-      connect: { timeout: options.timeoutMs },
+      connect: connector(options),
       pipelining: 1,
       keepAliveTimeout: 60_000,
     });
@@ -60,6 +70,7 @@ export class RemoteWriteClient {
           'x-prometheus-remote-write-version': '0.1.0',
           'user-agent': userAgent,
           ...headers,
+          ...this.#login.headers(),
         },
         body,
         signal,
@@ -67,7 +78,10 @@ export class RemoteWriteClient {
         bodyTimeout: timeoutMs,
       });
     } catch (error) {
-      throw new RetryableError(`${url}: ${errorMessage(error)}`, { cause: error });
+      if (error instanceof RetryableError) throw error;
+      const fault = certificateFault(error);
+      const message = `${url}: ${errorMessage(error)}${fault === undefined ? '' : `; ${fault}`}`;
+      throw new RetryableError(message, { cause: error });
     }
     const code = response.statusCode;
     if (code >= 200 && code < 300) {
@@ -75,15 +89,26 @@ export class RemoteWriteClient {
       return code;
     }
     const text = await response.body.text().catch(() => '');
-    const message = `${url} answered ${code}: ${text.slice(0, MESSAGE_BYTES).trim()}`;
+    // Masked before it is cut: half a secret is one too.
+    const said = this.#login.masked(text).slice(0, MESSAGE_BYTES).trim();
+    const message = `${url} answered ${code}: ${said}`;
     if (code >= 400 && code < 500 && !NOT_THE_DATA.has(code))
       throw new PoisonError('deliver', `http_${code}`, message);
+    if (code === 401) this.#login.refused();
     throw new HttpRetryableError(code, message, retryAfterMs(response.headers['retry-after'], Date.now()));
   }
 
   async close(): Promise<void> {
     await this.#agent.destroy();
   }
+}
+
+/** Opens connections with the certificates of the moment. */
+function connector({ tls, timeoutMs }: RemoteWriteClientOptions): buildConnector.connector {
+  const files = tls === undefined ? undefined : new TlsFiles(tls, "the node's tls");
+  const build = () => buildConnector({ timeout: timeoutMs, ...files?.current() });
+  const unchanging = files === undefined ? build() : undefined;
+  return (options, callback) => (unchanging ?? build())(options, callback);
 }
 
 /** An answer that asks to come again. */

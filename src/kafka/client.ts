@@ -1,10 +1,12 @@
-import { readFileSync } from 'node:fs';
-import type { ConnectionOptions } from 'node:tls';
-import type { Kafka, KafkaConfig, RetryOptions, SASLOptions } from 'kafkajs';
+import net from 'node:net';
+import tls from 'node:tls';
+import type { ISocketFactory, Kafka, KafkaConfig, RetryOptions, SASLOptions } from 'kafkajs';
 import type { Logger } from 'pino';
-import { ConfigError, errorMessage } from '../model/errors.ts';
+import { TlsFiles } from '../credentials/tls-files.ts';
 import { registerCodecs } from './codecs.ts';
-import { oauthTokenProvider } from './oauth.ts';
+import { ConnectionTrouble } from './connection-trouble.ts';
+import { TokenSource } from './oauth.ts';
+import { oauthLogin } from './oauth-login.ts';
 import type { KafkaOptions } from './options.ts';
 import { kafkajs } from './patch/load.ts';
 import { selfTest } from './patch/self-test.ts';
@@ -30,26 +32,30 @@ export const BRIEF: RetryOptions = {
   retries: 12,
 };
 
+const KEEP_ALIVE_DELAY_MS = 60_000;
+
 /** Opens connections to one cluster. Checks kafkajs' replacements before the first. */
 export class KafkaConnection {
   readonly #config: KafkaConfig;
 
-  /** @throws ConfigError when a certificate or key file cannot be read. */
+  /** @throws ConfigError when a certificate or key file cannot be used. */
   constructor(options: KafkaOptions, log: Logger) {
     selfTest();
     registerCodecs();
-    const ssl = tlsOptions(options.tls);
-    const sasl = saslOptions(options.sasl);
+    const files = options.tls.enabled ? new TlsFiles(options.tls, 'kafka.tls') : undefined;
+    const trouble = new ConnectionTrouble(log);
+    const sasl = saslOptions(options.sasl, trouble);
     this.#config = {
       brokers: options.brokers,
       clientId: options.client_id,
       connectionTimeout: options.connection_timeout,
       authenticationTimeout: options.connection_timeout,
       requestTimeout: options.request_timeout,
-      ...(ssl === undefined ? {} : { ssl }),
+      ssl: files !== undefined,
+      socketFactory: socketFactory(files, trouble),
       ...(sasl === undefined ? {} : { sasl }),
       logLevel: kafkajs.logLevel.INFO,
-      logCreator: () => forwardTo(log),
+      logCreator: () => forwardTo(log, trouble),
     };
   }
 
@@ -62,51 +68,70 @@ export class KafkaConnection {
   }
 }
 
+/** Opens sockets as kafkajs does, but with the certificates of the moment, and reports those that fail. */
+function socketFactory(files: TlsFiles | undefined, trouble: ConnectionTrouble): ISocketFactory {
+  return ({ host, port, onConnect }) => {
+    const name = net.isIP(host) === 0 ? { servername: host } : {};
+    const socket =
+      files === undefined
+        ? net.connect({ host, port }, onConnect)
+        : tls.connect({ host, port, ...name, ...files.current() }, onConnect);
+    socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+    socket.on('error', (error) => trouble.failed(`${host}:${port}`, error));
+    return socket;
+  };
+}
+
+/**
+ * Fields of kafkajs' log entries that are passed on. Others may hold what a login or a fetch has brought
+ * (KAFKAJS_LOG_LEVEL=debug in the environment makes it log them).
+ */
+const FORWARDED = [
+  'broker',
+  'groupId',
+  'memberId',
+  'error',
+  'correlationId',
+  'size',
+  'retryCount',
+  'retryTime',
+];
+
+interface LogEntry {
+  readonly namespace: string;
+  readonly level: number;
+  readonly log: Readonly<Record<string, unknown>> & { readonly message: unknown };
+}
+
 /** kafkajs logs each retry as an error and each pause as news; Penstock says itself what an operator acts on. */
-function forwardTo(log: Logger) {
-  return ({
-    namespace,
-    level,
-    log: entry,
-  }: {
-    namespace: string;
-    level: number;
-    log: { message: string };
-  }) => {
-    const { message, ...rest } = entry;
-    const fields = { kafkajs: namespace, ...rest };
+function forwardTo(log: Logger, trouble: ConnectionTrouble) {
+  return ({ namespace, level, log: entry }: LogEntry) => {
+    const message = entry.message instanceof Error ? entry.message.message : String(entry.message);
+    if (level === kafkajs.logLevel.ERROR && isLoginOrTimeout(namespace, message))
+      trouble.failed(String(entry['broker']), message);
+    const fields: Record<string, unknown> = { kafkajs: namespace };
+    for (const name of FORWARDED) {
+      const value = entry[name];
+      if (typeof value === 'string' || typeof value === 'number') fields[name] = value;
+    }
     if (level <= kafkajs.logLevel.WARN) log.debug(fields, message);
     else log.trace(fields, message);
   };
 }
 
-function tlsOptions(tls: KafkaOptions['tls']): ConnectionOptions | undefined {
-  if (!tls.enabled) return undefined;
-  return {
-    ...(tls.ca_file === undefined ? {} : { ca: [readPem(tls.ca_file, 'kafka.tls.ca_file')] }),
-    ...(tls.cert_file === undefined ? {} : { cert: readPem(tls.cert_file, 'kafka.tls.cert_file') }),
-    ...(tls.key_file === undefined ? {} : { key: readPem(tls.key_file, 'kafka.tls.key_file') }),
-    ...(tls.server_name === undefined ? {} : { servername: tls.server_name }),
-    rejectUnauthorized: !tls.insecure_skip_verify,
-  };
+/** What sockets do not report: a refused login, and a broker that is silent. */
+function isLoginOrTimeout(namespace: string, message: string): boolean {
+  return namespace.startsWith('SaslAuthenticator-') || message === 'Connection timeout';
 }
 
-function readPem(file: string, key: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`${key}: cannot read ${file}: ${errorMessage(error)}`);
-  }
-}
-
-function saslOptions(sasl: KafkaOptions['sasl']): SASLOptions | undefined {
+function saslOptions(sasl: KafkaOptions['sasl'], trouble: ConnectionTrouble): KafkaConfig['sasl'] {
   const { mechanism, username = '', password = '' } = sasl;
   switch (mechanism) {
     case 'none':
       return undefined;
     case 'oauthbearer':
-      return { mechanism, oauthBearerProvider: oauthTokenProvider(sasl) };
+      return oauthLogin(new TokenSource(sasl, (url, error) => trouble.failed(url, error)), trouble);
     default:
-      return { mechanism, username, password };
+      return { mechanism, username, password } as SASLOptions;
   }
 }

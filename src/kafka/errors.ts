@@ -1,6 +1,9 @@
+import { certificateFault } from '../credentials/certificate-fault.ts';
+
 /** The members of a kafkajs error that Penstock decides by. */
 interface KafkaErrorLike {
   readonly name?: string;
+  readonly message?: string;
   readonly type?: string;
   readonly retriable?: boolean;
   readonly cause?: unknown;
@@ -21,6 +24,13 @@ export class KafkaSetupError extends Error {
   override readonly name = 'KafkaSetupError';
 }
 
+/** A login was refused: a password, a token, the client at the token endpoint. Another attempt alone does not help. */
+export class KafkaLoginError extends Error {
+  override readonly name = 'KafkaLoginError';
+  /** Tells kafkajs to give up at once; whether to try again is decided here. */
+  readonly retriable = false;
+}
+
 /** A commit was held back: the group has moved on to a generation in which the partition is not known to be ours. */
 export class StaleMembershipError extends Error {
   override readonly name = 'StaleMembershipError';
@@ -34,14 +44,16 @@ const NOT_A_MEMBER = new Set([
   'REBALANCE_IN_PROGRESS',
   'FENCED_INSTANCE_ID',
 ]);
-const REFUSED = new Set([
+const UNAUTHORIZED = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
   'GROUP_AUTHORIZATION_FAILED',
   'CLUSTER_AUTHORIZATION_FAILED',
   'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
-  'SASL_AUTHENTICATION_FAILED',
-  'UNSUPPORTED_SASL_MECHANISM',
 ]);
+const LOGIN_REFUSED_TYPES = new Set(['SASL_AUTHENTICATION_FAILED', 'UNSUPPORTED_SASL_MECHANISM']);
+const LOGIN_REFUSED_NAMES = new Set(['KafkaJSSASLAuthenticationError', 'KafkaLoginError']);
+/** kafkajs gives a connection that broke in the middle of a login the name of a refusal. */
+const LOGIN_INTERRUPTED = /failed: (Closed connection|Connection |Not connected|Request .* timed out)/;
 
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 const CONNECTION_TROUBLE = new Set([
@@ -71,11 +83,7 @@ export function isTooLarge(error: unknown): boolean {
 
 /** Brokers are away, or do not answer: time mends it. */
 export function isConnectionTrouble(error: unknown): boolean {
-  for (let at = error as KafkaErrorLike | undefined, depth = 0; at && depth < 8; depth += 1) {
-    if (CONNECTION_TROUBLE.has(at.name ?? '')) return true;
-    at = at.cause as KafkaErrorLike | undefined;
-  }
-  return false;
+  return someCause(error, (at) => CONNECTION_TROUBLE.has(at.name ?? '') || isInterruptedLogin(at));
 }
 
 /** The broker says that this process is no member of the group in this generation. */
@@ -85,7 +93,36 @@ export function isMembershipError(error: unknown): boolean {
 
 /** The broker refuses this user: waiting does not help, the operator has to act. */
 export function isRefused(error: unknown): boolean {
-  return (
-    REFUSED.has(kafkaErrorType(error)) || (error as KafkaErrorLike).name === 'KafkaJSSASLAuthenticationError'
+  return isUnauthorized(error) || isLoginRefused(error);
+}
+
+/** The user is known, but may not do what was asked for. */
+export function isUnauthorized(error: unknown): boolean {
+  return UNAUTHORIZED.has(kafkaErrorType(error));
+}
+
+/**
+ * A password, a token or a certificate does not hold, here or at the other side. Wrong from the start it is a
+ * wrong configuration; later it is a rotation that one side has not heard of yet.
+ */
+export function isLoginRefused(error: unknown): boolean {
+  if (certificateFault(error) !== undefined) return true;
+  return someCause(
+    error,
+    (at) =>
+      LOGIN_REFUSED_TYPES.has(at.type ?? '') ||
+      (LOGIN_REFUSED_NAMES.has(at.name ?? '') && !isInterruptedLogin(at)),
   );
+}
+
+function isInterruptedLogin({ name, message }: KafkaErrorLike): boolean {
+  return name === 'KafkaJSSASLAuthenticationError' && LOGIN_INTERRUPTED.test(message ?? '');
+}
+
+function someCause(error: unknown, holds: (error: KafkaErrorLike) => boolean): boolean {
+  for (let at = error as KafkaErrorLike | undefined, depth = 0; at && depth < 8; depth += 1) {
+    if (holds(at)) return true;
+    at = at.cause as KafkaErrorLike | undefined;
+  }
+  return false;
 }

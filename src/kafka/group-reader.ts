@@ -1,13 +1,14 @@
 import type { Consumer } from 'kafkajs';
 import type { Logger } from 'pino';
 import { errorMessage } from '../model/errors.ts';
-import { sleep } from '../model/sleep.ts';
+import { Backoff, sleep } from '../model/sleep.ts';
 import { type KafkaAdmin, type StartOffset, startOffset } from './admin.ts';
 import { AssignedPartition, type PartitionGroup } from './assigned-partition.ts';
 import { createAssigner } from './assigner.ts';
 import { type KafkaConnection, PATIENT } from './client.ts';
 import {
   isConnectionTrouble,
+  isLoginRefused,
   isMembershipError,
   KafkaSetupError,
   kafkaErrorType,
@@ -37,7 +38,8 @@ export interface GroupReaderOptions {
 /** A partition's fetch may bring this share of a whole fetch. */
 const PARTITION_SHARE_OF_FETCH = 4;
 const OWNERSHIP_RETRY_MS = 200;
-const RESTART_MS = 1_000;
+const RESTART_MIN_MS = 1_000;
+const RESTART_MAX_MS = 15_000;
 const GROUP_PROTOCOL_TIMEOUT_MS = 1_000;
 
 /**
@@ -59,6 +61,7 @@ export class GroupReader {
   readonly #loops = new Map<string, Promise<void>>();
   readonly #committer: OffsetCommitter;
   readonly #failure = Promise.withResolvers<never>();
+  readonly #restarts = new Backoff(RESTART_MIN_MS, RESTART_MAX_MS);
   #consumer: Consumer | undefined;
   #group: ConsumerGroupInstance | undefined;
   #membership: GroupMembership | undefined;
@@ -265,6 +268,7 @@ export class GroupReader {
     const membership = { generationId: group.generationId ?? -1, memberId: group.memberId ?? '' };
     const before = this.#membership;
     this.#membership = membership;
+    this.#restarts.reset();
     const stayedMember =
       before !== undefined &&
       before.memberId === membership.memberId &&
@@ -312,14 +316,19 @@ export class GroupReader {
     this.#partitions.clear();
     if (this.#stopping) return;
     if (restart) this.#log.warn({ error: error.message }, 'consumer restarts');
-    else if (isConnectionTrouble(error)) void this.#restart(error);
+    else if (isConnectionTrouble(error) || isLoginRefused(error)) void this.#restart(error);
     else this.#failure.reject(error);
   }
 
-  /** kafkajs gives up at some kinds of broker trouble that it could wait out, such as a coordinator not found. */
+  /**
+   * kafkajs gives up at some kinds of broker trouble that it could wait out, such as a coordinator not found, and at
+   * a login that is refused. That was good at the start, so one side has been given new credentials before the other.
+   */
   async #restart(error: Error): Promise<void> {
-    this.#log.warn({ error: error.message }, 'consumer restarts');
-    await sleep(RESTART_MS);
+    const retryInMs = Math.round(this.#restarts.next());
+    const what = isLoginRefused(error) ? 'Kafka refuses the login; trying again' : 'consumer restarts';
+    this.#log.warn({ error: error.message, retryInMs }, what);
+    await sleep(retryInMs);
     if (this.#stopping) return;
     await this.#run().catch((reason: Error) => this.#crashed(reason, false));
   }

@@ -1,33 +1,16 @@
 import * as z from 'zod';
 import { address, duration, filePath, secret } from '../option-types.ts';
+import { refuseHalfPair, tlsKeys } from '../tls-options.ts';
 
 const tls = z
   .strictObject({
     enabled: z.boolean().default(false).describe('Speak TLS with the brokers.'),
-    ca_file: filePath()
-      .optional()
-      .describe("PEM file of the authorities that signed the brokers' certificates; absent: the system's."),
-    cert_file: filePath().optional().describe('PEM file of the client certificate; needs key_file.'),
-    key_file: filePath().optional().describe('PEM file of the private key of cert_file.'),
-    server_name: z
-      .string()
-      .min(1)
-      .optional()
-      .describe("Name to look for in the brokers' certificates; absent: the broker's host name."),
-    insecure_skip_verify: z
-      .boolean()
-      .default(false)
-      .describe('Accept any certificate. Only for tests: anyone between may read and change everything.'),
+    ...tlsKeys({ whose: "the brokers'", hostName: "the broker's host name" }),
   })
   .superRefine((options, context) => {
     const refuse = (key: string, message: string) =>
       context.addIssue({ code: 'custom', path: [key], message });
-    if (options.cert_file !== undefined && options.key_file === undefined) {
-      refuse('cert_file', 'a certificate without its key; expected key_file beside it');
-    }
-    if (options.key_file !== undefined && options.cert_file === undefined) {
-      refuse('key_file', 'a key without its certificate; expected cert_file beside it');
-    }
+    refuseHalfPair(options, refuse);
     if (options.enabled) return;
     for (const key of ['ca_file', 'cert_file', 'key_file', 'server_name'] as const) {
       if (options[key] !== undefined) refuse(key, 'TLS is off; expected enabled: true, or this key left out');
@@ -39,7 +22,8 @@ const tls = z
 
 const PASSWORD_KEYS = ['username', 'password'] as const;
 const OAUTH_KEYS = ['token_url', 'oauth_client_id', 'oauth_client_secret'] as const;
-const SASL_KEYS = [...PASSWORD_KEYS, ...OAUTH_KEYS, 'scope'] as const;
+const OAUTH_EXTRAS = ['scope', 'token_ca_file'] as const;
+const SASL_KEYS = [...PASSWORD_KEYS, ...OAUTH_KEYS, ...OAUTH_EXTRAS] as const;
 
 const sasl = z
   .strictObject({
@@ -51,8 +35,16 @@ const sasl = z
     password: secret().optional().describe('Password for plain and scram.'),
     token_url: z
       .url({ protocol: /^https?$/, error: 'this is no URL; expected http:// or https://' })
+      .refine((text) => !/^https?:[/]*[^/?#]*@/.test(text), {
+        error: 'the URL carries a user name or password; expected it without, since URLs are logged',
+      })
       .optional()
       .describe('OAuth 2 token endpoint (client credentials grant) for oauthbearer.'),
+    token_ca_file: filePath()
+      .optional()
+      .describe(
+        "PEM file of the authorities that signed the token endpoint's certificate; absent: the system's.",
+      ),
     oauth_client_id: z.string().min(1).optional().describe('Client id at the token endpoint.'),
     oauth_client_secret: secret().optional().describe('Client secret at the token endpoint.'),
     scope: z.string().min(1).optional().describe('Scope to ask the token endpoint for.'),
@@ -63,7 +55,8 @@ const sasl = z
       mechanism === 'none' ? [] : mechanism === 'oauthbearer' ? OAUTH_KEYS : PASSWORD_KEYS;
     for (const key of SASL_KEYS) {
       const given = options[key] !== undefined;
-      const usable = needed.includes(key) || (key === 'scope' && mechanism === 'oauthbearer');
+      const usable =
+        needed.includes(key) || (mechanism === 'oauthbearer' && OAUTH_EXTRAS.some((extra) => extra === key));
       if (needed.includes(key) && !given) {
         const message = `missing; expected a value, since mechanism ${mechanism} needs it`;
         context.addIssue({ code: 'custom', path: [key], message });

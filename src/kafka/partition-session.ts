@@ -4,7 +4,7 @@ import { Backoff, sleep } from '../model/sleep.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
 import {
   isMembershipError,
-  isRefused,
+  isUnauthorized,
   KafkaSetupError,
   OffsetOutOfRangeError,
   PartitionLostError,
@@ -56,7 +56,7 @@ export async function runSessions<Resource>(
       await runSession(partition, options, () => backoff.reset());
     } catch (error) {
       if (error instanceof PartitionLostError || partition.state === 'lost') return;
-      if (error instanceof KafkaSetupError || isRefused(error)) throw error;
+      if (error instanceof KafkaSetupError || isUnauthorized(error)) throw error;
       await settle(error, partition, options, backoff);
     }
   }

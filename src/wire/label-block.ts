@@ -40,7 +40,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  *
  * Fast path: series that arrive one after the other share most of their labels, since an agent sends one target at a
  * time. So a field whose bytes equal those of the same field of the series before gives the same Label object, and no
- * string is made. That saves 1 µs of 5 a series (bench/README.md); a fresh instance, which knows no series before, is the
+ * string is made. That saves 1 µs of 5 a series (bench/pipeline.md); a fresh instance, which knows no series before, is the
  * plain twin in the tests.
  */
 export class LabelBlock {
@@ -172,11 +172,18 @@ export class LabelBlock {
         reader.expect(BYTES, 'Label.value');
         const begin = reader.block();
         const { label_value_bytes: most } = limits;
-        limitBytes('label_value_too_long', 'a label value', reader.position - begin, most, 'label_value_bytes');
+        limitBytes(
+          'label_value_too_long',
+          'a label value',
+          reader.position - begin,
+          most,
+          'label_value_bytes',
+        );
         value = this.#text(begin, reader.position);
       } else reader.skip();
     }
-    if (name === '') throw poison('empty_label_name', `a label without a name, value ${JSON.stringify(value)}`);
+    if (name === '')
+      throw poison('empty_label_name', `a label without a name, value ${JSON.stringify(value)}`);
     this.labels.push({ name, value });
   }
 

@@ -1,3 +1,4 @@
+import type { LabelFields } from './label-fields.ts';
 import { TIME_SERIES, WRITE_REQUEST } from './write-request.ts';
 
 /**
@@ -50,6 +51,43 @@ export class WriteRequestBuilder {
     this.#byte(0x12);
     this.#varint(valueLength);
     this.#length += this.#bytes.write(value, this.#length, valueLength);
+  }
+
+  /** Labels of the current series that are encoded already. */
+  labelFields(labels: LabelFields): void {
+    this.#reserve(labels.length + 8);
+    this.#copy(labels);
+  }
+
+  /**
+   * A whole series of one sample: the labels of both, in that order. The time in ms as for `sample`.
+   * Fast path of beginSeries, labelFields, sample and endSeries: the size is known, so that nothing is moved.
+   */
+  sampleSeries(labels: LabelFields, more: LabelFields, value: number, timestampMs: number | bigint): void {
+    const size = labels.length + more.length + 12 + int64Length(timestampMs);
+    this.#reserve(size + 32);
+    this.#byte(WRITE_REQUEST.timeseries * 8 + 2);
+    this.#varint(size);
+    this.#copy(labels);
+    this.#copy(more);
+    this.sample(value, timestampMs);
+    this.#seriesCount++;
+  }
+
+  /** Metadata of a metric family; `type` is a number of prompb's MetricMetadata.MetricType. Not inside a series. */
+  metadata(type: number, metric: string, help: string, unit: string): void {
+    const texts = [Buffer.from(metric), Buffer.from(help), Buffer.from(unit)];
+    const fields = [2, 4, 5];
+    let size = 1 + varintLength(type);
+    for (const text of texts) if (text.length > 0) size += 1 + varintLength(text.length) + text.length;
+    this.#reserve(size + 16);
+    this.#byte(WRITE_REQUEST.metadata * 8 + 2);
+    this.#varint(size);
+    this.#byte(0x08);
+    this.#varint(type);
+    texts.forEach((text, index) => {
+      if (text.length > 0) this.field(fields[index]!, text);
+    });
   }
 
   /**
@@ -117,6 +155,22 @@ export class WriteRequestBuilder {
     return body;
   }
 
+  /** Empties the builder, whatever is open: for the next record after one that was given up. */
+  reset(): void {
+    this.#length = 0;
+    this.#seriesCount = 0;
+    this.#seriesStart = -1;
+    // One huge record must not hold its memory for ever.
+    if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(64 * 1024);
+  }
+
+  #copy({ bytes, length }: LabelFields): void {
+    const target = this.#bytes;
+    let at = this.#length;
+    for (let i = 0; i < length; i++) target[at++] = bytes[i]!;
+    this.#length = at;
+  }
+
   #open(): number {
     if (this.#seriesStart < 0) throw new Error('no series is open: call beginSeries first');
     return this.#seriesStart;
@@ -169,6 +223,9 @@ export class WriteRequestBuilder {
     this.#bytes = grown;
   }
 }
+
+/** Largest buffer that `reset` keeps. */
+const KEPT_BYTES = 4 * 1024 * 1024;
 
 /** Room kept for a series' length: 5 bytes hold 32 bits. */
 const LENGTH_BYTES = 5;

@@ -59,7 +59,7 @@ export function compareSeries(
 function fromActual(series: PlainSeries): string {
   return comparable(
     series.labels,
-    series.samples.map(({ timestamp, bits }) => [timestamp, valueOf(bits)]),
+    series.samples.map(({ timestamp, bits }) => [timestamp, formatBits(bits)]),
   );
 }
 
@@ -82,7 +82,7 @@ function comparable(labels: readonly (readonly string[])[], samples: readonly st
 const STALE_NAN = 0x7ff0000000000002n;
 
 /** A number as text, or the name of one of the two kinds of NaN. */
-function valueOf(bits: bigint): string {
+function formatBits(bits: bigint): string {
   if (bits === STALE_NAN) return 'StaleNaN';
   const view = new DataView(new ArrayBuffer(8));
   view.setBigUint64(0, bits);

@@ -13,6 +13,7 @@ import { ManagedProcess } from './process.ts';
 
 interface ProcessSetup extends CopySetup {
   freezeAt?: string;
+  delivery?: 'at_least_once';
 }
 
 const FILE = fileURLToPath(import.meta.url);
@@ -30,8 +31,9 @@ export function spawnCopyingWorker(setup: ProcessSetup): ManagedProcess {
 }
 
 async function main(setup: ProcessSetup): Promise<void> {
-  const { output, freezeAt } = setup;
+  const { output, freezeAt, delivery } = setup;
   const worker = new CopyingWorker(setup, {
+    ...(delivery === undefined ? {} : { delivery }),
     log: pino({ level: 'debug' }, pino.destination({ sync: true })),
     transform: ({ records }) =>
       records.flatMap((record) => {

@@ -1,12 +1,13 @@
-/** A worker reduced to what Kafka has to do with it: it copies records, partition by partition, exactly once. */
+/** A worker reduced to what Kafka has to do with it: it copies records, partition by partition. */
 import type { Logger } from 'pino';
 import { KafkaAdmin } from '../../src/kafka/admin.ts';
 import type { AssignedPartition, Taken } from '../../src/kafka/assigned-partition.ts';
 import { GroupReader, type GroupReaderOptions } from '../../src/kafka/group-reader.ts';
 import type { OutgoingRecord } from '../../src/kafka/outgoing.ts';
 import { type OffsetGap, runSessions } from '../../src/kafka/partition-session.ts';
+import { AtLeastOnce } from '../../src/publish/at-least-once.ts';
 import { ExactlyOnce } from '../../src/publish/exactly-once.ts';
-import type { Publisher } from '../../src/publish/publisher.ts';
+import type { Publisher, PublisherFactory } from '../../src/publish/publisher.ts';
 import { connect, SILENT } from './kafka-data.ts';
 
 export interface CopySetup {
@@ -18,6 +19,8 @@ export interface CopySetup {
 
 export interface CopyOptions {
   log?: Logger;
+  /** Exactly once unless told otherwise. */
+  delivery?: 'at_least_once';
   reader?: Partial<GroupReaderOptions>;
   onGap?: (gap: OffsetGap) => 'continue' | 'stop';
   /** What is published for records that were taken; a copy of them unless told otherwise. */
@@ -42,11 +45,15 @@ export class CopyingWorker {
   sessions = 0;
   steps = 0;
   readonly #admin: KafkaAdmin;
+  readonly #publishers: PublisherFactory;
 
   constructor({ brokers, groupId, input, output }: CopySetup, options: CopyOptions = {}) {
     const log = options.log ?? SILENT;
     const connection = connect(brokers, log);
-    const publishers = new ExactlyOnce(connection, groupId, 20_000);
+    this.#publishers =
+      options.delivery === 'at_least_once'
+        ? new AtLeastOnce(connection, (partition, offset) => this.reader.commit(partition, offset))
+        : new ExactlyOnce(connection, groupId, 20_000);
     const transform =
       options.transform ??
       (({ records }) => records.map((record) => ({ ...record, topic: output, headers: {} })));
@@ -64,7 +71,7 @@ export class CopyingWorker {
             log,
             open: (owned) => {
               this.sessions += 1;
-              return publishers.open(owned);
+              return this.#publishers.open(owned);
             },
             close: (publisher) => publisher.close(),
             onGap: options.onGap ?? (() => 'continue'),
@@ -96,7 +103,7 @@ export class CopyingWorker {
   /** @returns partitions whose work was cut off. */
   async stop(): Promise<AssignedPartition[]> {
     const left = await this.reader.stop(Date.now() + 10_000);
-    await this.#admin.close();
+    await Promise.all([this.#publishers.close(), this.#admin.close()]);
     return left;
   }
 }

@@ -15,6 +15,8 @@ import { type ReadRecord, readTopic } from './read-topic.ts';
 export interface DeploymentOptions {
   readonly brokers: readonly string[];
   readonly rawPartitions?: number;
+  /** Replicas of every topic, 1 unless told. */
+  readonly replicas?: number;
   /** Routes without their topics; each gets one of its own. */
   readonly routes: readonly Readonly<Record<string, unknown> & { name: string }>[];
   readonly nodes?: readonly { readonly name: string; readonly url: string }[];
@@ -143,6 +145,7 @@ export class Deployment {
   #configuration({
     brokers,
     rawPartitions = 1,
+    replicas = 1,
     routes,
     nodes = [],
     ingest = {},
@@ -155,7 +158,7 @@ export class Deployment {
       routes: routes.map((route) => ({ ...route, topic: this.topic(route.name) })),
       nodes,
       drain: { ...session, ...drain },
-      topics: { replication_factor: 1, raw: { partitions: rawPartitions } },
+      topics: { replication_factor: replicas, raw: { partitions: rawPartitions } },
     };
   }
 }

@@ -33,19 +33,21 @@ export class TestKafka implements AsyncDisposable {
     options: { name?: string; config?: Record<string, string>; replicas?: number } = {},
   ): Promise<string> {
     const topic = options.name ?? uniqueName(prefix);
-    const admin = await this.admin.client();
+    // A client of its own: a topic that brokers do not know yet is an error to everything else that a client does.
+    const own = new KafkaAdmin(this.connection);
     const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }));
-    await admin.createTopics({
+    await (await own.client()).createTopics({
       topics: [
         { topic, numPartitions: partitions, replicationFactor: options.replicas ?? -1, configEntries },
       ],
       waitForLeaders: false, // it gives up when a broker does not know the topic yet
     });
     await poll(
-      async () => (await this.admin.offsetBounds(topic).catch(() => new Map())).size === partitions,
+      async () => (await own.offsetBounds(topic).catch(() => new Map())).size === partitions,
       {},
       () => new Error(`topic ${topic} did not come up`),
     );
+    await own.close();
     return topic;
   }
 
@@ -139,7 +141,9 @@ export class NumberSource {
       await Promise.all(
         Array.from({ length: this.#partitions }, (_, partition) => {
           const values = Array.from({ length: 10 }, (_, index) => String(first + index));
-          return this.#kafka.produce(this.#topic, partition, values).catch((error) => this.errors.push(error));
+          return this.#kafka
+            .produce(this.#topic, partition, values)
+            .catch((error) => this.errors.push(error));
         }),
       );
       await sleep(25);

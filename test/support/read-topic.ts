@@ -13,18 +13,30 @@ export async function readTopic(
   admin: KafkaAdmin,
   topic: string,
 ): Promise<ReadRecord[]> {
+  const records: ReadRecord[] = [];
+  await visitTopic(connection, admin, topic, (record) => records.push(record));
+  return records.sort((a, b) => a.partition - b.partition || Number(BigInt(a.offset) - BigInt(b.offset)));
+}
+
+/** As `readTopic`, for topics that do not fit into memory: hands over one record after the other. */
+export async function visitTopic(
+  connection: KafkaConnection,
+  admin: KafkaAdmin,
+  topic: string,
+  visit: (record: ReadRecord) => void,
+  timeoutMs = TIMEOUT_MS,
+): Promise<void> {
   const bounds = await admin.offsetBounds(topic);
   const waiting = new Map(
     [...bounds].filter(([, { low, high }]) => high > low).map(([id, { high }]) => [id, high]),
   );
-  const records: ReadRecord[] = [];
-  if (waiting.size === 0) return records;
+  if (waiting.size === 0) return;
   const groupId = uniqueName('read');
   const consumer = connection.instance(BRIEF).consumer({ groupId, maxWaitTimeInMs: 100, retry: BRIEF });
   const done = Promise.withResolvers<void>();
   const timer = setTimeout(
-    () => done.reject(new Error(`${topic} was not read to its end in ${TIMEOUT_MS} ms`)),
-    TIMEOUT_MS,
+    () => done.reject(new Error(`${topic} was not read to its end in ${timeoutMs} ms`)),
+    timeoutMs,
   );
   // The end of a batch is told also when it held only control or aborted records.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
@@ -37,7 +49,7 @@ export async function readTopic(
   await consumer.run({
     autoCommit: false,
     eachBatch: async ({ batch }) => {
-      for (const message of batch.messages) records.push({ ...message, partition: batch.partition });
+      for (const message of batch.messages) visit({ ...message, partition: batch.partition });
     },
   });
   try {
@@ -48,5 +60,4 @@ export async function readTopic(
     const client = await admin.client();
     await client.deleteGroups([groupId]).catch(() => undefined);
   }
-  return records.sort((a, b) => a.partition - b.partition || Number(BigInt(a.offset) - BigInt(b.offset)));
 }

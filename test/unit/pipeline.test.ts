@@ -229,7 +229,10 @@ test('steps share what is known of series, not what they hold', () => {
   for (const step of steps) assert.equal(step.flush().counts.series, 2);
   for (let i = 0; i < 3; i++) steps[0]!.process(source(value));
   // The order is known after the first request; the way from the last series to the first is learned at its first use.
-  assert.deepEqual([pipeline.cacheStats.missed, pipeline.cacheStats.found, pipeline.cacheStats.predicted], [2, 2, 6]);
+  assert.deepEqual(
+    [pipeline.cacheStats.missed, pipeline.cacheStats.found, pipeline.cacheStats.predicted],
+    [2, 2, 6],
+  );
 });
 
 test('a record with too many series is refused as a whole', () => {

@@ -1,7 +1,11 @@
 import { createRequire } from 'node:module';
 import type * as KafkaJs from 'kafkajs';
 import { filterAbortedMessages } from './aborted.ts';
+import { decisiveConnection } from './connection.ts';
 import { observedConsumerGroup } from './consumer-group.ts';
+import { crc32c } from './crc32c.ts';
+import { produceRequest } from './produce-request.ts';
+import { createRequest } from './request.ts';
 import { quietRequestQueue } from './request-queue.ts';
 import { extendTxnOffsetCommit } from './txn-offset-commit.ts';
 
@@ -28,6 +32,11 @@ if (version !== EXPECTED_VERSION) {
   );
 }
 
+replace('protocol/request.js', () => createRequest);
+replace('protocol/recordBatch/crc32C/index.js', () => crc32c);
+replace<Parameters<typeof produceRequest>[0]>('protocol/requests/produce/v3/request.js', (original) =>
+  produceRequest(original, crc32c),
+);
 replace('consumer/filterAbortedMessages.js', () => filterAbortedMessages);
 replace<Parameters<typeof extendTxnOffsetCommit>[0]>(
   'protocol/requests/txnOffsetCommit/index.js',
@@ -39,6 +48,7 @@ replace<Parameters<typeof extendTxnOffsetCommit>[0]>(
     }),
 );
 replace('network/requestQueue/index.js', quietRequestQueue);
+replace('network/connection.js', decisiveConnection);
 replace('consumer/consumerGroup.js', observedConsumerGroup);
 
 /** The kafkajs module, with Penstock's replacements in force. */
@@ -53,6 +63,7 @@ export const internals = {
   ) => {
     messages: { offset: string }[];
   },
+  crc32c: require('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number,
   requests: (
     require('kafkajs/src/protocol/requests') as {
       requests: Record<string, { versions: string[] }>;

@@ -45,6 +45,8 @@ export function selfTest(): void {
       `kafkajs self-test failed: ${what}. Penstock would read or write wrong data and does not start.`,
     );
   if (seen !== '5,6') throw fails(`a read_committed reader saw the offsets ${seen} instead of 5,6`);
+  // The check value of CRC-32C (RFC 3720, appendix B.4 gives others).
+  if (internals.crc32c(Buffer.from('123456789')) !== 0xe3069283) throw fails('the CRC-32C checksum is wrong');
   if (!internals.requests['TxnOffsetCommit']?.versions.includes('3'))
     throw fails('TxnOffsetCommit v3 is missing');
 }

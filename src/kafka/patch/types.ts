@@ -80,3 +80,30 @@ export interface ConsumerGroupInstance {
     topics: { topic: string; partitions: { partition: number; offset: string }[] }[];
   }): Promise<void>;
 }
+
+/** A message as kafkajs hands it to its Produce request. */
+export interface ProduceMessage {
+  readonly key?: Buffer | string | null;
+  readonly value: Buffer | string | null;
+  readonly headers?: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>;
+  /** Milliseconds since the epoch. */
+  readonly timestamp?: string | number;
+}
+
+export interface ProducePartition {
+  readonly partition: number;
+  readonly messages: readonly ProduceMessage[];
+  readonly firstSequence?: number;
+}
+
+/** What kafkajs hands to its Produce request. */
+export interface ProduceArguments {
+  readonly acks: number;
+  readonly timeout: number;
+  readonly transactionalId?: string | null;
+  readonly producerId?: unknown;
+  readonly producerEpoch?: number;
+  /** Codec of the record batch; 0 is none. */
+  readonly compression?: number;
+  readonly topicData: readonly { readonly topic: string; readonly partitions: readonly ProducePartition[] }[];
+}

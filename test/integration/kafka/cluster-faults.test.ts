@@ -21,9 +21,12 @@ describe('exactly once while brokers die', { concurrency: true }, () => {
     const works = async (what: string) => {
       const before = workers.map(({ steps }) => steps);
       await poll(
-        () => workers.every(({ steps }, index) => steps > before[index]! + 30),
-        { timeoutMs: 40_000 },
-        () => new Error(`${what}: the workers stand still: ${JSON.stringify(workers.map((w) => String(w.failures.at(-1))))}`),
+        () => workers.every(({ steps }, index) => steps > before[index]! + 12),
+        { timeoutMs: 60_000 },
+        () =>
+          new Error(
+            `${what}: the workers stand still: ${JSON.stringify(workers.map((w) => String(w.failures.at(-1))))}`,
+          ),
       );
     };
     await works('at first');
@@ -87,7 +90,10 @@ async function assertCopied(
     async () => {
       const ends = await kafka.admin.offsetBounds(topics.input);
       const offsets = await kafka.admin.committedOffsets(topics.groupId, topics.input);
-      return ends.size === partitions && [...ends].every(([partition, { high }]) => offsets.get(partition) === high);
+      return (
+        ends.size === partitions &&
+        [...ends].every(([partition, { high }]) => offsets.get(partition) === high)
+      );
     },
     {},
     () => new Error('the group did not catch up'),

@@ -58,7 +58,9 @@ test('a lost request and a lost answer of a transaction neither lose nor repeat 
   }
   // While a session begins: it is opened by the failure before.
   for (const apiKey of [API.initProducerId, API.offsetFetch]) {
-    const opening = proxy.cut(API.endTxn, topics.groupId, 'answer').then(() => proxy.cut(apiKey, topics.groupId, 'answer'));
+    const opening = proxy
+      .cut(API.endTxn, topics.groupId, 'answer')
+      .then(() => proxy.cut(apiKey, topics.groupId, 'answer'));
     await opening;
     await works();
   }

@@ -3,13 +3,14 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaSetupError } from '../../../src/kafka/errors.ts';
 import type { OffsetGap } from '../../../src/kafka/partition-session.ts';
-import { type CopyOptions, CopyingWorker } from '../../support/copying-worker.ts';
+import { CopyingWorker, type CopyOptions } from '../../support/copying-worker.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
 import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
 
-const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => String(from + index));
+const numbers = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, index) => String(from + index));
 
 describe('faults of topics', { concurrency: true }, () => {
   let cluster: KafkaCluster;
@@ -83,7 +84,10 @@ describe('faults of topics', { concurrency: true }, () => {
     await kafka.produce(topics.input, 0, ['1', Buffer.alloc(30_000), '2']);
     const error = await failure(topics, {});
     assert.ok(error instanceof KafkaSetupError, String(error));
-    assert.match(error.message, new RegExp(`a record of 30070 bytes for topic ${topics.output}, partition 0`));
+    assert.match(
+      error.message,
+      new RegExp(`a record of 30070 bytes for topic ${topics.output}, partition 0`),
+    );
     assert.equal(await committed(topics), -1n);
     assert.deepEqual(await kafka.readAll(topics.output, 1), [[]]);
   });

@@ -4,9 +4,7 @@ import * as fc from 'fast-check';
 import { filterAbortedMessages } from '../../../src/kafka/patch/aborted.ts';
 import type { AbortedTransaction, RawMessage } from '../../../src/kafka/patch/types.ts';
 
-type Action =
-  | { does: 'plain' }
-  | { does: 'write' | 'abort' | 'commit'; producer: number };
+type Action = { does: 'plain' } | { does: 'write' | 'abort' | 'commit'; producer: number };
 
 interface Log {
   messages: RawMessage[];
@@ -19,9 +17,19 @@ interface Log {
 function write(actions: readonly Action[]): Log {
   const log: Log = { messages: [], aborted: [], visible: new Set() };
   const open = new Map<number, number[]>();
-  const append = (producerId: string, inTransaction: boolean, key: Buffer | null, isControlRecord = false) => {
+  const append = (
+    producerId: string,
+    inTransaction: boolean,
+    key: Buffer | null,
+    isControlRecord = false,
+  ) => {
     const offset = log.messages.length;
-    log.messages.push({ offset: String(offset), key, isControlRecord, batchContext: { producerId, inTransaction } });
+    log.messages.push({
+      offset: String(offset),
+      key,
+      isControlRecord,
+      batchContext: { producerId, inTransaction },
+    });
     return offset;
   };
   const end = (producer: number, commit: boolean) => {
@@ -30,7 +38,8 @@ function write(actions: readonly Action[]): Log {
     open.delete(producer);
     const marker = append(String(producer), true, Buffer.from([0, 0, 0, commit ? 1 : 0]), true);
     if (commit) for (const offset of offsets) log.visible.add(offset);
-    else log.aborted.push({ producerId: String(producer), firstOffset: String(offsets[0]), lastOffset: marker });
+    else
+      log.aborted.push({ producerId: String(producer), firstOffset: String(offsets[0]), lastOffset: marker });
   };
   for (const action of actions) {
     if (action.does === 'plain') log.visible.add(append('-1', false, Buffer.alloc(4)));
@@ -92,7 +101,10 @@ describe('filterAbortedMessages', () => {
     const { messages } = write([{ does: 'plain' }, { does: 'write', producer: 1 }]);
     for (const abortedTransactions of [null, undefined, []]) {
       assert.equal(
-        filterAbortedMessages({ messages, ...(abortedTransactions === undefined ? {} : { abortedTransactions }) }),
+        filterAbortedMessages({
+          messages,
+          ...(abortedTransactions === undefined ? {} : { abortedTransactions }),
+        }),
         messages,
       );
     }

@@ -5,10 +5,16 @@ import { assignSticky, type Claim } from '../../../src/kafka/sticky-assignment.t
 
 const partitionIds = fc.uniqueArray(fc.nat(40), { maxLength: 24 });
 const claims = fc
-  .array(fc.record({ generation: fc.integer({ min: -1, max: 4 }), owned: fc.array(fc.nat(45), { maxLength: 12 }) }), {
-    minLength: 1,
-    maxLength: 6,
-  })
+  .array(
+    fc.record({
+      generation: fc.integer({ min: -1, max: 4 }),
+      owned: fc.array(fc.nat(45), { maxLength: 12 }),
+    }),
+    {
+      minLength: 1,
+      maxLength: 6,
+    },
+  )
   .map((list) => list.map((claim, index): Claim => ({ memberId: `m${index}`, ...claim })));
 
 describe('assignSticky', () => {
@@ -97,10 +103,10 @@ describe('assignSticky', () => {
   test('believes the claim of the newer generation', () => {
     const stale = { memberId: 'a', generation: 3, owned: [0, 1] };
     const current = { memberId: 'b', generation: 4, owned: [0, 1] };
-    assert.deepEqual(
-      Object.fromEntries(assignSticky([0, 1, 2, 3], [stale, current])),
-      { a: [2, 3], b: [0, 1] },
-    );
+    assert.deepEqual(Object.fromEntries(assignSticky([0, 1, 2, 3], [stale, current])), {
+      a: [2, 3],
+      b: [0, 1],
+    });
   });
 
   test('without members assigns nothing', () => {

@@ -76,10 +76,7 @@ test('duplicates are found in unsorted labels too; limits let pass what just fit
 });
 
 test('find offers only labels whose bytes may be used again', () => {
-  const bytes = Buffer.from(
-    of(['a', 'x'.repeat(300)]) + ('0a06' + '120131' + '0a0162') + of(['c', '']),
-    'hex',
-  );
+  const bytes = Buffer.from(`${of(['a', 'x'.repeat(300)])}0a061201310a0162${of(['c', ''])}`, 'hex');
   const block = new LabelBlock();
   block.decode(bytes, 0, bytes.length, NO_LIMITS);
   assert.equal(block.find({ name: 'a', value: 'x'.repeat(300) }, 0), 0);
@@ -87,6 +84,54 @@ test('find offers only labels whose bytes may be used again', () => {
   assert.equal(block.find({ name: 'b', value: '1' }, 0), -1);
   assert.equal(block.find({ name: 'c', value: '' }, 0), 2);
   assert.equal(block.find({ name: 'c', value: '' }, 3), -1);
+});
+
+/** A length-delimited field of up to 16 KiB. */
+function field(tag: number, bytes: Buffer): Buffer {
+  const length = bytes.length < 128 ? [bytes.length] : [(bytes.length & 127) | 128, bytes.length >> 7];
+  return Buffer.concat([Buffer.from([tag, ...length]), bytes]);
+}
+
+test('decoding after another series gives what a fresh instance gives', () => {
+  const part = fc.constantFrom('a', 'b', 'ab', 'x'.repeat(130), 'é', '\u00e9'.normalize('NFD'), '');
+  const name = fc.constantFrom('a', 'b', 'c', 'é', 'zz');
+  const list = fc.uniqueArray(fc.tuple(name, part, fc.nat(9)), { minLength: 1, selector: ([each]) => each });
+  /** At times in another form: value first, or a name whose byte is not UTF-8. */
+  const encode = ([name, value, shape]: [string, string, number]) => {
+    const parts = [
+      field(0x0a, shape === 1 ? Buffer.from([0xe9]) : Buffer.from(name)),
+      field(0x12, Buffer.from(value)),
+    ];
+    return field(0x0a, Buffer.concat(shape === 0 ? parts.reverse() : parts));
+  };
+  const reused = new LabelBlock();
+  const outcome = (block: LabelBlock, bytes: Buffer) => {
+    try {
+      block.decode(bytes, 1, bytes.length, NO_LIMITS);
+    } catch (error) {
+      assert.ok(error instanceof PoisonError);
+      return error.reason;
+    }
+    return block.labels.map((label, i) => [
+      label,
+      block.fieldStart(i),
+      block.fieldEnd(i),
+      block.find(label, i),
+    ]);
+  };
+  let shared = 0;
+  fc.assert(
+    fc.property(fc.array(list, { minLength: 2, maxLength: 8, size: 'max' }), (seriesList) => {
+      for (const labels of seriesList) {
+        const bytes = Buffer.concat([Buffer.from([0]), ...labels.map(encode)]);
+        const before = new Set(reused.labels);
+        assert.deepEqual(outcome(reused, bytes), outcome(new LabelBlock(), bytes));
+        for (const label of reused.labels) if (before.has(label)) shared++;
+      }
+    }),
+    { numRuns: 1500 },
+  );
+  assert.ok(shared > 100, `${shared} labels shared`);
 });
 
 test('the label block ends before the first other field', () => {

@@ -1,0 +1,52 @@
+/** How Influx line protocol becomes series; the names and defaults are those of vmagent's `-influx…` flags. */
+export interface InfluxOptions {
+  /** Unit of the timestamps: `ns`, `u`, `us`, `µ`, `ms`, `s`, `m` or `h`; anything else guesses by their size. The record's argument `precision` wins. */
+  readonly precision: string;
+  /** Between measurement and field in the metric name. */
+  readonly measurement_field_separator: string;
+  /** The metric name is the field alone. */
+  readonly skip_measurement: boolean;
+  /** The metric name is the measurement alone where a line has one field. */
+  readonly skip_single_field: boolean;
+  /** Label that gets the record's argument `db`, where no tag has that name. */
+  readonly db_label: string;
+  /** Timestamps are cut to a multiple of this, in ms; 0 and 1 leave them. */
+  readonly trim_timestamp_ms: number;
+}
+
+export interface GraphiteOptions {
+  /** Replaces what Prometheus does not allow in names by `_`, as vmagent's `-graphite.sanitizeMetricName`. */
+  readonly sanitize_metric_name: boolean;
+  /** Timestamps are cut to a multiple of this, in ms; 1000 and less leave them, as they are whole seconds. */
+  readonly trim_timestamp_ms: number;
+}
+
+export interface OpentsdbOptions {
+  /** Timestamps are cut to a multiple of this, in ms; 1000 and less leave them. */
+  readonly trim_timestamp_ms: number;
+}
+
+export interface OpentsdbHttpOptions {
+  /** Timestamps are cut to a multiple of this, in ms; 0 and 1 leave them. */
+  readonly trim_timestamp_ms: number;
+}
+
+/** Per encoding, what its decoder is told; what is left out has vmagent's default. */
+export interface DecodeOptions {
+  readonly influx?: Partial<InfluxOptions>;
+  readonly graphite?: Partial<GraphiteOptions>;
+  readonly opentsdb?: Partial<OpentsdbOptions>;
+  readonly opentsdb_http?: Partial<OpentsdbHttpOptions>;
+}
+
+export const DEFAULT_INFLUX: InfluxOptions = {
+  precision: '',
+  measurement_field_separator: '_',
+  skip_measurement: false,
+  skip_single_field: false,
+  db_label: 'db',
+  trim_timestamp_ms: 1,
+};
+export const DEFAULT_GRAPHITE: GraphiteOptions = { sanitize_metric_name: false, trim_timestamp_ms: 1000 };
+export const DEFAULT_OPENTSDB: OpentsdbOptions = { trim_timestamp_ms: 1000 };
+export const DEFAULT_OPENTSDB_HTTP: OpentsdbHttpOptions = { trim_timestamp_ms: 1 };

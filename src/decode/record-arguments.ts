@@ -1,0 +1,107 @@
+import { PoisonError } from '../model/errors.ts';
+import { LabelFields } from '../wire/label-fields.ts';
+import type { RecordHeaders } from './decoder.ts';
+import { headerText } from './record-headers.ts';
+
+/** Record header that holds what HTTP would have behind the `?`: `precision=ms&extra_label=dc=west`. */
+export const QUERY_HEADER = 'penstock-query';
+/** Record header that holds the path of the request, for labels in the way of Pushgateway: `/metrics/job/batch/instance/a`. */
+export const PATH_HEADER = 'penstock-path';
+
+/** Arguments may add labels to every series, so they are kept small. */
+const MAX_HEADER_BYTES = 8192;
+
+/** What vmagent would have read from the URL of a request. */
+export interface RecordArguments {
+  /** Labels for every series of the record: from the path, then each `extra_label`. */
+  readonly labels: LabelFields;
+  readonly precision: string | undefined;
+  readonly db: string;
+  /** Time of samples that carry none, in ms; undefined leaves the record's own. */
+  readonly timestamp: number | undefined;
+}
+
+const NONE: RecordArguments = {
+  labels: new LabelFields(),
+  precision: undefined,
+  db: '',
+  timestamp: undefined,
+};
+
+/** Reads the arguments of records and remembers the last ones, since a producer sends the same again and again. */
+export class ArgumentReader {
+  #query = '';
+  #path = '';
+  #last = NONE;
+
+  /** Throws PoisonError `record_arguments` where they are malformed. */
+  read(headers: RecordHeaders): RecordArguments {
+    const query = headerText(headers, QUERY_HEADER);
+    const path = headerText(headers, PATH_HEADER);
+    if (query === this.#query && path === this.#path) return this.#last;
+    this.#last = parseArguments(query, path);
+    this.#query = query;
+    this.#path = path;
+    return this.#last;
+  }
+}
+
+function parseArguments(query: string, path: string): RecordArguments {
+  if (Buffer.byteLength(query) + Buffer.byteLength(path) > MAX_HEADER_BYTES) {
+    throw malformed(`${QUERY_HEADER} and ${PATH_HEADER} are longer than ${MAX_HEADER_BYTES} bytes`);
+  }
+  const args = new URLSearchParams(query);
+  const labels = new LabelFields();
+  for (const [name, value] of pathLabels(path)) labels.add(Buffer.from(name), value);
+  for (const label of args.getAll('extra_label')) {
+    const equals = label.indexOf('=');
+    if (equals < 0) throw malformed(`extra_label=${JSON.stringify(label)} is not of the form name=value`);
+    labels.add(Buffer.from(label.slice(0, equals)), Buffer.from(label.slice(equals + 1)));
+  }
+  return {
+    labels,
+    precision: args.get('precision') ?? undefined,
+    db: args.get('db') ?? '',
+    timestamp: parseTimestamp(args.get('timestamp') ?? ''),
+  };
+}
+
+function parseTimestamp(text: string): number | undefined {
+  if (text === '') return undefined;
+  const timestamp = Number(text);
+  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(timestamp)) {
+    throw malformed(`timestamp=${JSON.stringify(text)} is not a whole number of milliseconds`);
+  }
+  return timestamp > 0 ? timestamp : undefined;
+}
+
+/** `/metrics/job/a/instance/b` ▸ job a, instance b (github.com/prometheus/pushgateway, "URL"). Empty values are left out. */
+function pathLabels(path: string): [string, Buffer][] {
+  const at = path.indexOf('/metrics/job');
+  if (at < 0) return [];
+  const rest = path.slice(at + '/metrics/'.length);
+  if (!rest.startsWith('job/') && !rest.startsWith('job@base64/')) return [];
+  const parts = rest.split('/');
+  const labels: [string, Buffer][] = [];
+  for (let i = 0; i < parts.length && !(i === parts.length - 1 && parts[i] === ''); i += 2) {
+    const name = parts[i]!;
+    const value = parts[i + 1];
+    if (value === undefined) {
+      throw malformed(`${PATH_HEADER} ${JSON.stringify(path)} has no value for label ${JSON.stringify(name)}`);
+    }
+    if (value === '') continue;
+    if (name.endsWith('@base64')) {
+      if (!/^[A-Za-z0-9_-]*=*$/.test(value)) {
+        throw malformed(`${PATH_HEADER}: ${JSON.stringify(value)} is not base64url`);
+      }
+      labels.push([name.slice(0, -'@base64'.length), Buffer.from(value, 'base64url')]);
+    } else {
+      labels.push([name, Buffer.from(value)]);
+    }
+  }
+  return labels;
+}
+
+function malformed(what: string): PoisonError {
+  return new PoisonError('decode', 'record_arguments', what);
+}

@@ -1,0 +1,161 @@
+import { sleep } from '../../src/model/sleep.ts';
+import { ChaosCluster } from './cluster.ts';
+import { type DoneFault, FaultRunner } from './faults.ts';
+import { planFaults } from './plan.ts';
+import { TrueProducer } from './producer.ts';
+import { type Verdict, verify } from './verify.ts';
+
+export interface ChaosOptions {
+  readonly seed: number;
+  /** How long faults happen. Start, recovery and verification come on top. */
+  readonly durationMs: number;
+  /** Progress, a line at a time. */
+  readonly say: (line: string) => void;
+}
+
+export interface ChaosResult {
+  readonly planned: number;
+  readonly done: readonly DoneFault[];
+  readonly acknowledged: number;
+  readonly unknown: number;
+  readonly maxLag: { readonly workers: number; readonly drains: number };
+  /** From the end of the last fault until nothing waited any more, in ms. */
+  readonly recoveryMs: number;
+  readonly peakMiB: ReadonlyMap<string, number>;
+  readonly cutOff: number;
+  readonly verdict: Verdict | undefined;
+  /** Empty: everything held. */
+  readonly problems: readonly string[];
+}
+
+const LIVE_LINE_MS = 10_000;
+const OBSERVE_MS = 1_000;
+/** Records are still written for this long after the faults: every partition gets some in quiet times. */
+const CALM_MS = 5_000;
+const RECOVERY_TIMEOUT_MS = 240_000;
+/** Most memory of a process, in MiB (issue 6). */
+const MEMORY_BOUND_MIB = { worker: 600, drain: 300 } as const;
+
+/** One run: start, faults while records flow, recovery, verification. */
+export async function runChaos({ seed, durationMs, say }: ChaosOptions): Promise<ChaosResult> {
+  const plan = planFaults(seed, durationMs);
+  say(`seed ${seed}: ${plan.length} faults in ${durationMs / 1000} s; starting the cluster`);
+  const cluster = await ChaosCluster.start();
+  const faults = new FaultRunner(cluster);
+  const producer = new TrueProducer(cluster.penstock.connection, cluster.penstock.raw);
+  const watch = new Watch(cluster, faults, producer, say);
+  try {
+    await producer.start();
+    watch.start();
+    await faults.run(plan, durationMs);
+    say('the faults are over');
+    await sleep(CALM_MS);
+    await producer.stop();
+    const quietFrom = Date.now();
+    const problems = [...faults.errors];
+    if (!(await watch.allDone(RECOVERY_TIMEOUT_MS)))
+      problems.push(
+        `not everything was processed ${RECOVERY_TIMEOUT_MS / 1000} s after the faults: ${watch.lagText}`,
+      );
+    const recoveryMs = Date.now() - quietFrom;
+    await watch.stop();
+    say('verifying');
+    const verdict = await verify(cluster, producer, faults);
+    const slots = [...cluster.slots.values()];
+    for (const slot of slots) {
+      problems.push(...slot.crashes);
+      const bound = slot.name.startsWith('worker') ? MEMORY_BOUND_MIB.worker : MEMORY_BOUND_MIB.drain;
+      if (slot.peakMiB > bound)
+        problems.push(`${slot.name} took ${Math.round(slot.peakMiB)} MiB, bound ${bound}`);
+    }
+    return {
+      planned: plan.length,
+      done: faults.done,
+      ...producer.counts,
+      maxLag: watch.maxLag,
+      recoveryMs,
+      peakMiB: new Map(slots.map(({ name, peakMiB }) => [name, peakMiB])),
+      cutOff: slots.reduce((sum, { cutOff }) => sum + cutOff, 0),
+      verdict,
+      problems: [...problems, ...verdict.problems],
+    };
+  } finally {
+    await watch.stop();
+    await cluster.close();
+  }
+}
+
+/** Looks at the deployment while it is in trouble: lag, processes, memory; and says so from time to time. */
+class Watch {
+  readonly maxLag = { workers: 0, drains: 0 };
+  readonly #cluster: ChaosCluster;
+  readonly #faults: FaultRunner;
+  readonly #producer: TrueProducer;
+  readonly #say: (line: string) => void;
+  readonly #startMs = Date.now();
+  #lag: { workers: number; drains: number } | undefined;
+  #stopped = false;
+  #loop: Promise<void> | undefined;
+
+  constructor(
+    cluster: ChaosCluster,
+    faults: FaultRunner,
+    producer: TrueProducer,
+    say: (line: string) => void,
+  ) {
+    this.#cluster = cluster;
+    this.#faults = faults;
+    this.#producer = producer;
+    this.#say = say;
+  }
+
+  get lagText(): string {
+    return this.#lag === undefined
+      ? 'lag unknown'
+      : `lag ${this.#lag.workers} raw, ${this.#lag.drains} task records`;
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#loop;
+  }
+
+  /** Resolves to whether nothing waits for workers or drains any more. */
+  async allDone(timeoutMs: number): Promise<boolean> {
+    const deadline = Date.now() + timeoutMs;
+    while (Date.now() < deadline) {
+      const lag = await this.#cluster.lag().catch(() => undefined);
+      if (lag?.workers === 0 && lag.drains === 0) return true;
+      await sleep(500);
+    }
+    return false;
+  }
+
+  async #run(): Promise<void> {
+    let next = Date.now() + LIVE_LINE_MS;
+    while (!this.#stopped) {
+      await sleep(OBSERVE_MS);
+      for (const slot of this.#cluster.slots.values()) slot.observe();
+      this.#lag = await this.#cluster.lag().catch(() => undefined);
+      this.maxLag.workers = Math.max(this.maxLag.workers, this.#lag?.workers ?? 0);
+      this.maxLag.drains = Math.max(this.maxLag.drains, this.#lag?.drains ?? 0);
+      if (Date.now() < next) continue;
+      next += LIVE_LINE_MS;
+      this.#sayState();
+    }
+  }
+
+  #sayState(): void {
+    const { acknowledged, unknown } = this.#producer.counts;
+    const { done, running } = this.#faults;
+    const seconds = Math.round((Date.now() - this.#startMs) / 1000);
+    this.#say(
+      `${String(seconds).padStart(5)} s  faults ${done.length} over, ${running} in force  ` +
+        `records ${acknowledged} acknowledged, ${unknown} unknown  ${this.lagText}`,
+    );
+  }
+}

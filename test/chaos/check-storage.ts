@@ -1,0 +1,95 @@
+import type { VictoriaMetrics } from '../support/servers/victoriametrics.ts';
+import { partitionOf, type RawRounds } from './check-tasks.ts';
+import type { ChaosCluster } from './cluster.ts';
+import { Problems } from './problems.ts';
+import { RAW_PARTITIONS, relabeled, roundAt, SERIES, SERIES_PER_PARTITION, sampleValue } from './truth.ts';
+
+export interface StorageCounts {
+  readonly stored: number;
+  readonly repeated: number;
+  readonly missing: number;
+  /** Missing, but last seen in the memory of a vmagent that was then killed: accepted with 2xx, lost behind it. */
+  readonly lostByVmagent: number;
+}
+
+export interface StorageQuestion {
+  readonly cluster: ChaosCluster;
+  readonly startMs: number;
+  readonly raw: RawRounds;
+  readonly taskOf: Int32Array;
+  /** Rounds by series that a killed vmagent may have lost. */
+  readonly excused: readonly ReadonlySet<number>[];
+}
+
+/** Holds storage against the ingest topic: every sample at least once, with its value and labels, nothing else. */
+export async function checkStorage(
+  question: StorageQuestion,
+): Promise<{ counts: StorageCounts; problems: Problems }> {
+  const { cluster, raw, excused } = question;
+  const problems = new Problems();
+  const found = Array.from({ length: SERIES }, () => new Set<number>());
+  let stored = 0;
+  await cluster.storage.flush();
+  for (let partition = 0; partition < RAW_PARTITIONS; partition += 1)
+    stored += await readPartition(cluster.storage, partition, question, found, problems);
+  let distinct = 0;
+  let missing = 0;
+  let lostByVmagent = 0;
+  for (const [series, rounds] of found.entries()) {
+    distinct += rounds.size;
+    for (const round of raw[partitionOf(series)]!) {
+      if (rounds.has(round)) continue;
+      if (excused[series]!.has(round)) lostByVmagent += 1;
+      else {
+        missing += 1;
+        problems.add(
+          'storage: sample is missing',
+          `series ${series}, round ${round}, task ${question.taskOf[series]}`,
+        );
+      }
+    }
+  }
+  return { counts: { stored, repeated: stored - distinct, missing, lostByVmagent }, problems };
+}
+
+async function readPartition(
+  storage: VictoriaMetrics,
+  partition: number,
+  question: StorageQuestion,
+  found: readonly Set<number>[],
+  problems: Problems,
+): Promise<number> {
+  const first = partition * SERIES_PER_PARTITION;
+  const names = Array.from({ length: SERIES_PER_PARTITION }, (_, index) => first + index).join('|');
+  let stored = 0;
+  for (const { metric, timestamps, values } of await storage.exportSeries(`{series=~"${names}"}`)) {
+    const series = Number(metric['series']);
+    stored += timestamps.length;
+    if (!hasLabels(metric, series, question)) {
+      problems.add('storage: foreign series', JSON.stringify(metric));
+      continue;
+    }
+    for (const [at, time] of timestamps.entries()) {
+      const round = roundAt(question.startMs, time);
+      if (values[at] === sampleValue(series, round)) found[series]!.add(round);
+      else problems.add('storage: foreign sample', `series ${series} at ${time}: ${values[at]}`);
+    }
+  }
+  return stored;
+}
+
+/** The labels after relabeling, the task, and the vmagent that owns it. */
+function hasLabels(
+  metric: Readonly<Record<string, string>>,
+  series: number,
+  { cluster, taskOf }: StorageQuestion,
+): boolean {
+  const task = taskOf[series]!;
+  const wanted: Record<string, string> = {
+    ...relabeled(series),
+    stream_task_id: String(task),
+    vmagent: cluster.owner(task).name,
+  };
+  const names = Object.keys(metric);
+  return names.length === Object.keys(wanted).length && names.every((name) => metric[name] === wanted[name]);
+}

@@ -1,0 +1,155 @@
+import { uncompress } from '../../src/wire/snappy.ts';
+import { decodeWriteRequest } from '../support/prompb.ts';
+import type { Problems } from './problems.ts';
+import { RAW_PARTITIONS, relabeled, roundAt, SERIES, SERIES_PER_PARTITION, sampleValue } from './truth.ts';
+
+const MAX_BODY = 16 * 1024 * 1024;
+
+/** Rounds of each ingest partition as they stand there: what the task topics must have, in that order. */
+export type RawRounds = readonly (readonly number[])[];
+
+/** A sample as a place in the truth. */
+export interface Place {
+  readonly series: number;
+  readonly round: number;
+}
+
+/** Collects the rounds of the ingest topic, and holds them against what the producer knows. */
+export class RawCheck {
+  readonly rounds: number[][] = Array.from({ length: RAW_PARTITIONS }, () => []);
+  readonly #startMs: number;
+
+  constructor(startMs: number) {
+    this.#startMs = startMs;
+  }
+
+  visit(partition: number, value: Buffer): void {
+    const [first] = decodeWriteRequest(uncompress(value, MAX_BODY)).series;
+    this.rounds[partition]!.push(roundAt(this.#startMs, Number(first!.samples[0]!.timestamp)));
+  }
+
+  /** An acknowledged record that Kafka does not have, or any record twice, is no fault of Penstock's, but a fault. */
+  finish(acknowledged: readonly (readonly boolean[])[], problems: Problems): void {
+    for (const [partition, sent] of acknowledged.entries()) {
+      const times = new Map<number, number>();
+      for (const round of this.rounds[partition]!) times.set(round, (times.get(round) ?? 0) + 1);
+      for (const [round, isAcknowledged] of sent.entries()) {
+        const count = times.get(round) ?? 0;
+        if (isAcknowledged && count === 0)
+          problems.add(
+            'ingest topic: acknowledged record is missing',
+            `partition ${partition}, round ${round}`,
+          );
+        if (count > 1)
+          problems.add('ingest topic: record is there twice', `partition ${partition}, round ${round}`);
+      }
+    }
+  }
+}
+
+/** Holds the task topic against the ingest topic: every sample once, in the same order, nothing else. */
+export class TaskCheck {
+  samples = 0;
+  missing = 0;
+  duplicates = 0;
+  outOfOrder = 0;
+  foreign = 0;
+  /** Task of each series; -1 until one is seen. */
+  readonly taskOf = new Int32Array(SERIES).fill(-1);
+  readonly #startMs: number;
+  readonly #raw: RawRounds;
+  readonly #problems: Problems;
+  /** How many samples of each series were found in their place. */
+  readonly #found = new Int32Array(SERIES);
+  readonly #seen = Array.from({ length: SERIES }, () => new Set<number>());
+  readonly #inRaw: readonly ReadonlySet<number>[];
+
+  constructor(startMs: number, raw: RawRounds, problems: Problems) {
+    this.#startMs = startMs;
+    this.#raw = raw;
+    this.#problems = problems;
+    this.#inRaw = raw.map((rounds) => new Set(rounds));
+  }
+
+  /** @returns the samples of the record that belong there. */
+  visit(partition: number, value: Buffer): Place[] {
+    const places: Place[] = [];
+    for (const { labels, samples } of decodeWriteRequest(uncompress(value, MAX_BODY)).series) {
+      const series = this.#identify(partition, labels);
+      for (const { timestamp, bits } of samples) {
+        this.samples += 1;
+        const round = roundAt(this.#startMs, Number(timestamp));
+        if (series === undefined || !this.#isTrue(series, round, bits)) this.foreign += 1;
+        else if (this.#place(series, round)) places.push({ series, round });
+      }
+    }
+    return places;
+  }
+
+  finish(): void {
+    for (let series = 0; series < SERIES; series += 1) {
+      for (const round of this.#raw[partitionOf(series)]!) {
+        if (this.#seen[series]!.has(round)) continue;
+        this.missing += 1;
+        this.#problems.add('task topic: sample is missing', `series ${series}, round ${round}`);
+      }
+    }
+  }
+
+  /** The series, if its labels are what relabeling makes of it and it is where its task says. */
+  #identify(partition: number, labels: readonly [string, string][]): number | undefined {
+    const { stream_task_id, ...rest } = Object.fromEntries(labels);
+    const series = Number(rest['series']);
+    const known = Number.isInteger(series) && series >= 0 && series < SERIES;
+    if (!known || !sameLabels(rest, relabeled(series)) || Number(stream_task_id) !== partition) {
+      this.#problems.add('task topic: foreign series', `partition ${partition}: ${JSON.stringify(labels)}`);
+      return undefined;
+    }
+    if (this.taskOf[series] === -1) this.taskOf[series] = partition;
+    if (this.taskOf[series] === partition) return series;
+    this.#problems.add('task topic: a series is in two tasks', JSON.stringify(labels));
+    return undefined;
+  }
+
+  #isTrue(series: number, round: number, bits: bigint): boolean {
+    if (this.#inRaw[partitionOf(series)]!.has(round) && bits === bitsOf(sampleValue(series, round)))
+      return true;
+    this.#problems.add('task topic: foreign sample', `series ${series}, round ${round}, value bits ${bits}`);
+    return false;
+  }
+
+  #place(series: number, round: number): boolean {
+    const where = `series ${series}, round ${round}, task ${this.taskOf[series]}`;
+    const seen = this.#seen[series]!;
+    if (seen.has(round)) {
+      this.duplicates += 1;
+      this.#problems.add('task topic: sample is there twice', where);
+      return false;
+    }
+    seen.add(round);
+    const rounds = this.#raw[partitionOf(series)]!;
+    const at = this.#found[series]!;
+    if (rounds[at] !== round) {
+      this.outOfOrder += 1;
+      this.#problems.add('task topic: sample is out of order', `${where}, expected round ${rounds[at]}`);
+      this.#found[series] = rounds.indexOf(round);
+    }
+    this.#found[series]! += 1;
+    return true;
+  }
+}
+
+export function partitionOf(series: number): number {
+  return Math.floor(series / SERIES_PER_PARTITION);
+}
+
+function bitsOf(value: number): bigint {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, value);
+  return view.getBigUint64(0);
+}
+
+function sameLabels(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}

@@ -1,0 +1,51 @@
+import type { ChaosResult } from './chaos.ts';
+import { FAULT_KINDS } from './plan.ts';
+
+/** The result as a table for people, and the verdict. */
+export function report(result: ChaosResult): string {
+  const { verdict, done, planned, maxLag, peakMiB } = result;
+  const faults = FAULT_KINDS.map(
+    (kind) => [kind, done.filter((fault) => fault.kind === kind).length] as const,
+  );
+  const peak = (prefix: string) =>
+    Math.round(
+      Math.max(0, ...[...peakMiB].filter(([name]) => name.startsWith(prefix)).map(([, mib]) => mib)),
+    );
+  const rows: (readonly [string, string | number])[] = [
+    ...faults,
+    ['faults in all', `${done.length} of ${planned} planned`],
+    ['', ''],
+    ['records acknowledged', result.acknowledged],
+    ['records with unknown outcome', result.unknown],
+    ['most lag of workers / drains (records)', `${maxLag.workers} / ${maxLag.drains}`],
+    ['recovery after the last fault', `${(result.recoveryMs / 1000).toFixed(1)} s`],
+    ['largest worker / drain', `${peak('worker')} / ${peak('drain')} MiB`],
+    ['stops cut off at their deadline', result.cutOff],
+  ];
+  if (verdict !== undefined) {
+    const { tasks, delivery, storage } = verdict;
+    rows.push(
+      ['', ''],
+      ['records in the ingest topic', verdict.rawRecords],
+      ['records in the task topic', verdict.taskRecords],
+      ['samples in the task topic', tasks.samples],
+      ['  missing', tasks.missing],
+      ['  twice', tasks.duplicates],
+      ['  out of order', tasks.outOfOrder],
+      ['  foreign', tasks.foreign],
+      ['requests that a vmagent took again', delivery.repeats],
+      ['  of them after an answered one', delivery.repeatsAfterAnswer],
+      ['  most of one partition', `${delivery.worst.repeats} (bound ${delivery.worst.bound})`],
+      ['samples in storage', storage.stored],
+      ['  missing', storage.missing],
+      ['  lost by killed vmagents after 2xx', storage.lostByVmagent],
+      ['  repeated', storage.repeated],
+    );
+  }
+  const lines = rows.map(([name, value]) => `${name.padEnd(42)}${value}`.trimEnd());
+  const outcome =
+    result.problems.length === 0
+      ? ['PASSED: every sample exactly once in the task topic, in order, and in storage']
+      : ['FAILED', ...result.problems.map((problem) => `  ${problem}`)];
+  return ['', ...lines, '', ...outcome, ''].join('\n');
+}

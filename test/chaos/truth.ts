@@ -1,0 +1,65 @@
+import { compress } from '../../src/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+
+/** The series that are written, and the sample that each has in each round. */
+export const RAW_PARTITIONS = 6;
+export const SERIES_PER_PARTITION = 40;
+export const SERIES = RAW_PARTITIONS * SERIES_PER_PARTITION;
+export const TASKS = 12;
+/** Time between the samples of a series, and between two records of a partition, in ms. */
+export const ROUND_MS = 200;
+
+export const ROUTE = {
+  name: 'http',
+  match: ['{__name__=~"http_.*"}'],
+  relabel: [
+    { target_label: 'cluster', replacement: 'chaos' },
+    { action: 'labeldrop', regex: 'code' },
+  ],
+  task: { labels: ['service', 'namespace'], count: TASKS },
+};
+
+/** Labels as sent. Series `index` is in the ingest partition `index / SERIES_PER_PARTITION`. */
+function labelsOf(index: number): Record<string, string> {
+  return {
+    __name__: 'http_requests_total',
+    code: index % 5 === 0 ? '500' : '200',
+    instance: `10.0.0.${index % 256}:9090`,
+    namespace: `team-${index % 3}`,
+    series: String(index),
+    service: `service-${index % 29}`,
+  };
+}
+
+/** Labels after the route's relabeling, without the task id. */
+export function relabeled(index: number): Record<string, string> {
+  const { code: _, ...kept } = labelsOf(index);
+  return { ...kept, cluster: 'chaos' };
+}
+
+/** A value that names its series and round. */
+export function sampleValue(index: number, round: number): number {
+  return round * 1_000 + index;
+}
+
+/** Timestamp of a round's samples, ms since the epoch. */
+export function timeOf(startMs: number, round: number): number {
+  return startMs + round * ROUND_MS;
+}
+
+export function roundAt(startMs: number, timeMs: number): number {
+  return (timeMs - startMs) / ROUND_MS;
+}
+
+/** The record that a partition is sent in a round: one sample of each of its series. */
+export function recordOf(partition: number, round: number, startMs: number): Buffer {
+  const builder = new WriteRequestBuilder();
+  const first = partition * SERIES_PER_PARTITION;
+  for (let index = first; index < first + SERIES_PER_PARTITION; index += 1) {
+    builder.beginSeries();
+    for (const [name, value] of Object.entries(labelsOf(index))) builder.label(name, value);
+    builder.sample(sampleValue(index, round), timeOf(startMs, round));
+    builder.endSeries();
+  }
+  return compress(builder.finish());
+}

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { spawnCopyingWorker } from '../../support/copying-process.ts';
+import { CopyingWorker, FAST_GROUP } from '../../support/copying-worker.ts';
+import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
+import { uniqueName } from '../../support/names.ts';
+import { poll } from '../../support/process.ts';
+import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+
+describe('a group reader', { concurrency: true }, () => {
+  let cluster: KafkaCluster;
+  let kafka: TestKafka;
+  before(async () => {
+    cluster = await startKafka();
+    kafka = new TestKafka(cluster.brokers);
+  });
+  after(async () => {
+    await kafka[Symbol.asyncDispose]();
+    await cluster.close();
+  });
+
+  async function setup(partitions: number) {
+    const input = await kafka.createTopic('in', partitions);
+    const output = await kafka.createTopic('out', partitions);
+    return { brokers: cluster.brokers, groupId: uniqueName('reader'), input, output };
+  }
+  type Topics = Awaited<ReturnType<typeof setup>>;
+
+  const until = (what: string, check: () => boolean | Promise<boolean>) =>
+    poll(check, {}, () => new Error(`waiting for "${what}" took too long`));
+
+  const committed = async ({ groupId, input }: Topics, partition: number) =>
+    (await kafka.admin.committedOffsets(groupId, input)).get(partition) ?? -1n;
+
+  test('queues no more than its bound, does not hold up other partitions, and keeps its membership', async () => {
+    const topics = await setup(2);
+    const queueBytes = 2 << 20;
+    const fetchMaxBytes = 1 << 20;
+    const record = Buffer.alloc(100_000, 'x');
+    const total = 200;
+    for (const partition of [0, 1]) {
+      for (let sent = 0; sent < total; sent += 20)
+        await kafka.produce(topics.input, partition, Array(20).fill(record));
+    }
+    const hold = Promise.withResolvers<void>();
+    const worker = new CopyingWorker(topics, {
+      reader: { queueBytes, fetchMaxBytes },
+      transform: async ({ records }, { partition }) => {
+        if (partition === 0) await hold.promise;
+        return records.map((source) => ({
+          ...source,
+          value: Buffer.from(String(source.offset)),
+          topic: topics.output,
+          headers: {},
+        }));
+      },
+    });
+    let most = 0;
+    const watch = setInterval(() => {
+      const queued = worker.reader.partitions.reduce((sum, { queuedBytes }) => sum + queuedBytes, 0);
+      most = Math.max(most, queued);
+    }, 1);
+    await worker.start();
+    await until('a partition', () => worker.reader.partitions.length === 2);
+    const slow = worker.reader.partitions.find(({ partition }) => partition === 0)!;
+    const { membership } = slow;
+    await until('the other partition is done', async () => (await committed(topics, 1)) === BigInt(total));
+    assert.equal(slow.paused, true);
+    await sleep(FAST_GROUP.sessionTimeout + 1500);
+    assert.equal(await committed(topics, 0), -1n);
+    assert.equal(slow.membership, membership);
+    hold.resolve();
+    await until('the slow partition is done', async () => (await committed(topics, 0)) === BigInt(total));
+    clearInterval(watch);
+    assert.ok(most >= queueBytes / 2, `${most} bytes were queued at most: the queue never filled`);
+    assert.ok(most <= queueBytes + fetchMaxBytes, `${most} bytes were queued`);
+    assert.equal(worker.sessions, 2);
+    await worker.stop();
+    const expected = Array.from({ length: total }, (_, offset) => String(offset));
+    assert.deepEqual(await kafka.readAll(topics.output, 2), [expected, expected]);
+  });
+
+  test('goes on with the partitions that stay through a rebalance, without a new session', async () => {
+    const topics = await setup(6);
+    const source = new NumberSource(kafka, topics.input, 6).start();
+    const first = await new CopyingWorker(topics).start();
+    await until('six sessions', () => first.sessions === 6 && first.steps > 12);
+    const before = first.reader.partitions;
+    const second = await new CopyingWorker(topics).start();
+    await until('an even share', () => first.reader.partitions.length === 3 && second.sessions === 3);
+    const stayed = first.reader.partitions;
+    assert.ok(stayed.every((partition) => before.includes(partition) && partition.state === 'consuming'));
+    const gone = before.filter((partition) => !stayed.includes(partition));
+    assert.deepEqual(
+      gone.map(({ state }) => state),
+      ['lost', 'lost', 'lost'],
+    );
+    await second.stop();
+    await until('all partitions again', () => first.reader.partitions.length === 6 && first.sessions === 9);
+    assert.ok(stayed.every((partition) => first.reader.partitions.includes(partition)));
+    const count = await source.stop();
+    for (let partition = 0; partition < 6; partition++) {
+      await until('the end', async () => (await committed(topics, partition)) === BigInt(count));
+    }
+    await first.stop();
+    assert.deepEqual([...first.failures, ...second.failures], []);
+    assert.equal(first.sessions, 9);
+  });
+
+  test('with plain commits, goes on for a member that died, within its session', async () => {
+    const topics = await setup(4);
+    const source = new NumberSource(kafka, topics.input, 4).start();
+    const survivor = await new CopyingWorker(topics, { delivery: 'at_least_once' }).start();
+    const victim = spawnCopyingWorker({ ...topics, delivery: 'at_least_once' });
+    await until('two members', () => survivor.reader.partitions.length === 2);
+    const kept = new Set(survivor.reader.partitions.map(({ partition }) => partition));
+    await sleep(1500);
+    await victim.kill();
+    await poll(
+      () => survivor.reader.partitions.length === 4,
+      { timeoutMs: FAST_GROUP.sessionTimeout + 4000 },
+      () => new Error('the partitions of the dead member were not taken over within its session'),
+    );
+    const count = await source.stop();
+    for (let partition = 0; partition < 4; partition++) {
+      await until('the end', async () => (await committed(topics, partition)) === BigInt(count));
+    }
+    assert.deepEqual(await survivor.stop(), []);
+    const expected = Array.from({ length: count }, (_, index) => String(index));
+    const output = await kafka.readAll(topics.output, 4);
+    for (const [partition, values] of output.entries()) {
+      if (kept.has(partition)) assert.deepEqual(values, expected);
+      assert.deepEqual([...new Set(values)], expected);
+    }
+  });
+
+  test('after a clean stop repeats nothing, also with plain commits', async () => {
+    const topics = await setup(2);
+    const source = new NumberSource(kafka, topics.input, 2).start();
+    for (let run = 0; run < 3; run++) {
+      const worker = await new CopyingWorker(topics, { delivery: 'at_least_once' }).start();
+      await until('some steps', () => worker.steps > 6);
+      assert.deepEqual(await worker.stop(), []);
+    }
+    const count = await source.stop();
+    const last = await new CopyingWorker(topics, { delivery: 'at_least_once' }).start();
+    for (const partition of [0, 1]) {
+      await until('the end', async () => (await committed(topics, partition)) === BigInt(count));
+    }
+    await last.stop();
+    const expected = Array.from({ length: count }, (_, index) => String(index));
+    assert.deepEqual(await kafka.readAll(topics.output, 2), [expected, expected]);
+  });
+
+  test('leaves no timer and no connection behind when it stops', async () => {
+    const topics = await setup(1);
+    const worker = spawnCopyingWorker(topics);
+    await worker.waitForLog(/started/);
+    await kafka.produce(topics.input, 0, ['1']);
+    await until('a commit', async () => (await committed(topics, 0)) === 1n);
+    const exit = await worker.stop();
+    assert.deepEqual(exit, { code: 0, signal: null }, worker.log());
+  });
+});

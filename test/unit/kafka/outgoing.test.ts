@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import * as fc from 'fast-check';
+import { startOffset } from '../../../src/kafka/admin.ts';
+import { KafkaSetupError } from '../../../src/kafka/errors.ts';
+import { assertAcknowledged, type OutgoingRecord, topicMessages } from '../../../src/kafka/outgoing.ts';
+import { PartitionQueue } from '../../../src/kafka/partition-queue.ts';
+import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
+import { RetryableError } from '../../../src/model/errors.ts';
+
+function record(topic: string, partition: number, bytes = 3): OutgoingRecord {
+  return { topic, partition, key: null, value: Buffer.alloc(bytes), headers: {}, timestamp: 5 };
+}
+
+const tooLarge = () => Object.assign(new Error('too large'), { type: 'MESSAGE_TOO_LARGE' });
+
+describe('outgoing records', () => {
+  test('are grouped by topic in their order, each with its partition and time', () => {
+    const [a, b, c] = [record('x', 1), record('y', 0), record('x', 0)];
+    const messages = topicMessages([a, b, c]);
+    assert.deepEqual(
+      messages.map(({ topic, messages: list }) => [
+        topic,
+        list.map(({ partition, timestamp }) => [partition, timestamp]),
+      ]),
+      [
+        [
+          'x',
+          [
+            [1, '5'],
+            [0, '5'],
+          ],
+        ],
+        ['y', [[0, '5']]],
+      ],
+    );
+  });
+
+  test('that the brokers have not acknowledged are an error that names the partition', () => {
+    const records = [record('x', 1), record('y', 7), record('y', 7)];
+    const now = Date.now();
+    assertAcknowledged(
+      records,
+      [
+        { topicName: 'x', partition: 1 },
+        { topicName: 'y', partition: 7 },
+      ],
+      now,
+    );
+    const missing = () => assertAcknowledged(records, [{ topicName: 'x', partition: 1 }], now);
+    assert.throws(
+      missing,
+      (error: Error) => error instanceof KafkaSetupError && /partition y\/7\. Run/.test(error.message),
+    );
+  });
+
+  test('are tried again when the metadata may only be old', () => {
+    const hourAgo = Date.now() - 3_600_000;
+    assert.throws(() => assertAcknowledged([record('x', 1)], [], hourAgo), RetryableError);
+  });
+});
+
+describe('BatchLimit', () => {
+  const records = fc.array(
+    fc.record({ topic: fc.constantFrom('x', 'y'), partition: fc.nat(2), bytes: fc.nat(400_000) }),
+    { maxLength: 30 },
+  );
+
+  test('loses and repeats nothing, keeps the order of each partition, and bounds each batch', () => {
+    fc.assert(
+      fc.property(records, (made) => {
+        const all = made.map(({ topic, partition, bytes }) => record(topic, partition, bytes));
+        const rounds = new BatchLimit().rounds(all);
+        const of = (list: OutgoingRecord[], id: string) =>
+          list.filter(({ topic, partition }) => topic + partition === id);
+        for (const id of new Set(all.map(({ topic, partition }) => topic + partition))) {
+          const batches = rounds.map((round) => of(round, id)).filter((batch) => batch.length > 0);
+          assert.deepEqual(batches.flat(), of(all, id));
+          for (const batch of batches) {
+            const bytes = batch.reduce((sum, { value }) => sum + value!.length, 0);
+            assert.ok(batch.length === 1 || bytes <= 512 * 1024);
+          }
+        }
+        assert.equal(rounds.flat().length, all.length);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('shrinks when a batch is refused, down to single records, and then names the one that is too large', () => {
+    const limit = new BatchLimit();
+    const all = [record('x', 0, 9000), record('x', 0, 9000), record('x', 1, 10)];
+    let [round] = limit.rounds(all);
+    assert.equal(round!.length, 3);
+    limit.shrink(tooLarge(), round!);
+    [round] = limit.rounds(all);
+    assert.deepEqual(round, [all[0], all[2]]);
+    assert.throws(
+      () => limit.shrink(tooLarge(), round!),
+      (error: Error) => {
+        return (
+          error instanceof KafkaSetupError &&
+          error.message.includes('a record of 9070 bytes for topic x, partition 0')
+        );
+      },
+    );
+  });
+
+  test('passes on every other error', () => {
+    const other = new Error('connection closed');
+    assert.throws(() => new BatchLimit().shrink(other, [record('x', 0)]), other);
+  });
+});
+
+describe('startOffset', () => {
+  const bounds = { low: 10n, high: 20n };
+
+  test('is the committed offset, or the oldest record when there is none', () => {
+    assert.deepEqual(startOffset(15n, bounds), { offset: 15n, gap: undefined });
+    assert.deepEqual(startOffset(10n, bounds), { offset: 10n, gap: undefined });
+    assert.deepEqual(startOffset(20n, bounds), { offset: 20n, gap: undefined });
+    assert.deepEqual(startOffset(undefined, bounds), { offset: 10n, gap: undefined });
+  });
+
+  test('reports what retention took, and a topic that was made anew', () => {
+    assert.deepEqual(startOffset(4n, bounds), { offset: 10n, gap: { from: 4n, to: 10n } });
+    assert.deepEqual(startOffset(21n, bounds), { offset: 10n, gap: { from: 20n, to: 21n } });
+  });
+});
+
+describe('PartitionQueue', () => {
+  const queued = (offset: number, bytes: number) => ({
+    topic: 't',
+    partition: 0,
+    offset: BigInt(offset),
+    timestamp: 0,
+    key: null,
+    value: Buffer.alloc(bytes),
+    headers: {},
+  });
+
+  test('hands out what was put in, in order, within the limits but at least one, and counts to zero', () => {
+    const limits = fc.record({ maxRecords: fc.integer({ min: 1, max: 5 }), maxBytes: fc.nat(3000) });
+    fc.assert(
+      fc.property(fc.array(fc.nat(1000)), fc.array(limits, { minLength: 1 }), (sizes, steps) => {
+        const queue = new PartitionQueue();
+        sizes.forEach((bytes, offset) => void queue.push(queued(offset, bytes)));
+        const seen: number[] = [];
+        for (let step = 0; queue.length > 0; step++) {
+          const { maxRecords, maxBytes } = steps[step % steps.length]!;
+          assert.equal(queue.firstOffset, BigInt(seen.length));
+          const before = queue.bytes;
+          const taken = queue.take(maxRecords, maxBytes);
+          assert.ok(taken.length >= 1 && taken.length <= maxRecords);
+          assert.ok(taken.length === 1 || before - queue.bytes <= maxBytes);
+          seen.push(...taken.map(({ offset }) => Number(offset)));
+        }
+        assert.deepEqual(seen, [...sizes.keys()]);
+        assert.equal(queue.bytes, 0);
+        assert.equal(queue.firstOffset, undefined);
+      }),
+    );
+  });
+
+  test('is empty after it was cleared', () => {
+    const queue = new PartitionQueue();
+    queue.push(queued(0, 10));
+    queue.clear();
+    assert.deepEqual([queue.length, queue.bytes, queue.take(1, 1)], [0, 0, []]);
+  });
+});

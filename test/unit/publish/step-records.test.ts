@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatSource, taskRecord } from '../../../src/publish/step-records.ts';
+import type { TaskRecord } from '../../../src/task-output.ts';
+
+test('a task record names its format, its content and its source, and carries the tenant headers', () => {
+  const source = formatSource({ topic: 'metrics.raw', partition: 3, first: 10n, last: 19n });
+  assert.equal(source, 'metrics.raw/3/10-19');
+  const record = {
+    topic: 'metrics.tasks.http',
+    partition: 5,
+    value: Buffer.from('body'),
+    timestamp: 1234,
+    series: 7,
+    samples: 9,
+    tenant: { headers: { 'X-Scope-OrgID': 'shop' } },
+  } as unknown as TaskRecord;
+  assert.deepEqual(taskRecord(record, source), {
+    topic: 'metrics.tasks.http',
+    partition: 5,
+    key: null,
+    value: Buffer.from('body'),
+    timestamp: 1234,
+    headers: {
+      'content-type': 'application/x-protobuf',
+      'content-encoding': 'snappy',
+      'penstock-version': '1',
+      'penstock-source': 'metrics.raw/3/10-19',
+      'penstock-series': '7',
+      'penstock-samples': '9',
+      'X-Scope-OrgID': 'shop',
+    },
+  });
+});
