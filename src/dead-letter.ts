@@ -1,3 +1,6 @@
+import type { Reject } from './decode/decoder.ts';
+import { PATH_HEADER, QUERY_HEADER } from './decode/record-arguments.ts';
+import { headerText, TIMESTAMP_HEADER } from './decode/record-headers.ts';
 import type { PoisonError, Stage } from './model/errors.ts';
 import { compress } from './wire/snappy.ts';
 import { WriteRequestBuilder } from './wire/write-request-builder.ts';
@@ -28,6 +31,9 @@ export interface DeadLetter {
   readonly series: number;
 }
 
+/** What a redriven record says of its past: a part of it that fails again is as old, and was redriven as often. */
+const HISTORY = ['penstock-redriven', 'penstock-first-seen'];
+
 /** Headers of a value that is a remote write 1.0 request. */
 const WRITE_REQUEST_HEADERS = {
   'content-type': 'application/x-protobuf',
@@ -43,6 +49,24 @@ export function deadRecord(source: SourceRecord, error: PoisonError): DeadLetter
   for (const [name, value] of Object.entries(source.headers)) if (value !== undefined) headers[name] = value;
   const { stage, reason, message } = error;
   return { source, stage, reason, message, value: source.value, headers, series: 0 };
+}
+
+/** A part of a record that its decoder set aside, with all that it takes to decode it alone. */
+export function deadPart(source: SourceRecord, reject: Reject, tenant: DeadLetter['headers']): DeadLetter {
+  const { reason, message, value, contentType } = reject;
+  const headers = {
+    ...kept(source, [...HISTORY, TIMESTAMP_HEADER, QUERY_HEADER, PATH_HEADER]),
+    ...tenant,
+    'content-type': contentType,
+  };
+  return { source, stage: 'decode', reason, message, value, headers, series: 0 };
+}
+
+/** Of the headers named, in lower case, those that the record has. */
+function kept({ headers }: SourceRecord, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.map((name) => [name, headerText(headers, name)]).filter(([, text]) => text !== ''),
+  );
 }
 
 /**
@@ -90,5 +114,6 @@ function letter(
 ): DeadLetter {
   const series = request.series;
   const value = compress(request.finish());
-  return { source, stage, reason, message, value, headers: { ...tenant, ...WRITE_REQUEST_HEADERS }, series };
+  const headers = { ...kept(source, HISTORY), ...tenant, ...WRITE_REQUEST_HEADERS };
+  return { source, stage, reason, message, value, headers, series };
 }

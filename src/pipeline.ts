@@ -1,8 +1,10 @@
-import { type DeadLetter, DeadSeries, deadRecord, type SourceRecord } from './dead-letter.ts';
+import { type DeadLetter, DeadSeries, deadPart, deadRecord, type SourceRecord } from './dead-letter.ts';
 import { DEFAULT_LIMITS, type IngestLimits } from './decode/decoder.ts';
+import { recordTime } from './decode/record-headers.ts';
 import { DecoderRegistry } from './decode/registry.ts';
 import { PoisonError } from './model/errors.ts';
 import { type AppendPart, appendInParts } from './oversized-series.ts';
+import { ANY_TIME, splitByTime, type TimeWindow, timeWindow } from './sample-age.ts';
 import { SeriesCache, type SeriesCacheStats } from './series-cache.ts';
 import { DROPPED, ENTRY, EntryBuilder, padded, ROUTE } from './series-entry.ts';
 import { type PipelineRoute, SeriesRouter } from './series-router.ts';
@@ -32,7 +34,10 @@ export interface PipelineOptions {
   readonly limits?: IngestLimits;
   /** Names of the headers that tell tenants apart. */
   readonly tenantHeaders?: readonly string[];
-  readonly decoders?: DecoderRegistry;
+  /** The decoders of a topic's records. Default: all of them, `auto`, for every topic. */
+  readonly decoders?: (topic: string) => DecoderRegistry;
+  /** The time that samples' ages count from, in ms since the epoch. */
+  readonly now?: () => number;
   /** Size of the cache's slabs, and start of its hash: a test's concern. */
   readonly slabBytes?: number;
   readonly hashSeed?: number;
@@ -66,21 +71,22 @@ interface Generation {
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #pool = new BufferPool(POOL_BYTES);
-  readonly #decoders: DecoderRegistry;
+  readonly #decoders: (topic: string) => DecoderRegistry;
   #generation: Generation;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    this.#decoders = options.decoders ?? new DecoderRegistry();
+    const registry = options.decoders === undefined ? new DecoderRegistry() : undefined;
+    this.#decoders = options.decoders ?? (() => registry!);
     this.#generation = this.#compile(options.routes);
   }
 
-  /** A step: an accumulation of records of one input partition. It may be flushed and used again any number of times. */
-  begin(): Step {
-    const { limits = DEFAULT_LIMITS, tenantHeaders = [], maxRecordBytes } = this.#options;
+  /** A step: an accumulation of records of one partition of `topic`. It may be flushed and used again any number of times. */
+  begin(topic = ''): Step {
+    const { limits = DEFAULT_LIMITS, tenantHeaders = [], maxRecordBytes, now = Date.now } = this.#options;
     const outputs = (routes: readonly PipelineRoute[]) =>
       new TaskOutputs(routes, tenantHeaders, (topic) => outputCapacity(maxRecordBytes(topic)), this.#pool);
-    return new Step(() => this.#generation, outputs, this.#decoders, limits);
+    return new Step(() => this.#generation, outputs, this.#decoders(topic), limits, now);
   }
 
   /** A reload. What a step holds already keeps the routes it was made with; its next flush takes up the new ones. */
@@ -113,6 +119,7 @@ export class Step {
   readonly #makeOutputs: (routes: readonly PipelineRoute[]) => TaskOutputs;
   readonly #decoders: DecoderRegistry;
   readonly #limits: IngestLimits;
+  readonly #now: (() => number) | undefined;
   readonly #tail = new SeriesTail();
   readonly #deadSeries = new DeadSeries();
 
@@ -124,6 +131,8 @@ export class Step {
   /** Slot of the series before this one. */
   #previous = -1;
   #timestamp = 0;
+  /** Samples outside of it are set aside. */
+  #window: TimeWindow = ANY_TIME;
   #record: SourceRecord | undefined;
 
   constructor(
@@ -131,11 +140,13 @@ export class Step {
     makeOutputs: (routes: readonly PipelineRoute[]) => TaskOutputs,
     decoders: DecoderRegistry,
     limits: IngestLimits,
+    now: () => number,
   ) {
     this.#current = current;
     this.#makeOutputs = makeOutputs;
     this.#decoders = decoders;
     this.#limits = limits;
+    this.#now = timeWindow(limits, 0) === ANY_TIME ? undefined : now;
     this.#generation = current();
     this.#cache = this.#generation.cache;
     this.#outputs = makeOutputs(this.#generation.routes);
@@ -155,6 +166,7 @@ export class Step {
     const counts = this.#counts;
     this.#record = record;
     this.#timestamp = record.timestamp;
+    if (this.#now !== undefined) this.#window = timeWindow(this.#limits, this.#now());
     this.#outputs.tenant(record.headers);
     counts.records++;
     counts.bytes += record.value?.length ?? 0;
@@ -185,13 +197,17 @@ export class Step {
 
   /** The record as a WriteRequest whose outer framing is sound. */
   #decode(record: SourceRecord): Buffer {
-    const { value, headers, timestamp } = record;
+    const { value, headers } = record;
     if (value === null)
       throw new PoisonError('decode', 'null_value', 'the record has no value (a tombstone)');
     if (value.length === 0)
       throw new PoisonError('decode', 'empty_record', 'the value of the record is empty');
     const limits = this.#limits;
-    const { body, rejects } = this.#decoders.decode(value, { headers, timestamp, limits });
+    const { body, rejects } = this.#decoders.decode(value, {
+      headers,
+      timestamp: recordTime(record),
+      limits,
+    });
     const framing = readFraming(body);
     const most = limits.series_per_record;
     if (most > 0 && framing.series > most) {
@@ -205,10 +221,7 @@ export class Step {
     counts.decodedBytes += body.length;
     counts.metadata += framing.metadata;
     counts.unknownFields += framing.unknown;
-    for (const { reason, message, value, contentType } of rejects) {
-      const dead = { source: record, stage: 'decode', reason, message, value, series: 0 } as const;
-      this.#dead.push({ ...dead, headers: { ...this.#outputs.tenantHeaders, 'content-type': contentType } });
-    }
+    for (const reject of rejects) this.#dead.push(deadPart(record, reject, this.#outputs.tenantHeaders));
     return body;
   }
 
@@ -259,6 +272,10 @@ export class Step {
       this.#series(moved.bytes, viewOf(moved.bytes), 0, moved.bytes.length);
       return;
     }
+    if (tail.oldestMs < this.#window.oldest || tail.newestMs > this.#window.newest) {
+      this.#splitByTime(body, start, labelsEnd, end);
+      return;
+    }
     if (!predicted && !cache.find(this.#previous, view, start, labelsEnd)) {
       const { router, entry } = this.#generation;
       router.route(body, view, start, labelsEnd, entry);
@@ -266,6 +283,13 @@ export class Step {
     }
     this.#previous = cache.slot;
     this.#send(body, view, start, labelsEnd, end);
+  }
+
+  /** Goes on with the samples within the time limits, then sets the others aside. */
+  #splitByTime(body: Buffer, start: number, labelsEnd: number, end: number): void {
+    const { taken, refused } = splitByTime(body, start, labelsEnd, end, this.#window);
+    if (taken !== undefined) this.#series(taken, viewOf(taken), 0, taken.length);
+    for (const { error, series } of refused) this.#setAside(error, series);
   }
 
   /** Appends the series to the outputs that the cache's current entry names, and counts it. */

@@ -27,7 +27,7 @@ export interface TaskRecord {
 
 /** No output is larger than this before compression, however large records may be. */
 const MOST_BYTES = 8 * 1024 * 1024;
-const FIRST_BYTES = 32 * 1024;
+const FIRST_BYTES = 8 * 1024;
 
 /** Bytes before compression that an output may reach, so that the record is sure to fit in `maxRecordBytes`. */
 export function outputCapacity(maxRecordBytes: number): number {

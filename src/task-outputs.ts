@@ -1,4 +1,4 @@
-import { headerText } from './decode/registry.ts';
+import { headerText } from './decode/record-headers.ts';
 import type { PipelineRoute } from './series-router.ts';
 import { type BufferPool, TaskOutput, type TaskRecord, type Tenant } from './task-output.ts';
 

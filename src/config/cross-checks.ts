@@ -1,4 +1,4 @@
-import type { IngestOptions } from '../ingest/options.ts';
+import { type IngestOptions, ingestTopics } from '../ingest/options.ts';
 import { shown } from '../option-types.ts';
 import type { NodeOptions, RouteOptions } from '../route-options.ts';
 import { expectedName } from './nearest.ts';
@@ -20,16 +20,23 @@ export function crossCheck(sections: Sections, refuse: Refuse): void {
   const { ingest, routes, nodes, drainNode } = sections;
   refuseRepeats(routes, 'routes', refuse);
   refuseRepeats(nodes, 'nodes', refuse);
-  if (ingest !== undefined && ingest.topic === ingest.dead_topic) {
+  const read = ingest === undefined ? [] : ingestTopics(ingest).map(({ topic }) => topic);
+  if (ingest !== undefined && read.includes(ingest.dead_topic)) {
     refuse(
       ['ingest', 'dead_topic'],
-      `${shown(ingest.topic)} is the ingest topic too; expected a topic of its own`,
+      `${shown(ingest.dead_topic)} is the ingest topic too; expected a topic of its own`,
     );
+  }
+  for (const [at, topic] of read.entries()) {
+    const first = read.indexOf(topic);
+    if (first === at) continue;
+    const message = `${shown(topic)} is the topic of ingest.topics[${first}] too; expected another topic`;
+    refuse(['ingest', 'topics', at, 'topic'], message);
   }
   for (const [at, route] of routes.entries()) {
     if (route === undefined) continue;
     const path = ['routes', at, 'topic'];
-    if (route.topic === ingest?.topic) {
+    if (read.includes(route.topic)) {
       refuse(
         path,
         `${shown(route.topic)} is the ingest topic, which the route reads from; expected another topic`,

@@ -158,7 +158,10 @@ function refuseUnreadable(
     try {
       readFile(value);
     } catch (error) {
-      refuse([...section, ...path], `the file cannot be read: ${errorMessage(error)}; expected a readable file`);
+      refuse(
+        [...section, ...path],
+        `the file cannot be read: ${errorMessage(error)}; expected a readable file`,
+      );
     }
   }
 }

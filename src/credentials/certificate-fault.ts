@@ -50,3 +50,11 @@ function faultOf(code: string): string | undefined {
   }
   return undefined;
 }
+
+/** OpenSSL's own text of an alert: a number, its source file, and the name of the alert in between. */
+const OPENSSL_ALERT = /[0-9A-F]+:error:[0-9A-F]+:.*?\balert ([a-z ]+):.*/s;
+
+/** An error's message on one line, without OpenSSL's file names. */
+export function plainTlsMessage(message: string): string {
+  return message.replace(OPENSSL_ALERT, 'TLS alert $1').trim();
+}

@@ -1,11 +1,21 @@
 import { readFileSync } from 'node:fs';
-import { type ConnectionOptions, createSecureContext } from 'node:tls';
+import { createSecureContext } from 'node:tls';
 import { ConfigError, errorMessage } from '../model/errors.ts';
 import type { TlsSettings } from '../tls-options.ts';
 
 const FILES = { ca_file: 'ca', cert_file: 'cert', key_file: 'key' } as const;
 
-type Pem = { -readonly [K in (typeof FILES)[keyof typeof FILES]]?: string };
+interface Pem {
+  ca?: string;
+  cert?: string;
+  key?: string;
+}
+
+/** Options of `tls.connect`. */
+export interface TlsConnection extends Pem {
+  servername?: string;
+  rejectUnauthorized: boolean;
+}
 
 /**
  * TLS settings whose PEM files may be renewed while the process runs: a new connection takes what is in them then.
@@ -26,7 +36,7 @@ export class TlsFiles {
   }
 
   /** Options for `tls.connect`. While the files are half replaced, those of before. */
-  current(): ConnectionOptions {
+  current(): TlsConnection {
     try {
       this.#pem = this.#read();
     } catch (error) {

@@ -31,12 +31,22 @@ export interface OpentsdbHttpOptions {
   readonly trim_timestamp_ms: number;
 }
 
+/** How OTLP names become metric and label names, as vmagent's `-opentelemetry…` flags. */
+export interface OtlpOptions {
+  /** Metric and label names in Prometheus' way, units in the names: `-opentelemetry.usePrometheusNaming`. */
+  readonly use_prometheus_naming: boolean;
+  /** Only metric names: `-opentelemetry.convertMetricNamesToPrometheus`. */
+  readonly convert_metric_names_to_prometheus: boolean;
+}
+
 /** Per encoding, what its decoder is told; what is left out has vmagent's default. */
 export interface DecodeOptions {
   readonly influx?: Partial<InfluxOptions>;
   readonly graphite?: Partial<GraphiteOptions>;
   readonly opentsdb?: Partial<OpentsdbOptions>;
   readonly opentsdb_http?: Partial<OpentsdbHttpOptions>;
+  /** For both encodings of OTLP. */
+  readonly otlp?: Partial<OtlpOptions>;
 }
 
 export const DEFAULT_INFLUX: InfluxOptions = {
@@ -50,3 +60,7 @@ export const DEFAULT_INFLUX: InfluxOptions = {
 export const DEFAULT_GRAPHITE: GraphiteOptions = { sanitize_metric_name: false, trim_timestamp_ms: 1000 };
 export const DEFAULT_OPENTSDB: OpentsdbOptions = { trim_timestamp_ms: 1000 };
 export const DEFAULT_OPENTSDB_HTTP: OpentsdbHttpOptions = { trim_timestamp_ms: 1 };
+export const DEFAULT_OTLP: OtlpOptions = {
+  use_prometheus_naming: false,
+  convert_metric_names_to_prometheus: false,
+};

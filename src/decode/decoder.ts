@@ -5,6 +5,9 @@ export interface IngestLimits extends LabelLimits {
   /** Largest record after decompression. */
   readonly record_bytes: number;
   readonly series_per_record: number;
+  /** How far a sample may be from the time at which it is read, in ms; absent is no limit. */
+  readonly max_age?: number;
+  readonly max_future?: number;
 }
 
 /** What `ingest.limits` says when nothing is configured. */
@@ -42,6 +45,8 @@ export interface Decoded {
   /** A remote write 1.0 WriteRequest, not compressed. Only its owner writes to it. */
   readonly body: Buffer;
   readonly rejects: readonly Reject[];
+  /** What the record had and a remote write 1.0 series has no place for, counted by kind: `metadata`, … */
+  readonly uncarried?: Readonly<Record<string, number>>;
 }
 
 /** One encoding on the way in. */

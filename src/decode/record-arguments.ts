@@ -87,7 +87,9 @@ function pathLabels(path: string): [string, Buffer][] {
     const name = parts[i]!;
     const value = parts[i + 1];
     if (value === undefined) {
-      throw malformed(`${PATH_HEADER} ${JSON.stringify(path)} has no value for label ${JSON.stringify(name)}`);
+      throw malformed(
+        `${PATH_HEADER} ${JSON.stringify(path)} has no value for label ${JSON.stringify(name)}`,
+      );
     }
     if (value === '') continue;
     if (name.endsWith('@base64')) {

@@ -1,29 +1,86 @@
 import { ConfigError, PoisonError } from '../model/errors.ts';
 import { decompress } from './content-encoding.ts';
+import type { DecodeOptions } from './decode-options.ts';
 import type { DecodeContext, Decoded, Decoder, RecordHeaders } from './decoder.ts';
+import { detectContentEncoding, detectEncoding } from './detect.ts';
+import { detectProtobuf } from './detect-protobuf.ts';
+import { GraphiteDecoder } from './graphite.ts';
+import { InfluxDecoder } from './influx.ts';
+import { jsonDecoder } from './json.ts';
+import { OpentsdbDecoder } from './opentsdb.ts';
+import { OpentsdbHttpDecoder } from './opentsdb-http.ts';
+import { otlpDecoder } from './otlp.ts';
+import { otlpJsonDecoder } from './otlp-json.ts';
+import { PrometheusTextDecoder } from './prometheus-text.ts';
+import { headerText } from './record-headers.ts';
 import { remoteWriteV1 } from './remote-write-v1.ts';
+import { remoteWriteV2 } from './remote-write-v2.ts';
+import {
+  VICTORIAMETRICS_VERSION_HEADER,
+  victoriametricsRemoteWrite,
+} from './victoriametrics-remote-write.ts';
+import { VmImportDecoder } from './vmimport.ts';
 
-/** The decoders that exist, in the order in which they are asked. */
-export const DECODERS: readonly Decoder[] = [remoteWriteV1];
+/** The decoders that exist, told what the configuration says of their encodings. */
+export function createDecoders(options: DecodeOptions = {}): readonly Decoder[] {
+  return [
+    remoteWriteV1,
+    remoteWriteV2,
+    victoriametricsRemoteWrite,
+    otlpDecoder(options.otlp),
+    otlpJsonDecoder(options.otlp),
+    jsonDecoder(),
+    new PrometheusTextDecoder(),
+    new VmImportDecoder(),
+    new InfluxDecoder(options.influx),
+    new GraphiteDecoder(options.graphite),
+    new OpentsdbDecoder(options.opentsdb),
+    new OpentsdbHttpDecoder(options.opentsdb_http),
+  ];
+}
+
+/** All decoders, with the defaults of their options. */
+export const DECODERS: readonly Decoder[] = createDecoders();
 
 /**
- * Finds the decoder of a record by its headers and runs it.
+ * Media types that several encodings use, beside the one that claims it. Bytes tell them apart where nothing else
+ * does. `text/plain` with a `version` is Prometheus' alone, `application/x-protobuf` with a `proto` is what that says.
+ */
+const SHARED_TYPES: Readonly<Record<string, readonly string[]>> = {
+  'application/x-protobuf': ['remote_write_v1', 'remote_write_v2', 'otlp'],
+  'application/json': ['json', 'otlp_json', 'opentsdb_http', 'vmimport'],
+  'application/x-ndjson': ['json', 'vmimport'],
+  'text/plain': ['prometheus_text', 'influx', 'graphite', 'opentsdb'],
+};
+
+/**
+ * Finds the decoder of a record and runs it. In this order:
  *
- * `content-type` names the encoding and `content-encoding` the compression; where a header is missing, the configured
- * default and the encoding's own default hold.
+ * 1. `content-type`, where it names one encoding alone.
+ * 2. Without it, the header of VictoriaMetrics' remote write protocol.
+ * 3. The configured encoding, for records without `content-type`, and for a type that it shares with others.
+ * 4. With `auto`, or a shared type, the bytes: see `detectEncoding`. Where they say nothing: the encoding that claims
+ *    the type, which without a type is remote write 1.0.
+ *
+ * `content-encoding` names the compression. Without it the encoding's own default holds, and in the 4th case what the
+ * bytes say: see `detectContentEncoding`.
  */
 export class DecoderRegistry {
   readonly #byContentType = new Map<string, Decoder>();
+  readonly #byName = new Map<string, Decoder>();
   readonly #default: Decoder;
+  readonly #isAuto: boolean;
   /** Header values already resolved. Producers use a few, so it stays small; it is emptied where one does not. */
   readonly #resolved = new Map<string, Decoder>();
 
   /**
-   * @param defaultEncoding name of the decoder for records without content-type; `auto` is remote write 1.0
+   * @param defaultEncoding name of the decoder for records without content-type; `auto` looks at the bytes
    * @throws ConfigError if there is none of that name, or two decoders claim one content type
    */
   constructor(defaultEncoding = 'auto', decoders: readonly Decoder[] = DECODERS) {
+    this.#isAuto = defaultEncoding === 'auto';
     for (const decoder of decoders) {
+      this.#byName.set(decoder.name, decoder);
       for (const type of decoder.contentTypes) {
         for (const proto of decoder.protos ?? ['']) {
           const key = contentTypeKey(type, proto);
@@ -65,24 +122,52 @@ export class DecoderRegistry {
 
   /** Throws PoisonError, stage `decode`, where nothing of the record can be used. */
   decode(value: Buffer, context: DecodeContext): Decoded {
-    const decoder = this.decoderFor(context.headers);
+    const { headers, limits } = context;
+    const contentType = headerText(headers, 'content-type');
+    const contentEncoding = headerText(headers, 'content-encoding').toLowerCase();
+    const named = this.#named(contentType, headers);
+    if (named) {
+      const encoding = contentEncoding || named.defaultContentEncoding;
+      return named.decode(decompress(encoding, value, limits.record_bytes), context);
+    }
+    const detected = contentEncoding || detectContentEncoding(value);
+    const body = decompress(detected, value, limits.record_bytes);
+    // What looked like snappy did so as a protobuf message; a body as short as its first tag might pass as text.
+    const found =
+      contentEncoding === '' && detected === 'snappy' ? detectProtobuf(body) : detectEncoding(body);
+    const decoder = this.#sharing(found, contentType);
+    if (decoder) return decoder.decode(body, context);
+    const claimant = this.decoderFor(headers);
     const encoding =
-      headerText(context.headers, 'content-encoding').toLowerCase() || decoder.defaultContentEncoding;
-    return decoder.decode(decompress(encoding, value, context.limits.record_bytes), context);
+      contentEncoding || (detected === 'identity' ? claimant.defaultContentEncoding : detected);
+    return claimant.decode(decompress(encoding, value, limits.record_bytes), context);
+  }
+
+  /** The decoder, where the headers and the configuration tell. */
+  #named(contentType: string, headers: RecordHeaders): Decoder | undefined {
+    if (contentType === '') {
+      const victoriametrics = this.#byName.get(victoriametricsRemoteWrite.name);
+      if (victoriametrics && headerText(headers, VICTORIAMETRICS_VERSION_HEADER) !== '')
+        return victoriametrics;
+      return this.#isAuto ? undefined : this.#default;
+    }
+    const sharers = sharersOf(contentType);
+    if (!sharers) return this.decoderFor(headers);
+    return !this.#isAuto && sharers.includes(this.#default.name) ? this.#default : undefined;
+  }
+
+  /** The decoder that the bytes ask for, if it is among those that use the content type. */
+  #sharing(name: string | undefined, contentType: string): Decoder | undefined {
+    if (name === undefined) return undefined;
+    if (contentType !== '' && !sharersOf(contentType)?.includes(name)) return undefined;
+    return this.#byName.get(name);
   }
 }
 
-/** A header as text, '' where it is missing. Kafka keeps the case of names, HTTP's names have none: both are found. */
-export function headerText(headers: RecordHeaders, lowerCaseName: string): string {
-  const value = headers[lowerCaseName] ?? otherCase(headers, lowerCaseName);
-  return value === undefined ? '' : value.toString().trim();
-}
-
-function otherCase(headers: RecordHeaders, lowerCaseName: string): Buffer | string | undefined {
-  for (const name in headers) {
-    if (name.length === lowerCaseName.length && name.toLowerCase() === lowerCaseName) return headers[name];
-  }
-  return undefined;
+function sharersOf(contentType: string): readonly string[] | undefined {
+  if (/;\s*version\s*=/i.test(contentType)) return undefined;
+  const key = parseContentType(contentType);
+  return Object.hasOwn(SHARED_TYPES, key) ? SHARED_TYPES[key] : undefined;
 }
 
 function contentTypeKey(type: string, proto: string): string {

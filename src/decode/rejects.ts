@@ -20,8 +20,9 @@ export class Rejects {
   readonly #form: RejectForm;
   readonly #body: Buffer;
   readonly #single: Reject[] = [];
-  /** Start and end of each further part, in turn. */
+  /** Start and end of further parts, in turn; neighbours are one, with what the body has between them. */
   readonly #further: number[] = [];
+  #furtherCount = 0;
   #first = '';
 
   constructor(form: RejectForm, body: Buffer) {
@@ -31,44 +32,50 @@ export class Rejects {
 
   /** Sets `body[start, end)` aside; `where` names it, as in `line 3`. */
   add(start: number, end: number, where: string, fault: string): void {
-    if (this.#single.length >= SINGLE_REJECTS) {
-      if (this.#further.length === 0) this.#first = `${where}: ${fault}`;
-      this.#further.push(start, end);
+    if (this.#single.length < SINGLE_REJECTS) {
+      const value = this.#body.subarray(start, end);
+      this.#single.push(this.#reject(value, `${where}: ${fault}: ${quote(value)}`));
       return;
     }
-    const value = this.#body.subarray(start, end);
-    this.#single.push(this.#reject(value, `${where}: ${fault}: ${quote(value)}`));
+    if (this.#furtherCount++ === 0) this.#first = `${where}: ${fault}`;
+    const last = this.#further.length - 1;
+    if (last > 0 && this.#isGlue(this.#further[last]!, start)) this.#further[last] = end;
+    else this.#further.push(start, end);
   }
 
   finish(): readonly Reject[] {
-    const further = this.#further;
-    if (further.length === 0) return this.#single;
+    if (this.#furtherCount === 0) return this.#single;
+    const message = `${this.#furtherCount} more that cannot be used, the first at ${this.#first}`;
+    return [...this.#single, this.#reject(this.#gathered(), message)];
+  }
+
+  #gathered(): Buffer {
     const { open, between, close } = this.#form.glue;
-    const parts: Buffer[] = [];
-    // Never more pieces than bytes: neighbours that the body itself has glued are taken in one.
+    const further = this.#further;
+    let size = open.length + close.length + between.length * (further.length / 2 - 1);
+    for (let i = 0; i < further.length; i += 2) size += further[i + 1]! - further[i]!;
+    const value = Buffer.allocUnsafeSlow(size);
+    let at = value.write(open);
     for (let i = 0; i < further.length; i += 2) {
-      const start = further[i]!;
-      let end = further[i + 1]!;
-      while (i + 2 < further.length && this.#isGlue(end, further[i + 2]!)) {
-        i += 2;
-        end = further[i + 1]!;
-      }
-      if (parts.length > 0) parts.push(Buffer.from(between));
-      parts.push(this.#body.subarray(start, end));
+      if (i > 0) at += value.write(between, at);
+      at += this.#body.copy(value, at, further[i]!, further[i + 1]!);
     }
-    const value = Buffer.concat([Buffer.from(open), ...chunked(parts), Buffer.from(close)]);
-    const count = further.length / 2;
-    return [
-      ...this.#single,
-      this.#reject(value, `${count} more that cannot be used, the first at ${this.#first}`),
-    ];
+    value.write(close, at);
+    return value;
   }
 
   #isGlue(start: number, end: number): boolean {
-    return this.#body.latin1Slice(start, Math.min(end, start + 8)) === this.#form.glue.between;
+    const { between } = this.#form.glue;
+    return end - start === between.length && this.#body.toString('latin1', start, end) === between;
   }
 
   #reject(value: Buffer, message: string): Reject {
     return { reason: this.#form.reason, message, value, contentType: this.#form.contentType };
   }
+}
+
+/** The bytes as text in quotes, shortened. */
+export function quote(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, QUOTED_BYTES)).toString();
+  return JSON.stringify(bytes.length > QUOTED_BYTES ? `${text}…` : text);
 }

@@ -1,11 +1,17 @@
 import type { PoisonError } from '../model/errors.ts';
+import { ByteSink } from '../wire/byte-sink.ts';
+import { viewOf } from '../wire/bytes.ts';
+import { ProtobufReader } from '../wire/protobuf-reader.ts';
 import { compress } from '../wire/snappy.ts';
-import { varintBytes } from '../wire/varint-bytes.ts';
 import type { ByteRanges } from './byte-ranges.ts';
 import type { Reject } from './decoder.ts';
 
 const V1 = 'application/x-protobuf;proto=prometheus.WriteRequest';
 const V2 = 'application/x-protobuf;proto=io.prometheus.write.v2.Request';
+/** Tags of Request.symbols, Request.timeseries. */
+const SYMBOL = 0x22;
+const SERIES = 0x2a;
+const LABELS_REFS = 1;
 
 /** An exemplar that cannot be resolved, and why. The series that it stood in goes on without it. */
 export interface BadExemplar {
@@ -18,7 +24,8 @@ export interface BadExemplar {
 interface Group {
   readonly message: string;
   count: number;
-  readonly parts: Uint8Array[];
+  /** TimeSeries fields of a Request. */
+  readonly series: ByteSink;
 }
 
 /**
@@ -28,69 +35,79 @@ interface Group {
  */
 export class BadSeries {
   readonly #body: Buffer;
+  readonly #view: DataView;
   readonly #symbols: ByteRanges;
   readonly #groups = new Map<string, Group>();
-  readonly #version1: Uint8Array[] = [];
+  #version1: ByteSink | undefined;
+  #version1Fields = 0;
 
   constructor(body: Buffer, symbols: ByteRanges) {
     this.#body = body;
+    this.#view = viewOf(body);
     this.#symbols = symbols;
   }
 
   /** The TimeSeries in `[start, end)` as it is. */
   addSeries(error: PoisonError, start: number, end: number): void {
-    this.#add(error.reason, error.message, this.#body.subarray(start, end));
+    this.#group(error.reason, error.message).series.field(SERIES, this.#view, start, end - start);
   }
 
   /** The labels of the TimeSeries in `[start, end)` with its bad exemplars only. */
   addExemplars(exemplars: readonly BadExemplar[], start: number, end: number): void {
-    const { parts, first } = exemplars.reduce<{ parts: Uint8Array[]; first: BadExemplar }>(
-      (found, exemplar) => {
-        found.parts.push(this.#body.subarray(exemplar.start, exemplar.end));
-        return found;
-      },
-      { parts: labelReferences(this.#body, start, end), first: exemplars[0]! },
-    );
-    this.#add('exemplar', first.message, Buffer.concat(parts));
+    const { series } = this.#group('exemplar', exemplars[0]!.message);
+    series.byte(SERIES);
+    const contentStart = series.length + 1;
+    series.byte(0);
+    const fields = new ProtobufReader(this.#body, start, end);
+    while (fields.next()) {
+      fields.skip();
+      if (fields.field === LABELS_REFS)
+        series.copy(this.#view, fields.fieldStart, fields.position - fields.fieldStart);
+    }
+    for (const exemplar of exemplars) series.copy(this.#view, exemplar.start, exemplar.end - exemplar.start);
+    series.closeMessage(contentStart, 1);
   }
 
   /** A field of a 1.0 WriteRequest, which somebody declared as 2.0. */
   addVersion1(fieldStart: number, fieldEnd: number): void {
-    this.#version1.push(this.#body.subarray(fieldStart, fieldEnd));
+    this.#version1 ??= new ByteSink();
+    this.#version1.copy(this.#view, fieldStart, fieldEnd - fieldStart);
+    this.#version1Fields++;
   }
 
   close(): Reject[] {
     const rejects: Reject[] = [];
-    if (this.#version1.length > 0) {
+    if (this.#version1) {
       rejects.push({
         reason: 'wrong_version',
-        message: `declared as remote write 2.0, but ${this.#version1.length} fields are those of a 1.0 WriteRequest: send 1.0 as application/x-protobuf`,
-        value: compress(Buffer.concat(this.#version1)),
+        message:
+          `declared as remote write 2.0, but ${this.#version1Fields} of its fields are those of a 1.0 WriteRequest: ` +
+          'send 1.0 with the content type application/x-protobuf',
+        value: compress(this.#version1.finish()),
         contentType: V1,
       });
     }
-    if (this.#groups.size === 0) return rejects;
-    const table: Uint8Array[] = [];
-    for (let i = 0; i < this.#symbols.count; i++) {
-      const symbol = this.#body.subarray(this.#symbols.start(i), this.#symbols.end(i));
-      table.push(varintBytes(0x22, symbol.length), symbol);
-    }
-    const symbols = Buffer.concat(table);
-    for (const [reason, { message, count, parts }] of this.#groups) {
+    for (const [reason, { message, count, series }] of this.#groups) {
+      const request = new ByteSink();
+      for (let i = 0; i < this.#symbols.count; i++) {
+        const start = this.#symbols.start(i);
+        request.field(SYMBOL, this.#view, start, this.#symbols.end(i) - start);
+      }
+      const bad = series.finish();
+      request.copy(viewOf(bad), 0, bad.length);
       const more = count > 1 ? ` (the first of ${count} series)` : '';
-      const value = compress(Buffer.concat([symbols, ...parts]));
-      rejects.push({ reason, message: message + more, value, contentType: V2 });
+      rejects.push({ reason, message: message + more, value: compress(request.finish()), contentType: V2 });
     }
     return rejects;
   }
 
-  #add(reason: string, message: string, timeSeries: Uint8Array): void {
+  #group(reason: string, message: string): Group {
     let group = this.#groups.get(reason);
     if (!group) {
-      group = { message, count: 0, parts: [] };
+      group = { message, count: 0, series: new ByteSink() };
       this.#groups.set(reason, group);
     }
     group.count++;
-    group.parts.push(varintBytes(0x2a, timeSeries.length), timeSeries);
+    return group;
   }
 }

@@ -1,7 +1,8 @@
 import { PoisonError } from '../model/errors.ts';
-import { ProtobufReader, BYTES } from '../wire/protobuf-reader.ts';
+import { BYTES, ProtobufReader } from '../wire/protobuf-reader.ts';
 import { ByteRanges } from './byte-ranges.ts';
 import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
+import { largestOutput } from './line-decoder.ts';
 import { BadSeries } from './remote-write-v2-rejects.ts';
 import { SeriesWriter } from './remote-write-v2-series.ts';
 import { Uncarried } from './uncarried.ts';
@@ -34,7 +35,7 @@ function decode(body: Buffer, context: DecodeContext): Decoded {
   const rejects = new BadSeries(body, symbols);
   readFraming(body, symbols, series, uncarried, rejects);
 
-  const writer = new SeriesWriter(body, symbols, uncarried, context.limits.record_bytes);
+  const writer = new SeriesWriter(body, symbols, uncarried, largestOutput(body.length, context));
   for (let i = 0; i < series.count; i++) {
     const start = series.start(i);
     const end = series.end(i);

@@ -18,6 +18,7 @@ import { DrainEvents } from './events.ts';
 import type { NodeLoginOptions } from './node-login.ts';
 import type { DrainOptions } from './options.ts';
 import { RemoteWriteClient } from './remote-write-client.ts';
+import { SourceTracker } from './source-tracker.ts';
 
 /** Where a node is, and how to log in there. */
 export interface DrainNode extends NodeLoginOptions {
@@ -191,10 +192,12 @@ export class Drain {
     partition: AssignedPartition,
     progressed: () => void,
   ): Promise<void> {
+    const sources = new SourceTracker();
     for (;;) {
       const taken = await partition.take({ maxRecords: 1, maxBytes: Number.MAX_SAFE_INTEGER, lingerMs: 0 });
       if (taken === undefined) return;
       const record = taken.records[0]!;
+      this.#events.sourceFaults(record, sources.next(record.headers));
       try {
         const refused = await this.#deliver(record, partition);
         if (refused.length > 0) await this.#bury(record, refused);

@@ -4,6 +4,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Refused } from './deliver.ts';
 import { HttpRetryableError } from './remote-write-client.ts';
+import type { SourceFault } from './source-tracker.ts';
 
 /** While a node is in trouble, one line a partition in this time, not one an attempt. */
 const LOG_EVERY_MS = 10_000;
@@ -26,6 +27,19 @@ export class DrainEvents {
 
   answered(code: number): void {
     this.#metrics.deliverRequests.inc({ node: this.#node, code: String(code) });
+  }
+
+  /** What the sequence of sources says of a record. A crash of this drain is not seen here: only what the topic holds. */
+  sourceFaults(record: FetchedRecord, faults: readonly SourceFault[]): void {
+    for (const fault of faults) {
+      this.#metrics.sourceFaults.inc({ topic: record.topic, fault });
+      const { topic, partition, offset } = record;
+      const source = record.headers['penstock-source']?.toString();
+      this.#log.warn(
+        { topic, partition, offset: String(offset), source, fault },
+        'a task record is out of sequence',
+      );
+    }
   }
 
   /** The node has taken a record, or all of it that it ever will. */

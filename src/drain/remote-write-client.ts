@@ -1,5 +1,5 @@
 import { Agent, buildConnector, type Dispatcher } from 'undici';
-import { certificateFault } from '../credentials/certificate-fault.ts';
+import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
 import { TlsFiles } from '../credentials/tls-files.ts';
 import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
 import type { TlsSettings } from '../tls-options.ts';
@@ -80,7 +80,7 @@ export class RemoteWriteClient {
     } catch (error) {
       if (error instanceof RetryableError) throw error;
       const fault = certificateFault(error);
-      const message = `${url}: ${errorMessage(error)}${fault === undefined ? '' : `; ${fault}`}`;
+      const message = `${url}: ${plainTlsMessage(errorMessage(error))}${fault === undefined ? '' : `; ${fault}`}`;
       throw new RetryableError(message, { cause: error });
     }
     const code = response.statusCode;
@@ -106,7 +106,7 @@ export class RemoteWriteClient {
 /** Opens connections with the certificates of the moment. */
 function connector({ tls, timeoutMs }: RemoteWriteClientOptions): buildConnector.connector {
   const files = tls === undefined ? undefined : new TlsFiles(tls, "the node's tls");
-  const build = () => buildConnector({ timeout: timeoutMs, ...files?.current() });
+  const build = () => buildConnector({ ...(files?.current() ?? {}), timeout: timeoutMs });
   const unchanging = files === undefined ? build() : undefined;
   return (options, callback) => (unchanging ?? build())(options, callback);
 }

@@ -1,10 +1,13 @@
 import * as z from 'zod';
-import { duration, kafkaSize, size, topicName } from '../option-types.ts';
+import { duration, kafkaSize, shown, size, topicName } from '../option-types.ts';
+import { decodeKeys, INGEST_ENCODINGS, topicDecodeKeys } from './encoding-options.ts';
 
-/** What bytes a record of the ingest topic may hold; `auto` looks at its headers, then at the bytes. */
-export const INGEST_ENCODINGS = ['auto', 'remote_write_v1'] as const;
+/** `ingest.topic` when nothing is configured. */
+const DEFAULT_TOPIC = 'metrics.raw';
 
 const limit = () => z.int().min(0);
+
+const age = () => duration({ min: 0, max: Number.MAX_SAFE_INTEGER });
 
 const limits = z.strictObject({
   record_bytes: size({ min: 0 })
@@ -22,17 +25,44 @@ const limits = z.strictObject({
   label_value_bytes: size({ min: 0 })
     .prefault('4KiB')
     .describe('Longest label value; a series with a longer one is a dead letter. 0: no limit.'),
+  max_age: age()
+    .prefault(0)
+    .describe(
+      'Oldest sample, back from the time at which it is read; an older one is a dead letter. 0: no limit.',
+    ),
+  max_future: age()
+    .prefault(0)
+    .describe(
+      'Newest sample, ahead of the time at which it is read; a newer one is a dead letter. 0: no limit.',
+    ),
 });
+
+const topics = z
+  .array(
+    z.strictObject({
+      topic: topicName().describe('Topic to read from.'),
+      encoding: z
+        .enum(INGEST_ENCODINGS)
+        .optional()
+        .describe('Encoding of its records without a content-type header. Absent: ingest.encoding.'),
+      ...topicDecodeKeys,
+    }),
+  )
+  .min(1, 'the list is empty; expected at least one topic, or this key left out');
 
 /** The worker: what it reads and how. Times in ms, sizes in bytes. */
 export const ingestOptions = z
   .strictObject({
-    topic: topicName().default('metrics.raw').describe('Topic to read from.'),
+    topic: topicName().default(DEFAULT_TOPIC).describe('Topic to read from.'),
+    topics: topics
+      .optional()
+      .describe('Topics to read from, instead of topic, each with an encoding and options of its own.'),
     group: z.string().min(1).default('penstock').describe('Consumer group that all workers share.'),
     encoding: z
       .enum(INGEST_ENCODINGS)
       .default('auto')
       .describe('Encoding of records without a content-type header.'),
+    ...decodeKeys,
     delivery: z
       .enum(['exactly_once', 'at_least_once'])
       .default('exactly_once')
@@ -96,6 +126,38 @@ export const ingestOptions = z
         `${options.commit_interval} ms is too long; expected less than transaction_timeout (${options.transaction_timeout} ms)`,
       );
     }
+    if (options.topics !== undefined && options.topic !== DEFAULT_TOPIC) {
+      refuse('topic', `${shown(options.topic)}, and topics is given too; expected one of the two`);
+    }
   });
 
 export type IngestOptions = z.output<typeof ingestOptions>;
+
+type DecodeSections = { readonly [K in keyof typeof decodeKeys]: IngestOptions[K] };
+
+/** One ingest topic, and all that is said about its records. */
+export interface IngestTopic extends DecodeSections {
+  readonly topic: string;
+  readonly encoding: IngestOptions['encoding'];
+}
+
+/** The ingest topics in the order of the configuration: those of `topics`, or the one of `topic`. */
+export function ingestTopics(options: IngestOptions): readonly [IngestTopic, ...IngestTopic[]] {
+  const { topic, encoding, influx, graphite, opentsdb, opentsdb_http } = options;
+  const [first = {}, ...others] = options.topics ?? [];
+  const resolve = (own: Partial<NonNullable<IngestOptions['topics']>[number]>): IngestTopic => ({
+    topic: own.topic ?? topic,
+    encoding: own.encoding ?? encoding,
+    influx: overlay(influx, own.influx),
+    graphite: overlay(graphite, own.graphite),
+    opentsdb: overlay(opentsdb, own.opentsdb),
+    opentsdb_http: overlay(opentsdb_http, own.opentsdb_http),
+  });
+  return [resolve(first), ...others.map(resolve)];
+}
+
+/** `base` with what `over` says instead. */
+function overlay<T extends object>(base: T, over: { readonly [K in keyof T]?: T[K] | undefined } = {}): T {
+  const said = Object.entries(over).filter(([, value]) => value !== undefined);
+  return { ...base, ...Object.fromEntries(said) };
+}

@@ -13,8 +13,9 @@ import type { Readiness } from '../telemetry/admin-server.ts';
 import { GroupGauges } from '../telemetry/group-gauges.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { topicDecoders } from '../topic-decoders.ts';
 import { IngestEvents } from './events.ts';
-import type { IngestOptions } from './options.ts';
+import { type IngestOptions, type IngestTopic, ingestTopics } from './options.ts';
 import { runStep } from './step.ts';
 
 /** Bytes that one step takes at most. A step is processed in one go, so this bounds how long it holds the thread. */
@@ -28,12 +29,13 @@ export interface WorkerOptions {
 }
 
 /**
- * The worker: ingest topic ▸ decode ▸ route ▸ relabel ▸ hash 1 ▸ task topics.
+ * The worker: ingest topics ▸ decode ▸ route ▸ relabel ▸ hash 1 ▸ task topics.
  *
  * Each input partition runs on its own, step by step; all share the pipeline's series cache.
  */
 export class Worker {
   readonly #options: WorkerOptions;
+  readonly #topics: readonly [IngestTopic, ...IngestTopic[]];
   readonly #admin: KafkaAdmin;
   readonly #metrics: Metrics;
   readonly #log: Logger;
@@ -50,6 +52,7 @@ export class Worker {
   constructor(connection: KafkaConnection, options: WorkerOptions, metrics: Metrics, log: Logger) {
     const { ingest } = options;
     this.#options = options;
+    this.#topics = ingestTopics(ingest);
     this.#routes = options.routes;
     this.#admin = new KafkaAdmin(connection);
     this.#metrics = metrics;
@@ -60,7 +63,7 @@ export class Worker {
       this.#admin,
       {
         groupId: ingest.group,
-        topics: [ingest.topic],
+        topics: this.#topics.map(({ topic }) => topic),
         eligible: () => true,
         sessionTimeout: ingest.session_timeout,
         rebalanceTimeout: ingest.rebalance_timeout,
@@ -95,6 +98,7 @@ export class Worker {
       routes,
       cacheBytes: ingest.series_cache_bytes,
       maxRecordBytes: (name) => this.#maxBytes.get(name)! - RECORD_OVERHEAD_BYTES,
+      decoders: topicDecoders(this.#topics),
       limits: ingest.limits,
       tenantHeaders: ingest.tenant_headers,
     });
@@ -116,9 +120,10 @@ export class Worker {
 
   /** Every topic that is written to must be there, since kafkajs drops what is sent to a missing partition. */
   async #checkTopics(routes: readonly CompiledRoute[]): Promise<void> {
-    const { topic, dead_topic } = this.#options.ingest;
+    const { dead_topic } = this.#options.ingest;
+    const read = this.#topics.map(({ topic }) => [topic, 1] as const);
     const taskTopics = new Map(routes.map((route) => [route.topic, route.count]));
-    await this.#admin.requireTopics(new Map([[topic, 1], [dead_topic, 1], ...taskTopics]));
+    await this.#admin.requireTopics(new Map([...read, [dead_topic, 1], ...taskTopics]));
     this.#maxBytes = await this.#admin.maxMessageBytes([dead_topic, ...taskTopics.keys()]);
   }
 
@@ -141,10 +146,9 @@ export class Worker {
   }
 
   status(): unknown {
-    const { group, topic } = this.#options.ingest;
     return {
-      group,
-      topic,
+      group: this.#options.ingest.group,
+      topics: this.#topics.map(({ topic }) => topic),
       routes: this.#routes.map(({ name }) => name),
       partitions: this.#gauges.partitions(),
     };

@@ -33,6 +33,11 @@ export const BRIEF: RetryOptions = {
 };
 
 const KEEP_ALIVE_DELAY_MS = 60_000;
+/**
+ * A login is renewed when its session has this long to go. The broker takes no two within a second, so a session
+ * has to be longer than this.
+ */
+const REAUTHENTICATE_BEFORE_MS = 5_000;
 
 /** Opens connections to one cluster. Checks kafkajs' replacements before the first. */
 export class KafkaConnection {
@@ -51,6 +56,7 @@ export class KafkaConnection {
       connectionTimeout: options.connection_timeout,
       authenticationTimeout: options.connection_timeout,
       requestTimeout: options.request_timeout,
+      reauthenticationThreshold: REAUTHENTICATE_BEFORE_MS,
       ssl: files !== undefined,
       socketFactory: socketFactory(files, trouble),
       ...(sasl === undefined ? {} : { sasl }),

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { certificateFault } from '../credentials/certificate-fault.ts';
+import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
 import { errorMessage } from '../model/errors.ts';
 
 /** While trouble lasts, one line about it in this time. */
@@ -31,7 +31,7 @@ export class ConnectionTrouble {
 
   /** A connection to `where` (`host:port`, or the URL of the token endpoint) was not made, or broke. */
   failed(where: string, error: unknown): void {
-    const message = errorMessage(error);
+    const message = plainTlsMessage(errorMessage(error));
     const key = `${where} ${message}`;
     const now = this.#now();
     for (const [other, { seenMs }] of this.#troubles) {

@@ -18,7 +18,13 @@ export interface DeadTopic {
 
 /** What could not be used, and why. */
 export interface DeadContent {
-  readonly source: { readonly topic: string; readonly partition: number; readonly offset: bigint };
+  readonly source: {
+    readonly topic: string;
+    readonly partition: number;
+    readonly offset: bigint;
+    /** Kafka timestamp in ms. */
+    readonly timestamp: number;
+  };
   readonly stage: Stage;
   /** Short, stable identifier. */
   readonly reason: string;
@@ -33,7 +39,8 @@ export interface DeadContent {
  * A record of the dead-letter topic (DESIGN section 4).
  *
  * A value that the topic cannot hold is cut, and `penstock-truncated` gives its true length: the source record
- * is named beside it. Headers beyond 8 KiB are left out, and `penstock-headers-left-out` counts them. One that failed before keeps the time of its first failure.
+ * is named beside it. Headers beyond 8 KiB are left out, and `penstock-headers-left-out` counts them. One that failed before keeps the time
+ * of its first failure. `penstock-timestamp` keeps the time of the source record: samples may have no other.
  */
 export function deadRecord(content: DeadContent, dead: DeadTopic, nowMs: number): OutgoingRecord {
   const { source, value, headers } = content;
@@ -49,6 +56,7 @@ export function deadRecord(content: DeadContent, dead: DeadTopic, nowMs: number)
     timestamp: nowMs,
     headers: {
       'penstock-first-seen': new Date(nowMs).toISOString(),
+      'penstock-timestamp': String(source.timestamp),
       ...received,
       'penstock-error': content.message.slice(0, MESSAGE_CHARACTERS),
       'penstock-stage': content.stage,

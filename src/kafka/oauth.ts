@@ -9,7 +9,7 @@ type SaslOptions = KafkaOptions['sasl'];
 /** A token is fetched anew when less than this share of its life is left. */
 const REFRESH_SHARE = 0.2;
 /**
- * kafkajs logs in again 10 s before a session ends, and a session ends with its token: one that is handed out
+ * kafkajs logs in again 5 s before a session ends, and a session ends with its token: one that is handed out
  * has to last longer than that. Half of a shorter life has to do.
  */
 const REFRESH_MIN_MS = 20_000;
@@ -104,7 +104,9 @@ async function fetchToken(sasl: SaslOptions): Promise<Token> {
   if (status !== 200) throw new RetryableError(`${failed}: it answered ${status}`);
   const value = answer?.['access_token'];
   if (typeof value !== 'string' || value === '')
-    throw new RetryableError(`${failed}: its answer ${answer === undefined ? 'is no JSON' : 'has no access_token'}`);
+    throw new RetryableError(
+      `${failed}: its answer ${answer === undefined ? 'is no JSON' : 'has no access_token'}`,
+    );
   const seconds = Number(answer?.['expires_in'] ?? DEFAULT_LIFE_SECONDS);
   const lifeMs = (Number.isFinite(seconds) && seconds > 0 ? seconds : DEFAULT_LIFE_SECONDS) * 1000;
   const before = Math.min(lifeMs * REFRESH_MAX_SHARE, Math.max(lifeMs * REFRESH_SHARE, REFRESH_MIN_MS));

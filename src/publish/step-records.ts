@@ -17,8 +17,23 @@ export function formatSource({ topic, partition, first, last }: StepSource): str
   return `${topic}/${partition}/${first}-${last}`;
 }
 
-/** A record of a task topic: snappy(WriteRequest), readable by any remote-write tool. */
-export function taskRecord(record: TaskRecord, source: string): OutgoingRecord {
+/**
+ * The records of one step for the task topics: snappy(WriteRequest), readable by any remote-write tool.
+ *
+ * Where a task gets several records from one step (split by size, or several tenants) each says which of how many
+ * it is, so that a drain can tell a part from a repeat.
+ */
+export function taskRecords(records: readonly TaskRecord[], source: string): OutgoingRecord[] {
+  const parts = Map.groupBy(records, ({ topic, partition }) => `${topic}/${partition}`);
+  return [...parts.values()].flatMap((group) =>
+    group.map((record, index) => {
+      const part = group.length > 1 ? { 'penstock-part': `${index + 1}/${group.length}` } : {};
+      return taskRecord(record, source, part);
+    }),
+  );
+}
+
+function taskRecord(record: TaskRecord, source: string, part: Record<string, string>): OutgoingRecord {
   return {
     topic: record.topic,
     partition: record.partition,
@@ -32,6 +47,7 @@ export function taskRecord(record: TaskRecord, source: string): OutgoingRecord {
       'penstock-source': source,
       'penstock-series': String(record.series),
       'penstock-samples': String(record.samples),
+      ...part,
       ...record.tenant.headers,
     },
   };

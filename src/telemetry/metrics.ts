@@ -74,6 +74,11 @@ export class Metrics {
     'Remote-write requests tried again, by reason.',
     ['node', 'reason'],
   );
+  readonly sourceFaults = this.#counter(
+    'source_faults_total',
+    'Records of a task topic whose source is out of sequence: repeated, or a part of a step is missing.',
+    ['topic', 'fault'],
+  );
   readonly deliverBytes = this.#counter('deliver_bytes_total', 'Bytes of bodies accepted by the node.', [
     'node',
   ]);

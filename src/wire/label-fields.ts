@@ -1,3 +1,4 @@
+import { copyBytes, viewOf } from './bytes.ts';
 import { TAG_FIELD_1 } from './write-request.ts';
 
 /**
@@ -6,11 +7,17 @@ import { TAG_FIELD_1 } from './write-request.ts';
  */
 export class LabelFields {
   bytes = new Uint8Array(1024);
+  #view = viewOf(this.bytes);
   /** Bytes in use. */
   length = 0;
 
   clear(): void {
     this.length = 0;
+    // One huge record must not hold its memory for ever.
+    if (this.bytes.length > KEPT_BYTES) {
+      this.bytes = new Uint8Array(1024);
+      this.#view = viewOf(this.bytes);
+    }
   }
 
   /** A label whose name is `name[nameStart, nameEnd)` and whose value is `value[valueStart, valueEnd)`. */
@@ -55,12 +62,21 @@ export class LabelFields {
     this.length = needed;
   }
 
+  /** Copies the fields to `target` at `at`. */
+  copyTo(target: DataView, at: number): void {
+    copyBytes(this.#view, 0, target, at, this.length);
+  }
+
   #grow(needed: number): void {
     const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
+    this.#view = viewOf(grown);
   }
 }
+
+/** Largest buffer that `clear` keeps. */
+const KEPT_BYTES = 1024 * 1024;
 
 /** Bytes that a length takes as a varint. */
 function lengthBytes(length: number): number {

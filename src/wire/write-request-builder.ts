@@ -1,3 +1,4 @@
+import { viewOf } from './bytes.ts';
 import type { LabelFields } from './label-fields.ts';
 import { TIME_SERIES, WRITE_REQUEST } from './write-request.ts';
 
@@ -14,6 +15,8 @@ import { TIME_SERIES, WRITE_REQUEST } from './write-request.ts';
  */
 export class WriteRequestBuilder {
   #bytes = Buffer.allocUnsafeSlow(64 * 1024);
+  /** Of the bytes as they were when labels were last copied; they grow, so a view of other length is an old one. */
+  #view = viewOf(this.#bytes);
   #length = 0;
   #seriesStart = -1;
   #seriesCount = 0;
@@ -135,6 +138,13 @@ export class WriteRequestBuilder {
     this.#seriesStart = -1;
   }
 
+  /** Takes back what was built since `length` and `series` had these values, an open series included. */
+  rollBack(length: number, series: number): void {
+    this.#length = length;
+    this.#seriesCount = series;
+    this.#seriesStart = -1;
+  }
+
   /** A whole TimeSeries message as it is. */
   rawSeries(timeSeries: Uint8Array): void {
     this.#reserve(timeSeries.length + 20);
@@ -161,14 +171,16 @@ export class WriteRequestBuilder {
     this.#seriesCount = 0;
     this.#seriesStart = -1;
     // One huge record must not hold its memory for ever.
-    if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(64 * 1024);
+    if (this.#bytes.length > KEPT_BYTES) {
+      this.#bytes = Buffer.allocUnsafeSlow(64 * 1024);
+      this.#view = viewOf(this.#bytes);
+    }
   }
 
-  #copy({ bytes, length }: LabelFields): void {
-    const target = this.#bytes;
-    let at = this.#length;
-    for (let i = 0; i < length; i++) target[at++] = bytes[i]!;
-    this.#length = at;
+  #copy(labels: LabelFields): void {
+    if (this.#view.byteLength !== this.#bytes.length) this.#view = viewOf(this.#bytes);
+    labels.copyTo(this.#view, this.#length);
+    this.#length += labels.length;
   }
 
   #open(): number {
@@ -195,10 +207,11 @@ export class WriteRequestBuilder {
 
   #varint(value: number): void {
     let rest = value;
-    while (rest >= 0x80) {
+    for (; rest > 0x7fffffff; rest = Math.floor(rest / 128)) {
       this.#bytes[this.#length++] = (rest % 128) | 0x80;
-      rest = Math.floor(rest / 128);
     }
+    // What fits 31 bits goes without division.
+    for (; rest >= 0x80; rest >>>= 7) this.#bytes[this.#length++] = (rest & 0x7f) | 0x80;
     this.#bytes[this.#length++] = rest;
   }
 
@@ -233,7 +246,9 @@ const LENGTH_BYTES = 5;
 /** Bytes that a varint takes. */
 export function varintLength(value: number): number {
   let length = 1;
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 128)) length++;
+  let rest = value;
+  for (; rest > 0x7fffffff; rest = Math.floor(rest / 128)) length++;
+  for (; rest >= 0x80; rest >>>= 7) length++;
   return length;
 }
 

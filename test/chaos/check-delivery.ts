@@ -1,6 +1,7 @@
 import { type ChaosCluster, REQUEST_TIMEOUT_MS } from './cluster.ts';
 import type { DoneFault } from './faults.ts';
 import { type Acceptance, bodyId } from './gate.ts';
+import type { FaultKind } from './plan.ts';
 import type { Problems } from './problems.ts';
 
 /**
@@ -8,6 +9,9 @@ import type { Problems } from './problems.ts';
  * flush interval, and the time for a request. What it accepted earlier than this before, it has sent. In ms.
  */
 const VMAGENT_MEMORY_MS = 5_000;
+
+/** Faults at which a drain loses its partitions before it can commit. */
+const CRASHES: ReadonlySet<FaultKind> = new Set<FaultKind>(['drain SIGKILL', 'drain SIGSTOP']);
 
 /** Holds what vmagents accepted against the task topic. Records come in the order of their partition. */
 export class DeliveryCheck {
@@ -82,14 +86,19 @@ export class DeliveryCheck {
     );
   }
 
-  /** Most requests that one partition of a node may have been sent again, given what happened. */
+  /**
+   * Most requests that one partition of a node may have been sent again, given what happened: one for each time
+   * that it was lost without a word or moved to another drain, and each that the vmagent did not answer in time.
+   */
   #bound(node: string): number {
-    let bound = 0;
+    const shared = this.#cluster.drainsOf(node).length > 1;
+    let bound = this.#cluster.drainsOf(node).reduce((sum, { cutOff }) => sum + cutOff, 0);
     for (const { kind, target, fromMs, toMs } of this.#faults) {
-      if (kind.startsWith('drain') && this.#cluster.nodeOfDrain(target) === node) bound += 2;
+      if (kind.startsWith('broker')) bound += 1;
       else if (kind.startsWith('vmagent') && target === node)
         bound += 1 + Math.ceil((toMs - fromMs) / REQUEST_TIMEOUT_MS);
-      else if (kind.startsWith('broker')) bound += 1;
+      else if (kind.startsWith('drain') && this.#cluster.nodeOfDrain(target) === node)
+        bound += (CRASHES.has(kind) ? 1 : 0) + (shared ? 1 : 0);
     }
     return bound;
   }

@@ -95,6 +95,10 @@ export class ChaosCluster {
     return NODES[DRAINS[slot as keyof typeof DRAINS]]!;
   }
 
+  drainsOf(node: string): Slot[] {
+    return [...this.slots.values()].filter(({ name }) => name in DRAINS && this.nodeOfDrain(name) === node);
+  }
+
   /** Records that wait for workers and for drains. */
   async lag(): Promise<{ workers: number; drains: number }> {
     const { penstock, tasks } = this;

@@ -42,14 +42,14 @@ export class FaultRunner {
     const startMs = Date.now();
     const all: Promise<void>[] = [];
     for (const fault of plan) {
-      await sleep(startMs + fault.atMs - Date.now());
+      await sleep(Math.max(0, startMs + fault.atMs - Date.now()));
       const key = fault.target.startsWith('broker') ? 'brokers' : fault.target;
       const before = this.#last.get(key) ?? Promise.resolve();
       const end = before.then(() => this.#carryOut(fault, startMs + durationMs));
       this.#last.set(key, end);
       all.push(end);
     }
-    await sleep(startMs + durationMs - Date.now());
+    await sleep(Math.max(0, startMs + durationMs - Date.now()));
     await Promise.all(all);
   }
 

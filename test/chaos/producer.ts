@@ -54,7 +54,7 @@ export class TrueProducer {
     const { signal } = this.#stop;
     let next = Date.now() + (partition * ROUND_MS) / RAW_PARTITIONS;
     while (!signal.aborted) {
-      await sleep(next - Date.now(), signal);
+      await sleep(Math.max(0, next - Date.now()), signal);
       next = Math.max(next + ROUND_MS, Date.now());
       const round = rounds.length;
       rounds.push(false);

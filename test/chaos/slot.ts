@@ -66,7 +66,9 @@ export class Slot {
     const process = this.#take();
     if (process === undefined) return;
     const { code, signal } = await process.stop();
-    if (code === 0) return;
+    // So early that Node had not yet begun to listen for signals: nothing was in flight.
+    const stillborn = signal === 'SIGTERM' && process.log() === '';
+    if (code === 0 || stillborn) return;
     if (code === 1 && process.log().includes(CUT_OFF)) this.cutOff += 1;
     else
       this.crashes.push(

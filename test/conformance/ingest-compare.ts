@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { decodeWriteRequest, type PlainSeries } from '../support/prompb.ts';
+import { decodeWriteRequest } from '../support/prompb.ts';
+import { decodeByteSeries, withoutSeries } from './byte-series.ts';
 
 /** Time of receipt that the runners give, in ms: `null` in the vectors. It is not a whole second. */
 export const RECEIPT_MS = 1_600_000_000_789;
@@ -43,35 +44,63 @@ export function compareSeries(
   expected: ExpectedIngest,
   { receiptMs = RECEIPT_MS }: CompareOptions = {},
 ): string | undefined {
-  const decoded = decodeWriteRequest(actualWriteRequest).series;
+  const decoded = decodeByteSeries(actualWriteRequest);
   const empty = decoded.find((series) => series.labels.length === 0 || series.samples.length === 0);
   if (empty) return `a series without labels or samples: ${JSON.stringify(empty.labels)}`;
   if (expected.error !== undefined) {
     return rejects > 0 ? undefined : `accepted; expected an error: ${expected.error}`;
   }
-  const got = decoded.map(fromActual).sort();
-  const wanted = (expected.series ?? []).map((series) => fromExpected(series, receiptMs)).sort();
-  if (!isDeepStrictEqual(got, wanted)) return difference(got, wanted);
+  const got = decoded.map(({ labels, samples }) =>
+    comparable(
+      labels,
+      samples.map(({ timestamp, bits }) => [timestamp, formatBits(bits)]),
+    ),
+  );
+  const wanted = (expected.series ?? []).map((series) =>
+    comparable(
+      expectedLabels(series),
+      series.samples.map(([timestamp, value]) => [String(timestamp ?? receiptMs), parseValue(value)]),
+    ),
+  );
+  if (!isDeepStrictEqual(got.sort(), wanted.sort())) return difference(got, wanted);
   const skipped = expected.skipped_lines ?? 0;
   return rejects === skipped ? undefined : `${rejects} parts set aside; expected ${skipped}`;
 }
 
-function fromActual(series: PlainSeries): string {
-  return comparable(
-    series.labels,
-    series.samples.map(({ timestamp, bits }) => [timestamp, formatBits(bits)]),
-  );
+/** Metadata of metric families as the ingest vectors write it. */
+export interface ExpectedMetadata {
+  readonly type: string;
+  readonly metric: string;
+  readonly help: string;
+  readonly unit: string;
 }
 
-function fromExpected(series: ExpectedIngestSeries, receiptMs: number): string {
-  const labels =
-    series.label_list_base64?.map((pair) => pair.map((text) => Buffer.from(text, 'base64').toString())) ??
-    series.label_list ??
-    Object.entries(series.labels);
-  return comparable(
-    labels,
-    series.samples.map(([timestamp, value]) => [String(timestamp ?? receiptMs), parseValue(value)]),
+const METADATA_TYPES = 'unknown,counter,gauge,histogram,gauge histogram,summary,info,stateset'.split(',');
+
+/** Holds the metadata in a WriteRequest against the engine's, in order. Returns what differs, or undefined. */
+export function compareMetadata(
+  actualWriteRequest: Buffer,
+  expected: readonly ExpectedMetadata[] = [],
+): string | undefined {
+  const got = decodeWriteRequest(withoutSeries(actualWriteRequest)).metadata.map(
+    ({ type, metric, help, unit }) => ({
+      type: METADATA_TYPES[type],
+      metric,
+      help,
+      unit,
+    }),
   );
+  const wanted = expected.map(({ type, metric, help, unit }) => ({ type, metric, help, unit }));
+  if (isDeepStrictEqual(got, wanted)) return undefined;
+  return `metadata ${JSON.stringify(got)}; expected ${JSON.stringify(wanted)}`;
+}
+
+/** Labels as Latin-1, a character a byte, so that text that is not UTF-8 is compared exactly. */
+function expectedLabels(series: ExpectedIngestSeries): string[][] {
+  const exact = series.label_list_base64;
+  if (exact) return exact.map((pair) => pair.map((each) => Buffer.from(each, 'base64').toString('latin1')));
+  const pairs = series.label_list ?? Object.entries(series.labels);
+  return pairs.map((pair) => pair.map((each) => Buffer.from(each).toString('latin1')));
 }
 
 function comparable(labels: readonly (readonly string[])[], samples: readonly string[][]): string {

@@ -36,9 +36,37 @@ const RUNNERS: Readonly<Record<string, RunnerModule>> = {
     module: './relabel.ts',
     load: async () => (await import('./relabel.ts')).runRelabelCase,
   },
+  graphite: {
+    module: './graphite.ts',
+    load: async () => (await import('./graphite.ts')).runGraphiteCase,
+  },
+  influx: {
+    module: './influx.ts',
+    load: async () => (await import('./influx.ts')).runInfluxCase,
+  },
+  opentsdb: {
+    module: './opentsdb.ts',
+    load: async () => (await import('./opentsdb.ts')).runOpentsdbCase,
+  },
+  'prometheus-text': {
+    module: './prometheus-text.ts',
+    load: async () => (await import('./prometheus-text.ts')).runPrometheusTextCase,
+  },
+  vmimport: {
+    module: './vmimport.ts',
+    load: async () => (await import('./vmimport.ts')).runVmimportCase,
+  },
   'remote-write-v1': {
     module: './remote-write.ts',
     load: async () => (await import('./remote-write.ts')).runRemoteWriteV1Case,
+  },
+  otlp: {
+    module: './otlp.ts',
+    load: async () => (await import('./otlp.ts')).runOtlpCase,
+  },
+  'remote-write-v2': {
+    module: './remote-write-v2.ts',
+    load: async () => (await import('./remote-write-v2.ts')).runRemoteWriteV2Case,
   },
 };
 

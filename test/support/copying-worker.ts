@@ -38,6 +38,13 @@ export const FAST_GROUP = {
   queueBytes: 16 << 20,
 };
 
+const running = new Set<CopyingWorker>();
+
+/** Ends the workers that a failed test has left: they would keep its process alive. */
+export async function stopCopyingWorkers(): Promise<void> {
+  await Promise.all([...running].map((worker) => worker.stop()));
+}
+
 export class CopyingWorker {
   readonly reader: GroupReader;
   readonly failures: unknown[] = [];
@@ -96,12 +103,14 @@ export class CopyingWorker {
   }
 
   async start(): Promise<this> {
+    running.add(this);
     await this.reader.start();
     return this;
   }
 
   /** @returns partitions whose work was cut off. */
   async stop(): Promise<AssignedPartition[]> {
+    running.delete(this);
     const left = await this.reader.stop(Date.now() + 10_000);
     await Promise.all([this.#publishers.close(), this.#admin.close()]);
     return left;

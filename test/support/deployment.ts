@@ -14,12 +14,16 @@ import { type ReadRecord, readTopic } from './read-topic.ts';
 
 export interface DeploymentOptions {
   readonly brokers: readonly string[];
+  /** How Penstock's processes reach the cluster, over `brokers`; the test itself always goes there in plain text. */
+  readonly kafka?: Readonly<Record<string, unknown>>;
+  /** The environment in which the topics are made: secrets. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly rawPartitions?: number;
   /** Replicas of every topic, 1 unless told. */
   readonly replicas?: number;
   /** Routes without their topics; each gets one of its own. */
   readonly routes: readonly Readonly<Record<string, unknown> & { name: string }>[];
-  readonly nodes?: readonly { readonly name: string; readonly url: string }[];
+  readonly nodes?: readonly Readonly<Record<string, unknown> & { name: string; url: string }>[];
   readonly ingest?: Readonly<Record<string, unknown>>;
   readonly drain?: Readonly<Record<string, unknown>>;
 }
@@ -62,7 +66,8 @@ export class Deployment {
   /** Writes the configuration and applies its topics. */
   static async create(options: DeploymentOptions): Promise<Deployment> {
     const deployment = new Deployment(options);
-    const { code, stderr } = await runPenstock(['topics', 'apply'], { configFile: deployment.configFile });
+    const { configFile } = deployment;
+    const { code, stderr } = await runPenstock(['topics', 'apply'], { configFile, env: options.env ?? {} });
     if (code !== 0) throw new Error(`penstock topics apply: ${stderr}`);
     return deployment;
   }
@@ -144,6 +149,7 @@ export class Deployment {
 
   #configuration({
     brokers,
+    kafka = {},
     rawPartitions = 1,
     replicas = 1,
     routes,
@@ -153,7 +159,7 @@ export class Deployment {
   }: DeploymentOptions) {
     const session = { session_timeout: '6s', heartbeat_interval: '1s' };
     return {
-      kafka: { brokers },
+      kafka: { brokers, ...kafka },
       ingest: { topic: this.raw, dead_topic: this.dead, group: this.group, ...session, ...ingest },
       routes: routes.map((route) => ({ ...route, topic: this.topic(route.name) })),
       nodes,

@@ -9,6 +9,8 @@ import { uniqueName } from './names.ts';
 import { poll } from './process.ts';
 
 export const SILENT = pino({ level: 'silent' });
+/** A source that its test has forgotten ends by itself. */
+const MOST_NUMBERS = 100_000;
 const END = 'end of the test';
 
 export function connect(brokers: string[], log = SILENT): KafkaConnection {
@@ -147,6 +149,7 @@ export class NumberSource {
         }),
       );
       await sleep(25);
+      if (this.#next > MOST_NUMBERS) throw new Error('a test has not stopped its source');
     }
   }
 }

@@ -277,7 +277,8 @@ test('what a decoder rejects becomes a dead letter of its own', () => {
       ],
     }),
   };
-  const step = pipelineOf([route(0)], { decoders: new DecoderRegistry('auto', [picky]) }).begin();
+  const registry = new DecoderRegistry('auto', [picky]);
+  const step = pipelineOf([route(0)], { decoders: () => registry }).begin();
   step.process(source(compress(body({ a: '1' }))));
   const { records, dead } = step.flush();
   assert.equal(records.length, 1);

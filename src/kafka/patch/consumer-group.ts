@@ -1,5 +1,6 @@
+import { errorMessage } from '../../model/errors.ts';
 import { sleep } from '../../model/sleep.ts';
-import { isConnectionTrouble } from '../errors.ts';
+import { isConnectionTrouble, kafkaErrorType } from '../errors.ts';
 import type { ConsumerGroupInstance, FetchedBatch } from './types.ts';
 
 /** What Penstock is told of a kafkajs consumer group, and is asked by it. */
@@ -49,8 +50,25 @@ const LEADER_MOVED = new Set([
   'FENCED_LEADER_EPOCH',
   'UNKNOWN_LEADER_EPOCH',
 ]);
+/** Another broker coordinates the group now, or is about to. It knows the group's members: nobody has to join again. */
+const COORDINATOR_MOVED = new Set([
+  'NOT_COORDINATOR_FOR_GROUP',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'GROUP_LOAD_IN_PROGRESS',
+]);
 /** Pause before the next fetch while a partition has no leader: an election takes some 100 ms. */
 const ELECTION_PAUSE_MS = 100;
+
+/** Without the type by which kafkajs would have the group rebalance. */
+class CoordinatorMovedError extends Error {
+  override readonly name = 'CoordinatorMovedError';
+  /** kafkajs' word for "try again". */
+  readonly retriable = true;
+
+  constructor(answer: unknown) {
+    super(`the group's coordinator has moved: ${errorMessage(answer)}`);
+  }
+}
 
 /**
  * kafkajs' consumer group with these changes.
@@ -60,7 +78,8 @@ const ELECTION_PAUSE_MS = 100;
  * - An offset out of range is reported. The original commits the default offset in silence, even with
  *   `autoCommit: false`.
  * - With every partition paused the original sleeps out its wait; here a resumed partition ends it.
- * - A coordinator that cannot be reached is looked for anew. The original asks the dead broker for ever.
+ * - A coordinator that cannot be reached, or is none any more, is looked for anew, also when a commit meets it. The
+ *   original asks a dead broker for ever, and makes the whole group rebalance when another broker takes over.
  * - A leader that moves does not make the group rebalance, and fetches to several brokers that all want to join
  *   join once.
  */
@@ -90,8 +109,15 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       try {
         await super.heartbeat(options);
       } catch (error) {
-        if (this.#observer !== undefined && isConnectionTrouble(error)) await this.#findCoordinator();
-        throw error;
+        throw this.#lookedInto(error);
+      }
+    }
+
+    override async commitOffsets(offsets: Parameters<Original['commitOffsets']>[0]): Promise<void> {
+      try {
+        await super.commitOffsets(offsets);
+      } catch (error) {
+        throw this.#lookedInto(error);
       }
     }
 
@@ -110,17 +136,26 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       await this.cluster.refreshMetadata();
     }
 
-    async #findCoordinator(): Promise<void> {
+    /** Looks for the coordinator when an error says that it is elsewhere. @returns the error to throw */
+    #lookedInto(error: unknown): unknown {
+      if (this.#observer === undefined) return error;
+      const moved = COORDINATOR_MOVED.has(kafkaErrorType(error));
+      if (moved || isConnectionTrouble(error)) this.#findCoordinator();
+      return moved ? new CoordinatorMovedError(error) : error;
+    }
+
+    /** Beside the fetches and heartbeats, which go on and fail until it is found. */
+    #findCoordinator(): void {
       this.#finding ??= this.cluster
         .findGroupCoordinator({ groupId: this.groupId })
         .then((coordinator) => {
           this.coordinator = coordinator;
           if (this.offsetManager !== null) this.offsetManager.coordinator = coordinator;
         })
+        .catch(() => undefined) // the next heartbeat that fails looks again
         .finally(() => {
           this.#finding = undefined;
         });
-      await this.#finding;
     }
 
     override async recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void> {

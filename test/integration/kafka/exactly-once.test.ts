@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawnCopyingWorker } from '../../support/copying-process.ts';
-import { CopyingWorker } from '../../support/copying-worker.ts';
+import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
@@ -18,6 +18,7 @@ describe('exactly once with two workers', { concurrency: true }, () => {
     kafka = new TestKafka(cluster.brokers);
   });
   after(async () => {
+    await stopCopyingWorkers();
     await kafka[Symbol.asyncDispose]();
     await cluster.close();
   });

@@ -6,7 +6,7 @@ import type { GroupMembership } from '../../../src/kafka/patch/types.ts';
 import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
 import { TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
 import { spawnCopyingWorker } from '../../support/copying-process.ts';
-import { CopyingWorker } from '../../support/copying-worker.ts';
+import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
@@ -20,6 +20,7 @@ describe('fencing', { concurrency: true }, () => {
     kafka = new TestKafka(cluster.brokers);
   });
   after(async () => {
+    await stopCopyingWorkers();
     await kafka[Symbol.asyncDispose]();
     await cluster.close();
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { CopyingWorker } from '../../support/copying-worker.ts';
+import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { API, KafkaProxy } from '../../support/kafka-proxy.ts';
 import { uniqueName } from '../../support/names.ts';
@@ -19,6 +19,7 @@ before(async () => {
   proxy.upstream = Number(cluster.brokers[0]!.split(':')[1]);
 });
 after(async () => {
+  await stopCopyingWorkers();
   await cluster.close();
   await proxy.close();
 });

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaSetupError } from '../../../src/kafka/errors.ts';
 import type { OffsetGap } from '../../../src/kafka/partition-session.ts';
-import { CopyingWorker, type CopyOptions } from '../../support/copying-worker.ts';
+import { CopyingWorker, type CopyOptions, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
@@ -20,6 +20,7 @@ describe('faults of topics', { concurrency: true }, () => {
     kafka = new TestKafka(cluster.brokers);
   });
   after(async () => {
+    await stopCopyingWorkers();
     await kafka[Symbol.asyncDispose]();
     await cluster.close();
   });
@@ -31,12 +32,12 @@ describe('faults of topics', { concurrency: true }, () => {
   }
   type Topics = Awaited<ReturnType<typeof setup>>;
 
-  const committed = async ({ groupId, input }: Topics) =>
-    (await kafka.admin.committedOffsets(groupId, input)).get(0) ?? -1n;
+  const committed = async ({ groupId, input }: Topics, client = kafka) =>
+    (await client.admin.committedOffsets(groupId, input)).get(0) ?? -1n;
 
-  const caughtUp = (topics: Topics, offset: bigint) =>
+  const caughtUp = (topics: Topics, offset: bigint, client = kafka) =>
     poll(
-      async () => (await committed(topics)) === offset,
+      async () => (await committed(topics, client)) === offset,
       {},
       () => new Error(`the group did not reach ${offset}`),
     );
@@ -47,7 +48,10 @@ describe('faults of topics', { concurrency: true }, () => {
   }
 
   async function deleteBefore({ input }: Topics, offset: number): Promise<void> {
-    const admin = await kafka.admin.client();
+    // A client of its own: another test's topic that is gone would be an error here.
+    await using own = new TestKafka(cluster.brokers);
+    await own.admin.offsetBounds(input); // loads the metadata that the next call needs
+    const admin = await own.admin.client();
     await admin.deleteTopicRecords({ topic: input, partitions: [{ partition: 0, offset: String(offset) }] });
   }
 
@@ -139,7 +143,7 @@ describe('faults of topics', { concurrency: true }, () => {
     assert.equal(await committed(topics), 10n);
   });
 
-  test('a gap that opens under a running worker costs only what was not fetched', async () => {
+  test('a gap that opens under a running worker costs only what was not fetched', async (t) => {
     const topics = await setup();
     const kilobyte = 'x'.repeat(1000);
     const values = Array.from({ length: 600 }, (_, index) => `${index} ${kilobyte}`);
@@ -148,6 +152,7 @@ describe('faults of topics', { concurrency: true }, () => {
     }
     const gaps: OffsetGap[] = [];
     const hold = Promise.withResolvers<void>();
+    t.after(() => hold.resolve());
     const worker = await new CopyingWorker(topics, {
       reader: { queueBytes: 50_000, fetchMaxBytes: 100_000 },
       onGap: (gap) => {
@@ -177,17 +182,19 @@ describe('faults of topics', { concurrency: true }, () => {
   });
 
   test('a topic that is deleted and made anew is read from its beginning', async () => {
+    // Clients of its own: a topic that is gone is an error to everything else that a client does.
+    await using own = new TestKafka(cluster.brokers);
     const topics = await setup();
-    await kafka.produce(topics.input, 0, numbers(0, 100));
+    await own.produce(topics.input, 0, numbers(0, 100));
     const worker = await new CopyingWorker(topics).start();
-    await caughtUp(topics, 100n);
-    const admin = await kafka.admin.client();
+    await caughtUp(topics, 100n, own);
+    const admin = await own.admin.client();
     await admin.deleteTopics({ topics: [topics.input] });
     await sleep(1000);
     await kafka.createTopic('', 1, { name: topics.input });
     await using fresh = new TestKafka(cluster.brokers);
     await fresh.produce(topics.input, 0, numbers(1000, 1300));
-    await caughtUp(topics, 300n);
+    await caughtUp(topics, 300n, fresh);
     await worker.stop();
     assert.deepEqual(await kafka.readAll(topics.output, 1), [[...numbers(0, 100), ...numbers(1000, 1300)]]);
   });

@@ -6,12 +6,36 @@ export interface NodePorts {
   controller: number;
 }
 
+/** One more way into a broker, beside PLAINTEXT. */
+export interface Listener {
+  /** In capitals; settings of its own begin with `listener.name.<name in lower case>.`. */
+  name: string;
+  port: number;
+  protocol: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT';
+}
+
+/** The settings by which a broker listens on `ports`, and on `extra` beside them. */
+export function listenerProperties(ports: NodePorts, extra: readonly Listener[]): Record<string, string> {
+  const clients = [
+    { name: 'PLAINTEXT', port: ports.client, protocol: 'PLAINTEXT' },
+    ...extra,
+  ];
+  const addresses = clients.map(({ name, port }) => `${name}://127.0.0.1:${port}`);
+  const protocols = clients.map(({ name, protocol }) => `${name}:${protocol}`);
+  return {
+    'listener.security.protocol.map': [...protocols, 'CONTROLLER:PLAINTEXT'].join(','),
+    listeners: [...addresses, `CONTROLLER://127.0.0.1:${ports.controller}`].join(','),
+    'advertised.listeners': addresses.join(','),
+  };
+}
+
 /** Broker settings of node `nodeId` (from 1) of a KRaft cluster in which every node is broker and controller. */
 export function brokerProperties(
   nodeId: number,
   ports: NodePorts[],
   logDir: string,
   overrides: Record<string, string>,
+  extra: readonly Listener[] = [],
 ): Record<string, string> {
   const own = ports[nodeId - 1]!;
   const replicas = String(ports.length);
@@ -23,9 +47,7 @@ export function brokerProperties(
     'controller.quorum.voters': voters,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    listeners: `PLAINTEXT://127.0.0.1:${own.client},CONTROLLER://127.0.0.1:${own.controller}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${own.client}`,
+    ...listenerProperties(own, extra),
     'log.dirs': logDir,
 
     'auto.create.topics.enable': 'false',

@@ -18,7 +18,7 @@ import {
   kafkaJars,
 } from './kafka-distribution.ts';
 import { liveBrokers } from './kafka-probe.ts';
-import { brokerProperties, type NodePorts } from './kafka-properties.ts';
+import { brokerProperties, type Listener, type NodePorts } from './kafka-properties.ts';
 
 /** One broker, which is also a controller. Controls resolve when they have taken effect. */
 export interface KafkaNode {
@@ -51,6 +51,10 @@ export interface KafkaOptions {
   brokers?: 1 | 3;
   /** Broker settings over those of `brokerProperties`. */
   properties?: Record<string, string>;
+  /** More ways into the broker; for a cluster of one. */
+  listeners?: readonly Listener[];
+  /** System properties of the broker's Java. */
+  systemProperties?: Record<string, string>;
   /** For folder names and error messages. */
   name?: string;
   /** Start one even when `PENSTOCK_TEST_BROKERS` names a cluster: for tests that stop and kill nodes. */
@@ -71,7 +75,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   }));
   const launch = dockerAnswers() ? inDocker : await fromJars(count);
   const nodes = nodePorts.map(
-    (_, i) => new ClusterNode(i + 1, nodePorts, folder, options.properties ?? {}, launch),
+    (_, i) => new ClusterNode(i + 1, nodePorts, folder, options, launch),
   );
   const close = async () => {
     await Promise.all(nodes.map((node) => node.end()));
@@ -116,6 +120,7 @@ interface Launch {
   nodeId: number;
   name: string;
   properties: Record<string, string>;
+  systemProperties: Record<string, string>;
   /** The node's own folder. */
   folder: string;
   logDir: string;
@@ -134,21 +139,25 @@ async function fromJars(count: number): Promise<Launcher> {
   }
   const jars = await kafkaJars();
   const heapMb = count === 1 ? 512 : 320;
-  return async ({ nodeId, name, properties, folder, logDir, logFile }) => {
+  return async ({ nodeId, name, properties, systemProperties, folder, logDir, logFile }) => {
     await formatStorage(jars, logDir, nodeId);
     const file = path.join(folder, 'server.properties');
     writeFileSync(file, formatPropertyFile(properties));
     return new ManagedProcess({
       name,
       command: 'java',
-      args: javaArguments(jars, heapMb, 'kafka.Kafka', [file]),
+      args: [...javaFlags(systemProperties), ...javaArguments(jars, heapMb, 'kafka.Kafka', [file])],
       logFile,
     });
   };
 }
 
+function javaFlags(systemProperties: Record<string, string>): string[] {
+  return Object.entries(systemProperties).map(([name, value]) => `-D${name}=${value}`);
+}
+
 /** The image formats its own storage and takes each setting from a variable named after it. */
-const inDocker: Launcher = async ({ name, properties, folder, logFile }, previous) => {
+const inDocker: Launcher = async ({ name, properties, systemProperties, folder, logFile }, previous) => {
   const settings = { ...properties, 'log.dirs': '/tmp/kafka-logs' };
   const variable = (key: string) =>
     `KAFKA_${key.replaceAll('_', '__').replaceAll('-', '___').replaceAll('.', '_').toUpperCase()}`;
@@ -159,7 +168,12 @@ const inDocker: Launcher = async ({ name, properties, folder, logFile }, previou
     again: previous !== undefined,
     image: `apache/kafka:${KAFKA_VERSION}`,
     args: [],
-    env: { CLUSTER_ID, KAFKA_HEAP_OPTS: '-Xmx512m', ...env },
+    env: {
+      CLUSTER_ID,
+      KAFKA_HEAP_OPTS: '-Xmx512m',
+      KAFKA_OPTS: javaFlags(systemProperties).join(' '),
+      ...env,
+    },
     folders: [],
     logFile,
   });
@@ -175,7 +189,7 @@ class ClusterNode implements KafkaNode {
     nodeId: number,
     ports: NodePorts[],
     clusterFolder: string,
-    overrides: Record<string, string>,
+    { properties = {}, listeners = [], systemProperties = {} }: KafkaOptions,
     launcher: Launcher,
   ) {
     const folder = path.join(clusterFolder, `node-${nodeId}`);
@@ -184,7 +198,8 @@ class ClusterNode implements KafkaNode {
     this.#launch = {
       nodeId,
       name: `Kafka broker ${nodeId}`,
-      properties: brokerProperties(nodeId, ports, logDir, overrides),
+      properties: brokerProperties(nodeId, ports, logDir, properties, listeners),
+      systemProperties,
       folder,
       logDir,
       logFile: path.join(folder, 'broker.log'),

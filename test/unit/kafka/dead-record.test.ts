@@ -8,7 +8,7 @@ const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 
 function content(changes: Partial<DeadContent> = {}): DeadContent {
   return {
-    source: { topic: 'raw', partition: 6, offset: 41n },
+    source: { topic: 'raw', partition: 6, offset: 41n, timestamp: 1_700_000_000_000 },
     stage: 'decode',
     reason: 'snappy',
     message: 'the block is cut off',
@@ -29,6 +29,7 @@ describe('deadRecord', () => {
       headers: {
         'content-type': 'application/x-protobuf',
         'penstock-first-seen': '2026-01-02T03:04:05.006Z',
+        'penstock-timestamp': '1700000000000',
         'penstock-error': 'the block is cut off',
         'penstock-stage': 'decode',
         'penstock-reason': 'snappy',

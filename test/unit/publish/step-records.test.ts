@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatSource, taskRecord } from '../../../src/publish/step-records.ts';
+import { formatSource, taskRecords } from '../../../src/publish/step-records.ts';
 import type { TaskRecord } from '../../../src/task-output.ts';
 
 test('a task record names its format, its content and its source, and carries the tenant headers', () => {
@@ -15,7 +15,7 @@ test('a task record names its format, its content and its source, and carries th
     samples: 9,
     tenant: { headers: { 'X-Scope-OrgID': 'shop' } },
   } as unknown as TaskRecord;
-  assert.deepEqual(taskRecord(record, source), {
+  assert.deepEqual(taskRecords([record], source)[0], {
     topic: 'metrics.tasks.http',
     partition: 5,
     key: null,
@@ -31,4 +31,18 @@ test('a task record names its format, its content and its source, and carries th
       'X-Scope-OrgID': 'shop',
     },
   });
+});
+
+test('only the records of a step that share a task say which part they are', () => {
+  const record = (partition: number) =>
+    ({ topic: 'tasks', partition, value: Buffer.alloc(1), tenant: { headers: {} } }) as unknown as TaskRecord;
+  const parts = taskRecords([record(1), record(2), record(1)], 'raw/0/1-2').map(({ partition, headers }) => [
+    partition,
+    headers['penstock-part'],
+  ]);
+  assert.deepEqual(parts, [
+    [1, '1/2'],
+    [1, '2/2'],
+    [2, undefined],
+  ]);
 });

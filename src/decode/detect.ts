@@ -1,0 +1,102 @@
+import { isAscii, isUtf8 } from 'node:buffer';
+import { detectProtobuf } from './detect-protobuf.ts';
+import { detectText } from './detect-text.ts';
+
+/** Text is told from binary by this many bytes at its start. */
+const LOOKED_AT = 1024;
+
+/**
+ * The content-encoding of a record without that header, by its first bytes:
+ *
+ * 1. zstd's magic number (RFC 8878, 3.1.1), gzip's (RFC 1952, 2.3.1): no encoding begins with those.
+ * 2. a snappy block, which has no magic: its header, the size when uncompressed, is plausible for the record's size,
+ *    the first element is a literal as it has to be, and what that literal begins with is a tag of a protobuf message
+ *    that Penstock knows. A text or message that passes all three by chance is told by `isText` first.
+ * 3. zlib's header (RFC 1950, 2.2), which HTTP calls deflate, in what is no text: `x` is its first byte.
+ * 4. else nothing.
+ */
+export function detectContentEncoding(
+  record: Uint8Array,
+): 'zstd' | 'gzip' | 'snappy' | 'deflate' | 'identity' {
+  const [b0, b1, b2, b3] = record;
+  if (b0 === 0x28 && b1 === 0xb5 && b2 === 0x2f && b3 === 0xfd) return 'zstd';
+  if (b0 === 0x1f && b1 === 0x8b) return 'gzip';
+  if (isText(record)) return 'identity';
+  if (isSnappy(record)) return 'snappy';
+  const isZlib = b0 === 0x78 && b1 !== undefined && (b0 * 256 + b1) % 31 === 0;
+  return isZlib ? 'deflate' : 'identity';
+}
+
+/**
+ * The name of the decoder for an uncompressed body that nothing else names; undefined where it looks like none.
+ *
+ * 1. Byte 0 and a schema id of 4 bytes: Confluent's framing. No text has that byte, no protobuf message begins so.
+ * 2. Text, which is UTF-8 without control characters: see `detectText`.
+ * 3. Protobuf: see `detectProtobuf`. A message with a sample has control characters, as its tags are some.
+ * 4. UTF-8 that only begins as text, so with control characters in its labels: `detectText` again.
+ * 5. Printable ASCII for three quarters and no control characters: text in some other character set. Its decoder says
+ *    which lines are not UTF-8.
+ */
+export function detectEncoding(body: Buffer): string | undefined {
+  if (body.length === 0) return undefined;
+  if (body[0] === 0 && body.length >= 5) return 'confluent';
+  if (isText(body)) return detectText(body);
+  const encoding = detectProtobuf(body);
+  if (encoding !== undefined) return encoding;
+  if (!isText(body.subarray(0, 1))) return undefined;
+  return isUtf8(body) || isMostlyAscii(body.subarray(0, LOOKED_AT)) ? detectText(body) : undefined;
+}
+
+/** UTF-8 without control characters other than tab, newline and carriage return, as far as is looked at. */
+export function isText(bytes: Uint8Array): boolean {
+  const start = bytes.subarray(0, LOOKED_AT);
+  if (hasControls(start)) return false;
+  if (isAscii(start)) return bytes.length > 0;
+  // The last character may be cut in two.
+  const mostCut = bytes.length > LOOKED_AT ? 3 : 0;
+  for (let cut = 0; cut <= mostCut; cut++) if (isUtf8(start.subarray(0, start.length - cut))) return true;
+  return false;
+}
+
+function isMostlyAscii(start: Uint8Array): boolean {
+  if (hasControls(start)) return false;
+  let ascii = 0;
+  for (const byte of start) if (byte < 0x80) ascii++;
+  return ascii * 4 >= start.length * 3;
+}
+
+/** Control characters that texts do not have. */
+function hasControls(start: Uint8Array): boolean {
+  for (const byte of start) {
+    if (byte < 0x20 ? byte !== 0x0a && byte !== 0x09 && byte !== 0x0d : byte === 0x7f) return true;
+  }
+  return false;
+}
+
+/** The smallest that a snappy block can be beside its content: 64 bytes from a copy of 3, and some. */
+const BEST_RATIO = 24;
+/** Tags of the first field: series, metadata, symbols of remote write; ResourceMetrics of OTLP is field 1 too. */
+const FIRST_TAGS: readonly number[] = [0x0a, 0x1a, 0x22, 0x2a];
+
+/** github.com/google/snappy, format_description.txt, sections 1 and 2.1. */
+function isSnappy(record: Uint8Array): boolean {
+  let size = 0;
+  let at = 0;
+  for (let scale = 1; ; scale *= 128) {
+    const byte = record[at++];
+    if (byte === undefined || at > 5) return false;
+    size += (byte & 0x7f) * scale;
+    if (byte < 0x80) break;
+  }
+  const rest = record.length - at;
+  if (size === 0) return rest === 0;
+  // Incompressible content grows by a sixth at most.
+  if (rest > 32 + size + size / 6) return false;
+  const element = record[at];
+  if (element === undefined) return rest === 0;
+  if ((element & 3) !== 0) return false;
+  const literal = element >> 2;
+  const content = at + 1 + (literal < 60 ? 0 : literal - 59);
+  // A record that was cut off is still snappy; one that claims more than any block holds, and is whole, is not told.
+  return FIRST_TAGS.includes(record[content] ?? 0x0a) && (size <= rest * BEST_RATIO || size > LOOKED_AT);
+}

@@ -1,0 +1,78 @@
+import { LabelFields } from '../wire/label-fields.ts';
+import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
+import { BACKSLASH } from './byte-text.ts';
+import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
+import { limitOutput } from './output-limit.ts';
+import { ArgumentReader, type RecordArguments } from './record-arguments.ts';
+import { LINES, Rejects } from './rejects.ts';
+import { Uncarried } from './uncarried.ts';
+
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+/** The metric name's label, as bytes. */
+export const NAME = Buffer.from('__name__');
+
+/**
+ * What the decoders of line formats share: the walk over lines, each taken or set aside alone, and the bounds of what
+ * one record may become.
+ */
+export abstract class LineDecoder implements Decoder {
+  abstract readonly name: string;
+  abstract readonly contentTypes: readonly string[];
+  readonly defaultContentEncoding = 'identity';
+  protected readonly builder = new WriteRequestBuilder();
+  /** Labels of the line at hand. */
+  protected readonly labels = new LabelFields();
+  /** What a record has beside samples, and this encoding's series cannot carry. */
+  protected uncarried = new Uncarried();
+  /** Whether the record has a backslash anywhere: where not, nobody needs to look for escapes. */
+  protected hasBackslash = false;
+  readonly #arguments = new ArgumentReader();
+
+  decode(body: Buffer, context: DecodeContext): Decoded {
+    const { builder } = this;
+    const largest = largestOutput(body.length, context);
+    const rejects = new Rejects(
+      { reason: `${this.name}_line`, contentType: this.contentTypes[0]!, glue: LINES },
+      body,
+    );
+    builder.reset();
+    this.uncarried = new Uncarried();
+    this.hasBackslash = body.includes(BACKSLASH);
+    this.begin(context, this.#arguments.read(context.headers));
+    let number = 0;
+    for (let start = 0; start < body.length; ) {
+      number++;
+      let next = body.indexOf(NEWLINE, start);
+      if (next < 0) next = body.length;
+      const end = next > start && body[next - 1] === CARRIAGE_RETURN ? next - 1 : next;
+      if (end > start) {
+        const fault = this.line(body, start, end);
+        if (fault !== undefined) rejects.add(start, end, `line ${number}`, fault);
+        else limitOutput(builder.length, largest);
+      }
+      start = next + 1;
+    }
+    this.end();
+    return { body: builder.finish(), rejects: rejects.finish(), ...this.uncarried.field };
+  }
+
+  /** A record begins. */
+  protected abstract begin(context: DecodeContext, args: RecordArguments): void;
+
+  /** Takes the line `body[start, end)`, which is not empty; says what is wrong with it, and then builds nothing. */
+  protected abstract line(body: Buffer, start: number, end: number): string | undefined;
+
+  /** All lines are taken. */
+  protected end(): void {}
+}
+
+/** Times its size that a line of several fields, each a series with all tags, may become. */
+export const MAX_EXPANSION = 64;
+
+/** Bytes that a record may become. Its size when decompressed is limited already; text becomes larger with its labels. */
+export function largestOutput(bodyBytes: number, { limits }: DecodeContext): number {
+  const bySize = MAX_EXPANSION * bodyBytes;
+  return 1024 * 1024 + (limits.record_bytes === 0 ? bySize : Math.min(bySize, 4 * limits.record_bytes));
+}

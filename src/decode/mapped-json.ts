@@ -1,0 +1,35 @@
+import { errorMessage, PoisonError } from '../model/errors.ts';
+import type { Decoded, Decoder } from './decoder.ts';
+import { MAPPED_JSON } from './mapped-rejects.ts';
+import { SeriesMapper } from './mapped-series.ts';
+import { METRIC_BATCH, type MappingOptions, valueAt } from './mapping.ts';
+import { NO_FAULTS } from './writer-schema.ts';
+
+/**
+ * JSON without a schema, in the shape that the mapping describes. A record is what the mapping says, or one of its
+ * series, or a list of such series: the form in which those that cannot be used are set aside.
+ */
+export function mappedJsonDecoder(mapping: MappingOptions = METRIC_BATCH): Decoder {
+  const mapper = new SeriesMapper(mapping);
+  const listPath = mapping.series === '' ? undefined : mapping.series.split('.');
+  return {
+    name: 'mapped_json',
+    contentTypes: [MAPPED_JSON],
+    defaultContentEncoding: 'identity',
+    decode(body, context): Decoded {
+      const value = parse(body);
+      if (listPath !== undefined && valueAt(value, listPath) !== undefined) {
+        return mapper.map({ value, faults: NO_FAULTS }, body.length, context);
+      }
+      return mapper.mapElements(Array.isArray(value) ? value : [value], new Map(), body.length, context);
+    },
+  };
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString());
+  } catch (error) {
+    throw new PoisonError('decode', 'json', `the record is no JSON: ${errorMessage(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,48 @@
+import type { Reject } from './decoder.ts';
+import { quote } from './rejects.ts';
+
+/** Series set aside one by one; what goes beyond is gathered in one more. */
+const SINGLE_REJECTS = 1000;
+
+/** Names the form in which mapped series are set aside: JSON with the fields of the original, one series or a list. */
+export const MAPPED_JSON = 'application/vnd.penstock.mapped+json';
+
+/** Collects series that a mapping could not use. They have no bytes of their own in the record, so they become JSON. */
+export class MappedRejects {
+  readonly #single: Reject[] = [];
+  readonly #further: string[] = [];
+  #first = '';
+
+  add(element: unknown, index: number, reason: string, fault: string): void {
+    const text = elementJson(element);
+    const where = `series ${index}: ${fault}`;
+    if (this.#single.length < SINGLE_REJECTS) {
+      const value = Buffer.from(text);
+      const message = `${where}: ${quote(value)}`;
+      this.#single.push({ reason, message, value, contentType: MAPPED_JSON });
+      return;
+    }
+    if (this.#further.length === 0) this.#first = where;
+    this.#further.push(text);
+  }
+
+  finish(): readonly Reject[] {
+    if (this.#further.length === 0) return this.#single;
+    const message = `${this.#further.length} more that cannot be used, the first at ${this.#first}`;
+    const value = Buffer.from(`[${this.#further.join(',')}]`);
+    return [...this.#single, { reason: 'mapping', message, value, contentType: MAPPED_JSON }];
+  }
+}
+
+/** JSON of a value of `ReadValue`. What JSON numbers cannot say is text, bytes are base64. */
+export function elementJson(element: unknown): string {
+  return (
+    JSON.stringify(element, function (this: Record<string, unknown>, key, value: unknown) {
+      const original = this[key];
+      if (original instanceof Uint8Array) return Buffer.from(original).toString('base64');
+      if (typeof value === 'bigint') return String(value);
+      if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+      return value;
+    }) ?? 'null'
+  );
+}

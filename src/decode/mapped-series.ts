@@ -1,0 +1,193 @@
+import { PoisonError } from '../model/errors.ts';
+import { METRIC_NAME } from '../model/labels.ts';
+import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
+import type { DecodeContext, Decoded } from './decoder.ts';
+import { largestOutput } from './line-decoder.ts';
+import { MappedRejects } from './mapped-rejects.ts';
+import { labelText, sampleValue, timestampMs } from './mapped-values.ts';
+import { compileMapping, isObject, type Mapping, type MappingOptions, valueAt } from './mapping.ts';
+import { limitOutput } from './output-limit.ts';
+import type { ReadValue, SchemaFault } from './writer-schema.ts';
+
+/** Turns records of any shape into a WriteRequest, as a mapping says. A series that lacks something is set aside alone. */
+export class SeriesMapper {
+  readonly #mapping: Mapping;
+  readonly #builder = new WriteRequestBuilder();
+  /** Labels of the series at hand, in the order of their first mention. */
+  readonly #labels = new Map<string, string>();
+
+  constructor(options: MappingOptions) {
+    this.#mapping = compileMapping(options);
+  }
+
+  /**
+   * @param bodyBytes size of the record, which bounds what it may become
+   * @throws PoisonError `mapping` where the list of series is missing, `schema_mismatch` where the schema refuses the
+   *   record outside of any series
+   */
+  map({ value, faults }: ReadValue, bodyBytes: number, context: DecodeContext): Decoded {
+    const { series } = this.#mapping;
+    const elements = series.length === 0 ? [value] : valueAt(value, series);
+    if (!Array.isArray(elements)) {
+      throw new PoisonError(
+        'decode',
+        'mapping',
+        `the record has no list at ${series.join('.')} (ingest.mapping.series), but ${kindOf(elements)}`,
+      );
+    }
+    return this.mapElements(elements, faultsBySeries(faults, series), bodyBytes, context);
+  }
+
+  /** As `map`, for series that stand by themselves; `faults` has what is known to be wrong, by their index. */
+  mapElements(
+    elements: readonly unknown[],
+    faults: ReadonlyMap<number, string>,
+    bodyBytes: number,
+    context: DecodeContext,
+  ): Decoded {
+    const builder = this.#builder;
+    const rejects = new MappedRejects();
+    const largest = largestOutput(bodyBytes, context);
+    builder.reset();
+    for (const [index, element] of elements.entries()) {
+      const mismatch = faults.get(index);
+      const fault = mismatch ?? this.#series(element, context.timestamp);
+      if (fault !== undefined) {
+        rejects.add(element, index, mismatch === undefined ? 'mapping' : 'schema_mismatch', fault);
+      }
+      limitOutput(builder.length, largest);
+    }
+    return { body: builder.finish(), rejects: rejects.finish() };
+  }
+
+  /** Builds one series; says what is wrong with it, and then builds nothing. */
+  #series(element: unknown, recordTime: number): string | undefined {
+    if (!isObject(element)) return `expected an object, found ${kindOf(element)}`;
+    const fault = this.#readLabels(element);
+    if (fault !== undefined) return fault;
+    const { samples } = this.#mapping;
+    const list = samples.length === 0 ? [element] : valueAt(element, samples);
+    if (!Array.isArray(list)) return `${samples.join('.')} is no list of samples, but ${kindOf(list)}`;
+    if (list.length === 0) return `${samples.join('.')} has no samples`;
+    const builder = this.#builder;
+    builder.beginSeries();
+    for (const [name, value] of this.#labels) builder.label(name, value);
+    for (const [at, sample] of list.entries()) {
+      const wrong = this.#sample(sample, recordTime);
+      if (wrong === undefined) continue;
+      builder.discardSeries();
+      return samples.length === 0 ? wrong : `sample ${at}: ${wrong}`;
+    }
+    builder.endSeries();
+    return undefined;
+  }
+
+  #sample(sample: unknown, recordTime: number): string | undefined {
+    const { value: valuePath, timestamp: timePath, timestamp_unit } = this.#mapping;
+    const found = valueAt(sample, valuePath);
+    const value = sampleValue(found);
+    if (value === undefined) return `${valuePath.join('.')} is no number, but ${kindOf(found)}`;
+    let time: number | undefined = recordTime;
+    if (timePath.length > 0) {
+      const given = valueAt(sample, timePath);
+      time = timestampMs(given, timestamp_unit);
+      if (time === undefined) {
+        return `${timePath.join('.')} is no time in ${timestamp_unit}, but ${kindOf(given)}`;
+      }
+    }
+    this.#builder.sample(value, time);
+    return undefined;
+  }
+
+  #readLabels(element: unknown): string | undefined {
+    const { name: namePath, labels: labelsPath, labelFields, constantLabels } = this.#mapping;
+    const labels = this.#labels;
+    labels.clear();
+    const name = namePath.length === 0 ? undefined : valueAt(element, namePath);
+    if (name !== undefined && name !== null) {
+      if (typeof name !== 'string') return `${namePath.join('.')} is no text, but ${kindOf(name)}`;
+      labels.set(METRIC_NAME, name);
+    }
+    const named = labels.get(METRIC_NAME);
+    const fault = labelsPath.length === 0 ? undefined : this.#readLabelsAt(element, labelsPath);
+    if (fault !== undefined) return fault;
+    for (const [label, path] of labelFields) {
+      const wrong = this.#add(label, valueAt(element, path));
+      if (wrong !== undefined) return wrong;
+    }
+    if (named) labels.set(METRIC_NAME, named);
+    for (const [label, value] of constantLabels) labels.set(label, value);
+    for (const [label, value] of labels) if (value === '') labels.delete(label);
+    if (labels.has(METRIC_NAME)) return undefined;
+    const where = namePath.length === 0 ? '' : `${namePath.join('.')}, or `;
+    return `there is no metric name; expected it in ${where}the label ${METRIC_NAME}`;
+  }
+
+  #readLabelsAt(element: unknown, path: readonly string[]): string | undefined {
+    const found = valueAt(element, path);
+    if (found === undefined) return `${path.join('.')} is missing`;
+    if (found === null) return undefined;
+    if (Array.isArray(found)) return this.#readLabelList(found, path);
+    if (!isObject(found)) return `${path.join('.')} is neither an object nor a list, but ${kindOf(found)}`;
+    for (const label of Object.keys(found)) {
+      const fault = this.#add(label, found[label]);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+
+  #readLabelList(list: readonly unknown[], path: readonly string[]): string | undefined {
+    const { label_name, label_value } = this.#mapping;
+    const seen = new Set<string>();
+    for (const [at, item] of list.entries()) {
+      const name = valueAt(item, [label_name]);
+      if (typeof name !== 'string') {
+        return `${path.join('.')}[${at}].${label_name} is no text, but ${kindOf(name)}`;
+      }
+      if (seen.has(name)) return `${path.join('.')} has label ${JSON.stringify(name)} twice`;
+      seen.add(name);
+      const fault = this.#add(name, valueAt(item, [label_value]));
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+
+  /** null and a missing field are an absent label, as the empty text is. */
+  #add(label: string, value: unknown): string | undefined {
+    if (value === undefined || value === null) return undefined;
+    if (label === '') return 'a label has no name';
+    const text = labelText(value);
+    if (text === undefined) return `label ${JSON.stringify(label)} is no text, but ${kindOf(value)}`;
+    this.#labels.set(label, text);
+    return undefined;
+  }
+}
+
+/** The first fault of each series. Throws PoisonError where one is outside of the list. */
+function faultsBySeries(
+  faults: readonly SchemaFault[],
+  path: readonly string[],
+): ReadonlyMap<number, string> {
+  const bySeries = new Map<number, string>();
+  const prefix = path.map((name) => `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  for (const { pointer, message } of faults) {
+    const what = `${pointer || 'the record'} ${message}`;
+    const [, index] = /^\/(\d+)(?:\/|$)/.exec(pointer.slice(prefix.length)) ?? [];
+    if (path.length === 0 || index === undefined || !pointer.startsWith(prefix)) {
+      throw new PoisonError('decode', 'schema_mismatch', `the record does not fit its schema: ${what}`);
+    }
+    if (!bySeries.has(Number(index))) bySeries.set(Number(index), what);
+  }
+  return bySeries;
+}
+
+/** What a value is, for messages: short, and on one line. */
+function kindOf(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (value instanceof Uint8Array) return 'bytes';
+  if (typeof value === 'object') return 'an object';
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}

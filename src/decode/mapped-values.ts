@@ -1,0 +1,86 @@
+import { isObject, type TimestampUnit } from './mapping.ts';
+
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const INTEGER = /^[+-]?\d+$/;
+const NOT_FINITE = /^([+-]?)(inf|infinity|nan)$/i;
+/** RFC 3339 section 5.6, with any number of digits in the fraction. */
+const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+/** The largest time that JavaScript's calendar knows, in ms. Beyond it nothing is a time. */
+const LATEST_MS = 8.64e15;
+
+/** A sample's value: a number, or text of one, as JSON has no other way to say NaN or infinity. */
+export function sampleValue(value: unknown): number | undefined {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'bigint') return Number(value);
+  if (typeof value !== 'string') return undefined;
+  if (DECIMAL.test(value)) return Number(value);
+  const [, sign, word] = NOT_FINITE.exec(value) ?? [];
+  if (word === undefined) return undefined;
+  if (word.toLowerCase() === 'nan') return Number.NaN;
+  return sign === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+}
+
+/** Label text; undefined for what has none. */
+export function labelText(value: unknown): string | undefined {
+  switch (typeof value) {
+    case 'string':
+      return value;
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return String(value);
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * A time in whole ms since the epoch, rounded down. Protobuf's Timestamp (`seconds` and `nanos`) is taken whatever the
+ * unit.
+ */
+export function timestampMs(value: unknown, unit: TimestampUnit): number | undefined {
+  const ms = readTimestamp(value, unit);
+  return ms !== undefined && Math.abs(ms) <= LATEST_MS ? ms : undefined;
+}
+
+function readTimestamp(value: unknown, unit: TimestampUnit): number | undefined {
+  if (isObject(value)) {
+    const { seconds, nanos = 0 } = value;
+    if (!isInteger(seconds) || typeof nanos !== 'number') return undefined;
+    return Number(seconds) * 1000 + Math.floor(nanos / 1e6);
+  }
+  if (unit === 'rfc3339') return typeof value === 'string' ? rfc3339Ms(value) : undefined;
+  if (typeof value === 'string') {
+    if (INTEGER.test(value)) return fromInteger(BigInt(value), unit);
+    return DECIMAL.test(value) ? fromNumber(Number(value), unit) : undefined;
+  }
+  if (typeof value === 'bigint') return fromInteger(value, unit);
+  return typeof value === 'number' && Number.isFinite(value) ? fromNumber(value, unit) : undefined;
+}
+
+function isInteger(value: unknown): value is number | bigint {
+  return typeof value === 'bigint' || Number.isInteger(value);
+}
+
+function rfc3339Ms(text: string): number | undefined {
+  if (!RFC3339.test(text)) return undefined;
+  const ms = Date.parse(text.replace(' ', 'T').toUpperCase());
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+function fromInteger(value: bigint, unit: Exclude<TimestampUnit, 'rfc3339'>): number {
+  if (unit === 's') return Number(value * 1000n);
+  const divisor = unit === 'ms' ? 1n : unit === 'us' ? 1000n : 1_000_000n;
+  const quotient = value / divisor;
+  return Number(value < 0n && quotient * divisor !== value ? quotient - 1n : quotient);
+}
+
+function fromNumber(value: number, unit: Exclude<TimestampUnit, 'rfc3339'>): number {
+  // 1.001 s is 1000.9999999999999 ms in doubles: seconds are rounded to the µs first.
+  if (unit === 's') return Math.floor(Math.round(value * 1e6) / 1000);
+  if (unit === 'ms') return Math.floor(value);
+  if (unit === 'us') return Math.floor(value / 1000);
+  // A double of so many ns is up to 128 ns off, and a whole ms must not become the one before.
+  const slack = Number.isSafeInteger(value) ? 0 : 256;
+  return Math.floor((value + slack) / 1e6);
+}

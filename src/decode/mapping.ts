@@ -1,0 +1,106 @@
+/** Units of a timestamp. `rfc3339` is text such as `2026-01-31T12:00:00.5Z`. */
+export const TIMESTAMP_UNITS = ['s', 'ms', 'us', 'ns', 'rfc3339'] as const;
+
+export type TimestampUnit = (typeof TIMESTAMP_UNITS)[number];
+
+/**
+ * Where the parts of a sample are in a record of any shape. A path is names of fields with dots between:
+ * `payload.points`. The keys are those of `ingest.mapping`.
+ */
+export interface MappingOptions {
+  /** Path of the list of series in the record; empty: the record itself is one. */
+  readonly series: string;
+  /** Path, in a series, of the metric name; where it is empty or absent the label `__name__` is the name. */
+  readonly name: string;
+  /** Path, in a series, of the labels: an object, or a list of objects with a name and a value each; empty: none. */
+  readonly labels: string;
+  /** Fields of the objects, where the labels are a list. */
+  readonly label_name: string;
+  readonly label_value: string;
+  /** Labels that are fields of their own: label ▸ path in the series. An absent field is an absent label. */
+  readonly label_fields: Readonly<Record<string, string>>;
+  /** Labels that every series gets; they win over those of the record. */
+  readonly constant_labels: Readonly<Record<string, string>>;
+  /** Path, in a series, of the list of its samples; empty: the series is itself the one sample. */
+  readonly samples: string;
+  /** Path, in a sample, of the value. */
+  readonly value: string;
+  /** Path, in a sample, of its time; empty: the time of the Kafka record. */
+  readonly timestamp: string;
+  readonly timestamp_unit: TimestampUnit;
+}
+
+/** What `ingest.mapping` says where it is given and a key is left out: a record is one sample. */
+export const FLAT_SAMPLE: MappingOptions = {
+  series: '',
+  name: 'name',
+  labels: 'labels',
+  label_name: 'name',
+  label_value: 'value',
+  label_fields: {},
+  constant_labels: {},
+  samples: '',
+  value: 'value',
+  timestamp: 'timestamp',
+  timestamp_unit: 'ms',
+};
+
+/** The shape of `schemas/metric-batch.*`, which holds where no mapping is given. */
+export const METRIC_BATCH: MappingOptions = {
+  ...FLAT_SAMPLE,
+  series: 'series',
+  name: '',
+  samples: 'samples',
+};
+
+type Path = readonly string[];
+
+/** A mapping whose paths are taken apart. */
+export interface Mapping extends Pick<MappingOptions, 'label_name' | 'label_value' | 'timestamp_unit'> {
+  readonly series: Path;
+  readonly name: Path;
+  readonly labels: Path;
+  readonly labelFields: readonly (readonly [label: string, path: Path])[];
+  readonly constantLabels: readonly (readonly [label: string, value: string])[];
+  readonly samples: Path;
+  readonly value: Path;
+  readonly timestamp: Path;
+}
+
+export function compileMapping(options: MappingOptions): Mapping {
+  const { label_name, label_value, timestamp_unit, label_fields, constant_labels } = options;
+  return {
+    label_name,
+    label_value,
+    timestamp_unit,
+    series: parsePath(options.series),
+    name: parsePath(options.name),
+    labels: parsePath(options.labels),
+    labelFields: Object.entries(label_fields).map(([label, path]) => [label, parsePath(path)] as const),
+    constantLabels: Object.entries(constant_labels),
+    samples: parsePath(options.samples),
+    value: parsePath(options.value),
+    timestamp: parsePath(options.timestamp),
+  };
+}
+
+function parsePath(text: string): Path {
+  return text === '' ? [] : text.split('.');
+}
+
+/** What is at a path; undefined where nothing is. The empty path is the value itself. */
+export function valueAt(value: unknown, path: Path): unknown {
+  let at = value;
+  for (const name of path) {
+    if (!isObject(at) || !Object.hasOwn(at, name)) return undefined;
+    at = at[name];
+  }
+  return at;
+}
+
+/** An object with fields: no list, no bytes. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+  );
+}

@@ -1,0 +1,92 @@
+import { PoisonError } from '../model/errors.ts';
+import { type AnyValue, type KeyValues, MAX_NESTING } from './otlp-attributes.ts';
+
+/**
+ * Members of OTLP's JSON (opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding"): keys in lowerCamelCase, 64-bit
+ * integers as text or numbers, doubles also as `NaN`, `Infinity`, `-Infinity`, bytes in base64. Absent and null mean
+ * the default. Each function throws PoisonError `otlp_json` where the member is of another type.
+ */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function object(value: unknown, what: string): JsonObject {
+  if (value === undefined || value === null) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) throw wrong(what, 'an object');
+  return value as JsonObject;
+}
+
+export function list(value: unknown, what: string): readonly unknown[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw wrong(what, 'an array');
+  return value;
+}
+
+export function text(value: unknown, what: string): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value !== 'string') throw wrong(what, 'text');
+  return value;
+}
+
+export function double(value: unknown, what: string): number {
+  if (value === undefined || value === null) return 0;
+  if (typeof value === 'number') return value;
+  if (value === 'NaN') return Number.NaN;
+  if (value === 'Infinity' || value === '-Infinity') return Number(value);
+  if (typeof value === 'string' && /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value)) return Number(value);
+  throw wrong(what, 'a number');
+}
+
+/** An integer of 64 bits, with or without sign. */
+export function int64(value: unknown, what: string): bigint {
+  if (value === undefined || value === null) return 0n;
+  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 64) return BigInt(value);
+  if (typeof value === 'string' && /^-?\d{1,20}$/.test(value)) return BigInt(value);
+  throw wrong(what, 'a whole number of 64 bits');
+}
+
+export function uint64(value: unknown, what: string): bigint {
+  const found = int64(value, what);
+  if (found !== BigInt.asUintN(64, found)) throw wrong(what, 'a whole number of 64 bits without sign');
+  return found;
+}
+
+export function int32(value: unknown, what: string): number {
+  const found = Number(int64(value, what));
+  if (found !== (found | 0)) throw wrong(what, 'a whole number of 32 bits');
+  return found;
+}
+
+export function keyValues(value: unknown, what: string, nesting = 0): KeyValues {
+  return list(value, what).map((entry) => {
+    const { key, value: of } = object(entry, what);
+    return [text(key, `${what}.key`), anyValue(of, what, nesting)];
+  });
+}
+
+function anyValue(value: unknown, what: string, nesting: number): AnyValue {
+  if (nesting > MAX_NESTING) {
+    throw new PoisonError('decode', 'nesting', `${what}: values nest deeper than ${MAX_NESTING}`);
+  }
+  const one = object(value, `${what}.value`);
+  const has = (member: string) => one[member] !== undefined && one[member] !== null;
+  if (has('stringValue')) return text(one['stringValue'], `${what}.stringValue`);
+  if (has('boolValue')) {
+    if (typeof one['boolValue'] !== 'boolean') throw wrong(`${what}.boolValue`, 'true or false');
+    return one['boolValue'];
+  }
+  if (has('intValue')) return int64(one['intValue'], `${what}.intValue`);
+  if (has('doubleValue')) return double(one['doubleValue'], `${what}.doubleValue`);
+  if (has('arrayValue')) {
+    const { values } = object(one['arrayValue'], `${what}.arrayValue`);
+    return list(values, `${what}.arrayValue`).map((item) => anyValue(item, what, nesting + 1));
+  }
+  if (has('kvlistValue')) {
+    const { values } = object(one['kvlistValue'], `${what}.kvlistValue`);
+    return { entries: keyValues(values, `${what}.kvlistValue`, nesting + 1) };
+  }
+  if (has('bytesValue')) return Buffer.from(text(one['bytesValue'], `${what}.bytesValue`), 'base64');
+  return null;
+}
+
+function wrong(what: string, expected: string): PoisonError {
+  return new PoisonError('decode', 'otlp_json', `${what} is not ${expected}`);
+}

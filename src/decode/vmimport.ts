@@ -1,0 +1,110 @@
+import type { LabelFields } from '../wire/label-fields.ts';
+import { Scratch } from './byte-text.ts';
+import type { DecodeContext } from './decoder.ts';
+import { Members } from './json-members.ts';
+import { skipJsonBlanks, typeAt, visitElements, visitMembers } from './json-scan.ts';
+import { unescapeJson } from './json-text.ts';
+import { LineDecoder } from './line-decoder.ts';
+import { parseFloat64, parseInt64 } from './number.ts';
+import type { RecordArguments } from './record-arguments.ts';
+
+/**
+ * VictoriaMetrics' JSON lines (docs.victoriametrics.com, "How to import data in JSON line format"), one series a line:
+ * `{"metric":{"__name__":"up"},"values":[1],"timestamps":[1700000000000]}`, the times in ms.
+ *
+ * A value may be null or one of the words for infinity and NaN in quotes. A label that is not a string is empty, one
+ * without a name is left out.
+ */
+export class VmImportDecoder extends LineDecoder {
+  readonly name = 'vmimport';
+  readonly contentTypes = ['application/stream+json', 'application/x-victoriametrics-json'];
+  readonly #members = new Members(['metric', 'values', 'timestamps']);
+  readonly #key = new Scratch();
+  readonly #value = new Scratch();
+  readonly #timestamps: (number | bigint)[] = [];
+  readonly #values: number[] = [];
+  #extra!: LabelFields;
+
+  protected begin(_context: DecodeContext, args: RecordArguments): void {
+    this.#extra = args.labels;
+  }
+
+  protected line(body: Buffer, start: number, end: number): string | undefined {
+    const at = skipJsonBlanks(body, start, end);
+    if (at === end || typeAt(body, at) !== 'object') return 'the line is not a JSON object';
+    const stop = this.#members.find(body, at, end);
+    if (stop < 0 || skipJsonBlanks(body, stop, end) !== end) return 'the line is not one JSON object';
+    const [metric, values, timestamps] = this.#members.found as [number, number, number];
+    if (metric < 0 || typeAt(body, metric) !== 'object') return '"metric" is not an object';
+    const fault = this.#readLabels(body, metric, end) ?? this.#readSamples(body, values, timestamps, end);
+    if (fault !== undefined) return fault;
+    const { builder } = this;
+    builder.beginSeries();
+    builder.labelFields(this.labels);
+    builder.labelFields(this.#extra);
+    for (let i = 0; i < this.#values.length; i++) builder.sample(this.#values[i]!, this.#timestamps[i]!);
+    builder.endSeries();
+    return undefined;
+  }
+
+  #readLabels(body: Buffer, metric: number, end: number): string | undefined {
+    const { labels } = this;
+    labels.clear();
+    visitMembers(body, metric, end, (keyStart, keyEnd, valueStart, valueEnd) => {
+      if (keyEnd === keyStart) return;
+      const escapedKey = this.hasBackslash && unescapeJson(this.#key, body, keyStart, keyEnd);
+      const key = escapedKey ? this.#key.bytes : body;
+      const from = escapedKey ? 0 : keyStart;
+      const to = escapedKey ? this.#key.length : keyEnd;
+      if (typeAt(body, valueStart) !== 'string') labels.label(key, from, to, body, 0, 0);
+      else if (this.hasBackslash && unescapeJson(this.#value, body, valueStart + 1, valueEnd - 1)) {
+        labels.label(key, from, to, this.#value.bytes, 0, this.#value.length);
+      } else labels.label(key, from, to, body, valueStart + 1, valueEnd - 1);
+    });
+    return labels.length === 0 ? '"metric" has no labels' : undefined;
+  }
+
+  #readSamples(body: Buffer, values: number, timestamps: number, end: number): string | undefined {
+    let fault: string | undefined;
+    this.#values.length = 0;
+    this.#timestamps.length = 0;
+    if (values < 0 || typeAt(body, values) !== 'array') return '"values" is not an array';
+    if (timestamps < 0 || typeAt(body, timestamps) !== 'array') return '"timestamps" is not an array';
+    visitElements(body, values, end, (start, stop) => {
+      const value = readValue(body, start, stop);
+      if (value === undefined) fault ??= `value ${this.#values.length} is not a number`;
+      else this.#values.push(value);
+    });
+    if (fault !== undefined) return fault;
+    visitElements(body, timestamps, end, (start, stop) => {
+      const timestamp = parseInt64(body, start, stop);
+      if (timestamp === undefined)
+        fault ??= `timestamp ${this.#timestamps.length} is not a whole number of 64 bits`;
+      else this.#timestamps.push(timestamp);
+    });
+    if (fault !== undefined) return fault;
+    const [count, times] = [this.#values.length, this.#timestamps.length];
+    if (count === 0) return 'there are no values';
+    return count === times ? undefined : `there are ${count} values and ${times} timestamps`;
+  }
+}
+
+function readValue(body: Buffer, start: number, end: number): number | undefined {
+  const type = typeAt(body, start);
+  if (type === 'number') return parseFloat64(body, start, end);
+  if (type === 'null') return Number.NaN;
+  return type === 'string' && end - start <= 12
+    ? WORDS.get(body.toString('latin1', start + 1, end - 1))
+    : undefined;
+}
+
+const WORDS: ReadonlyMap<string, number> = new Map([
+  ...['infinity', 'Infinity', 'Inf', 'inf'].flatMap((word): [string, number][] => [
+    [word, Number.POSITIVE_INFINITY],
+    [`-${word}`, Number.NEGATIVE_INFINITY],
+  ]),
+  ...['null', 'Null', 'nan', 'NaN'].flatMap((word): [string, number][] => [
+    [word, Number.NaN],
+    [`-${word}`, Number.NaN],
+  ]),
+]);

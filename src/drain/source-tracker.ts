@@ -1,0 +1,51 @@
+/** `repeated`: source records that were in this task before. `missing`: not every part of a step is there. */
+export type SourceFault = 'repeated' | 'missing';
+
+type Headers = Readonly<Record<string, Buffer | string | undefined>>;
+
+interface Position {
+  readonly first: bigint;
+  readonly last: bigint;
+  readonly part: number;
+  readonly parts: number;
+}
+
+/** `topic/partition/first-last`; a topic's name has no slash. */
+const SOURCE = /^([^/]+\/\d+)\/(\d+)-(\d+)$/;
+const PART = /^(\d+)\/(\d+)$/;
+
+/**
+ * Follows the `penstock-source` headers of one task partition.
+ *
+ * Each source partition writes its steps in order, so its ranges must ascend without overlap. A task that gets
+ * nothing from a step has no record of it: a gap between ranges means nothing. A step of several parts must be
+ * whole. What came before the first record seen is not known, so reading on from a committed offset is no fault.
+ */
+export class SourceTracker {
+  readonly #latest = new Map<string, Position>();
+
+  /** What is wrong with the next record. Records without the header, of other writers, are passed over. */
+  next(headers: Headers): SourceFault[] {
+    const source = SOURCE.exec(headers['penstock-source']?.toString() ?? '');
+    if (source === null) return [];
+    const [, from = '', first = '', last = ''] = source;
+    const [, part = '1', parts = '1'] = PART.exec(headers['penstock-part']?.toString() ?? '') ?? [];
+    const position = { first: BigInt(first), last: BigInt(last), part: Number(part), parts: Number(parts) };
+    const before = this.#latest.get(from);
+    const repeated = before !== undefined && isRepeat(before, position);
+    if (!repeated) this.#latest.set(from, position);
+    if (before === undefined) return [];
+    if (repeated) return ['repeated'];
+    return isBroken(before, position) ? ['missing'] : [];
+  }
+}
+
+function isRepeat(before: Position, next: Position): boolean {
+  const sameStep = next.first === before.first && next.last === before.last;
+  return sameStep ? next.part <= before.part : next.first <= before.last;
+}
+
+function isBroken(before: Position, next: Position): boolean {
+  if (next.first === before.first) return next.part !== before.part + 1;
+  return before.part !== before.parts || next.part !== 1;
+}

@@ -1,0 +1,82 @@
+import { copyBytes, viewOf } from './bytes.ts';
+import { varintLength } from './write-request-builder.ts';
+
+/** Most bytes that a varint of up to 53 bits takes. */
+const VARINT_BYTES = 8;
+
+/** A buffer that grows as bytes are put at its end. */
+export class ByteSink {
+  bytes: Buffer;
+  #view: DataView;
+  /** Bytes written. Setting it back takes the last ones off again. */
+  length = 0;
+
+  constructor(capacity = 256) {
+    this.bytes = Buffer.allocUnsafeSlow(capacity);
+    this.#view = viewOf(this.bytes);
+  }
+
+  /** Makes room for `extra` more bytes. */
+  reserve(extra: number): void {
+    const needed = this.length + extra;
+    if (needed <= this.bytes.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    this.bytes.copy(grown, 0, 0, this.length);
+    this.bytes = grown;
+    this.#view = viewOf(grown);
+  }
+
+  byte(value: number): void {
+    this.reserve(1);
+    this.bytes[this.length++] = value;
+  }
+
+  varint(value: number): void {
+    this.reserve(VARINT_BYTES);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.bytes[this.length++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    this.bytes[this.length++] = rest;
+  }
+
+  /** Appends `length` bytes of `from` at `start`. */
+  copy(from: DataView, start: number, length: number): void {
+    this.reserve(length);
+    copyBytes(from, start, this.#view, this.length, length);
+    this.length += length;
+  }
+
+  /** Appends a length-delimited field: tag byte, length, and `length` bytes of `from` at `start`. */
+  field(tag: number, from: DataView, start: number, length: number): void {
+    this.byte(tag);
+    this.varint(length);
+    this.copy(from, start, length);
+  }
+
+  /**
+   * Closes a message whose length's place, `reserved` bytes before `contentStart`, was kept free: writes the length
+   * and moves the content up where it takes fewer bytes.
+   */
+  closeMessage(contentStart: number, reserved: number): void {
+    const size = this.length - contentStart;
+    const width = varintLength(size);
+    if (width > reserved) {
+      this.reserve(width - reserved);
+      this.bytes.copyWithin(contentStart + width - reserved, contentStart, this.length);
+    } else if (width < reserved) {
+      this.bytes.copyWithin(contentStart + width - reserved, contentStart, this.length);
+    }
+    this.length = contentStart - reserved;
+    this.varint(size);
+    this.length += size;
+  }
+
+  /** What was written, in a buffer of its own; the sink is empty afterwards. */
+  finish(): Buffer {
+    const bytes = Buffer.from(this.bytes.subarray(0, this.length));
+    this.length = 0;
+    return bytes;
+  }
+}

@@ -1,0 +1,80 @@
+import type { DecodeOptions } from '../../src/decode/decode-options.ts';
+import { DEFAULT_LIMITS, type Decoded } from '../../src/decode/decoder.ts';
+import { PATH_HEADER, QUERY_HEADER } from '../../src/decode/record-arguments.ts';
+import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
+import { PoisonError } from '../../src/model/errors.ts';
+import {
+  compareMetadata,
+  compareSeries,
+  type ExpectedIngest,
+  type ExpectedMetadata,
+  RECEIPT_MS,
+} from './ingest-compare.ts';
+
+/** A case of the ingest vectors whose bodies are text. */
+export interface IngestTextCase {
+  readonly payload_utf8?: string;
+  readonly payload_base64?: string;
+  readonly options: {
+    readonly query?: Readonly<Record<string, readonly string[]>>;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly path?: string;
+    /** vmagent's command-line flags. */
+    readonly flags?: Readonly<Record<string, string>>;
+  };
+  readonly expected: ExpectedIngest & { readonly metadata?: readonly ExpectedMetadata[] };
+}
+
+export interface IngestTextRun {
+  /** Name of the decoder. */
+  readonly encoding: string;
+  readonly decode?: DecodeOptions;
+  /** What `null` stands for, in ms. */
+  readonly receiptMs?: number;
+}
+
+const EMPTY: Decoded = { body: Buffer.alloc(0), rejects: [] };
+
+/**
+ * Runs one case through the registry, as a record would go: HTTP's headers are record headers, its URL arguments and
+ * path are the headers that stand for them. Returns what differs, or undefined.
+ */
+export function runIngestText(testCase: IngestTextCase, run: IngestTextRun): string | undefined {
+  const { payload_utf8: text, payload_base64: base64, options, expected } = testCase;
+  const value = text === undefined ? Buffer.from(base64 ?? '', 'base64') : Buffer.from(text);
+  const registry = new DecoderRegistry(run.encoding, createDecoders(run.decode));
+  const query = new URLSearchParams(
+    Object.entries(options.query ?? {}).flatMap(([name, values]) =>
+      values.map((each): [string, string] => [name, each]),
+    ),
+  );
+  const headers = {
+    ...options.headers,
+    ...(options.query && { [QUERY_HEADER]: query.toString() }),
+    ...(options.path && { [PATH_HEADER]: options.path }),
+  };
+  let decoded = EMPTY;
+  let refused = 0;
+  try {
+    decoded = registry.decode(value, { headers, timestamp: RECEIPT_MS, limits: DEFAULT_LIMITS });
+  } catch (error) {
+    if (!(error instanceof PoisonError)) throw error;
+    refused = 1;
+  }
+  const receiptMs = run.receiptMs ?? RECEIPT_MS;
+  return (
+    compareSeries(decoded.body, decoded.rejects.length + refused, expected, { receiptMs }) ??
+    compareMetadata(decoded.body, expected.metadata)
+  );
+}
+
+/** The time of receipt cut to a multiple of `unitMs`. */
+export function receiptCutTo(unitMs: number): number {
+  return RECEIPT_MS - (RECEIPT_MS % unitMs);
+}
+
+/** A duration as Go writes it, as far as the vectors go (`1m0s`), in ms. */
+export function goDurationMs(text: string | undefined): number | undefined {
+  const [, minutes, seconds] = /^(?:(\d+)m)?(\d+)s$/.exec(text ?? '') ?? [];
+  return seconds === undefined ? undefined : (Number(minutes ?? 0) * 60 + Number(seconds)) * 1000;
+}

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runChaos } from '../chaos/chaos.ts';
+import { FAULT_KINDS } from '../chaos/plan.ts';
+import { report } from '../chaos/report.ts';
+
+/** The short form of `npm run chaos`; docs/reliability.md has the long runs. */
+const MINUTES = 3;
+const SEED = 1;
+
+test('whatever dies, every sample is exactly once in the task topics, in order, and in storage', async (t) => {
+  const result = await runChaos({
+    seed: SEED,
+    durationMs: MINUTES * 60_000,
+    say: (line) => t.diagnostic(line),
+  });
+  assert.deepEqual(result.problems, [], report(result));
+  for (const kind of FAULT_KINDS) {
+    assert.ok(
+      result.done.some((fault) => fault.kind === kind),
+      `no ${kind} happened: this run proves nothing about it`,
+    );
+  }
+});

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { detectContentEncoding, detectEncoding } from '../../../src/decode/detect.ts';
+import { detectProtobuf } from '../../../src/decode/detect-protobuf.ts';
+import { compress, uncompress } from '../../../src/wire/snappy.ts';
+import { jsonBodies, otlpJsonBodies } from '../../fuzz/binary-seeds.ts';
+
+const DECODER_OF: Readonly<Record<string, string>> = {
+  influx: 'influx',
+  prometheus: 'prometheus_text',
+  graphite: 'graphite',
+  opentsdb: 'opentsdb',
+  opentsdbhttp: 'opentsdb_http',
+  vmimport: 'vmimport',
+  opentelemetry: 'otlp',
+  'remote-write-v1': 'remote_write_v1',
+  'remote-write-v2': 'remote_write_v2',
+};
+
+/** What bytes cannot tell: lines of a name, a value and perhaps a time. Both read them, if not always the same way. */
+const AMBIGUOUS = [
+  ['graphite', 'prometheus_text'],
+  ['prometheus_text', 'graphite'],
+].map(String);
+
+/** Vectors whose first line is no line of their encoding: what is wrong with it is in the note or plain to see. */
+const FIRST_LINE_IS_BROKEN: Readonly<Record<string, string>> = {
+  'influx/h0108': 'no measurement',
+  'opentsdb/r0014': 'no name',
+  'opentsdb/r0020': 'no name',
+  'opentsdb/r0021': 'no name',
+  'vmimport/h0052': 'not JSON',
+};
+
+interface VectorCase {
+  readonly id: string;
+  readonly format: string;
+  readonly payload_utf8?: string;
+  readonly payload_base64?: string;
+  readonly options: { readonly headers?: Readonly<Record<string, string>> };
+  readonly expected: { readonly error?: string; readonly series?: readonly unknown[] };
+}
+
+const FOLDERS = ['../../../../shared/conformance', '../../conformance/vectors'];
+const folder = FOLDERS.map((each) => fileURLToPath(new URL(each, import.meta.url))).find(existsSync)!;
+
+function usableCases(): VectorCase[] {
+  return readdirSync(folder)
+    .filter((name) => name.startsWith('ingest-'))
+    .flatMap(
+      (name) => (JSON.parse(readFileSync(`${folder}/${name}`, 'utf8')) as { cases: VectorCase[] }).cases,
+    )
+    .filter(({ options, expected }) => {
+      return expected.series?.length && !expected.error && !options.headers?.['Content-Encoding'];
+    });
+}
+
+function detect(value: Buffer): string | undefined {
+  const compression = detectContentEncoding(value);
+  if (compression === 'identity') return detectEncoding(value);
+  return compression === 'snappy' ? detectProtobuf(uncompress(value, 10_000_000)) : compression;
+}
+
+test('no vector of one encoding is taken for another where the bytes tell them apart', () => {
+  const wrong: string[] = [];
+  let right = 0;
+  for (const { id, format, payload_utf8, payload_base64 } of usableCases()) {
+    const value =
+      payload_utf8 === undefined ? Buffer.from(payload_base64!, 'base64') : Buffer.from(payload_utf8);
+    const expected = DECODER_OF[format]!;
+    const found = detect(value);
+    if (found === expected) right++;
+    else if (!AMBIGUOUS.includes(`${expected},${found}`) && !FIRST_LINE_IS_BROKEN[`${format}/${id}`]) {
+      wrong.push(`${format}/${id}: ${found}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+  assert.ok(right > 50, `${right} told`);
+});
+
+test('JSON of samples and of OTLP', () => {
+  for (const body of otlpJsonBodies()) assert.equal(detect(body), 'otlp_json');
+  for (const body of jsonBodies()) assert.equal(detect(body), 'json', body.toString());
+});
+
+const TEXTS: Readonly<Record<string, string>> = {
+  'up 1': 'prometheus_text',
+  'up 1 1700000000000': 'prometheus_text',
+  'up 1 1700000000': 'graphite',
+  'up 1 1700000000.5\n# EOF\n': 'prometheus_text',
+  '# TYPE up gauge\nup 1 1700000000': 'prometheus_text',
+  '# a comment\ncpu,host=a usage=1 1700000000000000000': 'influx',
+  'a.b.c 1 1700000000': 'graphite',
+  'up;a=b c 1 1700000000': 'graphite',
+  'm{a="x v=1"} 1': 'prometheus_text',
+  'cpu\\ load,tag="a b" v=1': 'influx',
+  'cpu v="a b"': 'influx',
+  'put 1': 'prometheus_text',
+  'put up 1700000000 1 a=b': 'opentsdb',
+  '{"up", a="b"} 1': 'prometheus_text',
+  '{__name__="up"} 1': 'prometheus_text',
+  '{} 1': 'prometheus_text',
+  '{}': 'json',
+  '{"metric":"a","value":1,"timestamp":1}': 'opentsdb_http',
+  '[{"timestamp":1,"tags":{},"metric":"a"}]': 'opentsdb_http',
+  '{"timestamps":[1],"values":[1],"metric":{"a":"b"}}': 'vmimport',
+  '{"value":1,"name":"metric"}': 'json',
+  ' \n[1]': 'json',
+};
+
+for (const [text, expected] of Object.entries(TEXTS)) {
+  test(`${JSON.stringify(text)} is ${expected}`, () => assert.equal(detect(Buffer.from(text)), expected));
+}
+
+test('compression is told by its magic, snappy by its shape', () => {
+  const series = Buffer.from('0a0e0a080a01611203626262120208ff', 'hex').subarray(0, 12);
+  const body = Buffer.concat([Buffer.from([0x0a, series.length]), series]);
+  assert.equal(detectContentEncoding(gzipSync(body)), 'gzip');
+  assert.equal(detectContentEncoding(zstdCompressSync(body)), 'zstd');
+  assert.equal(detectContentEncoding(compress(body)), 'snappy');
+  assert.equal(detectContentEncoding(body), 'identity');
+  assert.equal(detectContentEncoding(Buffer.from('x^2 1')), 'identity');
+});
+
+test('a text that has the shape of a snappy block is text', () => {
+  // 0x7b is a length of 123, the space a literal of 9 bytes, the quote the tag of a symbol.
+  assert.equal(detect(Buffer.from('{ "name":"up","value":1,"labels":{"a":"bbbbbbbbbbbbbbbb"}}')), 'json');
+});
+
+test("Confluent's framing is told by its first byte", () => {
+  assert.equal(detect(Buffer.from([0, 0, 0, 0, 7, 2, 1])), 'confluent');
+});
+
+test('bytes that look like nothing are not guessed', () => {
+  for (const bytes of [[], [0xff], [0x07, 0x00], [0x00], [0x93, 0x01, 0xfe]]) {
+    assert.equal(detect(Buffer.from(bytes)), undefined);
+  }
+});
+
+test('a line of quotes and backslashes is told in linear time', () => {
+  for (const piece of ['"', '\\', '"\\', 'a"', ' "']) {
+    assert.equal(typeof detect(Buffer.from(piece.repeat(30_000))), 'string');
+  }
+});

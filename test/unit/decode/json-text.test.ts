@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Scratch } from '../../../src/decode/byte-text.ts';
+import { unescapeJson } from '../../../src/decode/json-text.ts';
+
+function unescaped(text: string): string {
+  const scratch = new Scratch();
+  const bytes = Buffer.from(`#${text}#`);
+  if (!unescapeJson(scratch, bytes, 1, bytes.length - 1)) return text;
+  return scratch.bytes.toString('utf8', 0, scratch.length);
+}
+
+test('agrees with JSON.parse on what JSON.stringify writes', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+      assert.equal(unescaped(JSON.stringify(text).slice(1, -1)), text);
+    }),
+  );
+});
+
+test('agrees with JSON.parse on text all of whose characters are escaped', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const escaped = Array.from({ length: text.length }, (_, index) => {
+        return `\\u${text.charCodeAt(index).toString(16).padStart(4, '0')}`;
+      }).join('');
+      assert.equal(unescaped(escaped), text);
+    }),
+  );
+});
+
+test('what is not an escape stays', () => {
+  for (const text of ['\\x', '\\u12', '\\u12g4', 'a\\', '\\ud83d', '\\ud83dx', '\\ud83d\\n'.slice(0, 6)]) {
+    assert.equal(unescaped(text), text);
+  }
+  assert.equal(unescaped('\\ud83d\\u0041'), '\ufffd');
+});
