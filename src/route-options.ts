@@ -136,7 +136,7 @@ const basicAuth = z
   .strictObject({
     username: z
       .string()
-      .regex(/^[^:\u0000-\u001f\u007f]+$/, {
+      .regex(/^[^:\p{Cc}]+$/u, {
         error: 'the user name has a colon or control characters; expected it without (RFC 7617)',
       })
       .describe('User name.'),
@@ -204,7 +204,8 @@ export const nodeOptions = z
       context.addIssue({ code: 'custom', path: [key], message });
     }
     if (node.bearer_token !== undefined && NOT_IN_A_HEADER.test(node.bearer_token)) {
-      const message = 'the given value has blanks or other characters that no token has; expected the token alone';
+      const message =
+        'the given value has blanks or other characters that no token has; expected the token alone';
       context.addIssue({ code: 'custom', path: ['bearer_token'], message });
     }
     if (node.tls !== undefined && node.url.startsWith('http:')) {

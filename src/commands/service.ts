@@ -35,6 +35,8 @@ const START_BACKOFF_MIN_MS = 500;
 const START_BACKOFF_MAX_MS = 10_000;
 /** Beyond the deadline, time to say so and end. */
 const HARD_STOP_GRACE_MS = 3_000;
+/** What is left of a stopped service may end by itself in this time. */
+const LINGER_MS = 1_000;
 
 /**
  * Runs a service: configuration, log, admin server, signals, exit code.
@@ -83,7 +85,21 @@ export async function runService<S extends Service>(argv: string[], spec: Servic
   if (cutOff > 0)
     log.error({ partitions: cutOff }, 'stopped at the deadline with work in flight; it is done again');
   else log.info('stopped');
-  return failed || cutOff > 0 ? FAILED : DONE;
+  const code = failed || cutOff > 0 ? FAILED : DONE;
+  endSoon(code, log);
+  return code;
+}
+
+/**
+ * Ends the process although something still waits. kafkajs does not give up some of its searches, such as for the
+ * coordinator of a group or a transaction, when the client that began them is closed.
+ */
+function endSoon(code: number, log: Logger): void {
+  const end = () => {
+    log.debug({ waiting: process.getActiveResourcesInfo() }, 'ending although something still waits');
+    process.exit(code);
+  };
+  setTimeout(end, LINGER_MS).unref();
 }
 
 /** Resolves at the first SIGTERM or SIGINT; the second ends the process at once. */

@@ -44,7 +44,7 @@ export function avroSchema(type: AvroType): WriterSchema {
 function compile(type: AvroType, known: Map<AvroType, { read: Read }>): Read {
   const before = known.get(type);
   if (before !== undefined) return (cursor) => before.read(cursor);
-  const entry = { read: unfinished };
+  const entry: { read: Read } = { read: unfinished };
   known.set(type, entry);
   entry.read = reader(type, (inner) => compile(inner, known));
   return entry.read;

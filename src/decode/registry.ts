@@ -1,4 +1,5 @@
 import { ConfigError, PoisonError } from '../model/errors.ts';
+import { CONFLUENT, confluentDecoder, schemaIdOf } from './confluent.ts';
 import { decompress } from './content-encoding.ts';
 import type { DecodeOptions } from './decode-options.ts';
 import type { DecodeContext, Decoded, Decoder, RecordHeaders } from './decoder.ts';
@@ -7,6 +8,7 @@ import { detectProtobuf } from './detect-protobuf.ts';
 import { GraphiteDecoder } from './graphite.ts';
 import { InfluxDecoder } from './influx.ts';
 import { jsonDecoder } from './json.ts';
+import { mappedJsonDecoder } from './mapped-json.ts';
 import { OpentsdbDecoder } from './opentsdb.ts';
 import { OpentsdbHttpDecoder } from './opentsdb-http.ts';
 import { otlpDecoder } from './otlp.ts';
@@ -30,6 +32,8 @@ export function createDecoders(options: DecodeOptions = {}): readonly Decoder[] 
     otlpDecoder(options.otlp),
     otlpJsonDecoder(options.otlp),
     jsonDecoder(),
+    confluentDecoder(options.schemas, options.mapping),
+    mappedJsonDecoder(options.mapping),
     new PrometheusTextDecoder(),
     new VmImportDecoder(),
     new InfluxDecoder(options.influx),
@@ -122,13 +126,44 @@ export class DecoderRegistry {
 
   /** Throws PoisonError, stage `decode`, where nothing of the record can be used. */
   decode(value: Buffer, context: DecodeContext): Decoded {
-    const { headers, limits } = context;
+    const { decoder, body } = this.#open(value, context);
+    return decoder.decode(body, context);
+  }
+
+  /**
+   * The id of the schema that the record will be decoded with; undefined where it needs none, or is broken.
+   *
+   * Schemas are fetched before records are decoded, so this is asked first. A record that is compressed and does not
+   * say what it is costs a second decompression.
+   */
+  schemaId(value: Buffer, context: Pick<DecodeContext, 'headers' | 'limits'>): number | undefined {
+    const contentType = headerText(context.headers, 'content-type');
+    const contentEncoding = headerText(context.headers, 'content-encoding').toLowerCase();
+    try {
+      const named = this.#named(contentType, context.headers);
+      if (named ? named.name !== CONFLUENT : contentType !== '') return undefined;
+      const isPlain = (contentEncoding || detectContentEncoding(value)) === 'identity';
+      if (isPlain) return schemaIdOf(value);
+      if (!named && contentEncoding === '' && detectContentEncoding(value) === 'snappy') return undefined;
+      const { decoder, body } = this.#open(value, context);
+      return decoder.name === CONFLUENT ? schemaIdOf(body) : undefined;
+    } catch (error) {
+      if (error instanceof PoisonError) return undefined;
+      throw error;
+    }
+  }
+
+  /** The record's decoder, and its bytes uncompressed. */
+  #open(
+    value: Buffer,
+    { headers, limits }: Pick<DecodeContext, 'headers' | 'limits'>,
+  ): { decoder: Decoder; body: Buffer } {
     const contentType = headerText(headers, 'content-type');
     const contentEncoding = headerText(headers, 'content-encoding').toLowerCase();
     const named = this.#named(contentType, headers);
     if (named) {
       const encoding = contentEncoding || named.defaultContentEncoding;
-      return named.decode(decompress(encoding, value, limits.record_bytes), context);
+      return { decoder: named, body: decompress(encoding, value, limits.record_bytes) };
     }
     const detected = contentEncoding || detectContentEncoding(value);
     const body = decompress(detected, value, limits.record_bytes);
@@ -136,11 +171,11 @@ export class DecoderRegistry {
     const found =
       contentEncoding === '' && detected === 'snappy' ? detectProtobuf(body) : detectEncoding(body);
     const decoder = this.#sharing(found, contentType);
-    if (decoder) return decoder.decode(body, context);
+    if (decoder) return { decoder, body };
     const claimant = this.decoderFor(headers);
     const encoding =
       contentEncoding || (detected === 'identity' ? claimant.defaultContentEncoding : detected);
-    return claimant.decode(decompress(encoding, value, limits.record_bytes), context);
+    return { decoder: claimant, body: decompress(encoding, value, limits.record_bytes) };
   }
 
   /** The decoder, where the headers and the configuration tell. */

@@ -18,7 +18,8 @@ export interface RemoteWriteClientOptions {
   /** Milliseconds until an unanswered request is given up. */
   readonly timeoutMs: number;
   readonly userAgent: string;
-  readonly login: NodeLoginOptions;
+  /** Absent: none. */
+  readonly login?: NodeLoginOptions;
   /** Absent: what https:// does by itself. */
   readonly tls?: TlsSettings | undefined;
 }
@@ -40,7 +41,7 @@ export class RemoteWriteClient {
   /** @throws ConfigError when a certificate or key file cannot be used */
   constructor(options: RemoteWriteClientOptions) {
     this.#options = options;
-    this.#login = new NodeLogin(options.login);
+    this.#login = new NodeLogin(options.login ?? {});
     this.#agent = new Agent({
       connect: connector(options),
       pipelining: 1,

@@ -83,7 +83,11 @@ export function isTooLarge(error: unknown): boolean {
 
 /** Brokers are away, or do not answer: time mends it. */
 export function isConnectionTrouble(error: unknown): boolean {
-  return someCause(error, (at) => CONNECTION_TROUBLE.has(at.name ?? '') || at.type === 'ILLEGAL_SASL_STATE' || isInterruptedLogin(at));
+  return someCause(
+    error,
+    (at) =>
+      CONNECTION_TROUBLE.has(at.name ?? '') || at.type === 'ILLEGAL_SASL_STATE' || isInterruptedLogin(at),
+  );
 }
 
 /** The broker says that this process is no member of the group in this generation. */

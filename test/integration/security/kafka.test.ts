@@ -124,7 +124,10 @@ test('a worker reads and publishes over SCRAM-SHA-512 with TLS, mutual TLS, and 
 test('a command logs in by PLAIN and by SCRAM-SHA-256', async () => {
   for (const mechanism of ['plain', 'scram-sha-256']) {
     const configFile = writeConfig(byPassword(mechanism));
-    const result = await runPenstock(['topics', 'plan'], { configFile, env: { ...LOUD, ...password(PASSWORD) } });
+    const result = await runPenstock(['topics', 'plan'], {
+      configFile,
+      env: { ...LOUD, ...password(PASSWORD) },
+    });
     outputs.add(`topics plan by ${mechanism}`, result.stdout + result.stderr);
     assert.equal(result.stderr, '');
     assert.match(result.stdout, /metrics\.raw/);
@@ -132,7 +135,10 @@ test('a command logs in by PLAIN and by SCRAM-SHA-256', async () => {
 });
 
 describe('what is refused at the start ends a worker with exit code 1 and one line', () => {
-  const refusals: Record<string, { kafka: () => Settings; env?: () => Record<string, string>; says: RegExp }> = {
+  const refusals: Record<
+    string,
+    { kafka: () => Settings; env?: () => Record<string, string>; says: RegExp }
+  > = {
     'a wrong password': {
       kafka: () => byPassword('scram-sha-512'),
       env: () => password(WRONG_PASSWORD),
@@ -239,7 +245,8 @@ test('no process has printed or served a secret, at log level trace', async () =
 });
 
 function countRefusals(log: string): number {
-  return log.split('\n').filter((line) => line.includes('SaslAuthenticator') && line.includes('failed')).length;
+  return log.split('\n').filter((line) => line.includes('SaslAuthenticator') && line.includes('failed'))
+    .length;
 }
 
 function writeConfig(settings: Settings): string {

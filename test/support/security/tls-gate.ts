@@ -30,7 +30,9 @@ export class TlsGate {
     const { cert, key } = certificate;
     const pem = { cert: readFileSync(cert), key: readFileSync(key), ca: readFileSync(clientCa) };
     const strict = { requestCert: true, rejectUnauthorized: true };
-    this.#server = createServer({ ...pem, ...strict }, (incoming, outgoing) => this.#pass(incoming, outgoing));
+    this.#server = createServer({ ...pem, ...strict }, (incoming, outgoing) =>
+      this.#pass(incoming, outgoing),
+    );
   }
 
   static async start(options: TlsGateOptions): Promise<TlsGate> {

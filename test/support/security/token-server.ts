@@ -99,13 +99,17 @@ export class TokenServer {
     const now = Math.floor(Date.now() / 1000);
     const header = { alg: 'RS256', typ: 'JWT', kid: KEY_ID };
     const claims = { sub: subject, iat: now, exp: now + lifeSeconds, jti: String(this.tokens.length) };
-    const text = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+    const text = [header, claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .join('.');
     const key: KeyObject = this.forged ? this.#otherKey : this.#keys.privateKey;
     return `${text}.${sign('RSA-SHA256', Buffer.from(text), key).toString('base64url')}`;
   }
 
   #publicKey() {
-    const jwk = createPublicKey(this.#keys.publicKey.export({ type: 'spki', format: 'pem' })).export({ format: 'jwk' });
+    const jwk = createPublicKey(this.#keys.publicKey.export({ type: 'spki', format: 'pem' })).export({
+      format: 'jwk',
+    });
     return { ...jwk, kid: KEY_ID, alg: 'RS256', use: 'sig' };
   }
 }

@@ -16,10 +16,7 @@ export interface Listener {
 
 /** The settings by which a broker listens on `ports`, and on `extra` beside them. */
 export function listenerProperties(ports: NodePorts, extra: readonly Listener[]): Record<string, string> {
-  const clients = [
-    { name: 'PLAINTEXT', port: ports.client, protocol: 'PLAINTEXT' },
-    ...extra,
-  ];
+  const clients = [{ name: 'PLAINTEXT', port: ports.client, protocol: 'PLAINTEXT' }, ...extra];
   const addresses = clients.map(({ name, port }) => `${name}://127.0.0.1:${port}`);
   const protocols = clients.map(({ name, protocol }) => `${name}:${protocol}`);
   return {

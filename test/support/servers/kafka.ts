@@ -74,9 +74,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     controller: ports[2 * i + 1]!,
   }));
   const launch = dockerAnswers() ? inDocker : await fromJars(count);
-  const nodes = nodePorts.map(
-    (_, i) => new ClusterNode(i + 1, nodePorts, folder, options, launch),
-  );
+  const nodes = nodePorts.map((_, i) => new ClusterNode(i + 1, nodePorts, folder, options, launch));
   const close = async () => {
     await Promise.all(nodes.map((node) => node.end()));
     removeRunFolder(folder);
