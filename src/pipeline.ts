@@ -1,5 +1,5 @@
 import { type DeadLetter, DeadSeries, deadPart, deadRecord, type SourceRecord } from './dead-letter.ts';
-import { DEFAULT_LIMITS, type IngestLimits } from './decode/decoder.ts';
+import { DEFAULT_LIMITS, type Decoded, type IngestLimits } from './decode/decoder.ts';
 import { recordTime } from './decode/record-headers.ts';
 import { DecoderRegistry } from './decode/registry.ts';
 import { PoisonError } from './model/errors.ts';
@@ -11,7 +11,7 @@ import { type PipelineRoute, SeriesRouter } from './series-router.ts';
 import { type StepCounts, zeroCounts } from './step-counts.ts';
 import { BufferPool, outputCapacity, type TaskRecord } from './task-output.ts';
 import { TaskOutputs } from './task-outputs.ts';
-import { viewOf } from './wire/bytes.ts';
+import { release, viewOf } from './wire/bytes.ts';
 import { labelBlockEnd } from './wire/label-block.ts';
 import { labelsFirst } from './wire/labels-first.ts';
 import { ProtobufReader } from './wire/protobuf-reader.ts';
@@ -171,7 +171,9 @@ export class Step {
     counts.records++;
     counts.bytes += record.value?.length ?? 0;
     try {
-      this.#walk(this.#decode(record));
+      const { body, passedThrough } = this.#decode(record);
+      this.#walk(body);
+      if (passedThrough && body.buffer !== record.value?.buffer) release(body);
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;
       counts.deadRecords++;
@@ -196,18 +198,16 @@ export class Step {
   }
 
   /** The record as a WriteRequest whose outer framing is sound. */
-  #decode(record: SourceRecord): Buffer {
+  #decode(record: SourceRecord): Decoded {
     const { value, headers } = record;
     if (value === null)
       throw new PoisonError('decode', 'null_value', 'the record has no value (a tombstone)');
     if (value.length === 0)
       throw new PoisonError('decode', 'empty_record', 'the value of the record is empty');
     const limits = this.#limits;
-    const { body, rejects } = this.#decoders.decode(value, {
-      headers,
-      timestamp: recordTime(record),
-      limits,
-    });
+    const timestamp = recordTime(record);
+    const decoded = this.#decoders.decode(value, { headers, timestamp, limits });
+    const { body, rejects } = decoded;
     const framing = readFraming(body);
     const most = limits.series_per_record;
     if (most > 0 && framing.series > most) {
@@ -221,8 +221,11 @@ export class Step {
     counts.decodedBytes += body.length;
     counts.metadata += framing.metadata;
     counts.unknownFields += framing.unknown;
+    for (const [kind, count] of Object.entries(decoded.uncarried ?? {})) {
+      counts.uncarried[kind] = (counts.uncarried[kind] ?? 0) + count;
+    }
     for (const reject of rejects) this.#dead.push(deadPart(record, reject, this.#outputs.tenantHeaders));
-    return body;
+    return decoded;
   }
 
   /** Every TimeSeries of a WriteRequest whose framing has been checked. */

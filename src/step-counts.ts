@@ -29,6 +29,8 @@ export interface StepCounts {
   /** Fields of WriteRequests that no task record can carry: metric metadata, and fields unknown to remote write 1.0. */
   metadata: number;
   unknownFields: number;
+  /** What other encodings have and a remote write 1.0 series has no place for, by kind. */
+  uncarried: Record<string, number>;
   /** Sample times in ms; Infinity and -Infinity where there was no sample. */
   oldestSampleMs: number;
   newestSampleMs: number;
@@ -52,6 +54,7 @@ export function zeroCounts(routes: number): StepCounts {
     deadSeries: 0,
     metadata: 0,
     unknownFields: 0,
+    uncarried: {},
     oldestSampleMs: Number.POSITIVE_INFINITY,
     newestSampleMs: Number.NEGATIVE_INFINITY,
     routes: Array.from({ length: routes }, () => ({

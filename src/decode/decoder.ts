@@ -44,6 +44,8 @@ export interface Reject {
 export interface Decoded {
   /** A remote write 1.0 WriteRequest, not compressed. Only its owner writes to it. */
   readonly body: Buffer;
+  /** The body is what decompression gave, passed through: nothing else refers to its memory. */
+  readonly passedThrough?: boolean;
   readonly rejects: readonly Reject[];
   /** What the record had and a remote write 1.0 series has no place for, counted by kind: `metadata`, … */
   readonly uncarried?: Readonly<Record<string, number>>;

@@ -133,14 +133,15 @@ function isInflux(line: string): boolean {
 
 /** Where the first word ends; -1 where it has a brace, or is all there is. */
 function wordEnd(line: string): number {
-  // Past this no quote is closed any more, so that quotes are looked for once.
+  // Past this no quote is closed any more. Only a value can be quoted.
   const lastQuote = line.lastIndexOf('"');
   for (let at = 0; at < line.length; at++) {
     const character = line[at];
     if (character === ' ') return at;
     if (character === '{') return -1;
     if (character === '\\') at++;
-    else if (character === '"' && at < lastQuote) at = closingQuote(line, at + 1, lastQuote);
+    else if (character === '"' && line[at - 1] === '=' && at < lastQuote)
+      at = closingQuote(line, at + 1, lastQuote);
   }
   return -1;
 }

@@ -11,7 +11,7 @@ const LOOKED_AT = 1024;
  * 1. zstd's magic number (RFC 8878, 3.1.1), gzip's (RFC 1952, 2.3.1): no encoding begins with those.
  * 2. a snappy block, which has no magic: its header, the size when uncompressed, is plausible for the record's size,
  *    the first element is a literal as it has to be, and what that literal begins with is a tag of a protobuf message
- *    that Penstock knows. A text or message that passes all three by chance is told by `isText` first.
+ *    that Penstock knows; in short records all elements have to come to the size. What `isText` takes is never snappy.
  * 3. zlib's header (RFC 1950, 2.2), which HTTP calls deflate, in what is no text: `x` is its first byte.
  * 4. else nothing.
  */
@@ -93,10 +93,37 @@ function isSnappy(record: Uint8Array): boolean {
   // Incompressible content grows by a sixth at most.
   if (rest > 32 + size + size / 6) return false;
   const element = record[at];
-  if (element === undefined) return rest === 0;
+  if (element === undefined) return false;
+  // In short records chance is not to be trusted: `\n\f` may begin a message too. There all elements are walked.
+  if (size < 128) return elementsMakeUp(record, at, size);
   if ((element & 3) !== 0) return false;
   const literal = element >> 2;
   const content = at + 1 + (literal < 60 ? 0 : literal - 59);
   // A record that was cut off is still snappy; one that claims more than any block holds, and is whole, is not told.
   return FIRST_TAGS.includes(record[content] ?? 0x0a) && (size <= rest * BEST_RATIO || size > LOOKED_AT);
+}
+
+/** Whether the elements from `start` on are well-formed and come to `size` bytes. */
+function elementsMakeUp(record: Uint8Array, start: number, size: number): boolean {
+  let made = 0;
+  let at = start;
+  while (at < record.length) {
+    const element = record[at++]!;
+    const kind = element & 3;
+    if (kind === 0) {
+      let length = (element >> 2) + 1;
+      if (length > 61) return false;
+      if (length === 61) length = (record[at++] ?? 0) + 1;
+      if (made === 0 && !FIRST_TAGS.includes(record[at] ?? 0)) return false;
+      at += length;
+      made += length;
+    } else {
+      const offset =
+        kind === 1 ? ((element >> 5) << 8) | (record[at] ?? 0) : record[at]! | (record[at + 1]! << 8);
+      if (kind === 3 || offset === 0 || offset > made) return false;
+      made += kind === 1 ? ((element >> 2) & 7) + 4 : (element >> 2) + 1;
+      at += kind;
+    }
+  }
+  return at === record.length && made === size;
 }

@@ -8,5 +8,5 @@ export const remoteWriteV1: Decoder = {
   contentTypes: ['application/x-protobuf'],
   protos: ['', 'prometheus.WriteRequest'],
   defaultContentEncoding: 'snappy',
-  decode: (body) => ({ body, rejects: NO_REJECTS }),
+  decode: (body) => ({ body, passedThrough: true, rejects: NO_REJECTS }),
 };

@@ -50,6 +50,7 @@ export class IngestEvents {
       metrics.dropped.inc({ reason: 'no_route', route: '' }, counts.unroutedSamples);
     if (counts.metadata > 0) metrics.uncarried.inc({ kind: 'metadata' }, counts.metadata);
     if (counts.unknownFields > 0) metrics.uncarried.inc({ kind: 'unknown_field' }, counts.unknownFields);
+    for (const [kind, count] of Object.entries(counts.uncarried)) metrics.uncarried.inc({ kind }, count);
     if (Number.isFinite(counts.newestSampleMs)) {
       metrics.publishLatency.observe(Math.max(0, nowMs - counts.newestSampleMs) / 1000);
     }

@@ -14,6 +14,7 @@ import { GroupGauges } from '../telemetry/group-gauges.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { topicDecoders } from '../topic-decoders.ts';
+import { release } from '../wire/bytes.ts';
 import { IngestEvents } from './events.ts';
 import { type IngestOptions, type IngestTopic, ingestTopics } from './options.ts';
 import { runStep } from './step.ts';
@@ -184,6 +185,7 @@ export class Worker {
       this.#gauges.committed(partition, publication.nextOffset);
       const publishSeconds = (performance.now() - started) / 1000;
       this.#events.published({ ...output, publishSeconds }, Date.now());
+      for (const { value } of output.records) release(value); // the request has a copy, and it is answered
       progressed();
     }
   }

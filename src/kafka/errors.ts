@@ -65,6 +65,8 @@ const CONNECTION_TROUBLE = new Set([
   'KafkaJSBrokerNotFound',
   'KafkaJSLockTimeout',
   'KafkaJSNumberOfRetriesExceeded',
+  // The token endpoint is away.
+  'RetryableError',
 ]);
 
 /** The broker's name for an error (`ILLEGAL_GENERATION`), wherever kafkajs has wrapped it; '' for any other. */

@@ -104,9 +104,7 @@ async function fetchToken(sasl: SaslOptions): Promise<Token> {
   if (status !== 200) throw new RetryableError(`${failed}: it answered ${status}`);
   const value = answer?.['access_token'];
   if (typeof value !== 'string' || value === '')
-    throw new RetryableError(
-      `${failed}: its answer ${answer === undefined ? 'is no JSON' : 'has no access_token'}`,
-    );
+    throw new RetryableError(`${failed}: its answer has no access_token; is this the token endpoint?`);
   const seconds = Number(answer?.['expires_in'] ?? DEFAULT_LIFE_SECONDS);
   const lifeMs = (Number.isFinite(seconds) && seconds > 0 ? seconds : DEFAULT_LIFE_SECONDS) * 1000;
   const before = Math.min(lifeMs * REFRESH_MAX_SHARE, Math.max(lifeMs * REFRESH_SHARE, REFRESH_MIN_MS));

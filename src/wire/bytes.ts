@@ -44,3 +44,15 @@ export function copyBytes(from: DataView, i: number, to: DataView, j: number, le
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
+
+/**
+ * Gives the memory of a buffer back at once, if it is all its own; the buffer is empty afterwards.
+ *
+ * Left to the garbage collector, bodies of megabytes make it collect the whole heap some ten times a second, since
+ * V8 goes by the bytes outside of it (bench/README.md).
+ */
+export function release(buffer: Buffer): void {
+  const memory = buffer.buffer;
+  const whole = buffer.byteOffset === 0 && buffer.byteLength === memory.byteLength;
+  if (whole && memory instanceof ArrayBuffer) memory.transfer(0);
+}

@@ -28,6 +28,9 @@ export const SPARE_WORKER = 'worker-3';
 /** A drain gives a request up after this: a vmagent that is stopped for longer sees it again. */
 export const REQUEST_TIMEOUT_MS = 5_000;
 
+/** Ten times what it takes: a busy machine must not spoil a run. */
+const BROKER_START_TIMEOUT_MS = 180_000;
+
 /** The whole deployment: three brokers, workers, drains, vmagents behind gates, and storage. All real processes. */
 export class ChaosCluster {
   readonly kafka: KafkaCluster;
@@ -57,7 +60,7 @@ export class ChaosCluster {
 
   static async start(): Promise<ChaosCluster> {
     const [kafka, storage] = await Promise.all([
-      startKafka({ brokers: 3, own: true, name: 'chaos-kafka' }),
+      startKafka({ brokers: 3, own: true, name: 'chaos-kafka', startTimeoutMs: BROKER_START_TIMEOUT_MS }),
       startVictoriaMetrics(),
     ]);
     const nodes = await Promise.all(NODES.map((name) => startNode(name, storage)));

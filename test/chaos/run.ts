@@ -32,7 +32,16 @@ if (given === undefined) {
   process.exitCode = 2;
 } else {
   const say = (line: string) => process.stdout.write(`${line}\n`);
-  const result = await runChaos({ seed: given.seed, durationMs: given.minutes * 60_000, say });
-  say(report(result));
-  process.exitCode = result.problems.length === 0 ? 0 : 1;
+  process.exitCode = await runChaos({ seed: given.seed, durationMs: given.minutes * 60_000, say }).then(
+    (result) => {
+      say(report(result));
+      return result.problems.length === 0 ? 0 : 1;
+    },
+    (error: unknown) => {
+      process.stderr.write(
+        `the run could not be made: ${error instanceof Error ? error.message : String(error)}\n`,
+      );
+      return 1;
+    },
+  );
 }

@@ -191,6 +191,7 @@ test('what cannot be carried, dropped or matched is counted', () => {
     deadSeries: 0,
     metadata: 2,
     unknownFields: 2,
+    uncarried: {},
     oldestSampleMs: NOW,
     newestSampleMs: NOW,
     routes: [{ series: 2, samples: 2, droppedSeries: 2, droppedSamples: 2 }],

@@ -59,7 +59,11 @@ export interface KafkaOptions {
   name?: string;
   /** Start one even when `PENSTOCK_TEST_BROKERS` names a cluster: for tests that stop and kill nodes. */
   own?: boolean;
+  /** How long a broker may take to come up, ms. Default 60,000. */
+  startTimeoutMs?: number;
 }
+
+const START_TIMEOUT_MS = 60_000;
 
 /** Starts a cluster and waits until every broker is live. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
@@ -181,13 +185,19 @@ class ClusterNode implements KafkaNode {
   readonly #launch: Launch;
   readonly #launcher: Launcher;
   readonly #ports: NodePorts[];
+  readonly #startTimeoutMs: number;
   #process: ManagedProcess | undefined;
 
   constructor(
     nodeId: number,
     ports: NodePorts[],
     clusterFolder: string,
-    { properties = {}, listeners = [], systemProperties = {} }: KafkaOptions,
+    {
+      properties = {},
+      startTimeoutMs = START_TIMEOUT_MS,
+      listeners = [],
+      systemProperties = {},
+    }: KafkaOptions,
     launcher: Launcher,
   ) {
     const folder = path.join(clusterFolder, `node-${nodeId}`);
@@ -204,6 +214,7 @@ class ClusterNode implements KafkaNode {
     };
     this.#launcher = launcher;
     this.#ports = ports;
+    this.#startTimeoutMs = startTimeoutMs;
   }
 
   get pid(): number {
@@ -257,6 +268,8 @@ class ClusterNode implements KafkaNode {
 
   #waitUntilLive(what: string, enough: (ids: number[]) => boolean): Promise<void> {
     const port = this.#ports[this.#launch.nodeId - 1]!.client;
-    return this.#running.waitUntil(what, async () => enough(await liveBrokers(port)));
+    return this.#running.waitUntil(what, async () => enough(await liveBrokers(port)), {
+      timeoutMs: this.#startTimeoutMs,
+    });
   }
 }

@@ -29,6 +29,7 @@ const AMBIGUOUS = [
 /** Vectors whose first line is no line of their encoding: what is wrong with it is in the note or plain to see. */
 const FIRST_LINE_IS_BROKEN: Readonly<Record<string, string>> = {
   'influx/h0108': 'no measurement',
+  'influx/r0010': 'a field without a value',
   'opentsdb/r0014': 'no name',
   'opentsdb/r0020': 'no name',
   'opentsdb/r0021': 'no name',

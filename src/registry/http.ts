@@ -1,0 +1,72 @@
+import { Agent, buildConnector } from 'undici';
+import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
+import { TlsFiles } from '../credentials/tls-files.ts';
+import { errorMessage, RetryableError } from '../model/errors.ts';
+import type { RegistryAnswer } from './answer.ts';
+import type { RegistryOptions } from './options.ts';
+
+/** The options of a registry that there is. */
+export type RegistryAddress = RegistryOptions & { readonly url: string };
+
+/** Asks a registry over kept-alive connections. One attempt a call. */
+export class RegistryHttp {
+  readonly #base: string;
+  readonly #agent: Agent;
+  readonly #authorization: Readonly<Record<string, string>>;
+
+  /** @throws ConfigError when a certificate or key file cannot be used */
+  constructor({ url, username, password = '', timeout, tls }: RegistryAddress) {
+    this.#base = url.replace(/\/+$/, '');
+    const files = url.startsWith('https:') ? new TlsFiles(tls, 'registry.tls') : undefined;
+    this.#agent = new Agent({
+      // Opens connections with the certificates of the moment.
+      connect: (options, callback) =>
+        buildConnector({ ...(files?.current() ?? {}), timeout })(options, callback),
+      headersTimeout: timeout,
+      bodyTimeout: timeout,
+    });
+    const login = Buffer.from(`${username}:${password}`).toString('base64');
+    this.#authorization = username === undefined ? {} : { authorization: `Basic ${login}` };
+  }
+
+  /**
+   * What a GET of a path says. Any status is an answer.
+   *
+   * @throws RetryableError where there is none, or `signal` aborts first
+   */
+  async get(path: string, signal: AbortSignal): Promise<RegistryAnswer> {
+    const url = this.#base + path;
+    try {
+      const { origin, pathname, search } = new URL(url);
+      const { statusCode, body } = await this.#agent.request({
+        origin,
+        path: pathname + search,
+        method: 'GET',
+        headers: {
+          accept: 'application/vnd.schemaregistry.v1+json, application/json',
+          'user-agent': 'penstock',
+          ...this.#authorization,
+        },
+        signal,
+      });
+      return { url, status: statusCode, data: parsed(await body.text()) };
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      const fault = certificateFault(error);
+      const what = `${plainTlsMessage(errorMessage(error))}${fault === undefined ? '' : `; ${fault}`}`;
+      throw new RetryableError(`${url} does not answer: ${what}`, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

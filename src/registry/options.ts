@@ -1,0 +1,40 @@
+import * as z from 'zod';
+import { duration, secret } from '../option-types.ts';
+import { refuseHalfPair, tlsKeys } from '../tls-options.ts';
+
+/** How to reach the schema registry. Times in ms. */
+export const registryOptions = z
+  .strictObject({
+    url: z
+      .url({ protocol: /^https?$/, error: 'this is no URL; expected http:// or https://' })
+      .refine((text) => !/^https?:[/]*[^/?#]*@/.test(text), {
+        error: 'the URL carries a user name or password; expected it without, since URLs are logged',
+      })
+      .optional()
+      .describe("Address of a Confluent-compatible registry, with the path of its API; absent: there is none."),
+    username: z.string().min(1).optional().describe('User name, where the registry wants one.'),
+    password: secret().optional().describe('Password of that user.'),
+    timeout: duration()
+      .prefault('10s')
+      .describe('Give up on a schema that has not come after this, and try again later.'),
+    missing_ttl: duration()
+      .prefault('1m')
+      .describe('How long a schema id that the registry does not know is not asked for again.'),
+    tls: z
+      .strictObject(tlsKeys({ whose: "the registry's", hostName: 'the host of url' }))
+      .prefault({})
+      .describe('How https:// is spoken.'),
+  })
+  .superRefine((options, context) => {
+    const refuse = (path: string[], message: string) =>
+      context.addIssue({ code: 'custom', path, message });
+    refuseHalfPair(options.tls, (key, message) => refuse(['tls', key], message));
+    if (options.username === undefined && options.password !== undefined) {
+      refuse(['password'], 'a password without its user; expected username beside it');
+    }
+    if (options.username !== undefined && options.password === undefined) {
+      refuse(['username'], 'a user without a password; expected password beside it');
+    }
+  });
+
+export type RegistryOptions = z.output<typeof registryOptions>;

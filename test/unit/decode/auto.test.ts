@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
+import { DEFAULT_LIMITS, type RecordHeaders } from '../../../src/decode/decoder.ts';
+import { DecoderRegistry } from '../../../src/decode/registry.ts';
+import { compress } from '../../../src/wire/snappy.ts';
+import { decodeWriteRequest } from '../../support/prompb.ts';
+
+/** Metric names that come out of a record. */
+function names(value: Buffer, headers: RecordHeaders, encoding = 'auto'): string[] {
+  const context = { headers, timestamp: 1_700_000_000_000, limits: DEFAULT_LIMITS };
+  const { body, rejects } = new DecoderRegistry(encoding).decode(value, context);
+  assert.deepEqual(rejects, []);
+  return decodeWriteRequest(body).series.map(({ labels }) => Object.fromEntries(labels)['__name__'] ?? '');
+}
+
+const V1 = Buffer.from('0a1b0a0e0a085f5f6e616d655f5f1202757012090900000000000000f03f', 'hex');
+const SAMPLE = Buffer.from('{"name":"up","value":1}');
+const INFLUX = Buffer.from('cpu v=1');
+
+test('without headers the bytes decide', () => {
+  assert.deepEqual(names(compress(V1), {}), ['up']);
+  assert.deepEqual(names(zstdCompressSync(V1), {}), ['up']);
+  assert.deepEqual(names(SAMPLE, {}), ['up']);
+  assert.deepEqual(names(zstdCompressSync(INFLUX), {}), ['cpu_v']);
+  assert.deepEqual(names(compress(INFLUX), { 'content-encoding': 'snappy' }), ['cpu_v']);
+});
+
+test("the header of VictoriaMetrics' protocol names it, whatever is configured", () => {
+  const headers = { 'X-VictoriaMetrics-Remote-Write-Version': '1' };
+  assert.deepEqual(names(zstdCompressSync(V1), headers, 'influx'), ['up']);
+});
+
+test('a content type that encodings share: the configured one, else the bytes', () => {
+  assert.deepEqual(names(SAMPLE, { 'content-type': 'application/json' }), ['up']);
+  const point = Buffer.from('{"metric":"m","timestamp":1,"value":1,"tags":{"a":"b"}}');
+  assert.deepEqual(names(point, { 'content-type': 'application/json; charset=utf-8' }), ['m']);
+  assert.deepEqual(names(INFLUX, { 'content-type': 'text/plain' }), ['cpu_v']);
+  assert.deepEqual(names(Buffer.from('a 1'), { 'content-type': 'text/plain' }, 'graphite'), ['a']);
+  assert.deepEqual(names(Buffer.from('a 1 1700000000'), { 'content-type': 'text/plain; version=0.0.4' }), ['a']);
+  assert.deepEqual(names(V1, { 'content-type': 'application/x-protobuf', 'content-encoding': 'none' }), ['up']);
+});
+
+test('a content type of one encoding alone is taken at its word', () => {
+  const headers = { 'content-type': 'application/x-influx-line-protocol' };
+  assert.deepEqual(names(Buffer.from('up v=1'), headers, 'remote_write_v2'), ['up_v']);
+});
