@@ -7,11 +7,13 @@ const BROKER_CORE = 0;
 const PENSTOCK_CORE = 1;
 const SERIES_PER_REQUEST = 2_000;
 
-/** One measured case: the table's row, and the JSON document's entry. */
-export interface CaseResult extends Usage {
+/** One measured case: the table's row, and the JSON document's entry. What a case does not measure is absent. */
+export interface CaseResult extends Pick<Usage, 'cpuMicrosPerSample' | 'samples'> {
+  readonly samplesPerSecond?: number;
+  readonly peakMib?: number;
   readonly name: string;
   readonly series: number;
-  readonly partitions: number;
+  readonly partitions?: number;
 }
 
 export interface WorkerCase {

@@ -17,10 +17,10 @@ export function table(results: readonly CaseResult[], before: readonly CaseResul
     return [
       result.name,
       result.series.toLocaleString('en'),
-      String(result.partitions),
+      String(result.partitions ?? '-'),
       result.cpuMicrosPerSample.toFixed(3),
-      Math.round(result.samplesPerSecond).toLocaleString('en'),
-      result.peakMib.toFixed(0),
+      result.samplesPerSecond === undefined ? '-' : Math.round(result.samplesPerSecond).toLocaleString('en'),
+      result.peakMib?.toFixed(0) ?? '-',
       ...(before ? [old?.cpuMicrosPerSample.toFixed(3) ?? '-', change ?? '-'] : []),
     ];
   });

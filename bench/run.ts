@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Bed } from './bed.ts';
 import { type CaseResult, runDrainCase, runWorkerCase, type WorkerCase } from './cases.ts';
+import { runDecoderCases, runPipelineCases } from './micro.ts';
 import { table } from './report.ts';
 
 /**
@@ -61,6 +62,8 @@ try {
 } finally {
   await bed.close();
 }
+if ('pipeline'.includes(args.only)) results.push(...runPipelineCases());
+if ('decoders'.includes(args.only)) results.push(...runDecoderCases());
 
 const before =
   args.compare === undefined

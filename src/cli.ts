@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'plan | apply: the topics that the configuration needs',
     load: async () => (await import('./commands/topics.ts')).run,
   },
+  dead: {
+    summary: 'list | show | redrive: what could not be used',
+    load: async () => (await import('./commands/dead.ts')).run,
+  },
   explain: {
     summary: 'a series ▸ route, each relabel step, group, task, partition, vmagent',
     load: async () => (await import('./commands/explain.ts')).run,

@@ -34,11 +34,18 @@ export interface DeadLetter {
 /** What a redriven record says of its past: a part of it that fails again is as old, and was redriven as often. */
 const HISTORY = ['penstock-redriven', 'penstock-first-seen'];
 
-/** Headers of a value that is a remote write 1.0 request. */
+/** Headers of a value that is a remote write 1.0 request, whatever else the topic of its source holds. */
 const WRITE_REQUEST_HEADERS = {
-  'content-type': 'application/x-protobuf',
+  'content-type': 'application/x-protobuf;proto=prometheus.WriteRequest',
   'content-encoding': 'snappy',
 } as const;
+
+/** Types that several encodings share, by the decoder that claims them, in the form that means it alone. */
+const UNSHARED: Readonly<Record<string, string>> = {
+  'text/plain': 'text/plain; version=0.0.4',
+  'application/json': 'application/jsonl',
+  'application/x-ndjson': 'application/jsonl',
+};
 
 /** A dead letter is closed when its series reach this many bytes before compression. */
 const ENOUGH_BYTES = 256 * 1024;
@@ -57,7 +64,7 @@ export function deadPart(source: SourceRecord, reject: Reject, tenant: DeadLette
   const headers = {
     ...kept(source, [...HISTORY, TIMESTAMP_HEADER, QUERY_HEADER, PATH_HEADER]),
     ...tenant,
-    'content-type': contentType,
+    'content-type': UNSHARED[contentType] ?? contentType,
   };
   return { source, stage: 'decode', reason, message, value, headers, series: 0 };
 }

@@ -4,6 +4,7 @@ import { Fleet } from '../generate/fleet.ts';
 import { encodeScrape, RECORD_HEADERS, type ScrapeRecord } from '../generate/scrape-record.ts';
 import { formatWritten, Written } from '../generate/written.ts';
 import { xxh64 } from '../hash/xxhash64.ts';
+import { ingestTopics } from '../ingest/options.ts';
 import { KafkaConnection } from '../kafka/client.ts';
 import { isRefused, KafkaSetupError } from '../kafka/errors.ts';
 import type { OutgoingRecord } from '../kafka/outgoing.ts';
@@ -18,7 +19,7 @@ import { withKafkaAdmin } from './kafka-session.ts';
 const HELP = `
 penstock generate [OPTIONS]
 
-Writes made-up business metrics to the ingest topic, for trials: the services of a web shop in two namespaces,
+Writes made-up business metrics to the (first) ingest topic, for trials: the services of a web shop in two namespaces,
 pods that come and go, counters, histograms and gauges. Runs until SIGTERM or Ctrl-C, or for --duration.
 The record's key is the pod: it decides the partition, so that a series stays in order.
 
@@ -60,7 +61,8 @@ export async function run(argv: string[]): Promise<number> {
   const durationMs =
     values.duration === undefined ? Number.POSITIVE_INFINITY : milliseconds('duration', values.duration);
   const config = loadConfig({ file: command.configFile, env: process.env });
-  const { topic } = config.ingest;
+  // Records say what they are, so any ingest topic takes them.
+  const [{ topic }] = ingestTopics(config.ingest);
   // Opened before anything is written to Kafka: a name that does not work is better known now.
   const file = values.written === undefined ? undefined : openForWriting(values.written);
   const written = new Written({ keepSamples: file !== undefined });

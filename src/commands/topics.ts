@@ -1,5 +1,6 @@
 import { loadConfig } from '../config/load.ts';
 import { expectedName } from '../config/nearest.ts';
+import { ingestTopics } from '../ingest/options.ts';
 import { TopicAdmin } from '../kafka/topic-admin.ts';
 import { applyTopics, readPlan } from '../topics/apply.ts';
 import type { TopicChange, TopicPlan } from '../topics/plan.ts';
@@ -11,7 +12,7 @@ import { wrap } from './wrap.ts';
 const HELP = `
 penstock topics plan|apply [-c FILE] [--json]
 
-Compares the topics that the configuration needs with those that the cluster has: the ingest topic, the task
+Compares the topics that the configuration needs with those that the cluster has: the ingest topics, the task
 topic of every route, the dead-letter topic; their partitions, retention and record sizes.
 
   plan    shows what would be done, and does nothing
@@ -34,7 +35,13 @@ export async function run(argv: string[]): Promise<number> {
     throw usageError('topics', `unknown action ${action}; ${expectedName(action, ACTIONS)}`);
   }
   const config = loadConfig({ file: command.configFile, env: process.env });
-  const wanted = wantedTopics(config);
+  const wanted = wantedTopics({
+    ...config,
+    ingest: {
+      topics: ingestTopics(config.ingest).map(({ topic }) => topic),
+      deadTopic: config.ingest.dead_topic,
+    },
+  });
 
   return await withKafkaAdmin('topics', config.kafka, async (admin) => {
     const topics = new TopicAdmin(admin);

@@ -18,7 +18,8 @@ export function run(argv: string[]): Promise<number> {
     name: 'worker',
     help: HELP,
     create: (config, metrics, log) => {
-      const options = { ingest: config.ingest, routes: compileRoutes(config) };
+      const { ingest, registry } = config;
+      const options = { ingest, registry, routes: compileRoutes(config) };
       return new Worker(new KafkaConnection(config.kafka, log), options, metrics, log);
     },
     reload: (worker, config) => worker.reload(compileRoutes(config)),

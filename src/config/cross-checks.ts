@@ -1,5 +1,6 @@
 import { type IngestOptions, ingestTopics } from '../ingest/options.ts';
 import { shown } from '../option-types.ts';
+import type { RegistryOptions } from '../registry/options.ts';
 import type { NodeOptions, RouteOptions } from '../route-options.ts';
 import { expectedName } from './nearest.ts';
 import type { Path } from './source.ts';
@@ -7,6 +8,7 @@ import type { Path } from './source.ts';
 /** The sections that parsed; an item of a list is undefined where it did not. */
 export interface Sections {
   readonly ingest: IngestOptions | undefined;
+  readonly registry: RegistryOptions | undefined;
   readonly routes: readonly (RouteOptions | undefined)[];
   readonly nodes: readonly (NodeOptions | undefined)[];
   readonly drainNode: string;
@@ -17,7 +19,7 @@ export type Refuse = (path: Path, message: string) => void;
 
 /** What no section can see alone: names given twice, topics in each other's way, nodes that do not exist. */
 export function crossCheck(sections: Sections, refuse: Refuse): void {
-  const { ingest, routes, nodes, drainNode } = sections;
+  const { ingest, registry, routes, nodes, drainNode } = sections;
   refuseRepeats(routes, 'routes', refuse);
   refuseRepeats(nodes, 'nodes', refuse);
   const read = ingest === undefined ? [] : ingestTopics(ingest).map(({ topic }) => topic);
@@ -32,6 +34,14 @@ export function crossCheck(sections: Sections, refuse: Refuse): void {
     if (first === at) continue;
     const message = `${shown(topic)} is the topic of ingest.topics[${first}] too; expected another topic`;
     refuse(['ingest', 'topics', at, 'topic'], message);
+  }
+  if (ingest !== undefined && registry !== undefined && registry.url === undefined) {
+    for (const { topic, encoding } of ingestTopics(ingest)) {
+      if (encoding !== 'confluent') continue;
+      const message = `missing; expected the registry's address, since the records of ${topic} are confluent`;
+      refuse(['registry', 'url'], message);
+      break;
+    }
   }
   for (const [at, route] of routes.entries()) {
     if (route === undefined) continue;

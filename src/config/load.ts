@@ -73,7 +73,8 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
     resolvePaths(nodeLeaves, node, dirname(file));
     refuseUnreadable(nodeLeaves, node, ['nodes', at], readFile, refuse);
   }
-  crossCheck({ ingest: settings.ingest, routes, nodes, drainNode: settings.drain?.node ?? '' }, refuse);
+  const { ingest, registry, drain } = settings;
+  crossCheck({ ingest, registry, routes, nodes, drainNode: drain?.node ?? '' }, refuse);
   for (const [at, route] of routes.entries()) {
     if (route === undefined) continue;
     const found = readRouteRules(route, at, source, readFile);

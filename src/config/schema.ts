@@ -3,6 +3,7 @@ import { drainOptions } from '../drain/options.ts';
 import { ingestOptions } from '../ingest/options.ts';
 import { kafkaOptions } from '../kafka/options.ts';
 import { duration } from '../option-types.ts';
+import { registryOptions } from '../registry/options.ts';
 import { nodeOptions, routeOptions } from '../route-options.ts';
 import { adminOptions, logOptions } from '../telemetry/options.ts';
 import { topicsOptions } from '../topics-options.ts';
@@ -11,6 +12,9 @@ import { topicsOptions } from '../topics-options.ts';
 export const processOptions = z.strictObject({
   kafka: kafkaOptions.prefault({}).describe('How to reach the Kafka cluster.'),
   ingest: ingestOptions.prefault({}).describe('The worker: ingest topic to task topics.'),
+  registry: registryOptions
+    .prefault({})
+    .describe('The schema registry of Avro, JSON Schema and Protobuf records.'),
   drain: drainOptions.prefault({}).describe('The drain: task topics to one node.'),
   topics: topicsOptions.prefault({}).describe('What penstock topics creates topics with.'),
   admin: adminOptions.prefault({}).describe('/metrics, health and the console.'),
@@ -24,6 +28,7 @@ export const processOptions = z.strictObject({
 export const options = z.strictObject({
   kafka: processOptions.shape.kafka,
   ingest: processOptions.shape.ingest,
+  registry: processOptions.shape.registry,
   routes: z
     .array(routeOptions)
     .default([])

@@ -37,9 +37,7 @@ export function readLetter(record: FetchedRecord): StoredLetter | undefined {
     reason: header('penstock-reason'),
     message: header('penstock-error'),
     source:
-      topic === undefined
-        ? undefined
-        : { topic, partition: Number(partition), offset: BigInt(offset ?? 0) },
+      topic === undefined ? undefined : { topic, partition: Number(partition), offset: BigInt(offset ?? 0) },
     redriven: Number.isSafeInteger(redriven) && redriven > 0 ? redriven : 0,
     firstSeen: header('penstock-first-seen'),
   };

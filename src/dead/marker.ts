@@ -33,7 +33,9 @@ export function markerRecord(
 export function readMarker(record: FetchedRecord, redriven: OffsetRanges): boolean {
   if (record.key?.toString() !== KEY || record.headers['penstock-stage'] !== undefined) return false;
   try {
-    const { redriven: ranges } = JSON.parse(record.value?.toString() ?? '') as { redriven: [string, string][] };
+    const { redriven: ranges } = JSON.parse(record.value?.toString() ?? '') as {
+      redriven: [string, string][];
+    };
     for (const [first, last] of ranges) redriven.add(BigInt(first), BigInt(last));
     return true;
   } catch {

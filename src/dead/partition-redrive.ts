@@ -28,10 +28,11 @@ export class PartitionRedrive {
   readonly #sender: Sender;
   readonly #onSent: (letters: number) => void;
   #batch: OutgoingRecord[] = [];
+  /** Offsets of the letters in the batch. */
+  #offsets: bigint[] = [];
   #bytes = 0;
-  /** How many of the plan's letters are gathered, and sent. */
-  #gathered = 0;
-  #sent = 0;
+  /** How many of the plan's letters are gathered or gone. */
+  #passed = 0;
 
   constructor(
     target: RedrivePartition,
@@ -45,15 +46,19 @@ export class PartitionRedrive {
     this.#onSent = onSent;
   }
 
-  /** Offset of the letter whose record is to be added next; undefined when all are. */
-  get next(): bigint | undefined {
-    return this.#plan.take[this.#gathered];
+  /** Whether the plan has the letter at `offset`, which comes next. Letters before it are gone: retention took them. */
+  takes(offset: bigint): boolean {
+    const { take } = this.#plan;
+    while (this.#passed < take.length && take[this.#passed]! < offset) this.#passed += 1;
+    return take[this.#passed] === offset;
   }
 
-  async add(record: OutgoingRecord): Promise<void> {
+  /** Adds the record of the letter at `offset`, which `takes` has agreed to. */
+  async add(offset: bigint, record: OutgoingRecord): Promise<void> {
     this.#batch.push(record);
+    this.#offsets.push(offset);
     this.#bytes += record.value?.length ?? 0;
-    this.#gathered += 1;
+    this.#passed += 1;
     if (this.#batch.length >= BATCH_LETTERS || this.#bytes >= BATCH_BYTES) await this.flush();
   }
 
@@ -61,14 +66,14 @@ export class PartitionRedrive {
     if (this.#batch.length === 0) return;
     const { topic, partition, groupId } = this.#target;
     const { take, firstLeft, end } = this.#plan;
-    const marker = markerRecord(topic, partition, take.slice(this.#sent, this.#gathered), Date.now());
-    const nextToTake = take[this.#gathered] ?? end;
+    const marker = markerRecord(topic, partition, this.#offsets, Date.now());
+    const nextToTake = take[this.#passed] ?? end;
     const offset = nextToTake < firstLeft ? nextToTake : firstLeft;
     const source = { groupId, membership: NO_MEMBER, topic, partition, offset };
     await this.#sender.send(source, [...this.#batch, marker]);
-    const letters = this.#gathered - this.#sent;
-    this.#sent = this.#gathered;
+    const letters = this.#batch.length;
     this.#batch = [];
+    this.#offsets = [];
     this.#bytes = 0;
     this.#onSent(letters);
   }

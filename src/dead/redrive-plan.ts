@@ -31,10 +31,9 @@ export interface PartitionPlan {
   readonly end: bigint;
 }
 
-/** Letters that are meant, by what becomes of them. */
+/** Letters that are meant and not redriven yet, by what becomes of them. */
 export interface RedriveCounts {
   readonly redrive: number;
-  readonly alreadyRedriven: number;
   readonly failedAgain: number;
   readonly unredrivable: ReadonlyMap<Unredrivable, number>;
 }
@@ -65,7 +64,7 @@ export class RedrivePlan {
   ): { partitions: Map<number, PartitionPlan>; counts: RedriveCounts } {
     const partitions = new Map<number, PartitionPlan>();
     const unredrivable = new Map<Unredrivable, number>();
-    const counts = { redrive: 0, alreadyRedriven: 0, failedAgain: 0, unredrivable };
+    const counts = { redrive: 0, failedAgain: 0, unredrivable };
     for (const [partition, end] of ends) {
       const { offsets, verdicts } = this.#letters.get(partition) ?? { offsets: [], verdicts: [] };
       const take: bigint[] = [];
@@ -73,10 +72,7 @@ export class RedrivePlan {
       for (const [at, number] of offsets.entries()) {
         const offset = BigInt(number);
         const verdict = verdicts[at]!;
-        if (redriven.get(partition)?.has(offset)) {
-          if (verdict !== 'not_meant') counts.alreadyRedriven += 1;
-          continue;
-        }
+        if (redriven.get(partition)?.has(offset)) continue;
         if (verdict === 'redrive' && counts.redrive < limit) {
           take.push(offset);
           counts.redrive += 1;

@@ -65,7 +65,7 @@ export class Redrive {
     this.#options = options;
   }
 
-  /** @returns what was done; of a dry run what would be. */
+  /** @returns what was done; of a dry run what would be. After trouble with Kafka it may be more than is counted. */
   async run(): Promise<RedriveCounts> {
     const { topic, dryRun, limit } = this.#options;
     const ends = new Map([...(await this.#admin.offsetBounds(topic))].map(([id, { high }]) => [id, high]));
@@ -167,10 +167,11 @@ export class Redrive {
     const visit = async (records: readonly FetchedRecord[]) => {
       const redrive = redrives.get(records[0]!.partition)!;
       for (const record of records) {
-        if (record.offset !== redrive.next) continue;
+        if (!redrive.takes(record.offset)) continue;
         const outgoing = redrivenRecord(readLetter(record)!, targets, Date.now());
-        if (typeof outgoing === 'string') throw new KafkaSetupError(`a letter changed while it was read: ${outgoing}`);
-        await redrive.add(outgoing);
+        if (typeof outgoing === 'string')
+          throw new KafkaSetupError(`a letter changed while it was read: ${outgoing}`);
+        await redrive.add(record.offset, outgoing);
       }
     };
     await readRanges(this.#connection, this.#admin, { topic, ranges, visit });

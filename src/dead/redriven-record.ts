@@ -19,7 +19,7 @@ export const UNREDRIVABLE_TEXT: Readonly<Record<Unredrivable, string>> = {
   headers_left_out: 'some of its headers did not fit; produce the source record again, if it is still kept',
   no_source: 'penstock-source does not say where it came from',
   unknown_topic: 'it came from a topic or partition that this configuration does not have',
-  too_large: "larger than the max.message.bytes of the topic it came from; raise it",
+  too_large: 'larger than the max.message.bytes of the topic it came from; raise it',
 };
 
 /** Headers of Penstock's that belong to what the record is, not to what befell it. */

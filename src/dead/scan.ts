@@ -1,7 +1,7 @@
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
 import { type OffsetRange, readRanges } from '../kafka/range-reader.ts';
-import { type StoredLetter, readLetter } from './letter.ts';
+import { readLetter, type StoredLetter } from './letter.ts';
 import { readMarker } from './marker.ts';
 import { OffsetRanges } from './offset-ranges.ts';
 

@@ -78,7 +78,10 @@ function reader(type: AvroType, compiled: (inner: AvroType) => Read): Read {
       return (cursor) => cursor.bytes(size);
     }
     case 'enum':
-      return choice('enum', type.symbols!.map((symbol) => () => symbol));
+      return choice(
+        'enum',
+        type.symbols!.map((symbol) => () => symbol),
+      );
     case 'union':
       return choice('union', type.types!.map(compiled));
     case 'array':

@@ -1,7 +1,7 @@
 import { PoisonError } from '../model/errors.ts';
 import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
 import { SeriesMapper } from './mapped-series.ts';
-import { METRIC_BATCH, type MappingOptions } from './mapping.ts';
+import { type MappingOptions, METRIC_BATCH } from './mapping.ts';
 import type { SchemaSource } from './writer-schema.ts';
 
 /** A zero byte and the id of the schema, 4 bytes, big-endian (docs.confluent.io, "Wire format"). */

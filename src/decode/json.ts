@@ -89,6 +89,7 @@ function sample(
   extra: readonly (readonly [string, string])[],
   builder: WriteRequestBuilder,
 ): string | undefined {
+  if (bytes[0] !== 0x7b) return 'it is not a JSON object';
   if (!isUtf8(bytes)) return 'it is not UTF-8';
   let parsed: unknown;
   try {

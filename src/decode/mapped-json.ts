@@ -2,7 +2,7 @@ import { errorMessage, PoisonError } from '../model/errors.ts';
 import type { Decoded, Decoder } from './decoder.ts';
 import { MAPPED_JSON } from './mapped-rejects.ts';
 import { SeriesMapper } from './mapped-series.ts';
-import { METRIC_BATCH, type MappingOptions, valueAt } from './mapping.ts';
+import { type MappingOptions, METRIC_BATCH, valueAt } from './mapping.ts';
 import { NO_FAULTS } from './writer-schema.ts';
 
 /**
@@ -30,6 +30,8 @@ function parse(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString());
   } catch (error) {
-    throw new PoisonError('decode', 'json', `the record is no JSON: ${errorMessage(error)}`, { cause: error });
+    throw new PoisonError('decode', 'json', `the record is no JSON: ${errorMessage(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -17,10 +17,10 @@ export interface MappingOptions {
   /** Fields of the objects, where the labels are a list. */
   readonly label_name: string;
   readonly label_value: string;
-  /** Labels that are fields of their own: label ▸ path in the series. An absent field is an absent label. */
-  readonly label_fields: Readonly<Record<string, string>>;
-  /** Labels that every series gets; they win over those of the record. */
-  readonly constant_labels: Readonly<Record<string, string>>;
+  /** Labels that are fields of their own, as `label=path in the series`. An absent field is an absent label. */
+  readonly label_fields: readonly string[];
+  /** Labels that every series gets, as `label=value`; they win over those of the record. */
+  readonly constant_labels: readonly string[];
   /** Path, in a series, of the list of its samples; empty: the series is itself the one sample. */
   readonly samples: string;
   /** Path, in a sample, of the value. */
@@ -30,27 +30,19 @@ export interface MappingOptions {
   readonly timestamp_unit: TimestampUnit;
 }
 
-/** What `ingest.mapping` says where it is given and a key is left out: a record is one sample. */
-export const FLAT_SAMPLE: MappingOptions = {
-  series: '',
-  name: 'name',
+/** The shape of `schemas/metric-batch.*`, which holds where `ingest.mapping` says nothing else. */
+export const METRIC_BATCH: MappingOptions = {
+  series: 'series',
+  name: '',
   labels: 'labels',
   label_name: 'name',
   label_value: 'value',
-  label_fields: {},
-  constant_labels: {},
-  samples: '',
+  label_fields: [],
+  constant_labels: [],
+  samples: 'samples',
   value: 'value',
   timestamp: 'timestamp',
   timestamp_unit: 'ms',
-};
-
-/** The shape of `schemas/metric-batch.*`, which holds where no mapping is given. */
-export const METRIC_BATCH: MappingOptions = {
-  ...FLAT_SAMPLE,
-  series: 'series',
-  name: '',
-  samples: 'samples',
 };
 
 type Path = readonly string[];
@@ -76,12 +68,20 @@ export function compileMapping(options: MappingOptions): Mapping {
     series: parsePath(options.series),
     name: parsePath(options.name),
     labels: parsePath(options.labels),
-    labelFields: Object.entries(label_fields).map(([label, path]) => [label, parsePath(path)] as const),
-    constantLabels: Object.entries(constant_labels),
+    labelFields: label_fields.map((text) => {
+      const [label, path] = pair(text);
+      return [label, parsePath(path)] as const;
+    }),
+    constantLabels: constant_labels.map(pair),
     samples: parsePath(options.samples),
     value: parsePath(options.value),
     timestamp: parsePath(options.timestamp),
   };
+}
+
+function pair(text: string): readonly [string, string] {
+  const equals = text.indexOf('=');
+  return [text.slice(0, equals), text.slice(equals + 1)];
 }
 
 function parsePath(text: string): Path {

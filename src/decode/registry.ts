@@ -124,6 +124,11 @@ export class DecoderRegistry {
     return decoder;
   }
 
+  /** Name of the decoder that `decode` gives the record to. Throws PoisonError as `decode` does before it decodes. */
+  encodingOf(value: Buffer, context: Pick<DecodeContext, 'headers' | 'limits'>): string {
+    return this.#open(value, context).decoder.name;
+  }
+
   /** Throws PoisonError, stage `decode`, where nothing of the record can be used. */
   decode(value: Buffer, context: DecodeContext): Decoded {
     const { decoder, body } = this.#open(value, context);
@@ -161,12 +166,13 @@ export class DecoderRegistry {
     const contentType = headerText(headers, 'content-type');
     const contentEncoding = headerText(headers, 'content-encoding').toLowerCase();
     const named = this.#named(contentType, headers);
+    const streams = headerText(headers, 'stream-mode') === '1';
     if (named) {
       const encoding = contentEncoding || named.defaultContentEncoding;
-      return { decoder: named, body: decompress(encoding, value, limits.record_bytes) };
+      return { decoder: named, body: decompress(encoding, value, limits.record_bytes, streams) };
     }
     const detected = contentEncoding || detectContentEncoding(value);
-    const body = decompress(detected, value, limits.record_bytes);
+    const body = decompress(detected, value, limits.record_bytes, streams);
     // What looked like snappy did so as a protobuf message; a body as short as its first tag might pass as text.
     const found =
       contentEncoding === '' && detected === 'snappy' ? detectProtobuf(body) : detectEncoding(body);

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { mapping, topicMapping } from './mapping-options.ts';
 
 /**
  * What bytes a record of an ingest topic may hold; `auto` looks at the bytes. A unit test holds this list equal to
@@ -8,12 +9,20 @@ export const INGEST_ENCODINGS = [
   'auto',
   'remote_write_v1',
   'remote_write_v2',
+  'victoriametrics_remote_write',
+  'otlp',
+  'otlp_json',
+  'json',
+  'confluent',
+  'mapped_json',
   'prometheus_text',
   'vmimport',
   'influx',
   'graphite',
   'opentsdb',
   'opentsdb_http',
+  'confluent',
+  'mapped_json',
 ] as const;
 
 const trim = () => z.int().min(0).max(86_400_000);
@@ -42,6 +51,12 @@ const keys = {
   opentsdb_http: {
     trim_timestamp_ms: trim().describe('Timestamps are cut to a multiple of this, in ms; 1 leaves them.'),
   },
+  otlp: {
+    use_prometheus_naming: z
+      .boolean()
+      .describe("Metric and label names in Prometheus' way, with the unit in the name."),
+    convert_metric_names_to_prometheus: z.boolean().describe('The same for metric names alone.'),
+  },
 } as const;
 
 const ABOUT = {
@@ -49,6 +64,7 @@ const ABOUT = {
   graphite: "Graphite plaintext; defaults are those of vmagent's -graphite flags.",
   opentsdb: "OpenTSDB put lines; the default is that of vmagent's -opentsdbTrimTimestamp.",
   opentsdb_http: "OpenTSDB's HTTP JSON; the default is that of vmagent's -opentsdbHTTPTrimTimestamp.",
+  otlp: "OTLP metrics, protobuf and JSON; defaults are those of vmagent's -opentelemetry flags.",
 } as const;
 
 /** How encodings become series, for every ingest topic. The defaults are those of src/decode/decode-options.ts. */
@@ -79,6 +95,14 @@ export const decodeKeys = {
     .strictObject({ trim_timestamp_ms: keys.opentsdb_http.trim_timestamp_ms.default(1) })
     .prefault({})
     .describe(ABOUT.opentsdb_http),
+  otlp: z
+    .strictObject({
+      use_prometheus_naming: keys.otlp.use_prometheus_naming.default(false),
+      convert_metric_names_to_prometheus: keys.otlp.convert_metric_names_to_prometheus.default(false),
+    })
+    .prefault({})
+    .describe(ABOUT.otlp),
+  mapping,
 };
 
 /** The same for one topic: what is left out is as for every topic. */
@@ -87,4 +111,6 @@ export const topicDecodeKeys = {
   graphite: z.strictObject(keys.graphite).partial().optional().describe(ABOUT.graphite),
   opentsdb: z.strictObject(keys.opentsdb).partial().optional().describe(ABOUT.opentsdb),
   opentsdb_http: z.strictObject(keys.opentsdb_http).partial().optional().describe(ABOUT.opentsdb_http),
+  otlp: z.strictObject(keys.otlp).partial().optional().describe(ABOUT.otlp),
+  mapping: topicMapping,
 };

@@ -1,5 +1,6 @@
+import type { DecoderRegistry } from '../decode/registry.ts';
 import { KafkaAdmin } from '../kafka/admin.ts';
-import type { AssignedPartition } from '../kafka/assigned-partition.ts';
+import type { AssignedPartition, Taken } from '../kafka/assigned-partition.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
 import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
 import { GroupReader } from '../kafka/group-reader.ts';
@@ -8,6 +9,7 @@ import { Pipeline } from '../pipeline.ts';
 import { AtLeastOnce } from '../publish/at-least-once.ts';
 import { ExactlyOnce } from '../publish/exactly-once.ts';
 import type { Publisher, PublisherFactory } from '../publish/publisher.ts';
+import type { RegistryOptions } from '../registry/options.ts';
 import type { CompiledRoute } from '../route.ts';
 import type { Readiness } from '../telemetry/admin-server.ts';
 import { GroupGauges } from '../telemetry/group-gauges.ts';
@@ -17,6 +19,7 @@ import { topicDecoders } from '../topic-decoders.ts';
 import { release } from '../wire/bytes.ts';
 import { IngestEvents } from './events.ts';
 import { type IngestOptions, type IngestTopic, ingestTopics } from './options.ts';
+import { SchemaWait } from './schema-wait.ts';
 import { runStep } from './step.ts';
 
 /** Bytes that one step takes at most. A step is processed in one go, so this bounds how long it holds the thread. */
@@ -26,6 +29,7 @@ const STEP_RECORDS = 5_000;
 
 export interface WorkerOptions {
   readonly ingest: IngestOptions;
+  readonly registry: RegistryOptions;
   readonly routes: readonly CompiledRoute[];
 }
 
@@ -44,6 +48,8 @@ export class Worker {
   readonly #publishers: PublisherFactory;
   readonly #gauges: GroupGauges;
   readonly #events: IngestEvents;
+  readonly #schemas: SchemaWait | undefined;
+  readonly #decoders: (topic: string) => DecoderRegistry;
   #routes: readonly CompiledRoute[];
   /** `max.message.bytes` by topic that is written to. */
   #maxBytes: ReadonlyMap<string, number> = new Map();
@@ -53,7 +59,14 @@ export class Worker {
   constructor(connection: KafkaConnection, options: WorkerOptions, metrics: Metrics, log: Logger) {
     const { ingest } = options;
     this.#options = options;
+    this.#schemas = SchemaWait.open(options.registry, log);
+    const schemas = this.#schemas?.store;
     this.#topics = ingestTopics(ingest);
+    const [first, ...others] = this.#topics;
+    this.#decoders = topicDecoders([
+      { ...first, schemas },
+      ...others.map((topic) => ({ ...topic, schemas })),
+    ]);
     this.#routes = options.routes;
     this.#admin = new KafkaAdmin(connection);
     this.#metrics = metrics;
@@ -99,7 +112,7 @@ export class Worker {
       routes,
       cacheBytes: ingest.series_cache_bytes,
       maxRecordBytes: (name) => this.#maxBytes.get(name)! - RECORD_OVERHEAD_BYTES,
-      decoders: topicDecoders(this.#topics),
+      decoders: this.#decoders,
       limits: ingest.limits,
       tenantHeaders: ingest.tenant_headers,
     });
@@ -132,7 +145,7 @@ export class Worker {
   async stop(deadline: number): Promise<number> {
     this.#gauges.stop();
     const left = await this.#reader.stop(deadline);
-    await Promise.allSettled([this.#publishers.close(), this.#admin.close()]);
+    await Promise.allSettled([this.#publishers.close(), this.#admin.close(), this.#schemas?.close()]);
     return left.length;
   }
 
@@ -140,6 +153,7 @@ export class Worker {
   collect(): void {
     GroupGauges.collect([this.#gauges], this.#metrics);
     if (this.#pipeline !== undefined) this.#events.cache(this.#pipeline.cacheStats);
+    this.#metrics.schemaWaits.set(this.#schemas?.waiting.length ?? 0);
   }
 
   readiness(): Readiness {
@@ -152,6 +166,7 @@ export class Worker {
       topics: this.#topics.map(({ topic }) => topic),
       routes: this.#routes.map(({ name }) => name),
       partitions: this.#gauges.partitions(),
+      waiting_for_schemas: this.#schemas?.waiting ?? [],
     };
   }
 
@@ -178,7 +193,7 @@ export class Worker {
     };
     for (;;) {
       const taken = await partition.take(limits);
-      if (taken === undefined) return;
+      if (taken === undefined || !(await this.#hasSchemas(partition, taken))) return;
       const { output, publication } = runStep(taken, this.#pipeline!, this.#dead!, Date.now());
       const started = performance.now();
       await publisher.publish(publication);
@@ -188,5 +203,12 @@ export class Worker {
       for (const { value } of output.records) release(value); // the request has a copy, and it is answered
       progressed();
     }
+  }
+
+  /** Waits for the schemas of a step's records. False: the partition ends before they are there. */
+  async #hasSchemas(partition: AssignedPartition, taken: Taken): Promise<boolean> {
+    if (this.#schemas === undefined) return true;
+    const decoders = this.#decoders(partition.topic);
+    return await this.#schemas.ready(partition, taken, decoders, this.#options.ingest.limits);
   }
 }

@@ -34,8 +34,8 @@ export const BRIEF: RetryOptions = {
 
 const KEEP_ALIVE_DELAY_MS = 60_000;
 /**
- * A login is renewed when its session has this long to go. The broker takes no two within a second, so a session
- * has to be longer than this.
+ * A login is renewed when its session has this long to go. Sessions have to be longer than this; a shorter one is
+ * renewed every two seconds.
  */
 const REAUTHENTICATE_BEFORE_MS = 5_000;
 

@@ -220,7 +220,9 @@ export class GroupReader {
     clearInterval(this.#heartbeats);
     this.#readable?.();
     const leave = this.#consumer?.disconnect().catch(() => undefined);
-    await within(leave, Math.max(GROUP_PROTOCOL_TIMEOUT_MS, deadline - Date.now()));
+    // Who is no member has nothing to leave, and kafkajs would wait for its brokers to say so.
+    const leaveMs = this.joined ? deadline - Date.now() : 0;
+    await within(leave, Math.max(GROUP_PROTOCOL_TIMEOUT_MS, leaveMs));
     this.#membership = undefined;
     return left;
   }

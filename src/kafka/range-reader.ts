@@ -41,7 +41,9 @@ export async function readRanges(
   admin: KafkaAdmin,
   { topic, ranges, visit }: RangeReaderOptions,
 ): Promise<void> {
-  const positions = new Map([...ranges].filter(([, { from, to }]) => from < to).map(([id, { from }]) => [id, from]));
+  const positions = new Map(
+    [...ranges].filter(([, { from, to }]) => from < to).map(([id, { from }]) => [id, from]),
+  );
   if (positions.size === 0) return;
   const groupId = `penstock.read.${randomBytes(8).toString('hex')}`;
   const consumer = connection.instance(BRIEF).consumer({
@@ -72,7 +74,9 @@ export async function readRanges(
     const range = ranges.get(partition);
     const position = positions.get(partition);
     if (range === undefined || position === undefined) return;
-    const records = copyRecords(batch as never).filter(({ offset }) => offset >= position && offset < range.to);
+    const records = copyRecords(batch as never).filter(
+      ({ offset }) => offset >= position && offset < range.to,
+    );
     for (let at = 0; at < records.length; at += CHUNK_RECORDS) {
       const chunk = records.slice(at, at + CHUNK_RECORDS);
       try {
@@ -88,7 +92,9 @@ export async function readRanges(
     }
   };
 
-  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => begin(consumer, topic, payload.memberAssignment, positions));
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
+    begin(consumer, topic, payload.memberAssignment, positions),
+  );
   consumer.on(consumer.events.CRASH, ({ payload }) => done.reject(payload.error));
   // The end of a batch is told also where it held only transaction markers and aborted records.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) =>

@@ -3,10 +3,7 @@ import { errorMessage, PoisonError } from '../model/errors.ts';
 
 /** What is needed of a compiled JSON schema; the library's has it. */
 export interface JsonValidator {
-  isValid(
-    payload: object,
-    options: { errorHook: (path: string[], message: unknown) => void },
-  ): boolean;
+  isValid(payload: object, options: { errorHook: (path: string[], message: unknown) => void }): boolean;
 }
 
 /** Reads JSON and says where it does not fit its schema. */
@@ -27,6 +24,8 @@ function parse(body: Buffer, start: number): unknown {
   try {
     return JSON.parse(body.toString('utf8', start));
   } catch (error) {
-    throw new PoisonError('decode', 'json', `the record is no JSON: ${errorMessage(error)}`, { cause: error });
+    throw new PoisonError('decode', 'json', `the record is no JSON: ${errorMessage(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -11,7 +11,9 @@ export const registryOptions = z
         error: 'the URL carries a user name or password; expected it without, since URLs are logged',
       })
       .optional()
-      .describe("Address of a Confluent-compatible registry, with the path of its API; absent: there is none."),
+      .describe(
+        'Address of a Confluent-compatible registry, with the path of its API; absent: there is none.',
+      ),
     username: z.string().min(1).optional().describe('User name, where the registry wants one.'),
     password: secret().optional().describe('Password of that user.'),
     timeout: duration()
@@ -26,8 +28,7 @@ export const registryOptions = z
       .describe('How https:// is spoken.'),
   })
   .superRefine((options, context) => {
-    const refuse = (path: string[], message: string) =>
-      context.addIssue({ code: 'custom', path, message });
+    const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
     refuseHalfPair(options.tls, (key, message) => refuse(['tls', key], message));
     if (options.username === undefined && options.password !== undefined) {
       refuse(['password'], 'a password without its user; expected username beside it');

@@ -92,6 +92,11 @@ export class Metrics {
     ['topic', 'partition'],
   );
   readonly queueBytes = this.#gauge('queue_bytes', 'Bytes fetched and not yet processed.', ['topic']);
+  readonly schemaWaits = this.#gauge(
+    'schema_waiting_partitions',
+    'Partitions that wait for a schema of the registry.',
+    [],
+  );
   readonly assigned = this.#gauge('assigned_partitions', 'Partitions that this process reads.', ['topic']);
   readonly drainTasks = this.#gauge('drain_tasks', 'Tasks of a route that hash 2 gives to the node.', [
     'node',

@@ -19,7 +19,7 @@ export interface WantedTopic {
 /** The part of the configuration that decides about topics. */
 export interface TopicSetup {
   readonly topics: TopicsOptions;
-  readonly ingest: { readonly topic: string; readonly dead_topic: string };
+  readonly ingest: { readonly topics: readonly string[]; readonly deadTopic: string };
   readonly routes: readonly {
     readonly name: string;
     readonly topic: string;
@@ -28,7 +28,7 @@ export interface TopicSetup {
   }[];
 }
 
-/** Ingest topic, task topics in the order of their routes, dead-letter topic. Routes may share a task topic. */
+/** Ingest topics, task topics in the order of their routes, dead-letter topic. Routes may share a task topic. */
 export function wantedTopics({ topics, ingest, routes }: TopicSetup): WantedTopic[] {
   const { raw, tasks, dead } = topics;
   const shared = { replicationFactor: topics.replication_factor, tasks: [] };
@@ -45,17 +45,19 @@ export function wantedTopics({ topics, ingest, routes }: TopicSetup): WantedTopi
     };
   });
   return [
-    {
-      ...shared,
-      topic: ingest.topic,
-      purpose: 'ingest',
-      partitions: raw.partitions,
-      settings: settings(raw.retention),
-    },
+    ...ingest.topics.map(
+      (topic): WantedTopic => ({
+        ...shared,
+        topic,
+        purpose: 'ingest',
+        partitions: raw.partitions,
+        settings: settings(raw.retention),
+      }),
+    ),
     ...taskTopics,
     {
       ...shared,
-      topic: ingest.dead_topic,
+      topic: ingest.deadTopic,
       purpose: 'dead',
       partitions: dead.partitions,
       settings: settings(dead.retention),

@@ -274,7 +274,12 @@ test('what a decoder rejects becomes a dead letter of its own', () => {
     decode: (bytes) => ({
       body: bytes,
       rejects: [
-        { reason: 'bad_line', message: 'line 3', value: Buffer.from('x'), contentType: 'text/plain' },
+        {
+          reason: 'bad_line',
+          message: 'line 3',
+          value: Buffer.from('x'),
+          contentType: 'text/x-influx-line-protocol',
+        },
       ],
     }),
   };
@@ -285,7 +290,7 @@ test('what a decoder rejects becomes a dead letter of its own', () => {
   assert.equal(records.length, 1);
   assert.deepEqual(
     dead.map(({ reason, value, headers }) => [reason, value?.toString(), headers]),
-    [['bad_line', 'x', { 'content-type': 'text/plain' }]],
+    [['bad_line', 'x', { 'content-type': 'text/x-influx-line-protocol' }]],
   );
 });
 

@@ -6,6 +6,8 @@ interface Protocol {
 
 interface Connection {
   readonly sasl: unknown;
+  /** Of the last login, as `process.hrtime` gives it. */
+  readonly authenticatedAt: [seconds: number, nanos: number] | null;
   isAuthenticated(): boolean;
   send(protocol: Protocol): Promise<unknown>;
   connect(): Promise<boolean>;
@@ -16,6 +18,8 @@ interface Connection {
 
 /** ApiVersions, SaslHandshake, SaslAuthenticate: what is sent without a login, or to make one. */
 const LOGIN_REQUESTS = new Set([18, 17, 36]);
+/** A login this fresh is not renewed, however short its session: the broker takes no two within a second. */
+const FRESH_LOGIN_MS = 2_000;
 
 /**
  * kafkajs' connection with these changes.
@@ -25,7 +29,8 @@ const LOGIN_REQUESTS = new Set([18, 17, 36]);
  * - A login that fails ends the connection. The original leaves it open, and a client that never came to be is
  *   never closed: the socket then keeps the process from ending.
  * - A login is renewed (KIP-368) only when every request that was begun under the old one is on the wire. The broker
- *   takes nothing else in between, and the original lets a request slip in whose bytes were not ready yet.
+ *   takes nothing else in between, and the original lets a request slip in whose bytes were not ready yet. And it is
+ *   renewed at most every two seconds, also when a token close to its end was all there was.
  */
 export function decisiveConnection(Original: new (...args: never[]) => Connection): unknown {
   return class DecisiveConnection extends Original {
@@ -63,6 +68,10 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
       }
     }
 
+    override isAuthenticated(): boolean {
+      return super.isAuthenticated() || isFresh(this.authenticatedAt);
+    }
+
     override async authenticate(): Promise<void> {
       while (this.#unwritten > 0) await nextTurn();
       try {
@@ -78,6 +87,12 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
       super.rejectRequests(decisive(error));
     }
   };
+}
+
+function isFresh(login: Connection['authenticatedAt']): boolean {
+  if (login === null) return false;
+  const [seconds, nanos] = process.hrtime(login);
+  return seconds * 1000 + nanos / 1e6 < FRESH_LOGIN_MS;
 }
 
 function nextTurn(): Promise<void> {

@@ -20,6 +20,8 @@ const OTHER_PASSWORD = 'rotated-staple-4713';
 const CLIENT_SECRET = 'client/secret+4714';
 const WRONG_CLIENT_SECRET = 'no/secret+4715';
 const TOKEN_LIFE_SECONDS = 20;
+/** For what may take long on a machine with other things to do. */
+const PATIENT = { timeoutMs: 180_000 };
 /** Everything that Penstock and kafkajs can say. */
 const LOUD = {
   PENSTOCK_LOG_LEVEL: 'trace',
@@ -42,6 +44,8 @@ let kafka: SecureKafka;
 let scram: Worker;
 let mutual: Worker;
 let oauth: Worker;
+/** Tokens handed out when the workers had begun. */
+let firstTokens = 0;
 
 before(async () => {
   certificates = makeCertificates();
@@ -99,9 +103,13 @@ async function startWorker(settings: Settings, env: Record<string, string> = {})
     routes: [ROUTE],
     env,
   });
+  return { ...(await start(penstock, env)), penstock, produced: new Produced(penstock) };
+}
+
+async function start(penstock: Deployment, env: Record<string, string>): Promise<Running> {
   const running = await penstock.start(['worker'], { ...LOUD, ...env });
   outputs.add(running.process.name, () => running.process.log());
-  return { ...running, penstock, produced: new Produced(penstock) };
+  return running;
 }
 
 /** Produces one more round, and holds what the worker published against all rounds. */
@@ -110,31 +118,32 @@ async function worksOn({ produced }: Worker): Promise<void> {
   assert.deepEqual(await produced.arrived(), { samples: produced.samples, repeated: 0 });
 }
 
-test('a worker reads and publishes over SCRAM-SHA-512 with TLS, mutual TLS, and OAUTHBEARER', async () => {
+test('workers read and publish over SCRAM-SHA-512 with TLS, mutual TLS, and OAUTHBEARER', async () => {
   [scram, mutual, oauth] = await Promise.all([
     startWorker(byPassword('scram-sha-512'), password(PASSWORD)),
     startWorker({ brokers: [kafka.mutual], tls: clientTls(certificates.client) }),
     startWorker(byToken(), clientSecret(CLIENT_SECRET)),
   ]);
-  for (const worker of [scram, mutual, oauth]) await worksOn(worker);
-  const [first] = tokens.tokens;
-  assert.ok(first !== undefined);
+  firstTokens = tokens.tokens.length;
+  assert.ok(firstTokens > 0);
+  await Promise.all([scram, mutual, oauth].map(worksOn));
 });
 
-test('a command logs in by PLAIN and by SCRAM-SHA-256', async () => {
+describe('a command logs in', { concurrency: true }, () => {
   for (const mechanism of ['plain', 'scram-sha-256']) {
-    const configFile = writeConfig(byPassword(mechanism));
-    const result = await runPenstock(['topics', 'plan'], {
-      configFile,
-      env: { ...LOUD, ...password(PASSWORD) },
+    test(`by ${mechanism}`, async () => {
+      const configFile = writeConfig(byPassword(mechanism));
+      const env = { ...LOUD, ...password(PASSWORD) };
+      const result = await runPenstock(['topics', 'plan'], { configFile, env });
+      outputs.add(`topics plan by ${mechanism}`, result.stdout + result.stderr);
+      assert.equal(result.stderr, '');
+      assert.match(result.stdout, /metrics\.raw/);
     });
-    outputs.add(`topics plan by ${mechanism}`, result.stdout + result.stderr);
-    assert.equal(result.stderr, '');
-    assert.match(result.stdout, /metrics\.raw/);
   }
 });
 
-describe('what is refused at the start ends a worker with exit code 1 and one line', () => {
+const REFUSED = 'what is refused at the start ends a worker with exit code 1 and one line';
+describe(REFUSED, { concurrency: 4 }, () => {
   const refusals: Record<
     string,
     { kafka: () => Settings; env?: () => Record<string, string>; says: RegExp }
@@ -175,7 +184,7 @@ describe('what is refused at the start ends a worker with exit code 1 and one li
   for (const [what, { kafka: settings, env = () => ({}), says }] of Object.entries(refusals)) {
     test(what, async () => {
       const worker = spawnWorker(settings(), env());
-      const { code } = await worker.waitForExit();
+      const { code } = await worker.waitForExit(PATIENT);
       const lines = logLines(worker).filter(({ level }) => ['warn', 'error', 'fatal'].includes(level));
       assert.equal(lines.length, 1, worker.log());
       assert.equal(lines[0]!.level, 'fatal');
@@ -185,32 +194,34 @@ describe('what is refused at the start ends a worker with exit code 1 and one li
   }
 });
 
-test('a token endpoint that is down at the start is waited for', async () => {
-  tokens.down = true;
-  const worker = spawnWorker(byToken(), clientSecret(CLIENT_SECRET));
-  await worker.waitForLog(/no connection to Kafka yet/);
-  assert.match(worker.log(), /No token from kafka\.sasl\.token_url [^"]*: it answered 503/);
-  tokens.down = false;
-  // Its topics do not exist: that it says so shows that it got through.
-  const { code } = await worker.waitForExit();
-  assert.match(worker.log(), /topic metrics\.raw does not exist/);
-  assert.equal(code, 1);
-});
-
 test('a connection outlives its token: the worker logs in again with a new one', async () => {
-  // The worker has fetched its second token while the tests above ran, or does so soon: this one is its next.
-  const before = tokens.tokens.length;
+  // Nobody else has asked for a token since; the worker may have its second already.
   await poll(
-    () => tokens.tokens.length > before,
-    {},
-    () => new Error(`${tokens.tokens.length} tokens were asked for, ${before} before`),
+    () => tokens.tokens.length > firstTokens,
+    PATIENT,
+    () => new Error(`${tokens.tokens.length} tokens were asked for, as at the start`),
   );
   await worksOn(oauth);
 });
 
+test('a token endpoint that is down at the start is waited for', async () => {
+  tokens.down = true;
+  const worker = spawnWorker(byToken(), clientSecret(CLIENT_SECRET));
+  await worker.waitForLog(/no connection to Kafka yet/, PATIENT);
+  assert.match(worker.log(), /No token from kafka\.sasl\.token_url [^"]*: it answered 503/);
+  tokens.down = false;
+  // Its topics do not exist: that it says so shows that it got through.
+  const { code } = await worker.waitForExit(PATIENT);
+  assert.match(worker.log(), /topic metrics\.raw does not exist/);
+  assert.equal(code, 1);
+});
+
 test('credentials that are refused later are tried until they hold again, and said so', async () => {
-  const marks = new Map([scram, oauth].map(({ process }) => [process, process.log().length]));
-  const since = (process: PenstockProcess) => process.log().slice(marks.get(process));
+  const leaving = await start(scram.penstock, password(PASSWORD));
+  const marks = new Map([scram, oauth, leaving].map(({ process }) => [process, process.log().length]));
+  const since = ({ process }: Running) => process.log().slice(marks.get(process));
+  const logs = (worker: Running, pattern: RegExp) =>
+    worker.process.waitUntil(String(pattern), () => pattern.test(since(worker)), PATIENT);
   await kafka.changePassword(OTHER_PASSWORD);
   tokens.down = true;
   const node = kafka.cluster.node(0);
@@ -218,30 +229,36 @@ test('credentials that are refused later are tried until they hold again, and sa
   await node.start();
   const refused = /"level":"warn"[^\n]*invalid credentials[^\n]*trying again/;
   const noToken = /"level":"warn"[^\n]*it answered 503[^\n]*trying again/;
-  await scram.process.waitUntil('the refused login is logged', () => refused.test(since(scram.process)));
-  await oauth.process.waitUntil('the missing token is logged', () => noToken.test(since(oauth.process)));
+  await Promise.all([logs(scram, refused), logs(leaving, refused), logs(oauth, noToken)]);
+  // A worker stops cleanly also while it is refused.
+  assert.deepEqual(await leaving.process.stop(PATIENT), { code: 0, signal: null });
   await kafka.changePassword(PASSWORD);
   tokens.down = false;
-  for (const worker of [scram, mutual, oauth]) {
-    await worksOn(worker);
-    assert.equal(worker.process.exit, undefined);
-  }
-  const attempts = countRefusals(since(scram.process));
+  const workers = [scram, mutual, oauth];
+  await Promise.all(workers.map(worksOn));
+  assert.deepEqual(
+    workers.map(({ process }) => process.exit),
+    [undefined, undefined, undefined],
+  );
+  const attempts = countRefusals(since(scram));
   assert.ok(attempts < 200, `${attempts} logins were refused: the worker spins`);
 });
 
 test('no process has printed or served a secret, at log level trace', async () => {
-  for (const [name, worker] of Object.entries({ scram, mutual, oauth })) {
-    await outputs.addPages(name, worker.admin);
-    assert.equal((await worker.process.stop()).code, 0);
-  }
+  const workers = Object.entries({ scram, mutual, oauth });
+  await Promise.all(workers.map(([name, { admin }]) => outputs.addPages(name, admin)));
+  const exits = await Promise.all(workers.map(([, { process }]) => process.stop(PATIENT)));
+  assert.deepEqual(
+    exits.map(({ code }) => code),
+    [0, 0, 0],
+  );
   const text = outputs.text();
   assert.match(text, /"level":"trace"/);
   assert.match(text, /SaslAuthenticator-SCRAM-SHA-512/);
   const secrets = { PASSWORD, WRONG_PASSWORD, OTHER_PASSWORD, CLIENT_SECRET, WRONG_CLIENT_SECRET };
   const signatures = tokens.tokens.map((token, at) => [`token ${at}`, token.split('.')[2]!]);
   assert.deepEqual(outputs.leaks({ ...secrets, ...Object.fromEntries(signatures) }), []);
-  assert.deepEqual(outputs.leaks({ 'what is there': 'SaslAuthenticator-SCRAM' }).length > 0, true);
+  assert.ok(outputs.leaks({ 'what is there': 'SaslAuthenticator-SCRAM' }).length > 0);
 });
 
 function countRefusals(log: string): number {

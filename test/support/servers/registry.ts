@@ -28,7 +28,12 @@ export interface SchemaRegistryServer {
   readonly url: string;
   readonly source: string;
   /** Registers a version of a subject. Resolves to the schema's id. */
-  register(subject: string, type: SchemaType, schema: string, references?: readonly Reference[]): Promise<number>;
+  register(
+    subject: string,
+    type: SchemaType,
+    schema: string,
+    references?: readonly Reference[],
+  ): Promise<number>;
   /** SIGKILL. What was registered stays. */
   kill(): Promise<void>;
   /** SIGSTOP: it accepts connections, and answers nothing. */

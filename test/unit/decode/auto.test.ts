@@ -4,6 +4,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { DEFAULT_LIMITS, type RecordHeaders } from '../../../src/decode/decoder.ts';
 import { DecoderRegistry } from '../../../src/decode/registry.ts';
 import { compress } from '../../../src/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../../src/wire/write-request-builder.ts';
 import { decodeWriteRequest } from '../../support/prompb.ts';
 
 /** Metric names that come out of a record. */
@@ -14,7 +15,16 @@ function names(value: Buffer, headers: RecordHeaders, encoding = 'auto'): string
   return decodeWriteRequest(body).series.map(({ labels }) => Object.fromEntries(labels)['__name__'] ?? '');
 }
 
-const V1 = Buffer.from('0a1b0a0e0a085f5f6e616d655f5f1202757012090900000000000000f03f', 'hex');
+const V1 = writeRequest('up');
+function writeRequest(name: string): Buffer {
+  const builder = new WriteRequestBuilder();
+  builder.beginSeries();
+  builder.label('__name__', name);
+  builder.sample(1, 1_700_000_000_000);
+  builder.endSeries();
+  return builder.finish();
+}
+
 const SAMPLE = Buffer.from('{"name":"up","value":1}');
 const INFLUX = Buffer.from('cpu v=1');
 
@@ -37,8 +47,12 @@ test('a content type that encodings share: the configured one, else the bytes', 
   assert.deepEqual(names(point, { 'content-type': 'application/json; charset=utf-8' }), ['m']);
   assert.deepEqual(names(INFLUX, { 'content-type': 'text/plain' }), ['cpu_v']);
   assert.deepEqual(names(Buffer.from('a 1'), { 'content-type': 'text/plain' }, 'graphite'), ['a']);
-  assert.deepEqual(names(Buffer.from('a 1 1700000000'), { 'content-type': 'text/plain; version=0.0.4' }), ['a']);
-  assert.deepEqual(names(V1, { 'content-type': 'application/x-protobuf', 'content-encoding': 'none' }), ['up']);
+  assert.deepEqual(names(Buffer.from('a 1 1700000000'), { 'content-type': 'text/plain; version=0.0.4' }), [
+    'a',
+  ]);
+  assert.deepEqual(names(V1, { 'content-type': 'application/x-protobuf', 'content-encoding': 'none' }), [
+    'up',
+  ]);
 });
 
 test('a content type of one encoding alone is taken at its word', () => {

@@ -6,7 +6,7 @@ import { type TopicSetup, wantedTopics } from '../../../src/topics/wanted.ts';
 import { topicsOptions } from '../../../src/topics-options.ts';
 
 function setup(topics: object = {}, routes: TopicSetup['routes'] = [route('http', 32)]): TopicSetup {
-  return { topics: topicsOptions.parse(topics), ingest: { topic: 'raw', dead_topic: 'dead' }, routes };
+  return { topics: topicsOptions.parse(topics), ingest: { topics: ['raw'], deadTopic: 'dead' }, routes };
 }
 
 function route(name: string, count: number, partitions = count): TopicSetup['routes'][number] {

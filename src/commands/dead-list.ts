@@ -1,0 +1,63 @@
+import { type LetterFilter, matches } from '../dead/filter.ts';
+import { scanLetters } from '../dead/scan.ts';
+import { LetterCounts, type LetterGroup } from '../dead/summary.ts';
+import { DONE, formatTable, printJson } from './command.ts';
+import type { DeadSession } from './dead-session.ts';
+import { ProgressLine } from './progress-line.ts';
+import { wrap } from './wrap.ts';
+
+/** Counts the letters that are kept at the start; those that come meanwhile are left out. */
+export async function listLetters(
+  { connection, admin, topic, json }: DeadSession,
+  filter: LetterFilter,
+): Promise<number> {
+  const bounds = await admin.offsetBounds(topic);
+  const ranges = new Map([...bounds].map(([id, { low, high }]) => [id, { from: low, to: high }]));
+  const counts = new LetterCounts();
+  const line = new ProgressLine();
+  const redriven = await scanLetters(connection, admin, {
+    topic,
+    ranges,
+    onLetter: (letter) => {
+      if (matches(filter, letter)) counts.add(letter);
+    },
+    onProgress: ({ read, of }) => line.show(`${topic}: ${read} of ${of} offsets read`),
+  });
+  line.clear();
+  const groups = counts.finish((partition, offset) => redriven.get(partition)?.has(offset) ?? false);
+  if (json) printJson({ topic, ...totals(groups), groups: groups.map(jsonGroup) });
+  else process.stdout.write(formatGroups(topic, groups));
+  return DONE;
+}
+
+function totals(groups: readonly LetterGroup[]): { letters: number; redriven: number } {
+  const sum = (key: 'letters' | 'redriven') => groups.reduce((total, group) => total + group[key], 0);
+  return { letters: sum('letters'), redriven: sum('redriven') };
+}
+
+function jsonGroup({ firstMs, lastMs, ...group }: LetterGroup): object {
+  return { ...group, first: new Date(firstMs).toISOString(), last: new Date(lastMs).toISOString() };
+}
+
+function formatGroups(topic: string, groups: readonly LetterGroup[]): string {
+  if (groups.length === 0) return `${topic}: no dead letters that match\n`;
+  const rows = groups.map(({ stage, reason, source, letters, redriven, firstMs, lastMs, example }) => [
+    stage,
+    reason,
+    source || '-',
+    String(letters),
+    String(redriven),
+    seconds(firstMs),
+    seconds(lastMs),
+    example,
+  ]);
+  const header = ['STAGE', 'REASON', 'FROM', 'LETTERS', 'REDRIVEN', 'FIRST', 'LAST', 'LAST AT'];
+  const messages = groups.flatMap(({ reason, message }) => wrap(`${reason}: ${message}`, 2));
+  const { letters, redriven } = totals(groups);
+  const total = `${letters} dead letters in ${topic}, ${redriven} of them redriven. The last of each kind says:`;
+  return `${formatTable([header, ...rows])}\n\n${total}\n${messages.join('\n')}\n`;
+}
+
+function seconds(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}

@@ -1,0 +1,140 @@
+import { type Contents, contentsOf, type ShownSeries } from '../dead/contents.ts';
+import { hexDump } from '../dead/hex-dump.ts';
+import { readLetter, type StoredLetter } from '../dead/letter.ts';
+import { DecoderRegistry } from '../decode/registry.ts';
+import { ingestTopics } from '../ingest/options.ts';
+import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import { readRanges } from '../kafka/range-reader.ts';
+import { topicDecoders } from '../topic-decoders.ts';
+import { DONE, FAILED, formatTable, printJson } from './command.ts';
+import type { DeadSession } from './dead-session.ts';
+
+const DUMPED_BYTES = 512;
+const SHOWN_SERIES = 20;
+const SHOWN_SAMPLES = 10;
+
+export async function showLetter(
+  { config, connection, admin, topic, json }: DeadSession,
+  { partition, offset }: { partition: number; offset: bigint },
+  raw: boolean,
+): Promise<number> {
+  const bound = (await admin.offsetBounds(topic)).get(partition);
+  let record: FetchedRecord | undefined;
+  if (bound !== undefined && offset >= bound.low && offset < bound.high) {
+    const ranges = new Map([[partition, { from: offset, to: offset + 1n }]]);
+    await readRanges(connection, admin, { topic, ranges, visit: ([first]) => void (record = first) });
+  }
+  const letter = record && readLetter(record);
+  if (letter === undefined) {
+    process.stderr.write(`penstock dead: ${notThere(topic, partition, offset, bound, record)}\n`);
+    return FAILED;
+  }
+  if (raw) {
+    process.stdout.write(letter.record.value ?? Buffer.alloc(0));
+    return DONE;
+  }
+  const decoders =
+    letter.stage === 'deliver'
+      ? new DecoderRegistry('remote_write_v1')
+      : topicDecoders(ingestTopics(config.ingest))(letter.source?.topic ?? '');
+  const contents = contentsOf(letter, decoders, json ? Number.POSITIVE_INFINITY : SHOWN_SERIES);
+  if (json) printJson(asJson(letter, contents));
+  else process.stdout.write(formatLetter(topic, letter, contents));
+  return DONE;
+}
+
+function notThere(
+  topic: string,
+  partition: number,
+  offset: bigint,
+  bound: { low: bigint; high: bigint } | undefined,
+  record: FetchedRecord | undefined,
+): string {
+  const at = `${topic} has no dead letter at ${partition}:${offset}`;
+  if (bound === undefined) return `${at}: it has no partition ${partition}`;
+  if (offset < bound.low || offset >= bound.high)
+    return `${at}: partition ${partition} has the offsets ${bound.low} to ${bound.high - 1n}`;
+  if (record !== undefined)
+    return `${at}: the record there is a marker of penstock dead redrive, or of another writer`;
+  return `${at}: the offset belongs to the end of a transaction, or to one that was aborted`;
+}
+
+function headersOf({ record }: StoredLetter): [string, string][] {
+  return Object.entries(record.headers).map(([name, value]) => [name, value?.toString() ?? '']);
+}
+
+function asJson(letter: StoredLetter, contents: Contents): object {
+  const { record, stage, reason, message, source, redriven, firstSeen } = letter;
+  return {
+    partition: record.partition,
+    offset: String(record.offset),
+    written: new Date(record.timestamp).toISOString(),
+    first_seen: firstSeen,
+    stage,
+    reason,
+    message,
+    source: source === undefined ? null : { ...source, offset: String(source.offset) },
+    redriven,
+    headers: Object.fromEntries(headersOf(letter)),
+    value: {
+      bytes: contents.bytes,
+      encoding: contents.encoding ?? null,
+      series: contents.series.map(({ labels, samples, exemplars, histograms }) => ({
+        labels: Object.fromEntries(labels.map(({ name, value }) => [name, value])),
+        // JSON has no NaN or infinities.
+        samples: samples.map(({ value, timestamp }) => [
+          timestamp,
+          Number.isFinite(value) ? value : String(value),
+        ]),
+        exemplars,
+        histograms,
+      })),
+      rejects: contents.rejects,
+      fault: contents.fault ?? null,
+      base64: record.value?.toString('base64') ?? null,
+    },
+  };
+}
+
+function formatLetter(topic: string, letter: StoredLetter, contents: Contents): string {
+  const { record, stage, reason, message } = letter;
+  const lines = [
+    `${topic} ${record.partition}:${record.offset}, written ${new Date(record.timestamp).toISOString()}`,
+    `${stage}: ${reason}: ${message}`,
+    '',
+    formatTable([['HEADER', 'VALUE'], ...headersOf(letter).map(([name, value]) => [name, printable(value)])]),
+    '',
+    `value: ${contents.bytes} bytes${contents.encoding === undefined ? '' : `, as ${contents.encoding}`}`,
+    ...contents.series.flatMap(seriesLines),
+    ...(contents.more > 0 ? [`… and ${contents.more} series more; --json shows them all`] : []),
+    ...contents.rejects.map((text) => `cannot be used: ${text}`),
+    ...(contents.fault === undefined ? [] : [`decoding ended: ${contents.fault}`]),
+  ];
+  const decoded = contents.fault === undefined && contents.series.length > 0;
+  if (!decoded && record.value !== null) lines.push(...hexDump(record.value, DUMPED_BYTES));
+  return `${lines.join('\n')}\n`;
+}
+
+function seriesLines({ labels, samples, exemplars, histograms }: ShownSeries): string[] {
+  const text = labels.map(({ name, value }) => `${printable(name)}=${JSON.stringify(value)}`).join(', ');
+  const shown = samples.slice(0, SHOWN_SAMPLES);
+  const others = [
+    ...(samples.length > shown.length ? [`${samples.length - shown.length} samples`] : []),
+    ...(exemplars > 0 ? [`${exemplars} exemplars`] : []),
+    ...(histograms > 0 ? [`${histograms} native histograms`] : []),
+  ];
+  return [
+    `{${text}}`,
+    ...shown.map(({ value, timestamp }) => `  ${value} @ ${timestamp}${timeText(timestamp)}`),
+    ...(others.length > 0 ? [`  and ${others.join(', ')}`] : []),
+  ];
+}
+
+function timeText(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? ` (${new Date(ms).toISOString()})` : '';
+}
+
+/** Without control characters: headers and labels are anybody's, and a terminal obeys. */
+function printable(text: string): string {
+  return JSON.stringify(text).slice(1, -1).replaceAll('\u007f', '\\u007f');
+}
