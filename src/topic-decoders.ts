@@ -1,8 +1,7 @@
-import type { DecodeOptions } from './decode/decode-options.ts';
-import { createDecoders, DecoderRegistry } from './decode/registry.ts';
+import { createDecoders, DecoderRegistry, type DecoderSetup } from './decode/registry.ts';
 
 /** What is known about the records of a topic before one of them is seen. */
-export interface TopicEncoding extends DecodeOptions {
+export interface TopicEncoding extends DecoderSetup {
   readonly topic: string;
   /** Encoding of records that do not name theirs. */
   readonly encoding: string;

@@ -1,6 +1,7 @@
 import { type Config, loadConfig } from '../config/load.ts';
 import { drainGroupId } from '../drain/assignment.ts';
 import { createOwner } from '../hash/node.ts';
+import { ingestTopics } from '../ingest/options.ts';
 import { errorMessage } from '../model/errors.ts';
 import { compileRoutes } from '../route.ts';
 import type { ExpectedDeployment } from '../status/expected.ts';
@@ -55,7 +56,8 @@ function expectedDeployment(config: Config): ExpectedDeployment {
   });
   const owners = names.length === 0 ? [] : taskTopics.map(({ count }) => createOwner(count, names));
   return {
-    ingest: { topic: config.ingest.topic, group: config.ingest.group },
+    // Of several ingest topics the first; /metrics of the workers has the lag of all.
+    ingest: { topic: ingestTopics(config.ingest)[0].topic, group: config.ingest.group },
     deadTopic: config.ingest.dead_topic,
     taskTopics,
     nodes: config.nodes.map(({ name, url }) => ({

@@ -182,10 +182,13 @@ class Cursor {
   }
 
   text(): string {
-    const bytes = this.bytes(this.length());
-    const text = bytes.toString();
+    const length = this.length();
+    const at = this.take(length);
+    const text = this.body.toString('utf8', at, at + length);
     // Only what is no UTF-8, or that character itself, has it.
-    if (text.includes('\ufffd') && !isUtf8(bytes)) throw malformed(this.position, 'text is no UTF-8');
+    if (text.includes('\ufffd') && !isUtf8(this.body.subarray(at, at + length))) {
+      throw malformed(at, 'text is no UTF-8');
+    }
     return text;
   }
 

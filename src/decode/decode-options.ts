@@ -1,6 +1,3 @@
-import type { MappingOptions } from './mapping.ts';
-import type { SchemaSource } from './writer-schema.ts';
-
 /** How Influx line protocol becomes series; the names and defaults are those of vmagent's `-influx…` flags. */
 export interface InfluxOptions {
   /** Unit of the timestamps: `ns`, `u`, `us`, `µ`, `ms`, `s`, `m` or `h`; anything else guesses by their size. The record's argument `precision` wins. */
@@ -50,10 +47,6 @@ export interface DecodeOptions {
   readonly opentsdb_http?: Partial<OpentsdbHttpOptions>;
   /** For both encodings of OTLP. */
   readonly otlp?: Partial<OtlpOptions>;
-  /** Where the series are in Confluent's records and in JSON of any shape; absent: as in `schemas/metric-batch.*`. */
-  readonly mapping?: MappingOptions | undefined;
-  /** The schemas of Confluent's records; absent: no registry is configured. */
-  readonly schemas?: SchemaSource | undefined;
 }
 
 export const DEFAULT_INFLUX: InfluxOptions = {

@@ -76,11 +76,11 @@ function fromInteger(value: bigint, unit: Exclude<TimestampUnit, 'rfc3339'>): nu
 }
 
 function fromNumber(value: number, unit: Exclude<TimestampUnit, 'rfc3339'>): number {
-  // 1.001 s is 1000.9999999999999 ms in doubles: seconds are rounded to the µs first.
-  if (unit === 's') return Math.floor(Math.round(value * 1e6) / 1000);
+  // 1.001 s is 1000.9999999999999 ms in doubles, and a whole ms must not become the one before.
+  if (unit === 's') return Math.floor(value * 1000 + 0.005);
   if (unit === 'ms') return Math.floor(value);
   if (unit === 'us') return Math.floor(value / 1000);
-  // A double of so many ns is up to 128 ns off, and a whole ms must not become the one before.
-  const slack = Number.isSafeInteger(value) ? 0 : 256;
+  // A double of so many ns is some hundred ns off.
+  const slack = Number.isSafeInteger(value) ? 0 : 2000;
   return Math.floor((value + slack) / 1e6);
 }

@@ -124,7 +124,9 @@ function plainOf(type: protobuf.Type, known: Map<protobuf.Type, Plain>): Plain {
     const { name } = field;
     if (field.map) return { name, absent: {}, read: (value) => mapValues(value as object, one) };
     if (field.repeated) return { name, absent: [], read: (value) => (value as unknown[]).map(one) };
-    return { name, absent: field.hasPresence ? undefined : one(field.defaultValue), read: one };
+    // protobufjs knows presence of scalars only.
+    const mayBeAbsent = field.hasPresence || field.resolvedType instanceof protobuf.Type;
+    return { name, absent: mayBeAbsent ? undefined : one(field.defaultValue), read: one };
   });
   return plain;
 }

@@ -9,6 +9,7 @@ import { GraphiteDecoder } from './graphite.ts';
 import { InfluxDecoder } from './influx.ts';
 import { jsonDecoder } from './json.ts';
 import { mappedJsonDecoder } from './mapped-json.ts';
+import type { MappingOptions } from './mapping.ts';
 import { OpentsdbDecoder } from './opentsdb.ts';
 import { OpentsdbHttpDecoder } from './opentsdb-http.ts';
 import { otlpDecoder } from './otlp.ts';
@@ -22,9 +23,18 @@ import {
   victoriametricsRemoteWrite,
 } from './victoriametrics-remote-write.ts';
 import { VmImportDecoder } from './vmimport.ts';
+import type { SchemaSource } from './writer-schema.ts';
+
+/** What decoders are made with. */
+export interface DecoderSetup extends DecodeOptions {
+  /** Where the series are in Confluent's records and in JSON of any shape; absent: as in `schemas/metric-batch.*`. */
+  readonly mapping?: MappingOptions | undefined;
+  /** The schemas of Confluent's records; absent: no registry is configured. */
+  readonly schemas?: SchemaSource | undefined;
+}
 
 /** The decoders that exist, told what the configuration says of their encodings. */
-export function createDecoders(options: DecodeOptions = {}): readonly Decoder[] {
+export function createDecoders(options: DecoderSetup = {}): readonly Decoder[] {
   return [
     remoteWriteV1,
     remoteWriteV2,

@@ -21,8 +21,6 @@ export const INGEST_ENCODINGS = [
   'graphite',
   'opentsdb',
   'opentsdb_http',
-  'confluent',
-  'mapped_json',
 ] as const;
 
 const trim = () => z.int().min(0).max(86_400_000);

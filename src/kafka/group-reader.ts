@@ -95,7 +95,7 @@ export class GroupReader {
 
   /** Joins the group. Resolves when reading has begun; waits for brokers that are away. */
   async start(): Promise<void> {
-    this.#heartbeats = setInterval(() => this.#heartbeat(), this.#options.heartbeatInterval);
+    this.#heartbeats ??= setInterval(() => this.#heartbeat(), this.#options.heartbeatInterval);
     await this.#run();
   }
 
@@ -124,13 +124,19 @@ export class GroupReader {
     this.#consumer = consumer;
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
     consumer.on(consumer.events.CRASH, ({ payload }) => this.#crashed(payload.error, payload.restart));
-    await consumer.connect();
-    await consumer.subscribe({ topics: [...topics], fromBeginning: true });
-    await consumer.run({
-      autoCommit: false,
-      partitionsConsumedConcurrently: 1,
-      eachBatch: async () => undefined,
-    });
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+      await consumer.run({
+        autoCommit: false,
+        partitionsConsumedConcurrently: 1,
+        eachBatch: async () => undefined,
+      });
+    } catch (error) {
+      // kafkajs closes a consumer that crashes, but not one that never ran.
+      void consumer.disconnect().catch(() => undefined);
+      throw error;
+    }
   }
 
   /** Where to begin: the committed offset, or the oldest record kept when there is none or it is gone. */
@@ -220,9 +226,7 @@ export class GroupReader {
     clearInterval(this.#heartbeats);
     this.#readable?.();
     const leave = this.#consumer?.disconnect().catch(() => undefined);
-    // Who is no member has nothing to leave, and kafkajs would wait for its brokers to say so.
-    const leaveMs = this.joined ? deadline - Date.now() : 0;
-    await within(leave, Math.max(GROUP_PROTOCOL_TIMEOUT_MS, leaveMs));
+    await within(leave, Math.max(GROUP_PROTOCOL_TIMEOUT_MS, deadline - Date.now()));
     this.#membership = undefined;
     return left;
   }

@@ -35,6 +35,9 @@ const SET_ON_THE_TOPIC = 1;
 
 const KAFKAS_MAX_MESSAGE_BYTES = 1_048_588;
 const POLL_MS = 100;
+/** A broker that has not yet heard of a topic, or of its leaders, answers so; another one may have listed it. */
+const NOT_HEARD_OF = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE']);
+const NEWS_TRAVELS_MS = 10_000;
 
 /** Reads, creates and alters topics. Deletes nothing. Every call may be repeated, also by two processes at once. */
 export class TopicAdmin {
@@ -45,6 +48,18 @@ export class TopicAdmin {
   }
 
   async read(topics: readonly string[]): Promise<ClusterTopics> {
+    const deadline = Date.now() + NEWS_TRAVELS_MS;
+    for (;;) {
+      try {
+        return await this.#read(topics);
+      } catch (error) {
+        if (!NOT_HEARD_OF.has(kafkaErrorType(error)) || Date.now() > deadline) throw error;
+        await sleep(POLL_MS);
+      }
+    }
+  }
+
+  async #read(topics: readonly string[]): Promise<ClusterTopics> {
     const admin = await this.#admin.client();
     const existing = new Set(await admin.listTopics());
     const names = topics.filter((topic) => existing.has(topic));
@@ -156,8 +171,7 @@ export class TopicAdmin {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       return (topics[0]?.partitions ?? []).filter(({ leader }) => leader >= 0).length;
     } catch (error) {
-      // A broker that has not heard of the topic, or of its leaders, yet.
-      if (['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'].includes(kafkaErrorType(error))) return 0;
+      if (NOT_HEARD_OF.has(kafkaErrorType(error))) return 0;
       throw error;
     }
   }

@@ -50,8 +50,7 @@ export async function compileSchema(id: number, get: GetSchema): Promise<WriterS
   const compiled = await library({
     Schema: { find: (schema) => ask(`/schemas/ids/${schema.id}`) },
     Subject: {
-      version: ({ subject, version }) =>
-        ask(`/subjects/${encodeURIComponent(subject)}/versions/${version}`),
+      version: ({ subject, version }) => ask(`/subjects/${encodeURIComponent(subject)}/versions/${version}`),
     },
   })
     .getSchema(id)

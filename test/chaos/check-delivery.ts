@@ -6,9 +6,11 @@ import type { Problems } from './problems.ts';
 
 /**
  * A vmagent keeps what it has accepted in memory until it has sent it, and loses that with SIGKILL: up to its
- * flush interval, and the time for a request. What it accepted earlier than this before, it has sent. In ms.
+ * flush interval, and the time for a request. What it accepted earlier than this before, it has sent. Time that it ran, in ms.
  */
 const VMAGENT_MEMORY_MS = 5_000;
+/** From the decision to kill until the process is gone, at most. */
+const KILL_TAKES_MS = 1_000;
 
 /** Faults at which a drain loses its partitions before it can commit. */
 const CRASHES: ReadonlySet<FaultKind> = new Set<FaultKind>(['drain SIGKILL', 'drain SIGSTOP']);
@@ -81,9 +83,17 @@ export class DeliveryCheck {
       ({ kind, target, fromMs }) =>
         kind === 'vmagent SIGKILL' &&
         target === node &&
-        atMs >= fromMs - VMAGENT_MEMORY_MS &&
-        atMs <= fromMs + 1_000,
+        atMs >= fromMs - VMAGENT_MEMORY_MS - this.#stoppedBefore(node, fromMs) &&
+        atMs <= fromMs + KILL_TAKES_MS,
     );
+  }
+
+  /** While it is stopped it sends nothing. How long that was before its end at `killedMs`, in ms. */
+  #stoppedBefore(node: string, killedMs: number): number {
+    return this.#faults
+      .filter(({ kind, target }) => kind === 'vmagent SIGSTOP' && target === node)
+      .filter(({ toMs }) => toMs <= killedMs && toMs > killedMs - VMAGENT_MEMORY_MS)
+      .reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
   }
 
   /**

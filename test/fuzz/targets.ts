@@ -5,6 +5,7 @@ import type { Decoder } from '../../src/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
 import { readFraming } from '../../src/wire/write-request.ts';
 import { vectorBodies as binaryBodies, jsonBodies, otlpJsonBodies } from './binary-seeds.ts';
+import { confluentTarget, mappedJsonBodies } from './confluent-target.ts';
 
 /** A decoder to be fuzzed: how to make one, and valid inputs to begin from. */
 export interface FuzzTarget {
@@ -36,6 +37,7 @@ const SEEDS: Readonly<Record<string, () => readonly Buffer[]>> = {
   otlp: () => binaryBodies('ingest-otlp.json'),
   otlp_json: otlpJsonBodies,
   json: jsonBodies,
+  mapped_json: mappedJsonBodies,
 };
 
 export const FUZZ_TARGETS: readonly FuzzTarget[] = [
@@ -44,6 +46,7 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
     create: () => createDecoders().find((decoder) => decoder.name === name)!,
     seeds,
   })),
+  confluentTarget,
   { name: 'auto', create: auto, seeds: () => Object.values(SEEDS).flatMap((seeds) => seeds()) },
 ];
 

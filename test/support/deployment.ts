@@ -26,6 +26,7 @@ export interface DeploymentOptions {
   readonly nodes?: readonly Readonly<Record<string, unknown> & { name: string; url: string }>[];
   readonly ingest?: Readonly<Record<string, unknown>>;
   readonly drain?: Readonly<Record<string, unknown>>;
+  readonly registry?: Readonly<Record<string, unknown>>;
 }
 
 /** A running command, and where its admin server is. */
@@ -156,6 +157,7 @@ export class Deployment {
     nodes = [],
     ingest = {},
     drain = {},
+    registry = {},
   }: DeploymentOptions) {
     const session = { session_timeout: '6s', heartbeat_interval: '1s' };
     return {
@@ -164,6 +166,7 @@ export class Deployment {
       routes: routes.map((route) => ({ ...route, topic: this.topic(route.name) })),
       nodes,
       drain: { ...session, ...drain },
+      registry,
       topics: { replication_factor: replicas, raw: { partitions: rawPartitions } },
     };
   }

@@ -49,9 +49,9 @@ export function frame(id: number, payload: Uint8Array): Buffer {
 /** What writes Avro: the library's, which reads with other code than ours. */
 export async function avroWriter(schema: string | object): Promise<(value: object) => Buffer> {
   const text = typeof schema === 'string' ? schema : JSON.stringify(schema);
-  const registry = Object.assign(new SchemaRegistry({ host: 'http://unused' }), {
-    api: { Schema: { find: async () => ({ data: () => ({ schema: text }) }) } },
-  });
+  const api: object = { Schema: { find: async () => ({ data: () => ({ schema: text }) }) } };
+  const registry = new SchemaRegistry({ host: 'http://unused' });
+  Object.assign(registry, { api });
   const type = await registry.getSchema(1);
   return (value) => type.toBuffer(value);
 }

@@ -141,7 +141,7 @@ test('a bad series is set aside alone, as a request of its own', () => {
   assert.deepEqual(uncompress(dead[0]!.value!, 1 << 20), Buffer.concat([noName, noName]));
   assert.deepEqual(dead[0]!.headers, {
     'X-Scope-OrgID': 'team',
-    'content-type': 'application/x-protobuf',
+    'content-type': 'application/x-protobuf;proto=prometheus.WriteRequest',
     'content-encoding': 'snappy',
   });
 });

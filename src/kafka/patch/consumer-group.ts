@@ -56,7 +56,7 @@ const COORDINATOR_MOVED = new Set([
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'GROUP_LOAD_IN_PROGRESS',
 ]);
-/** Pause before the next fetch while a partition has no leader: an election takes some 100 ms. */
+/** Pause while a partition has no leader, or a group no coordinator: an election takes some 100 ms. */
 const ELECTION_PAUSE_MS = 100;
 
 /** Without the type by which kafkajs would have the group rebalance. */
@@ -79,7 +79,8 @@ class CoordinatorMovedError extends Error {
  *   `autoCommit: false`.
  * - With every partition paused the original sleeps out its wait; here a resumed partition ends it.
  * - A coordinator that cannot be reached, or is none any more, is looked for anew, also when a commit meets it. The
- *   original asks a dead broker for ever, and makes the whole group rebalance when another broker takes over.
+ *   original asks a dead broker for ever, and makes the whole group rebalance when another broker takes over, or the
+ *   consumer crash when that broker is not ready yet.
  * - A leader that moves does not make the group rebalance, and fetches to several brokers that all want to join
  *   join once.
  */
@@ -122,10 +123,21 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     }
 
     override joinAndSync(): Promise<void> {
-      this.#joining ??= super.joinAndSync().finally(() => {
+      this.#joining ??= this.#join().finally(() => {
         this.#joining = undefined;
       });
       return this.#joining;
+    }
+
+    async #join(): Promise<void> {
+      for (;;) {
+        try {
+          return await super.joinAndSync();
+        } catch (error) {
+          if (this.#observer === undefined || !COORDINATOR_MOVED.has(kafkaErrorType(error))) throw error;
+          await sleep(ELECTION_PAUSE_MS);
+        }
+      }
     }
 
     override async recoverFromFetch(error: { type?: string }): Promise<void> {

@@ -24,6 +24,8 @@ import {
 const PASSWORD = 'basic-horse-4721';
 const TOKEN = 'bearer.token-4722';
 const NEXT_TOKEN = 'bearer.token-4723';
+/** For what may take long on a machine with other things to do. */
+const PATIENT = { timeoutMs: 180_000 };
 
 const outputs = new Outputs();
 const secrets = createRunFolder('node-secrets');
@@ -107,7 +109,7 @@ async function allStored(samples: number): Promise<Map<string, number>> {
       counts = await stored();
       return total() >= samples;
     },
-    {},
+    PATIENT,
     () => new Error(`${total()} of ${samples} samples are stored`),
   );
   assert.equal(total(), samples);
@@ -128,7 +130,10 @@ test('a token that is refused is tried until its file has the next one, and noth
   const gated = drains[1]!;
   gate.token = NEXT_TOKEN;
   await produced.more();
-  await gated.process.waitForLog(/"level":"error"[^\n]*answered 401[^\n]*the node refuses the login/);
+  await gated.process.waitForLog(
+    /"level":"error"[^\n]*answered 401[^\n]*the node refuses the login/,
+    PATIENT,
+  );
   writeFileSync(tokenFile, `${NEXT_TOKEN}\n`);
   await allStored(produced.samples);
   assert.equal(gated.process.exit, undefined);

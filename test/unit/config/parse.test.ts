@@ -402,7 +402,7 @@ describe('each problem is told with its line', () => {
     [
       'a list for a file',
       '- a',
-      '1: a list does not fit; expected a mapping with the keys kafka, ingest, routes',
+      '1: a list does not fit; expected a mapping with the keys kafka, ingest, registry',
     ],
   ];
   for (const [name, text, expected] of cases) {

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { confluentDecoder, schemaIdOf } from '../../../src/decode/confluent.ts';
+import { DEFAULT_LIMITS } from '../../../src/decode/decoder.ts';
+import { mappedJsonDecoder } from '../../../src/decode/mapped-json.ts';
+import { createDecoders, DecoderRegistry } from '../../../src/decode/registry.ts';
+import { PoisonError } from '../../../src/model/errors.ts';
+import { decodeWriteRequest } from '../../support/prompb.ts';
+import {
+  avroWriter,
+  compile,
+  documentedSchema,
+  frame,
+  protobufWriter,
+  schemaSource,
+} from '../../support/schemas.ts';
+
+const context = { headers: {}, timestamp: 0, limits: DEFAULT_LIMITS };
+const AVSC = documentedSchema('metric-batch.avsc');
+const JSON_SCHEMA = documentedSchema('metric-batch.schema.json');
+const PROTO = documentedSchema('metric-batch.proto');
+
+const BATCH = {
+  series: [
+    { labels: { __name__: 'up', job: 'a' }, samples: [{ timestamp: 1_700_000_000_000, value: 1.5 }] },
+    { labels: { __name__: 'up', job: 'b' }, samples: [{ timestamp: -1, value: 0 }] },
+  ],
+};
+const schemas = schemaSource({
+  1: await compile('AVRO', AVSC),
+  2: await compile('JSON', JSON_SCHEMA),
+  3: await compile('PROTOBUF', PROTO),
+});
+const poison = (reason: string) => (error: unknown) =>
+  error instanceof PoisonError && error.stage === 'decode' && error.reason === reason;
+
+const ENCODED: [string, Buffer][] = [
+  ['Avro', frame(1, (await avroWriter(AVSC))(BATCH))],
+  ['JSON', frame(2, Buffer.from(JSON.stringify(BATCH)))],
+  ['Protobuf', frame(3, protobufWriter(PROTO, 'io.penstock.MetricBatch', [0])(BATCH))],
+];
+for (const [name, body] of ENCODED) {
+  test(`the documented schema in ${name}`, () => {
+    const decoded = confluentDecoder(schemas).decode(body, context);
+    const series = decodeWriteRequest(decoded.body).series;
+    assert.deepEqual(decoded.rejects, []);
+    assert.deepEqual(
+      series.map(({ labels, samples }) => ({
+        labels: Object.fromEntries(labels),
+        samples: samples.map(({ timestamp, bits }) => ({
+          timestamp: Number(timestamp),
+          value: double(bits),
+        })),
+      })),
+      BATCH.series,
+    );
+  });
+
+  test(`${name} with something missing at its end is poison, whatever is missing`, () => {
+    for (let end = 5; end < body.length; end++) {
+      try {
+        const { body: whole } = confluentDecoder(schemas).decode(body.subarray(0, end), context);
+        // Protobuf has no end: what is there may be a message with fewer series.
+        assert.equal(name, 'Protobuf');
+        assert.ok(decodeWriteRequest(whole).series.length < BATCH.series.length);
+      } catch (error) {
+        assert.ok(error instanceof PoisonError, String(error));
+      }
+    }
+  });
+}
+
+test('one series that does not fit its JSON schema is set aside alone, and can be sent again when mended', () => {
+  const bad = { labels: { __name__: 'up', job: 5 }, samples: [{ timestamp: 1, value: 1 }] };
+  const body = frame(2, Buffer.from(JSON.stringify({ series: [BATCH.series[0], bad] })));
+  const { body: request, rejects } = confluentDecoder(schemas).decode(body, context);
+  assert.equal(decodeWriteRequest(request).series.length, 1);
+  assert.deepEqual(
+    rejects.map(({ reason }) => reason),
+    ['schema_mismatch'],
+  );
+  assert.match(rejects[0]!.message, /\/series\/1\/labels\/job/);
+  const again = mappedJsonDecoder();
+  assert.deepEqual(again.contentTypes, [rejects[0]!.contentType]);
+  for (const text of [
+    rejects[0]!.value,
+    Buffer.from(JSON.stringify([bad])),
+    Buffer.from(JSON.stringify({ series: [bad] })),
+  ]) {
+    assert.equal(decodeWriteRequest(again.decode(text, context).body).series.length, 1);
+  }
+});
+
+test('a record that is not framed is poison', () => {
+  for (const body of [Buffer.alloc(0), Buffer.alloc(4), Buffer.from([1, 0, 0, 0, 1, 2])]) {
+    assert.throws(() => confluentDecoder(schemas).decode(body, context), poison('confluent_frame'));
+  }
+});
+
+test('without a registry a framed record is poison that says what to configure', () => {
+  const decode = () => confluentDecoder().decode(frame(1, Buffer.alloc(0)), context);
+  assert.throws(decode, poison('no_registry'));
+  assert.throws(decode, /registry\.url/);
+});
+
+test('the id is 32 bits, big-endian', () => {
+  assert.equal(schemaIdOf(frame(0x01020304, Buffer.alloc(0))), 0x01020304);
+  assert.equal(schemaIdOf(frame(0xffffffff, Buffer.alloc(9))), 0xffffffff);
+});
+
+test('which records need a schema is known before they are decoded', () => {
+  const auto = new DecoderRegistry('auto', createDecoders({ schemas }));
+  const id = (value: Buffer, headers = {}, registry = auto) =>
+    registry.schemaId(value, { headers, limits: DEFAULT_LIMITS });
+  const framed = frame(7, Buffer.from('x'));
+  assert.equal(id(framed), 7);
+  assert.equal(id(gzipSync(framed)), 7);
+  assert.equal(id(gzipSync(framed), { 'content-encoding': 'gzip' }), 7);
+  assert.equal(id(framed, { 'content-type': 'application/vnd.confluent+avro' }), 7);
+  assert.equal(id(framed, {}, new DecoderRegistry('confluent', createDecoders({ schemas }))), 7);
+  assert.equal(id(framed, {}, new DecoderRegistry('influx', createDecoders({ schemas }))), undefined);
+  assert.equal(id(framed, { 'content-type': 'application/x-protobuf' }), undefined);
+  assert.equal(id(framed, { 'content-type': 'no/such' }), undefined);
+  assert.equal(id(framed, { 'content-encoding': 'gzip' }), undefined);
+  assert.equal(id(Buffer.from('up 1')), undefined);
+  assert.equal(id(Buffer.alloc(0)), undefined);
+});
+
+function double(bits: bigint): number {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(bits);
+  return bytes.readDoubleLE();
+}

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decisiveConnection } from '../../../../src/kafka/patch/connection.ts';
+
+type Login = [seconds: number, nanos: number] | null;
+
+/** kafkajs' connection as far as the replacement asks it. Its session is always due for a renewal. */
+class DueConnection {
+  sasl = {};
+  authenticatedAt: Login = null;
+  ended = false;
+  failure: Error | undefined;
+
+  isAuthenticated(): boolean {
+    return false;
+  }
+  async connect(): Promise<boolean> {
+    return true;
+  }
+  async send(): Promise<unknown> {
+    return undefined;
+  }
+  async authenticate(): Promise<void> {
+    if (this.failure !== undefined) throw this.failure;
+    this.authenticatedAt = process.hrtime();
+  }
+  async disconnect(): Promise<boolean> {
+    this.ended = true;
+    return true;
+  }
+  rejectRequests(): void {}
+}
+
+function connection(): DueConnection {
+  const Decisive = decisiveConnection(DueConnection) as typeof DueConnection;
+  return new Decisive();
+}
+
+test('a login is renewed when it is due, but none within two seconds of the last', () => {
+  const due = connection();
+  assert.equal(due.isAuthenticated(), false);
+  const [seconds, nanos] = process.hrtime();
+  due.authenticatedAt = [seconds - 2, nanos];
+  assert.equal(due.isAuthenticated(), false);
+  // A little ahead, so that a slow machine does not age it.
+  due.authenticatedAt = [seconds + 60, nanos];
+  assert.equal(due.isAuthenticated(), true);
+});
+
+test('a login that fails ends the connection', async () => {
+  const refused = connection();
+  refused.failure = new Error('refused');
+  await assert.rejects(refused.authenticate(), refused.failure);
+  assert.equal(refused.ended, true);
+  const accepted = connection();
+  await accepted.authenticate();
+  assert.equal(accepted.ended, false);
+});
