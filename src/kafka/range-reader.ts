@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Batch, Consumer } from 'kafkajs';
-import { sleep } from '../model/sleep.ts';
+import { Backoff, sleep } from '../model/sleep.ts';
 import type { KafkaAdmin } from './admin.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
 import { copyRecords } from './copy-records.ts';
-import { KafkaSetupError } from './errors.ts';
+import { isConnectionTrouble, isMembershipError, KafkaSetupError, kafkaErrorType } from './errors.ts';
 import type { FetchedRecord } from './partition-queue.ts';
 
 /** Offsets of one partition: `from` included, `to` not. */
@@ -26,6 +26,15 @@ const CHUNK_RECORDS = 500;
 const STALLED_MS = 120_000;
 const FETCH_MAX_BYTES = 8 * 1024 * 1024;
 const FETCH_MAX_WAIT_MS = 100;
+const ATTEMPTS = 8;
+const BACKOFF_MIN_MS = 200;
+const BACKOFF_MAX_MS = 5_000;
+/** What a broker answers while it takes over a group, as the very first group of a cluster meets it. */
+const COORDINATOR_MOVES = new Set([
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+]);
 
 /**
  * Reads ranges of a topic's partitions once, committed records only, and returns. Records that retention takes in the
@@ -39,12 +48,43 @@ const FETCH_MAX_WAIT_MS = 100;
 export async function readRanges(
   connection: KafkaConnection,
   admin: KafkaAdmin,
-  { topic, ranges, visit }: RangeReaderOptions,
+  options: RangeReaderOptions,
 ): Promise<void> {
   const positions = new Map(
-    [...ranges].filter(([, { from, to }]) => from < to).map(([id, { from }]) => [id, from]),
+    [...options.ranges].filter(([, { from, to }]) => from < to).map(([id, { from }]) => [id, from]),
   );
-  if (positions.size === 0) return;
+  const reading: Reading = { positions, visitFailed: false };
+  const backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+  for (let attempt = 1; positions.size > 0; attempt++) {
+    try {
+      await readOnce(connection, admin, options, reading);
+    } catch (error) {
+      if (reading.visitFailed || !isPassing(error) || attempt === ATTEMPTS) throw error;
+      await sleep(backoff.next());
+    }
+  }
+}
+
+/** How far a reading is: what is left of the ranges, over all consumers that it takes. */
+interface Reading {
+  readonly positions: Map<number, bigint>;
+  visitFailed: boolean;
+}
+
+/** Whether another consumer may fare better: one that has crashed cannot be used again. */
+function isPassing(error: unknown): boolean {
+  return (
+    isConnectionTrouble(error) || isMembershipError(error) || COORDINATOR_MOVES.has(kafkaErrorType(error))
+  );
+}
+
+async function readOnce(
+  connection: KafkaConnection,
+  admin: KafkaAdmin,
+  { topic, ranges, visit }: RangeReaderOptions,
+  reading: Reading,
+): Promise<void> {
+  const { positions } = reading;
   const groupId = `penstock.read.${randomBytes(8).toString('hex')}`;
   const consumer = connection.instance(BRIEF).consumer({
     groupId,
@@ -56,12 +96,11 @@ export async function readRanges(
   const done = Promise.withResolvers<void>();
   done.promise.catch(() => undefined);
   let lastMoved = Date.now();
-  let failed = false;
 
   const moveTo = (partition: number, offset: bigint) => {
     const range = ranges.get(partition);
     const position = positions.get(partition);
-    if (failed || range === undefined || position === undefined || offset <= position) return;
+    if (reading.visitFailed || range === undefined || position === undefined || offset <= position) return;
     lastMoved = Date.now();
     positions.set(partition, offset);
     if (offset < range.to) return;
@@ -83,7 +122,7 @@ export async function readRanges(
         await visit(chunk);
       } catch (error) {
         // Not for kafkajs, which would hand over the same batch again.
-        failed = true;
+        reading.visitFailed = true;
         done.reject(error);
         return;
       }
@@ -108,7 +147,7 @@ export async function readRanges(
       autoCommit: false,
       partitionsConsumedConcurrently: 1,
       eachBatch: async ({ batch, heartbeat }) => {
-        if (failed) return;
+        if (reading.visitFailed) return;
         await visitBatch(batch, heartbeat);
       },
     });
