@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { DONE, reportError, WRONG_USAGE } from './commands/command.ts';
 import { version } from './commands/version.ts';
-import { expectedName } from './config/nearest.ts';
+import { expectedName } from './model/nearest.ts';
 import { ConfigError } from './model/errors.ts';
 
 type Run = (argv: string[]) => Promise<number>;

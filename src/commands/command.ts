@@ -1,5 +1,5 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
-import { expectedName } from '../config/nearest.ts';
+import { expectedName } from '../model/nearest.ts';
 import { ConfigError, errorMessage } from '../model/errors.ts';
 
 /** Exit codes of every command. */

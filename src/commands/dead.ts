@@ -1,5 +1,5 @@
 import { loadConfig } from '../config/load.ts';
-import { expectedName } from '../config/nearest.ts';
+import { expectedName } from '../model/nearest.ts';
 import { type LetterFilter, parseTime } from '../dead/filter.ts';
 import { KafkaConnection } from '../kafka/client.ts';
 import { createLog } from '../telemetry/log.ts';

@@ -1,4 +1,4 @@
-import { expectedName } from '../config/nearest.ts';
+import { expectedName } from '../model/nearest.ts';
 import { Drain } from '../drain/drain.ts';
 import { KafkaConnection } from '../kafka/client.ts';
 import { ConfigError } from '../model/errors.ts';

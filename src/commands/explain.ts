@@ -1,5 +1,5 @@
 import { type Config, loadConfig } from '../config/load.ts';
-import { expectedName } from '../config/nearest.ts';
+import { expectedName } from '../model/nearest.ts';
 import { createOwner } from '../hash/node.ts';
 import { formatSeries, type Label, type Labels } from '../model/labels.ts';
 import { compileRoutes } from '../route.ts';

@@ -1,5 +1,5 @@
 import { loadConfig } from '../config/load.ts';
-import { expectedName } from '../config/nearest.ts';
+import { expectedName } from '../model/nearest.ts';
 import { ingestTopics } from '../ingest/options.ts';
 import { TopicAdmin } from '../kafka/topic-admin.ts';
 import { applyTopics, readPlan } from '../topics/apply.ts';

@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import { ConfigError } from '../model/errors.ts';
 import { isSecret, shown } from '../option-types.ts';
 import { keysAt, schemaAt } from './leaves.ts';
-import { expectedName } from './nearest.ts';
+import { expectedName } from '../model/nearest.ts';
 
 /** One thing that is wrong with the configuration. */
 export interface Problem {

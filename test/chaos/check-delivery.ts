@@ -6,7 +6,7 @@ import type { Problems } from './problems.ts';
 
 /**
  * A vmagent keeps what it has accepted in memory until it has sent it, and loses that with SIGKILL: up to its
- * flush interval, and the time for a request. What it accepted earlier than this before, it has sent. Time that it ran, in ms.
+ * flush interval, and the time for a request. What it accepted earlier than this before, it has sent: ms that it ran.
  */
 const VMAGENT_MEMORY_MS = 5_000;
 /** From the decision to kill until the process is gone, at most. */

@@ -1,3 +1,4 @@
+import { errorMessage } from '../../src/model/errors.ts';
 import { sleep } from '../../src/model/sleep.ts';
 import { type ChaosCluster, SPARE_WORKER } from './cluster.ts';
 import type { Fault, FaultKind } from './plan.ts';
@@ -61,7 +62,8 @@ export class FaultRunner {
       await this.#counted(this.#act(kind, target, forMs));
       this.done.push({ kind, target, fromMs, toMs: Date.now() });
     } catch (error) {
-      this.errors.push(`${kind} of ${target}: ${error instanceof Error ? error.message : String(error)}`);
+      const [what] = errorMessage(error).split('\n'); // the rest is the log of a server
+      this.errors.push(`${kind} of ${target}: ${what}`);
     }
   }
 

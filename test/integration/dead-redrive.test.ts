@@ -123,7 +123,7 @@ test('a letter goes back as it came, to the topic and partition that it names', 
   const list = await say('list', '--stage', 'decode', '--from', '-1h');
   assert.equal(list.code, 0, list.stderr);
   assert.match(list.stdout, /^STAGE +REASON +FROM +LETTERS/);
-  assert.match(list.stdout, /^decode +even +\S+ +2 +0 +/m);
+  assert.match(list.stdout, /^decode +even +\S+ +3 +0 +/m);
   const show = await say('show', '0:0');
   assert.match(show.stdout, /^penstock-query +precision=s$/m);
   assert.match(show.stdout, /^cannot be used: line 1: /m);

@@ -35,7 +35,9 @@ export interface Running {
   readonly admin: string;
 }
 
-const LAG_TIMEOUT_MS = 90_000;
+/** Generous: CI may be busy. */
+const READY_TIMEOUT_MS = 180_000;
+const LAG_TIMEOUT_MS = 180_000;
 
 /**
  * One Penstock on a cluster that others use too: topics, group and configuration of its own, and its processes.
@@ -86,7 +88,7 @@ export class Deployment {
       env: { PENSTOCK_ADMIN_LISTEN: `127.0.0.1:${port}`, ...env },
     });
     this.#running.push(started);
-    await started.waitForReady(port);
+    await started.waitForReady(port, { timeoutMs: READY_TIMEOUT_MS });
     return { process: started, admin: `http://127.0.0.1:${port}` };
   }
 

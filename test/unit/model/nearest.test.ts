@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { expectedName, nearest } from '../../../src/config/nearest.ts';
+import { expectedName, nearest } from '../../../src/model/nearest.ts';
 
 describe('nearest', () => {
   const names = ['brokers', 'client_id', 'connection_timeout', 'request_timeout', 'tls'];
