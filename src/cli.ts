@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { DONE, reportError, WRONG_USAGE } from './commands/command.ts';
 import { version } from './commands/version.ts';
-import { expectedName } from './model/nearest.ts';
 import { ConfigError } from './model/errors.ts';
+import { expectedName } from './model/nearest.ts';
 
 type Run = (argv: string[]) => Promise<number>;
 

@@ -1,6 +1,6 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
-import { expectedName } from '../model/nearest.ts';
 import { ConfigError, errorMessage } from '../model/errors.ts';
+import { expectedName } from '../model/nearest.ts';
 
 /** Exit codes of every command. */
 export const DONE = 0;

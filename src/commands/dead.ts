@@ -1,7 +1,7 @@
 import { loadConfig } from '../config/load.ts';
-import { expectedName } from '../model/nearest.ts';
 import { type LetterFilter, parseTime } from '../dead/filter.ts';
 import { KafkaConnection } from '../kafka/client.ts';
+import { expectedName } from '../model/nearest.ts';
 import { createLog } from '../telemetry/log.ts';
 import { DONE, parseCommand, usageError } from './command.ts';
 import { listLetters } from './dead-list.ts';

@@ -1,7 +1,7 @@
-import { expectedName } from '../model/nearest.ts';
 import { Drain } from '../drain/drain.ts';
 import { KafkaConnection } from '../kafka/client.ts';
 import { ConfigError } from '../model/errors.ts';
+import { expectedName } from '../model/nearest.ts';
 import { compileRoutes } from '../route.ts';
 import { runService } from './service.ts';
 import { version } from './version.ts';

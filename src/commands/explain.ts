@@ -1,7 +1,7 @@
 import { type Config, loadConfig } from '../config/load.ts';
-import { expectedName } from '../model/nearest.ts';
 import { createOwner } from '../hash/node.ts';
 import { formatSeries, type Label, type Labels } from '../model/labels.ts';
+import { expectedName } from '../model/nearest.ts';
 import { compileRoutes } from '../route.ts';
 import { explainRoute, type RouteExplanation } from '../route-explanation.ts';
 import { seriesRefusal } from '../series-refusal.ts';

@@ -1,7 +1,7 @@
 import { loadConfig } from '../config/load.ts';
-import { expectedName } from '../model/nearest.ts';
 import { ingestTopics } from '../ingest/options.ts';
 import { TopicAdmin } from '../kafka/topic-admin.ts';
+import { expectedName } from '../model/nearest.ts';
 import { applyTopics, readPlan } from '../topics/apply.ts';
 import type { TopicChange, TopicPlan } from '../topics/plan.ts';
 import { wantedTopics } from '../topics/wanted.ts';

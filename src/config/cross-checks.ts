@@ -1,8 +1,8 @@
 import { type IngestOptions, ingestTopics } from '../ingest/options.ts';
+import { expectedName } from '../model/nearest.ts';
 import { shown } from '../option-types.ts';
 import type { RegistryOptions } from '../registry/options.ts';
 import type { NodeOptions, RouteOptions } from '../route-options.ts';
-import { expectedName } from '../model/nearest.ts';
 import type { Path } from './source.ts';
 
 /** The sections that parsed; an item of a list is undefined where it did not. */

@@ -1,6 +1,6 @@
 import { errorMessage } from '../model/errors.ts';
-import type { Leaf } from './leaves.ts';
 import { expectedName } from '../model/nearest.ts';
+import type { Leaf } from './leaves.ts';
 import type { Problem } from './problem.ts';
 import type { ReadFile } from './source.ts';
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { isFilePath, isSecret, shown } from '../option-types.ts';
 import { expectedName } from '../model/nearest.ts';
+import { isFilePath, isSecret, shown } from '../option-types.ts';
 
 /** How the text of an environment variable becomes a value. `quantity`: a number, or a text with a unit. */
 export type LeafKind = 'text' | 'number' | 'boolean' | 'list' | 'quantity';

@@ -1,8 +1,8 @@
 import type * as z from 'zod';
 import { ConfigError } from '../model/errors.ts';
+import { expectedName } from '../model/nearest.ts';
 import { isSecret, shown } from '../option-types.ts';
 import { keysAt, schemaAt } from './leaves.ts';
-import { expectedName } from '../model/nearest.ts';
 
 /** One thing that is wrong with the configuration. */
 export interface Problem {
