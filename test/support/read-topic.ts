@@ -1,11 +1,51 @@
 import type { KafkaMessage } from 'kafkajs';
 import type { KafkaAdmin } from '../../src/kafka/admin.ts';
 import { BRIEF, type KafkaConnection } from '../../src/kafka/client.ts';
+import { kafkajs } from '../../src/kafka/patch/load.ts';
 import { uniqueName } from './names.ts';
 
 export type ReadRecord = KafkaMessage & { readonly partition: number };
 
 const TIMEOUT_MS = 60_000;
+
+/**
+ * The offset behind the last record of each partition, whether or not its transaction is complete.
+ *
+ * `offsetBounds` ends at the last stable offset: right after a commit its markers may be missing in some partitions.
+ */
+async function highWatermarks(connection: KafkaConnection, topic: string): Promise<Map<number, bigint>> {
+  let cluster: OffsetCluster | undefined;
+  const consumer = connection.instance(BRIEF).consumer({
+    groupId: uniqueName('ends'),
+    readUncommitted: true,
+    partitionAssigners: [
+      (config) => {
+        cluster = config.cluster as unknown as OffsetCluster;
+        return kafkajs.PartitionAssigners.roundRobin(config);
+      },
+    ],
+  });
+  await consumer.connect();
+  try {
+    await cluster!.addMultipleTargetTopics([topic]);
+    const partitions = cluster!
+      .findTopicPartitionMetadata(topic)
+      .map(({ partitionId }) => ({ partition: partitionId }));
+    const [answer] = await cluster!.fetchTopicsOffset([{ topic, partitions, fromBeginning: false }]);
+    return new Map(answer!.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]));
+  } finally {
+    await consumer.disconnect();
+  }
+}
+
+/** The parts of kafkajs' cluster that know the isolation level of a consumer. */
+interface OffsetCluster {
+  addMultipleTargetTopics(topics: string[]): Promise<void>;
+  findTopicPartitionMetadata(topic: string): { partitionId: number }[];
+  fetchTopicsOffset(
+    topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
+  ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
+}
 
 /** Every record of a topic that a read_committed reader sees, up to its end at the time of the call. */
 export async function readTopic(
@@ -26,10 +66,8 @@ export async function visitTopic(
   visit: (record: ReadRecord) => void,
   timeoutMs = TIMEOUT_MS,
 ): Promise<void> {
-  const bounds = await admin.offsetBounds(topic);
-  const waiting = new Map(
-    [...bounds].filter(([, { low, high }]) => high > low).map(([id, { high }]) => [id, high]),
-  );
+  const [bounds, ends] = await Promise.all([admin.offsetBounds(topic), highWatermarks(connection, topic)]);
+  const waiting = new Map([...ends].filter(([id, high]) => high > bounds.get(id)!.low));
   if (waiting.size === 0) return;
   const groupId = uniqueName('read');
   const consumer = connection.instance(BRIEF).consumer({ groupId, maxWaitTimeInMs: 100, retry: BRIEF });
