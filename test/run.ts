@@ -19,7 +19,7 @@ import { findVictoria } from './support/servers/victoria-binaries.ts';
 import { vmagentSupportsStreamAggregation } from './support/servers/victoriametrics.ts';
 
 /** One file's limit. A test that hangs must not hide what the others found. */
-const FILE_TIMEOUT_MS = 10 * 60_000;
+const FILE_TIMEOUT_MS = 15 * 60_000;
 
 interface Counts {
   passed: number;
