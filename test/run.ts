@@ -42,6 +42,8 @@ async function runFiles(files: string[], concurrency: number): Promise<Counts> {
     concurrency,
     timeout: FILE_TIMEOUT_MS,
     signal: stop.signal,
+    // A file ends with its last test. What a test must not leave behind it has to assert; a leftover is no reason to hang.
+    execArgv: ['--test-force-exit'],
     ...(namePatterns.length > 0 ? { testNamePatterns: namePatterns } : {}),
   });
   events.on('test:summary', ({ file, counts: of }) => {

@@ -16,7 +16,7 @@ describe('faults of topics', { concurrency: true }, () => {
   let cluster: KafkaCluster;
   let kafka: TestKafka;
   before(async () => {
-    cluster = await startKafka();
+    cluster = await startKafka({ own: true, name: 'topic-faults' });
     kafka = new TestKafka(cluster.brokers);
   });
   after(async () => {
