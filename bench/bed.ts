@@ -17,6 +17,16 @@ export interface BedOptions {
   readonly relabel?: readonly unknown[];
   readonly cacheMib?: number;
   readonly nodes?: readonly { readonly name: string; readonly url: string }[];
+  /** Processes of the worker; 1 unless told. */
+  readonly processes?: number;
+}
+
+/** What a case has to itself. */
+export interface Prepared {
+  readonly configFile: string;
+  readonly raw: string;
+  readonly tasks: string;
+  readonly brokers: readonly string[];
 }
 
 /** One request for the ingest topic. */
@@ -53,14 +63,18 @@ export class Bed {
   }
 
   /** A configuration with topics that nobody else uses; the topics exist afterwards. */
-  async prepare(options: BedOptions): Promise<{ configFile: string; raw: string; tasks: string }> {
+  async prepare(options: BedOptions): Promise<Prepared> {
     const folder = createRunFolder('bench');
     const raw = uniqueName('raw');
     const tasks = uniqueName('tasks');
     const configFile = path.join(folder, 'penstock.yml');
     const config = {
-      kafka: { brokers: this.#kafka.brokers },
+      // A process that is held while its input is written must not be taken for dead.
+      kafka: { brokers: this.#kafka.brokers, request_timeout: '20m' },
+      worker: { processes: options.processes ?? 1 },
       ingest: {
+        session_timeout: '20m',
+        rebalance_timeout: '30s',
         topic: raw,
         dead_topic: uniqueName('dead'),
         group: uniqueName('group'),
@@ -83,7 +97,13 @@ export class Bed {
     writeFileSync(configFile, JSON.stringify(config));
     const { code, stderr } = await runPenstock(['topics', 'apply'], { configFile });
     if (code !== 0) throw new Error(`penstock topics apply failed: ${stderr}`);
-    return { configFile, raw, tasks };
+    return { configFile, raw, tasks, brokers: this.#kafka.brokers };
+  }
+
+  /** Deletes the topics of a case: the next one has the disk and its cache to itself. */
+  async discard({ raw, tasks }: Prepared): Promise<void> {
+    const admin = await this.admin.client();
+    await admin.deleteTopics({ topics: [raw, tasks] });
   }
 
   /** Writes requests to the ingest topic, in order within each partition. */

@@ -1,16 +1,20 @@
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import type { RecordHeaders } from '../src/decode/decoder.ts';
 import { ByteSink } from '../src/wire/byte-sink.ts';
 import { viewOf } from '../src/wire/bytes.ts';
+import { compress } from '../src/wire/snappy.ts';
+import { WriteRequestBuilder } from '../src/wire/write-request-builder.ts';
 import { seriesLabels } from './generate-series.ts';
-import type { TextBody } from './text-bodies.ts';
+import type { EncodedBody } from './text-bodies.ts';
 
 const START_MS = 1_760_000_000_000;
 const LABELS = 12;
 const SEED = 1;
 
-/** The same series as those of the text encodings, 12 labels each, in remote write 2.0, OTLP and JSON. */
-export function binaryBodies(series = 2000): TextBody[] {
+/** The same series as those of the text encodings, 12 labels each, in remote write, OTLP and JSON. */
+export function binaryBodies(series = 2000): EncodedBody[] {
   const labels = Array.from({ length: series }, (_, number) => seriesLabels(number, LABELS, SEED));
-  const body = (encoding: string, bytes: Buffer): TextBody => ({ encoding, body: bytes, samples: series });
+  const body = (encoding: string, bytes: Buffer): EncodedBody => ({ encoding, body: bytes, samples: series });
   const json = labels.map((pairs, number) =>
     JSON.stringify({
       timestamp: new Date(START_MS).toISOString(),
@@ -19,7 +23,19 @@ export function binaryBodies(series = 2000): TextBody[] {
       labels: Object.fromEntries(pairs),
     }),
   );
+  const v1 = remoteWriteV1(labels);
+  const compressed = (encoding: string, bytes: Buffer, headers: RecordHeaders) => ({
+    ...body(encoding, bytes),
+    headers,
+  });
+  const v1Type = { 'content-type': 'application/x-protobuf;proto=prometheus.WriteRequest' };
   return [
+    compressed('remote_write_v1, snappy', compress(v1), { ...v1Type, 'content-encoding': 'snappy' }),
+    compressed('remote_write_v1, zstd', zstdCompressSync(v1), { ...v1Type, 'content-encoding': 'zstd' }),
+    compressed('remote_write_v1, gzip', gzipSync(v1), { ...v1Type, 'content-encoding': 'gzip' }),
+    compressed('victoriametrics_remote_write, zstd', zstdCompressSync(v1), {
+      'x-victoriametrics-remote-write-version': '1',
+    }),
     body('remote_write_v2', remoteWriteV2(labels)),
     body('otlp', otlp(labels)),
     body('otlp_json', Buffer.from(JSON.stringify(otlpJson(labels)))),
@@ -30,6 +46,17 @@ export function binaryBodies(series = 2000): TextBody[] {
 type Pairs = readonly (readonly [string, string])[];
 
 const sampleValue = (number: number) => number * 1.5;
+
+function remoteWriteV1(series: readonly Pairs[]): Buffer {
+  const builder = new WriteRequestBuilder();
+  for (const [number, pairs] of series.entries()) {
+    builder.beginSeries();
+    for (const [name, value] of pairs) builder.label(name, value);
+    builder.sample(sampleValue(number), START_MS + number);
+    builder.endSeries();
+  }
+  return builder.finish();
+}
 
 function remoteWriteV2(series: readonly Pairs[]): Buffer {
   const symbols = new Map([['', 0]]);

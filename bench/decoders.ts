@@ -1,12 +1,13 @@
 /**
  * `node bench/decoders.ts [--json] [--only TEXT] [--seconds N]`: CPU time of the decoders alone, without Kafka, in µs a
- * sample. Each is run until it is warm; the figure is the best of several rounds, as other load only makes it worse.
+ * sample; where the line says so with decompression. Each is run until it is warm; the figure is the best of several rounds, as other load only makes it worse.
  */
 import { parseArgs } from 'node:util';
 import { DEFAULT_LIMITS } from '../src/decode/decoder.ts';
-import { createDecoders } from '../src/decode/registry.ts';
+import { createDecoders, DecoderRegistry } from '../src/decode/registry.ts';
 import { binaryBodies } from './binary-bodies.ts';
-import { type TextBody, textBodies } from './text-bodies.ts';
+import { documentedSchemas, mappedBodies } from './mapped-bodies.ts';
+import { type EncodedBody, textBodies } from './text-bodies.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -24,11 +25,21 @@ interface Result {
   readonly bytesPerSample: number;
 }
 
-function measure({ encoding, body, samples }: TextBody): Result {
+const schemas = await documentedSchemas();
+
+function decoderOf({ encoding, headers }: EncodedBody): Pick<DecoderRegistry, 'decode'> {
+  const decoders = createDecoders({ schemas });
+  if (headers !== undefined) return new DecoderRegistry('auto', decoders);
   const name = encoding.split(',')[0];
-  const decoder = createDecoders().find((each) => each.name === name);
+  const decoder = decoders.find((each) => each.name === name);
   if (decoder === undefined) throw new Error(`no decoder ${encoding}`);
-  const context = { headers: {}, timestamp: 1_760_000_000_000, limits: DEFAULT_LIMITS };
+  return decoder;
+}
+
+function measure(measured: EncodedBody): Result {
+  const { encoding, body, samples, headers = {} } = measured;
+  const decoder = decoderOf(measured);
+  const context = { headers, timestamp: 1_760_000_000_000, limits: DEFAULT_LIMITS };
   const { rejects } = decoder.decode(body, context);
   if (rejects.length > 0) throw new Error(`${encoding}: ${rejects[0]?.message}`);
   const micros = (Number(args.seconds) * 1e6) / ROUNDS;
@@ -48,7 +59,7 @@ function measure({ encoding, body, samples }: TextBody): Result {
   return { encoding, cpuMicrosPerSample: best, bytesPerSample: body.length / samples };
 }
 
-const results = [...textBodies(), ...binaryBodies()]
+const results = [...textBodies(), ...binaryBodies(), ...(await mappedBodies())]
   .filter(({ encoding }) => encoding.includes(args.only))
   .map(measure);
 if (args.json) {

@@ -5,10 +5,12 @@ import { freePort } from '../test/support/ports.ts';
 
 /** What a process has used and done up to a moment. */
 export interface Reading {
-  /** User and system time of the whole process, in seconds. */
+  /** User and system time of the whole process, in seconds; of a supervised worker that of all processes. */
   readonly cpuSeconds: number;
   readonly wallSeconds: number;
   readonly samples: number;
+  /** Records committed to task topics. */
+  readonly records: number;
 }
 
 /** What it used between two readings. */
@@ -17,7 +19,12 @@ export interface Usage {
   readonly samplesPerSecond: number;
   readonly samples: number;
   readonly peakMib: number;
+  readonly samplesPerRecord?: number;
 }
+
+const POLL_MS = 100;
+/** What is left to do once the last sample is counted. */
+const SETTLE_MS = 300;
 
 /** A penstock process whose CPU time and samples are read from its own /metrics. */
 export class MeasuredProcess {
@@ -40,17 +47,19 @@ export class MeasuredProcess {
     return new MeasuredProcess(started, port, stage);
   }
 
+  async ready(): Promise<void> {
+    await this.#process.waitForReady(this.#port);
+  }
+
   async read(): Promise<Reading> {
     const response = await fetch(`http://127.0.0.1:${this.#port}/metrics`);
     const text = await response.text();
-    let samples = 0;
-    for (const [, value] of text.matchAll(
-      new RegExp(`^penstock_samples_total\\{stage="${this.#stage}".*\\} (\\S+)$`, 'gm'),
-    )) {
-      samples += Number(value);
-    }
-    const cpu = /^process_cpu_seconds_total (\S+)$/m.exec(text)?.[1];
-    return { cpuSeconds: Number(cpu), wallSeconds: performance.now() / 1000, samples };
+    return {
+      cpuSeconds: sum(text, 'process_cpu_seconds_total'),
+      wallSeconds: performance.now() / 1000,
+      samples: sum(text, 'penstock_samples_total', `stage="${this.#stage}"`),
+      records: sum(text, 'penstock_publish_records_total') + sum(text, 'penstock_deliver_records_total'),
+    };
   }
 
   /** Resolves to a reading once `samples` have been done. */
@@ -64,33 +73,75 @@ export class MeasuredProcess {
           `${reading.samples} of ${samples} samples done in time. Log:\n${this.#process.log().slice(-2000)}`,
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await pause(POLL_MS);
     }
   }
 
-  usage(from: Reading, to: Reading): Usage {
+  /**
+   * What some work costs: from a moment at which nothing is left to do to the next such moment, so that all CPU time and
+   * all samples of it are counted. The process is held while `fill` writes its input, and then catches up with it.
+   */
+  async measure(fill: () => Promise<void>, samples: number, onStart = () => {}): Promise<Usage> {
+    await pause(SETTLE_MS);
+    const from = await this.read();
+    const pids = await this.pids();
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    try {
+      await fill();
+    } finally {
+      for (const pid of pids) process.kill(pid, 'SIGCONT');
+    }
+    onStart();
+    const started = performance.now() / 1000;
+    const { wallSeconds } = await this.until(from.samples + samples);
+    await pause(SETTLE_MS);
+    const to = await this.read();
+    if (to.samples !== from.samples + samples)
+      throw new Error(`${to.samples - from.samples} samples done, ${samples} written`);
+    return await this.usage({ ...from, wallSeconds: started }, { ...to, wallSeconds });
+  }
+
+  async usage(from: Reading, to: Reading): Promise<Usage> {
+    const pids = await this.pids();
     const samples = to.samples - from.samples;
+    const records = to.records - from.records;
     return {
       cpuMicrosPerSample: ((to.cpuSeconds - from.cpuSeconds) * 1e6) / samples,
       samplesPerSecond: samples / (to.wallSeconds - from.wallSeconds),
       samples,
-      peakMib: this.#peakMib(),
+      peakMib: pids.reduce((total, pid) => total + peakMib(pid), 0),
+      ...(records > 0 ? { samplesPerRecord: samples / records } : {}),
     };
+  }
+
+  /** The process, and those that it supervises. */
+  async pids(): Promise<number[]> {
+    const response = await fetch(`http://127.0.0.1:${this.#port}/api/status`);
+    const { pid, processes = [] } = (await response.json()) as { pid: number; processes?: { pid: number }[] };
+    return [pid, ...processes.map((each) => each.pid)];
   }
 
   async stop(): Promise<void> {
     await this.#process.stop();
   }
+}
 
-  get pid(): number {
-    return this.#process.pid;
-  }
+/** Largest resident size since the start, as the kernel counts it (VmHWM). */
+function peakMib(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1024;
+}
 
-  /** Largest resident size since the start, as the kernel counts it (VmHWM). */
-  #peakMib(): number {
-    const status = readFileSync(`/proc/${this.#process.pid}/status`, 'utf8');
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1024;
-  }
+/** Adds up the series of a metric whose labels contain `labels`. */
+function sum(text: string, name: string, labels = ''): number {
+  return text
+    .split('\n')
+    .filter((line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && line.includes(labels))
+    .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' '))), 0);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Keeps a process on one core, so that broker and worker do not take turns. False where `taskset` is missing. */

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
-import type { CaseResult } from './cases.ts';
+import type { CaseResult } from './case-result.ts';
 
 const BENCH = import.meta.dirname;
 
@@ -25,8 +25,6 @@ export function runDecoderCases(): CaseResult[] {
   const { results } = run<{ encoding: string; cpuMicrosPerSample: number }>('decoders.ts');
   return results.map(({ encoding, cpuMicrosPerSample }) => ({
     name: `decoder: ${encoding}`,
-    series: 0,
-    samples: 0,
     cpuMicrosPerSample,
   }));
 }

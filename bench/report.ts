@@ -1,31 +1,73 @@
-import type { CaseResult } from './cases.ts';
+import { type CaseResult, mainFigure } from './case-result.ts';
 
-/** The results as a table; beside an older run, how the CPU time has changed. */
-export function table(results: readonly CaseResult[], before: readonly CaseResult[] | undefined): string {
-  const head = [
-    'CASE',
-    'SERIES',
-    'PARTITIONS',
-    'CPU µs/SAMPLE',
-    'SAMPLES/s',
-    'PEAK MiB',
-    ...(before ? ['BEFORE', 'CHANGE'] : []),
+interface Column {
+  readonly title: string;
+  readonly cell: (result: CaseResult) => string;
+}
+
+const whole = (value: number | undefined) =>
+  value === undefined ? '-' : Math.round(value).toLocaleString('en');
+
+const COLUMNS: readonly Column[] = [
+  { title: 'CASE', cell: ({ name }) => name },
+  { title: 'SERIES', cell: ({ series }) => whole(series) },
+  { title: 'PART.', cell: ({ partitions }) => whole(partitions) },
+  { title: 'CPU µs/SAMPLE', cell: ({ cpuMicrosPerSample: cpu }) => cpu?.toFixed(3) ?? '-' },
+  { title: 'SAMPLES/s', cell: ({ samplesPerSecond }) => whole(samplesPerSecond) },
+  { title: 'PEAK MiB', cell: ({ peakMib }) => whole(peakMib) },
+  { title: 'SAMPLES/RECORD', cell: ({ samplesPerRecord }) => whole(samplesPerRecord) },
+  { title: 'P50 ms', cell: ({ latencyMs }) => whole(latencyMs?.p50) },
+  { title: 'P99 ms', cell: ({ latencyMs }) => whole(latencyMs?.p99) },
+];
+
+/** Beside an older run: its main figure (p99, else CPU), and the change. */
+function comparison(before: readonly CaseResult[]): Column[] {
+  const old = ({ name }: CaseResult) => before.find((result) => result.name === name);
+  const figure = (result: CaseResult | undefined) => (result === undefined ? undefined : mainFigure(result));
+  return [
+    {
+      title: 'BEFORE',
+      cell: (result) => figure(old(result))?.toFixed(result.latencyMs === undefined ? 3 : 0) ?? '-',
+    },
+    {
+      title: 'CHANGE',
+      cell: (result) => {
+        const [now, then] = [figure(result), figure(old(result))];
+        return now === undefined || then === undefined ? '-' : `${((now / then - 1) * 100).toFixed(0)} %`;
+      },
+    },
   ];
-  const rows = results.map((result) => {
-    const old = before?.find(({ name }) => name === result.name);
-    const change = old && `${((result.cpuMicrosPerSample / old.cpuMicrosPerSample - 1) * 100).toFixed(0)} %`;
-    return [
-      result.name,
-      result.series.toLocaleString('en'),
-      String(result.partitions ?? '-'),
-      result.cpuMicrosPerSample.toFixed(3),
-      result.samplesPerSecond === undefined ? '-' : Math.round(result.samplesPerSecond).toLocaleString('en'),
-      result.peakMib?.toFixed(0) ?? '-',
-      ...(before ? [old?.cpuMicrosPerSample.toFixed(3) ?? '-', change ?? '-'] : []),
-    ];
-  });
-  const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]!.length)));
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!))).join('  ');
-  return [line(head), ...rows.map(line)].join('\n');
+}
+
+/** The results as a table; beside an older run, how the main figure of each has changed. Notes stand below. */
+export function table(results: readonly CaseResult[], before: readonly CaseResult[] | undefined): string {
+  const columns = [...COLUMNS, ...(before === undefined ? [] : comparison(before))];
+  const rows = [
+    columns.map(({ title }) => title),
+    ...results.map((result) => columns.map(({ cell }) => cell(result))),
+  ];
+  const widths = columns.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
+  const lines = rows.map((row) =>
+    row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!))).join('  '),
+  );
+  return [...lines, ...notes(results, '')].join('\n');
+}
+
+/** A blank line and the notes, each on a line of its own behind `bullet`; nothing where there are none. */
+function notes(results: readonly CaseResult[], bullet: string): string[] {
+  const lines = results.flatMap(({ name, note }) =>
+    note === undefined ? [] : [`${bullet}${name}: ${note}`],
+  );
+  return lines.length === 0 ? [] : ['', ...lines];
+}
+
+/** The same as a Markdown table, for bench/README.md. */
+export function markdown(results: readonly CaseResult[]): string {
+  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [
+    row(COLUMNS.map(({ title }) => title)),
+    `|${COLUMNS.map((_, at) => (at === 0 ? '---|' : '---:|')).join('')}`,
+    ...results.map((result) => row(COLUMNS.map(({ cell }) => cell(result)))),
+    ...notes(results, '- '),
+  ].join('\n');
 }

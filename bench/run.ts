@@ -2,14 +2,20 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Bed } from './bed.ts';
-import { type CaseResult, runDrainCase, runWorkerCase, type WorkerCase } from './cases.ts';
+import type { CaseResult } from './case-result.ts';
+import { type DrainCase, runDrainCase } from './drain-case.ts';
+import { runLatencyCases } from './latency-case.ts';
 import { runDecoderCases, runPipelineCases } from './micro.ts';
-import { table } from './report.ts';
+import { runProcessesCases } from './processes-case.ts';
+import { runReplayCases } from './replay-case.ts';
+import { runReplayLatencyCase } from './replay-latency-case.ts';
+import { markdown, table } from './report.ts';
+import { runWorkerCase, type WorkerCase } from './worker-cases.ts';
 
 /**
- * `npm run bench`: CPU time a sample of worker and drain, on a real Kafka.
+ * `npm run bench`: CPU time a sample of worker and drain, and latency, on a real Kafka.
  *
- *     npm run bench -- [--only TEXT] [--quick] [--out FILE] [--compare OLD.json]
+ *     npm run bench -- [--only TEXT] [--quick] [--out FILE] [--compare OLD.json] [--markdown]
  *
  * CPU time is that of the whole process, Kafka client, transactions and garbage collection included.
  */
@@ -19,6 +25,7 @@ const { values: args } = parseArgs({
     quick: { type: 'boolean', default: false },
     out: { type: 'string' },
     compare: { type: 'string' },
+    markdown: { type: 'boolean', default: false },
   },
 });
 
@@ -29,48 +36,105 @@ const RULES = [
   { source_labels: ['__name__'], action: 'keep', regex: '.+' },
 ];
 
-const SAMPLES = args.quick ? 400_000 : 4_000_000;
-const warm = { partitions: 1, delivery: 'exactly_once', kind: 'warm', samples: SAMPLES } as const;
+const SAMPLES = args.quick ? 1_000_000 : 4_000_000;
+const LATENCY_SECONDS = args.quick ? 5 : 15;
+/** Samples a second of the live flow, and of the replay beside it. */
+const REPLAY_LATENCY = { series: 100_000, live: 50_000, rate: 50_000 };
+const warm = {
+  partitions: 1,
+  delivery: 'exactly_once',
+  kind: 'warm',
+  series: 100_000,
+  samples: SAMPLES,
+} as const;
 const WORKER_CASES: WorkerCase[] = [
-  { ...warm, name: 'worker warm, 1 partition', series: 100_000 },
-  { ...warm, name: 'worker warm, 4 partitions', series: 100_000, partitions: 4 },
-  { ...warm, name: 'worker warm, at least once', series: 100_000, delivery: 'at_least_once' },
+  { ...warm, name: 'worker warm, 1 partition' },
+  { ...warm, name: 'worker warm, 2 partitions', partitions: 2 },
+  { ...warm, name: 'worker warm, 4 partitions', partitions: 4 },
+  { ...warm, name: 'worker warm, at least once', delivery: 'at_least_once' },
+  { ...warm, name: 'worker warm, at least once, 4 partitions', delivery: 'at_least_once', partitions: 4 },
   { ...warm, name: 'worker warm, 1,000 series', series: 1_000 },
-  { ...warm, name: 'worker warm, 1,000,000 series', series: 1_000_000, cacheMib: 900 },
+  { ...warm, name: 'worker warm, 1,000,000 series', series: 1_000_000 },
+  { ...warm, name: 'worker churn 5 % a minute, 4 relabel rules', kind: 'churn', relabel: RULES },
   {
     ...warm,
     name: 'worker cold, 4 relabel rules',
-    series: 200_000,
+    series: args.quick ? 100_000 : 400_000,
     kind: 'cold',
-    samples: 200_000,
+    samples: args.quick ? 100_000 : 400_000,
     relabel: RULES,
   },
 ];
+const DRAIN_CASES: DrainCase[] = [
+  { name: 'drain, records of a worker at full load', series: 100_000, samples: SAMPLES },
+  {
+    name: 'drain, records of a worker at 100,000/s',
+    series: 100_000,
+    samples: SAMPLES / 4,
+    perSecond: 100_000,
+  },
+];
 
-const bed = await Bed.start();
+/** Groups of cases, by the names that --only looks at. */
+const GROUPS: readonly { readonly name: string; readonly run: (bed: Bed) => Promise<CaseResult[]> }[] = [
+  ...WORKER_CASES.map((options) => ({
+    name: options.name,
+    run: async (bed: Bed) => [await runWorkerCase(bed, options)],
+  })),
+  ...DRAIN_CASES.map((options) => ({
+    name: options.name,
+    run: async (bed: Bed) => [await runDrainCase(bed, options)],
+  })),
+  {
+    name: 'worker, two processes',
+    run: (bed: Bed) => runProcessesCases(bed, { series: 100_000, samples: SAMPLES / 2 }),
+  },
+  {
+    name: 'replay raw to storage',
+    run: (bed: Bed) => runReplayCases(bed, { series: 100_000, samples: SAMPLES }),
+  },
+  {
+    name: 'replay beside a live flow',
+    run: (bed: Bed) => runReplayLatencyCase(bed, { ...REPLAY_LATENCY, seconds: LATENCY_SECONDS }),
+  },
+  { name: 'latency', run: (bed: Bed) => runLatencyCases(bed, { series: 100_000, seconds: LATENCY_SECONDS }) },
+];
+
+const wanted = GROUPS.filter(({ name }) => name.includes(args.only));
 const results: CaseResult[] = [];
-try {
-  for (const options of WORKER_CASES.filter(({ name }) => name.includes(args.only))) {
-    if (args.quick && options.series > 200_000) continue;
-    process.stderr.write(`${options.name} …\n`);
-    results.push(await runWorkerCase(bed, options));
+const started = performance.now();
+if (wanted.length > 0) {
+  const bed = await Bed.start();
+  try {
+    for (const { name, run } of wanted) {
+      process.stderr.write(`${name} …\n`);
+      results.push(...(await run(bed)));
+    }
+  } finally {
+    await bed.close();
   }
-  if ('drain'.includes(args.only)) {
-    process.stderr.write('drain …\n');
-    results.push(await runDrainCase(bed, { name: 'drain', series: 100_000, samples: SAMPLES }));
-  }
-} finally {
-  await bed.close();
 }
 if ('pipeline'.includes(args.only)) results.push(...runPipelineCases());
 if ('decoders'.includes(args.only)) results.push(...runDecoderCases());
 
+interface Document {
+  readonly date: string;
+  readonly quick: boolean;
+  readonly node: string;
+  readonly cpu: string | undefined;
+  readonly cores: number;
+  readonly results: readonly CaseResult[];
+}
+
 const before =
-  args.compare === undefined
-    ? undefined
-    : (JSON.parse(readFileSync(args.compare, 'utf8')) as { results: CaseResult[] });
-process.stdout.write(`${table(results, before?.results)}\n`);
+  args.compare === undefined ? undefined : (JSON.parse(readFileSync(args.compare, 'utf8')) as Document);
+if (before !== undefined && before.quick !== args.quick)
+  process.stderr.write('Of the two runs one is quick: take the change with a grain of salt.\n');
+process.stdout.write(`${args.markdown ? markdown(results) : table(results, before?.results)}\n`);
+process.stderr.write(`${Math.round((performance.now() - started) / 1000)} s\n`);
 if (args.out !== undefined) {
-  const document = { date: new Date().toISOString(), node: process.version, cpu: cpus()[0]?.model, results };
+  const [cpu, ...others] = cpus();
+  const machine = { node: process.version, cpu: cpu?.model, cores: 1 + others.length };
+  const document: Document = { date: new Date().toISOString(), quick: args.quick, ...machine, results };
   writeFileSync(args.out, `${JSON.stringify(document, null, 2)}\n`);
 }

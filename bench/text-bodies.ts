@@ -1,3 +1,4 @@
+import type { RecordHeaders } from '../src/decode/decoder.ts';
 import { seriesLabels } from './generate-series.ts';
 
 /** One series to be written down. */
@@ -10,10 +11,12 @@ interface Point {
 }
 
 /** A body in one encoding, and the samples that it holds. */
-export interface TextBody {
+export interface EncodedBody {
   readonly encoding: string;
   readonly body: Buffer;
   readonly samples: number;
+  /** The body is compressed, and what its headers are as a Kafka record; absent: the decoder alone is measured. */
+  readonly headers?: RecordHeaders;
 }
 
 const START_MS = 1_760_000_000_000;
@@ -21,9 +24,9 @@ const SAMPLES_PER_IMPORT_LINE = 20;
 const FIELDS_PER_LINE = ['usage_user', 'usage_system', 'usage_idle', 'usage_iowait', 'usage_steal'];
 
 /** The same series, 12 labels each, as a producer would write them in each of the text encodings. */
-export function textBodies(series = 2000): TextBody[] {
+export function textBodies(series = 2000): EncodedBody[] {
   const points = Array.from({ length: series }, (_, number) => pointOf(number));
-  const lines = (encoding: string, line: (point: Point) => string, samplesALine = 1): TextBody => ({
+  const lines = (encoding: string, line: (point: Point) => string, samplesALine = 1): EncodedBody => ({
     encoding,
     body: Buffer.from(points.map((point) => `${line(point)}\n`).join('')),
     samples: series * samplesALine,

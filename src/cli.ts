@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'list | show | redrive: what could not be used',
     load: async () => (await import('./commands/dead.ts')).run,
   },
+  replay: {
+    summary: 'a range of a topic again: through a route, into storage or a file',
+    load: async () => (await import('./commands/replay.ts')).run,
+  },
   explain: {
     summary: 'a series ▸ route, each relabel step, group, task, partition, vmagent',
     load: async () => (await import('./commands/explain.ts')).run,

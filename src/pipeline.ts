@@ -9,7 +9,7 @@ import { SeriesCache, type SeriesCacheStats } from './series-cache.ts';
 import { DROPPED, ENTRY, EntryBuilder, padded, ROUTE } from './series-entry.ts';
 import { type PipelineRoute, SeriesRouter } from './series-router.ts';
 import { type StepCounts, zeroCounts } from './step-counts.ts';
-import { BufferPool, outputCapacity, type TaskRecord } from './task-output.ts';
+import { BufferPool, outputCapacity, type TaskOutput, type TaskRecord } from './task-output.ts';
 import { TaskOutputs } from './task-outputs.ts';
 import { release, viewOf } from './wire/bytes.ts';
 import { labelBlockEnd } from './wire/label-block.ts';
@@ -111,6 +111,19 @@ export class Pipeline {
     });
     return { routes, cache, router: new SeriesRouter(routes, limits), entry: new EntryBuilder() };
   }
+}
+
+/** Where the parts of one output series are: see `TaskOutput.append`. */
+interface SeriesParts {
+  readonly body: Buffer;
+  readonly start: number;
+  readonly labelsEnd: number;
+  readonly end: number;
+  readonly prefix: number;
+  readonly entry: DataView;
+  readonly middleAt: number;
+  readonly middle: number;
+  readonly rest: number;
 }
 
 /** Records in, task records and dead letters out. Made by `Pipeline.begin`. */
@@ -320,12 +333,17 @@ export class Step {
         const time = this.#timestamp;
         let sent = samples;
         if (!output.append(view, start, prefix, entry, middleAt, middle, rest, end, samples, time)) {
-          const appendPart: AppendPart = (bytes, to, count) =>
-            output.append(bytes, 0, prefix, entry, middleAt, middle, rest - start, to, count, time);
-          const room = output.capacity - (prefix + middle + labelsEnd - rest);
-          sent = appendInParts(body, start, labelsEnd, end, room, appendPart, (error, part) =>
-            this.#setAside(error, part),
-          );
+          sent = this.#sendInParts(output, {
+            body,
+            start,
+            labelsEnd,
+            end,
+            prefix,
+            entry,
+            middleAt,
+            middle,
+            rest,
+          });
         }
         if (sent >= 0) {
           route.series++;
@@ -344,6 +362,20 @@ export class Step {
     }
     if (tail.oldestMs < counts.oldestSampleMs) counts.oldestSampleMs = tail.oldestMs;
     if (tail.newestMs > counts.newestSampleMs) counts.newestSampleMs = tail.newestMs;
+  }
+
+  /**
+   * A series that is more than a record takes. Apart from `#send`, since a closure there would have V8 make an object
+   * of its variables for every series that passes.
+   */
+  #sendInParts(output: TaskOutput, series: SeriesParts): number {
+    const { body, start, labelsEnd, end, prefix, entry, middleAt, middle, rest } = series;
+    const appendPart: AppendPart = (bytes, to, count) =>
+      output.append(bytes, 0, prefix, entry, middleAt, middle, rest - start, to, count, this.#timestamp);
+    const room = output.capacity - (prefix + middle + labelsEnd - rest);
+    return appendInParts(body, start, labelsEnd, end, room, appendPart, (error, part) =>
+      this.#setAside(error, part),
+    );
   }
 
   #setAside(error: PoisonError, timeSeries: Uint8Array): void {

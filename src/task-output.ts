@@ -1,4 +1,4 @@
-import { copyBytes, viewOf } from './wire/bytes.ts';
+import { copyBytes, release, viewOf } from './wire/bytes.ts';
 import { compress, maxUncompressedLength } from './wire/snappy.ts';
 import { TAG_FIELD_1 } from './wire/write-request.ts';
 
@@ -69,7 +69,10 @@ export class BufferPool {
   }
 
   give(buffer: OutputBuffer): void {
-    if (this.#bytes + buffer.bytes.length > this.#maxBytes) return;
+    if (this.#bytes + buffer.bytes.length > this.#maxBytes) {
+      release(buffer.bytes);
+      return;
+    }
     this.#bytes += buffer.bytes.length;
     this.#free[Math.log2(buffer.bytes.length)]!.push(buffer);
   }

@@ -1,13 +1,16 @@
-import { type Contents, contentsOf, type ShownSeries } from '../dead/contents.ts';
+import type { Config } from '../config/load.ts';
+import { type Contents, contentsOf, neededSchema, type ShownSeries } from '../dead/contents.ts';
 import { hexDump } from '../dead/hex-dump.ts';
 import { readLetter, type StoredLetter } from '../dead/letter.ts';
 import { DecoderRegistry } from '../decode/registry.ts';
+import type { SchemaSource } from '../decode/writer-schema.ts';
 import { ingestTopics } from '../ingest/options.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { readRanges } from '../kafka/range-reader.ts';
 import { topicDecoders } from '../topic-decoders.ts';
 import { DONE, FAILED, formatTable, printJson } from './command.ts';
 import type { DeadSession } from './dead-session.ts';
+import { oneSchema } from './one-schema.ts';
 
 const DUMPED_BYTES = 512;
 const SHOWN_SERIES = 20;
@@ -33,14 +36,23 @@ export async function showLetter(
     process.stdout.write(letter.record.value ?? Buffer.alloc(0));
     return DONE;
   }
-  const decoders =
-    letter.stage === 'deliver'
-      ? new DecoderRegistry('remote_write_v1')
-      : topicDecoders(ingestTopics(config.ingest))(letter.source?.topic ?? '');
+  const decoders = await decodersFor(letter, config);
   const contents = contentsOf(letter, decoders, json ? Number.POSITIVE_INFINITY : SHOWN_SERIES);
   if (json) printJson(asJson(letter, contents));
   else process.stdout.write(formatLetter(topic, letter, contents));
   return DONE;
+}
+
+async function decodersFor(letter: StoredLetter, { ingest, registry }: Config): Promise<DecoderRegistry> {
+  if (letter.stage === 'deliver') return new DecoderRegistry('remote_write_v1');
+  const [first, ...others] = ingestTopics(ingest);
+  const withSchemas = (schemas?: SchemaSource) => {
+    const decoders = topicDecoders([{ ...first, schemas }, ...others.map((each) => ({ ...each, schemas }))]);
+    return decoders(letter.source?.topic ?? '');
+  };
+  const decoders = withSchemas();
+  const id = neededSchema(letter, decoders);
+  return id === undefined ? decoders : withSchemas(await oneSchema(registry, id));
 }
 
 function notThere(

@@ -1,5 +1,5 @@
 import { loadConfig } from '../config/load.ts';
-import { type LetterFilter, parseTime } from '../dead/filter.ts';
+import type { LetterFilter } from '../dead/filter.ts';
 import { KafkaConnection } from '../kafka/client.ts';
 import { expectedName } from '../model/nearest.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -8,6 +8,7 @@ import { listLetters } from './dead-list.ts';
 import { redriveLetters } from './dead-redrive.ts';
 import { showLetter } from './dead-show.ts';
 import { withKafkaAdmin } from './kafka-session.ts';
+import { joinTimes, timeArgument } from './time-arguments.ts';
 
 const HELP = `
 penstock dead list|show|redrive [OPTIONS]
@@ -106,26 +107,8 @@ export async function run(argv: string[]): Promise<number> {
   });
 }
 
-/** `--from -6h` as `--from=-6h`: parseArgs takes a value with a dash for an option. */
-function joinTimes(argv: readonly string[]): string[] {
-  const joined: string[] = [];
-  for (const argument of argv) {
-    const before = joined.at(-1);
-    if ((before === '--from' || before === '--to') && /^-\d/.test(argument))
-      joined.splice(-1, 1, `${before}=${argument}`);
-    else joined.push(argument);
-  }
-  return joined;
-}
-
 function time(option: string, text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined) return undefined;
-  const found = parseTime(text, nowMs);
-  if (found !== undefined) return found;
-  throw usageError(
-    'dead',
-    `--${option} ${text}: expected a time such as 2026-11-22T10:00:00Z, or -6h for six hours ago`,
-  );
+  return text === undefined ? undefined : timeArgument('dead', option, text, nowMs);
 }
 
 function wholeNumber(text: string | undefined): number {

@@ -20,7 +20,7 @@ export function formatStatus(status: DeploymentStatus, processes: readonly Proce
   const { ingest, nodes, dead_letters: dead, problems } = status;
   const records = dead.records === null ? 'the topic does not exist' : `${dead.records} kept`;
   const parts = [
-    ingestLines(ingest).join('\n'),
+    ...ingest.map((topic) => ingestLines(topic).join('\n')),
     nodes.length === 0 ? 'no nodes are configured' : formatTable(nodeRows(nodes)),
     `dead letters in ${dead.topic}: ${records}`,
     ...(processes.length > 0 ? [formatTable(processRows(processes))] : []),

@@ -14,7 +14,7 @@ import { formatStatus, type ProcessAnswer } from './status-text.ts';
 const HELP = `
 penstock status [-c FILE] [--admin URL]… [--json]
 
-Shows a running deployment as Kafka sees it: the workers and their partitions, the lag of the ingest topic,
+Shows a running deployment as Kafka sees it: the workers and their partitions, the lag of the ingest topics,
 the drains of each node with the tasks that hash 2 gives to it and their lag, the dead letters, and what an
 operator should look at.
 
@@ -46,7 +46,8 @@ export async function run(argv: string[]): Promise<number> {
   });
 }
 
-function expectedDeployment(config: Config): ExpectedDeployment {
+/** Which groups a configuration wants to read which partitions. */
+export function expectedDeployment(config: Config): ExpectedDeployment {
   const routes = compileRoutes(config);
   const names = config.nodes.map(({ name }) => name);
   const now = Date.now();
@@ -56,8 +57,7 @@ function expectedDeployment(config: Config): ExpectedDeployment {
   });
   const owners = names.length === 0 ? [] : taskTopics.map(({ count }) => createOwner(count, names));
   return {
-    // Of several ingest topics the first; /metrics of the workers has the lag of all.
-    ingest: { topic: ingestTopics(config.ingest)[0].topic, group: config.ingest.group },
+    ingest: { topics: ingestTopics(config.ingest).map(({ topic }) => topic), group: config.ingest.group },
     deadTopic: config.ingest.dead_topic,
     taskTopics,
     nodes: config.nodes.map(({ name, url }) => ({

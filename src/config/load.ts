@@ -19,6 +19,8 @@ import { type Path, type ReadFile, Source } from './source.ts';
 export interface Config extends Options {
   /** The file as it was named. */
   readonly file: string;
+  /** What the file and the relabel files held, by path: with it the same rules can be had again. */
+  readonly texts: Readonly<Record<string, string>>;
   readonly positions: Positions;
 }
 
@@ -32,8 +34,17 @@ export function locate(config: Config, path: Path): string {
  *
  * @throws ConfigError with every problem, one a line: `FILE:LINE: PATH: what was wrong; what was expected`
  */
-export function loadConfig({ file, env }: { file: string; env: Environment }): Config {
-  const readFile = (path: string) => readFileSync(path, 'utf8');
+export function loadConfig({
+  file,
+  env,
+  texts = {},
+}: {
+  file: string;
+  env: Environment;
+  /** Texts of files, by path, that stand for what the files hold now. */
+  texts?: Config['texts'];
+}): Config {
+  const readFile = (path: string) => texts[path] ?? readFileSync(path, 'utf8');
   let text: string;
   try {
     text = readFile(file);
@@ -56,6 +67,7 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
   const leaves = leavesOf(processOptions);
   const environment = readEnvironment(leaves, env, readFile);
   const rules = new Map<number, RouteRules>();
+  const texts: Record<string, string> = { [file]: text };
   const positions = new Positions(source, environment.origins, rules);
   const problems: Problem[] = [...environment.problems];
   const refuse: Refuse = (path, message) => problems.push(positions.problem(path, message));
@@ -77,7 +89,10 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
   crossCheck({ ingest, registry, routes, nodes, drainNode: drain?.node ?? '' }, refuse);
   for (const [at, route] of routes.entries()) {
     if (route === undefined) continue;
-    const found = readRouteRules(route, at, source, readFile);
+    const found = readRouteRules(route, at, source, (path) => {
+      texts[path] = readFile(path);
+      return texts[path];
+    });
     if ('message' in found) {
       problems.push(found);
       continue;
@@ -95,6 +110,7 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
     routes: routes as RouteOptions[],
     nodes: nodes as NodeOptions[],
     file,
+    texts,
     positions,
   };
 }

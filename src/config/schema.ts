@@ -4,18 +4,22 @@ import { ingestOptions } from '../ingest/options.ts';
 import { kafkaOptions } from '../kafka/options.ts';
 import { duration } from '../option-types.ts';
 import { registryOptions } from '../registry/options.ts';
+import { replayOptions } from '../replay/options.ts';
 import { nodeOptions, routeOptions } from '../route-options.ts';
+import { workerOptions } from '../supervisor/options.ts';
 import { adminOptions, logOptions } from '../telemetry/options.ts';
 import { topicsOptions } from '../topics-options.ts';
 
 /** Everything that the environment can override: one value a key. */
 export const processOptions = z.strictObject({
   kafka: kafkaOptions.prefault({}).describe('How to reach the Kafka cluster.'),
+  worker: workerOptions.prefault({}).describe('How many processes a worker is.'),
   ingest: ingestOptions.prefault({}).describe('The worker: ingest topic to task topics.'),
   registry: registryOptions
     .prefault({})
     .describe('The schema registry of Avro, JSON Schema and Protobuf records.'),
   drain: drainOptions.prefault({}).describe('The drain: task topics to one node.'),
+  replay: replayOptions.prefault({}).describe('The replay: a range of a topic again.'),
   topics: topicsOptions.prefault({}).describe('What penstock topics creates topics with.'),
   admin: adminOptions.prefault({}).describe('/metrics, health and the console.'),
   log: logOptions.prefault({}).describe('Log lines, as JSON on standard error.'),
@@ -27,6 +31,7 @@ export const processOptions = z.strictObject({
 /** The whole file, in the order in which it is documented. */
 export const options = z.strictObject({
   kafka: processOptions.shape.kafka,
+  worker: processOptions.shape.worker,
   ingest: processOptions.shape.ingest,
   registry: processOptions.shape.registry,
   routes: z
@@ -35,6 +40,7 @@ export const options = z.strictObject({
     .describe('Which series go where. A series goes to every route that matches it.'),
   nodes: z.array(nodeOptions).default([]).describe('The vmagents that the tasks are divided among.'),
   drain: processOptions.shape.drain,
+  replay: processOptions.shape.replay,
   topics: processOptions.shape.topics,
   admin: processOptions.shape.admin,
   log: processOptions.shape.log,

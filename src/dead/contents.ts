@@ -29,7 +29,19 @@ export interface Contents {
 /** A letter may be looked at that is over every limit but this: bytes after decompression. */
 const SHOWN_BYTES = 256 * 1024 * 1024;
 const SHOWN_REJECTS = 20;
-const NO_LIMITS = { series_per_record: 0, labels_per_series: 0, label_name_bytes: 0, label_value_bytes: 0 };
+const LIMITS = {
+  record_bytes: SHOWN_BYTES,
+  series_per_record: 0,
+  labels_per_series: 0,
+  label_name_bytes: 0,
+  label_value_bytes: 0,
+};
+
+/** The id of the schema without which `contentsOf` cannot read the letter; undefined where it needs none. */
+export function neededSchema({ record }: StoredLetter, decoders: DecoderRegistry): number | undefined {
+  const { value, headers } = record;
+  return value === null ? undefined : decoders.schemaId(value, { headers, limits: LIMITS });
+}
 
 export function contentsOf(
   { record }: StoredLetter,
@@ -48,9 +60,8 @@ export function contentsOf(
   try {
     if (value === null || value.length === 0)
       throw new PoisonError('decode', 'empty_record', 'there is no value');
-    const limits = { ...NO_LIMITS, record_bytes: SHOWN_BYTES };
-    contents.encoding = decoders.encodingOf(value, { headers, limits });
-    const { body, rejects } = decoders.decode(value, { headers, timestamp, limits });
+    contents.encoding = decoders.encodingOf(value, { headers, limits: LIMITS });
+    const { body, rejects } = decoders.decode(value, { headers, timestamp, limits: LIMITS });
     contents.rejects = rejects.slice(0, SHOWN_REJECTS).map(({ message }) => message);
     const request = new ProtobufReader(body);
     while (request.next()) {

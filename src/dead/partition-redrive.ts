@@ -1,14 +1,11 @@
 import type { OutgoingRecord } from '../kafka/outgoing.ts';
-import type { SourceOffset } from '../kafka/transactional-producer.ts';
+import { NO_MEMBER, type SourceOffsets } from '../kafka/transactional-producer.ts';
 import { markerRecord } from './marker.ts';
 import type { PartitionPlan } from './redrive-plan.ts';
 
 /** Letters and bytes of one transaction, at most: kafkajs' cost of a send grows with the square of its records. */
 const BATCH_LETTERS = 500;
 const BATCH_BYTES = 4 * 1024 * 1024;
-
-/** A group that nobody joins takes commits of any generation. */
-const NO_MEMBER = { generationId: -1, memberId: '' };
 
 export interface RedrivePartition {
   readonly topic: string;
@@ -18,7 +15,7 @@ export interface RedrivePartition {
 
 /** One transaction: all or nothing. */
 interface Sender {
-  send(source: SourceOffset, records: readonly OutgoingRecord[]): Promise<void>;
+  send(source: SourceOffsets, records: readonly OutgoingRecord[]): Promise<void>;
 }
 
 /** The redrive of one partition: gathers records, and sends them with their marker and the group's offset. */
@@ -69,7 +66,7 @@ export class PartitionRedrive {
     const marker = markerRecord(topic, partition, this.#offsets, Date.now());
     const nextToTake = take[this.#passed] ?? end;
     const offset = nextToTake < firstLeft ? nextToTake : firstLeft;
-    const source = { groupId, membership: NO_MEMBER, topic, partition, offset };
+    const source = { groupId, membership: NO_MEMBER, topic, partitions: [{ partition, offset }] };
     await this.#sender.send(source, [...this.#batch, marker]);
     const letters = this.#batch.length;
     this.#batch = [];

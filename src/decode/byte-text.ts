@@ -55,6 +55,46 @@ export function trimBlanks(bytes: Uint8Array, start: number, end: number): numbe
   return at;
 }
 
+/** What an escape stands for, by the byte behind its backslash; 0 where that is no escape. */
+export type Escapes = Uint8Array;
+
+/** `escaped` and `meant` are characters of ASCII, one for one. */
+export function escapes(escaped: string, meant: string): Escapes {
+  const table = new Uint8Array(256);
+  for (let at = 0; at < escaped.length; at++) table[escaped.charCodeAt(at)] = meant.charCodeAt(at);
+  return table;
+}
+
+/**
+ * Puts the text without its escapes into `into`, and says whether it has any: if not, `into` is left as it was.
+ * A backslash that begins no escape stays.
+ */
+export function unescapeText(
+  into: Scratch,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  known: Escapes,
+): boolean {
+  const first = find(bytes, start, end, BACKSLASH);
+  if (first < 0) return false;
+  into.clear();
+  into.append(bytes, start, first);
+  for (let at = first; at < end; at++) {
+    let byte = bytes[at]!;
+    if (byte === BACKSLASH && at + 1 < end) {
+      const escaped = bytes[++at]!;
+      byte = known[escaped]!;
+      if (byte === 0) {
+        into.push(BACKSLASH);
+        byte = escaped;
+      }
+    }
+    into.push(byte);
+  }
+  return true;
+}
+
 /** Largest buffer that a Scratch keeps. */
 const KEPT_BYTES = 1024 * 1024;
 

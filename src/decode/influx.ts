@@ -1,11 +1,26 @@
 import { LabelFields } from '../wire/label-fields.ts';
-import { BACKSLASH, COMMA, EQUALS, HASH, QUOTE, Scratch, SPACE, skipSpaces } from './byte-text.ts';
+import {
+  BACKSLASH,
+  COMMA,
+  EQUALS,
+  escapes,
+  HASH,
+  QUOTE,
+  Scratch,
+  SPACE,
+  skipSpaces,
+  unescapeText,
+} from './byte-text.ts';
 import { DEFAULT_INFLUX, type InfluxOptions } from './decode-options.ts';
 import type { DecodeContext } from './decoder.ts';
 import { parseFieldValue } from './influx-field.ts';
 import { InfluxTime } from './influx-time.ts';
-import { LineDecoder, MAX_EXPANSION, NAME } from './line-decoder.ts';
+import { LineDecoder, NAME } from './line-decoder.ts';
+import { MAX_EXPANSION } from './output-limit.ts';
 import type { RecordArguments } from './record-arguments.ts';
+
+/** A backslash is taken away before these; before anything else it stays. */
+const ESCAPES = escapes(' ,=\\', ' ,=\\');
 
 /**
  * Influx line protocol (docs.influxdata.com, "Line protocol reference"): `measurement,tag=a field=1,other=2 time`.
@@ -85,12 +100,12 @@ export class InfluxDecoder extends LineDecoder {
     let valueFrom = equals + 1;
     let valueTo = valueEnd;
     if (this.hasBackslash) {
-      if (unescapeInflux(this.#key, body, from, to)) {
+      if (unescapeText(this.#key, body, from, to, ESCAPES)) {
         key = this.#key.bytes;
         from = 0;
         to = this.#key.length;
       }
-      if (unescapeInflux(this.#value, body, valueFrom, valueTo)) {
+      if (unescapeText(this.#value, body, valueFrom, valueTo, ESCAPES)) {
         value = this.#value.bytes;
         valueFrom = 0;
         valueTo = this.#value.length;
@@ -157,7 +172,7 @@ export class InfluxDecoder extends LineDecoder {
     const only = fields === 1 && this.#options.skip_single_field && measurementEnd > measurementStart;
     metric.clear();
     if (!this.#options.skip_measurement) {
-      if (!(this.hasBackslash && unescapeInflux(metric, body, measurementStart, measurementEnd)))
+      if (!(this.hasBackslash && unescapeText(metric, body, measurementStart, measurementEnd, ESCAPES)))
         metric.append(body, measurementStart, measurementEnd);
       if (metric.length > 0 && !only) metric.append(this.#separator, 0, this.#separator.length);
     }
@@ -167,7 +182,7 @@ export class InfluxDecoder extends LineDecoder {
       if (!only) {
         const start = this.#keyStarts[i]!;
         const end = this.#keyEnds[i]!;
-        if (this.hasBackslash && unescapeInflux(this.#key, body, start, end))
+        if (this.hasBackslash && unescapeText(this.#key, body, start, end, ESCAPES))
           metric.append(this.#key.bytes, 0, this.#key.length);
         else metric.append(body, start, end);
       }
@@ -200,25 +215,4 @@ function unescapedKeyEnd(bytes: Uint8Array, start: number, end: number): number 
     if (byte === BACKSLASH) at++;
   }
   return end;
-}
-
-/**
- * Puts the text without its escapes into `into`, and says whether it has any: if not, `into` is left as it was.
- * A backslash is taken away before a space, comma, `=` or backslash; before anything else it stays.
- */
-function unescapeInflux(into: Scratch, bytes: Buffer, start: number, end: number): boolean {
-  let firstEscape = start;
-  while (firstEscape < end && bytes[firstEscape] !== BACKSLASH) firstEscape++;
-  if (firstEscape === end) return false;
-  into.clear();
-  into.append(bytes, start, firstEscape);
-  for (let at = firstEscape; at < end; at++) {
-    let byte = bytes[at]!;
-    if (byte === BACKSLASH && at + 1 < end) {
-      byte = bytes[++at]!;
-      if (byte !== SPACE && byte !== COMMA && byte !== EQUALS && byte !== BACKSLASH) into.push(BACKSLASH);
-    }
-    into.push(byte);
-  }
-  return true;
 }

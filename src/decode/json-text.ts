@@ -14,7 +14,7 @@ const LETTER_U = 0x75;
 
 /**
  * Puts the text of a JSON string without its escapes into `into`, and says whether it has any: if not, `into` is left
- * as it was. What is not an firstEscape stays as it is, half of a surrogate pair too.
+ * as it was. What is no escape stays as it is, half of a surrogate pair too.
  */
 export function unescapeJson(into: Scratch, bytes: Buffer, start: number, end: number): boolean {
   let firstEscape = start;

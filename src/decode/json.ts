@@ -5,8 +5,7 @@ import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
 import { skipJsonBlanks, skipValue, typeAt, visitElements } from './json-scan.ts';
 import { jsonTimeMs } from './json-time.ts';
-import { largestOutput } from './line-decoder.ts';
-import { limitOutput } from './output-limit.ts';
+import { largestOutput, limitOutput } from './output-limit.ts';
 import { extraLabels } from './record-labels.ts';
 import { LINES, Rejects } from './rejects.ts';
 

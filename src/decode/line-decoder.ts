@@ -2,7 +2,7 @@ import { LabelFields } from '../wire/label-fields.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import { BACKSLASH } from './byte-text.ts';
 import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
-import { limitOutput } from './output-limit.ts';
+import { largestOutput, limitOutput } from './output-limit.ts';
 import { ArgumentReader, type RecordArguments } from './record-arguments.ts';
 import { LINES, Rejects } from './rejects.ts';
 import { Uncarried } from './uncarried.ts';
@@ -66,13 +66,4 @@ export abstract class LineDecoder implements Decoder {
 
   /** All lines are taken. */
   protected end(): void {}
-}
-
-/** Times its size that a line of several fields, each a series with all tags, may become. */
-export const MAX_EXPANSION = 64;
-
-/** Bytes that a record may become. Its size when decompressed is limited already; text becomes larger with its labels. */
-export function largestOutput(bodyBytes: number, { limits }: DecodeContext): number {
-  const bySize = MAX_EXPANSION * bodyBytes;
-  return 1024 * 1024 + (limits.record_bytes === 0 ? bySize : Math.min(bySize, 4 * limits.record_bytes));
 }

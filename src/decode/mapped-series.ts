@@ -2,11 +2,10 @@ import { PoisonError } from '../model/errors.ts';
 import { METRIC_NAME } from '../model/labels.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import type { DecodeContext, Decoded } from './decoder.ts';
-import { largestOutput } from './line-decoder.ts';
 import { MappedRejects } from './mapped-rejects.ts';
 import { labelText, sampleValue, timestampMs } from './mapped-values.ts';
 import { compileMapping, isObject, type Mapping, type MappingOptions, valueAt } from './mapping.ts';
-import { limitOutput } from './output-limit.ts';
+import { largestOutput, limitOutput } from './output-limit.ts';
 import type { ReadValue, SchemaFault } from './writer-schema.ts';
 
 /** Turns records of any shape into a WriteRequest, as a mapping says. A series that lacks something is set aside alone. */

@@ -7,10 +7,10 @@ import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
 import { Members } from './json-members.ts';
 import { skipJsonBlanks, skipValue, typeAt, visitElements, visitMembers } from './json-scan.ts';
 import { unescapeJson } from './json-text.ts';
-import { largestOutput, NAME } from './line-decoder.ts';
+import { NAME } from './line-decoder.ts';
 import { parseFloat64 } from './number.ts';
 import { opentsdbMs } from './opentsdb-time.ts';
-import { limitOutput } from './output-limit.ts';
+import { largestOutput, limitOutput } from './output-limit.ts';
 import { ArgumentReader } from './record-arguments.ts';
 import { Rejects } from './rejects.ts';
 

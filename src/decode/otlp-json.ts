@@ -3,7 +3,6 @@ import { errorMessage, PoisonError } from '../model/errors.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import { DEFAULT_OTLP, type OtlpOptions } from './decode-options.ts';
 import type { DecodeContext, Decoded, Decoder, Reject } from './decoder.ts';
-import { largestOutput } from './line-decoder.ts';
 import {
   double,
   int32,
@@ -16,8 +15,6 @@ import {
   uint64,
 } from './otlp-json-fields.ts';
 import { OtlpSeries, type Point } from './otlp-series.ts';
-import { extraLabels } from './record-labels.ts';
-import { Uncarried } from './uncarried.ts';
 
 const CONTENT_TYPE = 'application/x-otlp+json';
 
@@ -48,10 +45,7 @@ function decode(
   options: OtlpOptions,
   builder: WriteRequestBuilder,
 ): Decoded {
-  builder.reset();
-  const uncarried = new Uncarried();
-  const extra = extraLabels(context.headers);
-  const series = new OtlpSeries(builder, options, uncarried, largestOutput(body.length, context), extra);
+  const series = new OtlpSeries(builder, options, body.length, context);
   const bad: BadMetric[] = [];
   let first: PoisonError | undefined;
   for (const item of list(parse(body)['resourceMetrics'], 'resourceMetrics')) {
@@ -62,20 +56,14 @@ function decode(
       series.scope(readScope(scope));
       const badMetrics: unknown[] = [];
       for (const one of list(metrics, 'metrics')) {
-        const { length, series: count } = builder;
-        try {
-          if (metric(object(one, 'metric'), series)) uncarried.add('metadata');
-        } catch (error) {
-          if (!(error instanceof PoisonError) || error.reason === 'record_too_large') throw error;
-          builder.rollBack(length, count);
-          first ??= error;
-          badMetrics.push(one);
-        }
+        const error = series.whole(() => metric(object(one, 'metric'), series));
+        first ??= error;
+        if (error !== undefined) badMetrics.push(one);
       }
       if (badMetrics.length > 0) bad.push({ resource, scope, metrics: badMetrics });
     }
   }
-  return { body: builder.finish(), rejects: first ? [reject(first, bad, body)] : [], ...uncarried.field };
+  return series.finish(first ? [reject(first, bad, body)] : []);
 }
 
 function parse(body: Buffer): JsonObject {

@@ -1,11 +1,14 @@
+import { PoisonError } from '../model/errors.ts';
 import { METRIC_NAME } from '../model/labels.ts';
 import type { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import type { OtlpOptions } from './decode-options.ts';
+import type { DecodeContext, Decoded, Reject } from './decoder.ts';
 import { formatExponent3, formatPlain } from './go-float.ts';
 import { attributeLabels, type KeyValues } from './otlp-attributes.ts';
 import { labelName, type MetricKind, metricName } from './otlp-naming.ts';
-import { limitOutput } from './output-limit.ts';
-import type { Uncarried } from './uncarried.ts';
+import { largestOutput, limitOutput } from './output-limit.ts';
+import { extraLabels } from './record-labels.ts';
+import { Uncarried } from './uncarried.ts';
 
 /** A value; a bigint is the 64 bits of a NaN, which a number would not keep. */
 export type Value = number | bigint;
@@ -69,7 +72,7 @@ const STALE_NAN = 0x7ff0000000000002n;
 export class OtlpSeries {
   readonly #builder: WriteRequestBuilder;
   readonly #options: OtlpOptions;
-  readonly #uncarried: Uncarried;
+  readonly #uncarried = new Uncarried();
   readonly #largest: number;
   /** Labels for every series of the record, which win over all others. */
   readonly #extra: readonly (readonly [string, string])[];
@@ -78,18 +81,36 @@ export class OtlpSeries {
   #name = '';
   #unit = '';
 
-  constructor(
-    builder: WriteRequestBuilder,
-    options: OtlpOptions,
-    uncarried: Uncarried,
-    largest: number,
-    extra: readonly (readonly [string, string])[],
-  ) {
+  /** Begins a record of `bodyBytes`. Throws PoisonError `record_arguments` where its headers are malformed. */
+  constructor(builder: WriteRequestBuilder, options: OtlpOptions, bodyBytes: number, context: DecodeContext) {
+    builder.reset();
     this.#builder = builder;
     this.#options = options;
-    this.#uncarried = uncarried;
-    this.#largest = largest;
-    this.#extra = extra;
+    this.#largest = largestOutput(bodyBytes, context);
+    this.#extra = extraLabels(context.headers);
+  }
+
+  /** What has been made. */
+  finish(rejects: readonly Reject[]): Decoded {
+    return { body: this.#builder.finish(), rejects, ...this.#uncarried.field };
+  }
+
+  /**
+   * Makes the series of one metric, all or none of them. Gives back what is wrong with it; throws where that is the
+   * whole record.
+   *
+   * @param read makes the series; says whether the metric has metadata
+   */
+  whole(read: () => boolean): PoisonError | undefined {
+    const { length, series } = this.#builder;
+    try {
+      if (read()) this.#uncarried.add('metadata');
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof PoisonError) || error.reason === 'record_too_large') throw error;
+      this.#builder.rollBack(length, series);
+      return error;
+    }
   }
 
   resource(attributes: KeyValues): void {

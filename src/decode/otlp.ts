@@ -3,14 +3,11 @@ import { ProtobufReader, VARINT } from '../wire/protobuf-reader.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import { DEFAULT_OTLP, type OtlpOptions } from './decode-options.ts';
 import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
-import { largestOutput } from './line-decoder.ts';
 import type { AnyValue } from './otlp-attributes.ts';
 import { BadMetrics, OTLP_PROTO } from './otlp-bad-metrics.ts';
 import { keyValue, message, skip, text } from './otlp-fields.ts';
 import { exponentialPoint, histogramPoint, numberPoint, summaryPoint } from './otlp-protobuf-points.ts';
 import { OtlpSeries } from './otlp-series.ts';
-import { extraLabels } from './record-labels.ts';
-import { Uncarried } from './uncarried.ts';
 
 /**
  * OTLP metrics in protobuf (opentelemetry/proto/collector/metrics/v1/metrics_service.proto,
@@ -39,28 +36,18 @@ function decode(
   options: OtlpOptions,
   builder: WriteRequestBuilder,
 ): Decoded {
-  builder.reset();
-  const uncarried = new Uncarried();
-  const extra = extraLabels(context.headers);
-  const series = new OtlpSeries(builder, options, uncarried, largestOutput(body.length, context), extra);
+  const series = new OtlpSeries(builder, options, body.length, context);
   const bad = new BadMetrics(body);
   const request = new ProtobufReader(body);
   while (request.next()) {
-    if (request.field === 1)
-      resourceMetrics(message(request, 'resource_metrics'), series, builder, uncarried, bad);
+    if (request.field === 1) resourceMetrics(message(request, 'resource_metrics'), series, bad);
     else skip(request);
   }
-  return { body: builder.finish(), rejects: bad.rejects(), ...uncarried.field };
+  return series.finish(bad.rejects());
 }
 
 /** Resource and scope may stand behind the metrics that they are for: they are looked for first. */
-function resourceMetrics(
-  fields: ProtobufReader,
-  series: OtlpSeries,
-  builder: WriteRequestBuilder,
-  uncarried: Uncarried,
-  bad: BadMetrics,
-): void {
+function resourceMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMetrics): void {
   const { position: start, end } = fields;
   const attributes: [string, AnyValue][] = [];
   bad.resource();
@@ -79,19 +66,12 @@ function resourceMetrics(
   series.resource(attributes);
   const again = new ProtobufReader(fields.bytes, start, end);
   while (again.next()) {
-    if (again.field === 2)
-      scopeMetrics(message(again, 'ResourceMetrics.scope_metrics'), series, builder, uncarried, bad);
+    if (again.field === 2) scopeMetrics(message(again, 'ResourceMetrics.scope_metrics'), series, bad);
     else again.skip();
   }
 }
 
-function scopeMetrics(
-  fields: ProtobufReader,
-  series: OtlpSeries,
-  builder: WriteRequestBuilder,
-  uncarried: Uncarried,
-  bad: BadMetrics,
-): void {
+function scopeMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMetrics): void {
   const { position: start, end } = fields;
   bad.scope();
   let scope: { name: string; version: string; attributes: [string, AnyValue][] } | undefined;
@@ -117,14 +97,8 @@ function scopeMetrics(
       again.skip();
       continue;
     }
-    const { length, series: count } = builder;
-    try {
-      if (metric(message(again, 'ScopeMetrics.metrics'), series)) uncarried.add('metadata');
-    } catch (error) {
-      if (!(error instanceof PoisonError) || error.reason === 'record_too_large') throw error;
-      builder.rollBack(length, count);
-      bad.metric(error, again.fieldStart, again.position);
-    }
+    const error = series.whole(() => metric(message(again, 'ScopeMetrics.metrics'), series));
+    if (error !== undefined) bad.metric(error, again.fieldStart, again.position);
   }
 }
 

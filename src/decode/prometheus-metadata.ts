@@ -1,5 +1,8 @@
 import type { WriteRequestBuilder } from '../wire/write-request-builder.ts';
-import { BACKSLASH, findBlank, QUOTE, Scratch } from './byte-text.ts';
+import { escapes, findBlank, Scratch, unescapeText } from './byte-text.ts';
+
+/** Escapes of help texts, label names and label values: `\\`, `\"` and `\n`. */
+export const PROMETHEUS_ESCAPES = escapes('\\"n', '\\"\n');
 
 /** Types of a metric family, with their numbers in prompb's MetricMetadata. */
 const TYPES: ReadonlyMap<string, number> = new Map([
@@ -52,7 +55,7 @@ export class PrometheusMetadata {
       family.type = type;
       return;
     }
-    const escaped = unescapeText(this.#help, body, nameEnd + 1, end);
+    const escaped = unescapeText(this.#help, body, nameEnd + 1, end, PROMETHEUS_ESCAPES);
     family.help = escaped
       ? this.#help.bytes.toString('utf8', 0, this.#help.length)
       : body.toString('utf8', nameEnd + 1, end);
@@ -73,28 +76,3 @@ export class PrometheusMetadata {
     return this.#family;
   }
 }
-
-/**
- * Puts the text without its escapes into `into`, and says whether it has any: if not, `into` is left as it was.
- * `\\`, `\"` and `\n` are escapes; a backslash before anything else stays.
- */
-export function unescapeText(into: Scratch, bytes: Buffer, start: number, end: number): boolean {
-  let firstEscape = start;
-  while (firstEscape < end && bytes[firstEscape] !== BACKSLASH) firstEscape++;
-  if (firstEscape === end) return false;
-  into.clear();
-  into.append(bytes, start, firstEscape);
-  for (let at = firstEscape; at < end; at++) {
-    let byte = bytes[at]!;
-    if (byte === BACKSLASH && at + 1 < end) {
-      byte = bytes[++at]!;
-      if (byte === LETTER_N) byte = NEWLINE;
-      else if (byte !== BACKSLASH && byte !== QUOTE) into.push(BACKSLASH);
-    }
-    into.push(byte);
-  }
-  return true;
-}
-
-const LETTER_N = 0x6e;
-const NEWLINE = 0x0a;

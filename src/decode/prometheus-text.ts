@@ -12,11 +12,12 @@ import {
   Scratch,
   skipBlanks,
   trimBlanks,
+  unescapeText,
 } from './byte-text.ts';
 import type { DecodeContext } from './decoder.ts';
 import { LineDecoder, NAME } from './line-decoder.ts';
 import { parseFloat64 } from './number.ts';
-import { PrometheusMetadata, unescapeText } from './prometheus-metadata.ts';
+import { PROMETHEUS_ESCAPES, PrometheusMetadata } from './prometheus-metadata.ts';
 import type { RecordArguments } from './record-arguments.ts';
 
 /**
@@ -117,7 +118,7 @@ export class PrometheusTextDecoder extends LineDecoder {
         keyTo = closingQuote(body, keyFrom, end);
         if (keyTo < 0) return NO_QUOTE;
         position = skipBlanks(body, keyTo + 1, end);
-        if (this.hasBackslash && unescapeText(this.#key, body, keyFrom, keyTo)) {
+        if (this.hasBackslash && unescapeText(this.#key, body, keyFrom, keyTo, PROMETHEUS_ESCAPES)) {
           key = this.#key.bytes;
           keyFrom = 0;
           keyTo = this.#key.length;
@@ -153,7 +154,7 @@ export class PrometheusTextDecoder extends LineDecoder {
   }
 
   #label(key: Buffer, keyFrom: number, keyTo: number, body: Buffer, start: number, end: number): void {
-    if (this.hasBackslash && unescapeText(this.#value, body, start, end)) {
+    if (this.hasBackslash && unescapeText(this.#value, body, start, end, PROMETHEUS_ESCAPES)) {
       this.labels.label(key, keyFrom, keyTo, this.#value.bytes, 0, this.#value.length);
     } else {
       this.labels.label(key, keyFrom, keyTo, body, start, end);

@@ -1,5 +1,6 @@
 import protobuf from 'protobufjs';
 import { errorMessage, PoisonError } from '../model/errors.ts';
+import { addProtobufFile } from './protobuf-file.ts';
 import { NO_FAULTS, type WriterSchema } from './writer-schema.ts';
 
 /** Message indexes of one record; message definitions are not nested deeper. */
@@ -15,8 +16,9 @@ type Plain = (message: Readonly<Record<string, unknown>>) => Record<string, unkn
  * Field names are those of the file. A field that `required` asks for may be missing all the same: whoever needs it
  * says so. Fields with presence that are not there are absent, the others have their default.
  *
- * @param references texts of the files that it imports. Google's well-known types need not be among them.
- * @throws Error where the texts are no Protobuf, or use a type that none of them has
+ * @param text as it is registered: see `addProtobufFile`
+ * @param references the files that it imports, likewise. Google's well-known types need not be among them.
+ * @throws Error where they are no Protobuf, or use a type that none of them has
  */
 export function protobufSchema(text: string, references: readonly string[]): WriterSchema {
   const messages = parseMessages(text, references);
@@ -40,14 +42,10 @@ export function protobufSchema(text: string, references: readonly string[]): Wri
 /** The messages at the top of the file, in its order. */
 function parseMessages(text: string, references: readonly string[]): protobuf.Type[] {
   const root = new protobuf.Root();
-  const options = { keepCase: true };
-  const { package: name, imports = [] } = protobuf.parse(text, root, options);
-  const space = name === undefined ? root : (root.lookup(name) as protobuf.Namespace);
+  const { space, imports } = addProtobufFile(root, text);
   const messages = space.nestedArray.filter(isType);
   const imported = [...imports];
-  for (const reference of references) {
-    imported.push(...(protobuf.parse(reference, root, options).imports ?? []));
-  }
+  for (const reference of references) imported.push(...addProtobufFile(root, reference).imports);
   for (const file of new Set(imported)) {
     const common = protobuf.common.get(file);
     if (common?.nested) root.addJSON(common.nested);

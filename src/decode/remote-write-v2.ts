@@ -2,7 +2,7 @@ import { PoisonError } from '../model/errors.ts';
 import { BYTES, ProtobufReader } from '../wire/protobuf-reader.ts';
 import { ByteRanges } from './byte-ranges.ts';
 import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
-import { largestOutput } from './line-decoder.ts';
+import { largestOutput } from './output-limit.ts';
 import { BadSeries } from './remote-write-v2-rejects.ts';
 import { SeriesWriter } from './remote-write-v2-series.ts';
 import { Uncarried } from './uncarried.ts';

@@ -6,19 +6,18 @@ import { GroupReader } from '../kafka/group-reader.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { runSessions } from '../kafka/partition-session.ts';
 import { PlainProducer } from '../kafka/plain-producer.ts';
-import { PoisonError } from '../model/errors.ts';
 import type { Readiness } from '../telemetry/admin-server.ts';
 import { GroupGauges } from '../telemetry/group-gauges.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { TlsSettings } from '../tls-options.ts';
 import { type DrainRoute, drainGroupId, NodeAssignment } from './assignment.ts';
-import { DeliveryStoppedError, deliver, type Refused } from './deliver.ts';
+import type { Refused } from './deliver.ts';
 import { DrainEvents } from './events.ts';
+import { Forwarder } from './forwarder.ts';
 import type { NodeLoginOptions } from './node-login.ts';
 import type { DrainOptions } from './options.ts';
 import { RemoteWriteClient } from './remote-write-client.ts';
-import { SourceTracker } from './source-tracker.ts';
 
 /** Where a node is, and how to log in there. */
 export interface DrainNode extends NodeLoginOptions {
@@ -138,7 +137,7 @@ export class Drain {
     return { ready: true };
   }
 
-  status(): unknown {
+  status(): object {
     return {
       node: this.#assignment.node,
       tasks: Object.fromEntries(this.#assignment.tasks(Date.now())),
@@ -171,73 +170,31 @@ export class Drain {
   }
 
   #consume(reader: GroupReader, gauges: GroupGauges, partition: AssignedPartition): Promise<void> {
+    const { drain, tenantHeaders } = this.#setup;
     return runSessions<undefined>(partition, {
       reader,
       log: this.#log,
       open: async () => undefined,
       close: async () => undefined,
-      work: (owned, _, progressed) => this.#forward(reader, gauges, owned, progressed),
+      work: async (owned, _, progressed, start) => {
+        const forwarder = new Forwarder(owned, start, {
+          reader,
+          client: this.#client,
+          events: this.#events,
+          backoffMinMs: drain.backoff_min,
+          backoffMaxMs: drain.backoff_max,
+          tenantHeaders,
+          bury: (record, refused) => this.#bury(record, refused),
+          committed: (held, offset) => gauges.committed(held, offset),
+        });
+        await forwarder.run(progressed);
+      },
       onGap: (gap) => {
         this.#metrics.offsetGaps.inc({ topic: gap.topic }, Number(gap.to - gap.from));
-        return this.#setup.drain.on_offset_gap;
+        return drain.on_offset_gap;
       },
       onFailure: () => undefined,
     });
-  }
-
-  /** The forwarder of one partition: one record at a time, committed after the node has answered. */
-  async #forward(
-    reader: GroupReader,
-    gauges: GroupGauges,
-    partition: AssignedPartition,
-    progressed: () => void,
-  ): Promise<void> {
-    const sources = new SourceTracker();
-    for (;;) {
-      const taken = await partition.take({ maxRecords: 1, maxBytes: Number.MAX_SAFE_INTEGER, lingerMs: 0 });
-      if (taken === undefined) return;
-      const record = taken.records[0]!;
-      this.#events.sourceFaults(record, sources.next(record.headers));
-      try {
-        const refused = await this.#deliver(record, partition);
-        if (refused.length > 0) await this.#bury(record, refused);
-      } catch (error) {
-        if (error instanceof DeliveryStoppedError) return;
-        throw error;
-      }
-      this.#events.delivered(record, Date.now());
-      await reader.commit(partition, taken.nextOffset);
-      gauges.committed(partition, taken.nextOffset);
-      progressed();
-    }
-  }
-
-  async #deliver(record: FetchedRecord, partition: AssignedPartition): Promise<Refused[]> {
-    if (record.value === null || record.value.length === 0) {
-      const reason = record.value === null ? 'null_value' : 'empty_record';
-      return [
-        {
-          body: Buffer.alloc(0),
-          error: new PoisonError('deliver', reason, 'the record has no body to forward'),
-        },
-      ];
-    }
-    const { backoff_min, backoff_max } = this.#setup.drain;
-    return deliver(
-      { body: record.value, headers: this.#tenantHeaders(record) },
-      {
-        send: async (request, signal) => {
-          const code = await this.#client.send(request, signal);
-          this.#events.answered(code);
-          return code;
-        },
-        backoffMinMs: backoff_min,
-        backoffMaxMs: backoff_max,
-        signal: partition.lost,
-        active: () => partition.active,
-        onRetry: (error, pauseMs) => this.#events.retried(record, error, pauseMs),
-      },
-    );
   }
 
   async #bury(record: FetchedRecord, refused: readonly Refused[]): Promise<void> {
@@ -250,14 +207,5 @@ export class Drain {
     );
     await this.#deadProducer.send(letters);
     this.#events.refused(record, refused);
-  }
-
-  #tenantHeaders(record: FetchedRecord): Record<string, string> {
-    const headers: Record<string, string> = {};
-    for (const name of this.#setup.tenantHeaders) {
-      const value = record.headers[name];
-      if (value !== undefined) headers[name] = value.toString();
-    }
-    return headers;
   }
 }

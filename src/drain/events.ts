@@ -29,6 +29,17 @@ export class DrainEvents {
     this.#metrics.deliverRequests.inc({ node: this.#node, code: String(code) });
   }
 
+  /** The node is sent a record that it may have taken before: after a drain that died, or an attempt without answer. */
+  possibleRepeat(record: FetchedRecord, reason: 'takeover' | 'unanswered'): void {
+    this.#metrics.possibleRepeats.inc({ node: this.#node, reason });
+    const { topic, partition, offset } = record;
+    const source = record.headers['penstock-source']?.toString();
+    this.#log.info(
+      { topic, partition, offset: String(offset), source, reason },
+      'the node may take this record a second time',
+    );
+  }
+
   /** What the sequence of sources says of a record. A crash of this drain is not seen here: only what the topic holds. */
   sourceFaults(record: FetchedRecord, faults: readonly SourceFault[]): void {
     for (const fault of faults) {

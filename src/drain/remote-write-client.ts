@@ -1,8 +1,11 @@
-import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
-import { TlsFiles } from '../credentials/tls-files.ts';
+import { type TlsConnection, TlsFiles } from '../credentials/tls-files.ts';
 import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
 import type { TlsSettings } from '../tls-options.ts';
+import { compress } from '../wire/snappy.ts';
+import type { HttpAnswer } from './http-answer.ts';
+import { CONNECT_TIMEOUT, HttpConnections } from './http-connections.ts';
 import { NodeLogin, type NodeLoginOptions } from './node-login.ts';
 
 /** One body for a node: snappy(WriteRequest), as it was stored. */
@@ -29,87 +32,154 @@ export interface RemoteWriteClientOptions {
  * The rest of 4xx means that the node will never take this body.
  */
 const NOT_THE_DATA = new Set([401, 402, 403, 404, 405, 406, 407, 408, 421, 423, 425, 429]);
+/** Errors of a request that had no connection to be sent over. */
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  CONNECT_TIMEOUT,
+]);
+/** A proxy's words for a node that did not answer it. */
+const NO_ANSWER = new Set([502, 504]);
+/** A WriteRequest without series: it says whether a node takes requests, and changes nothing there. */
+const EMPTY_BODY = compress(Buffer.alloc(0));
+/** Headers of every request (remote write 1.0). */
+const FIXED_HEADERS =
+  'content-type: application/x-protobuf\r\ncontent-encoding: snappy\r\nx-prometheus-remote-write-version: 0.1.0\r\n';
 /** Bytes of an error's body that are kept for the message. */
 const MESSAGE_BYTES = 512;
 
-/** Speaks remote write 1.0 to one node over kept-alive connections. One attempt a call; retries are the caller's. */
+/**
+ * Speaks remote write 1.0 to one node over kept-alive connections. One attempt a call; retries are the caller's.
+ *
+ * A request that got no answer may have been taken, now or when the node goes on. So before it is sent again an empty
+ * one has to be answered: a node that hangs gets each request twice at most, however long it hangs.
+ */
 export class RemoteWriteClient {
   readonly #options: RemoteWriteClientOptions;
   readonly #login: NodeLogin;
-  readonly #agent: Agent;
+  readonly #url: URL;
+  readonly #connections: HttpConnections;
+  readonly #unanswered = new WeakSet<RemoteWriteRequest>();
 
   /** @throws ConfigError when a certificate or key file cannot be used */
   constructor(options: RemoteWriteClientOptions) {
     this.#options = options;
     this.#login = new NodeLogin(options.login ?? {});
-    this.#agent = new Agent({
-      connect: connector(options),
-      pipelining: 1,
-      keepAliveTimeout: 60_000,
+    this.#url = new URL(options.url);
+    this.#connections = new HttpConnections({
+      url: this.#url,
+      timeoutMs: options.timeoutMs,
+      tls: tlsOptions(options),
     });
   }
 
   /**
-   * Sends a body once. Resolves to the status code, 2xx.
+   * Sends a body once. Resolves to the status code, 2xx. The same `request` again is another attempt of it.
    *
    * @throws RetryableError for trouble that time or an operator can mend: connection errors, timeouts, 5xx, 429,
    *   and 4xx that are not about the data (401, 403, 404, …)
    * @throws PoisonError with reason `http_<code>` when the node refuses the data
    */
-  async send({ body, headers }: RemoteWriteRequest, signal: AbortSignal): Promise<number> {
-    const { url, timeoutMs, userAgent } = this.#options;
-    let response: Dispatcher.ResponseData;
+  async send(request: RemoteWriteRequest, signal: AbortSignal): Promise<number> {
+    if (this.#unanswered.delete(request)) await this.#probe(request, signal);
     try {
-      const { origin, pathname, search } = new URL(url);
-      response = await this.#agent.request({
-        origin,
-        path: pathname + search,
-        method: 'POST',
-        headers: {
-          'content-type': 'application/x-protobuf',
-          'content-encoding': 'snappy',
-          'x-prometheus-remote-write-version': '0.1.0',
-          'user-agent': userAgent,
-          ...headers,
-          ...this.#login.headers(),
-        },
-        body,
-        signal,
-        headersTimeout: timeoutMs,
-        bodyTimeout: timeoutMs,
+      return await this.#post(request, signal);
+    } catch (error) {
+      if (mayHaveBeenTaken(error)) this.#unanswered.add(request);
+      throw error;
+    }
+  }
+
+  /** Nothing of any request is still on its way out: the memory of those that were answered may be used again. */
+  get sentAll(): boolean {
+    return this.#connections.sentAll;
+  }
+
+  /** Has `request` wait for an answer to an empty one: another drain may have sent it. */
+  probeFirst(request: RemoteWriteRequest): void {
+    this.#unanswered.add(request);
+  }
+
+  /** @throws RetryableError while the node does not answer */
+  async #probe(request: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#post({ body: EMPTY_BODY, headers: request.headers }, signal);
+    } catch (error) {
+      if (error instanceof PoisonError) return; // an answer, if one to a request that not all receivers like
+      this.#unanswered.add(request);
+      if (!mayHaveBeenTaken(error)) throw error;
+      throw new RetryableError(
+        `${errorMessage(error)} (to an empty request: the last one may have been taken)`,
+      );
+    }
+  }
+
+  async #post({ body, headers }: RemoteWriteRequest, signal: AbortSignal): Promise<number> {
+    const { url, userAgent } = this.#options;
+    let answer: HttpAnswer;
+    try {
+      const head = requestHead(this.#url, body.length, {
+        'user-agent': userAgent,
+        ...headers,
+        ...this.#login.headers(),
       });
+      answer = await this.#connections.post({ head, body, signal });
     } catch (error) {
       if (error instanceof RetryableError) throw error;
       const fault = certificateFault(error);
       const message = `${url}: ${plainTlsMessage(errorMessage(error))}${fault === undefined ? '' : `; ${fault}`}`;
-      throw new RetryableError(message, { cause: error });
+      const neverSent = fault !== undefined || NEVER_SENT.has((error as { code?: string }).code ?? '');
+      const Kind = neverSent ? RetryableError : UnansweredError;
+      throw new Kind(message, { cause: error });
     }
-    const code = response.statusCode;
-    if (code >= 200 && code < 300) {
-      await response.body.dump().catch(() => undefined);
-      return code;
-    }
-    const text = await response.body.text().catch(() => '');
+    const { status: code, text, retryAfter } = answer;
+    if (code >= 200 && code < 300) return code;
     // Masked before it is cut: half a secret is one too.
     const said = this.#login.masked(text).slice(0, MESSAGE_BYTES).trim();
     const message = `${url} answered ${code}: ${said}`;
     if (code >= 400 && code < 500 && !NOT_THE_DATA.has(code))
       throw new PoisonError('deliver', `http_${code}`, message);
     if (code === 401) this.#login.refused();
-    throw new HttpRetryableError(code, message, retryAfterMs(response.headers['retry-after'], Date.now()));
+    throw new HttpRetryableError(code, message, retryAfterMs(retryAfter, Date.now()));
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    this.#connections.close();
   }
 }
 
-/** Opens connections with the certificates of the moment. */
-function connector({ tls, timeoutMs }: RemoteWriteClientOptions): buildConnector.connector {
+/**
+ * Head of a POST, up to the empty line. Tenant headers come from records, so from anybody.
+ *
+ * @throws TypeError for a header that HTTP does not allow
+ */
+function requestHead(url: URL, length: number, headers: Readonly<Record<string, string>>): string {
+  let head = `POST ${url.pathname}${url.search} HTTP/1.1\r\nhost: ${url.host}\r\n${FIXED_HEADERS}content-length: ${length}\r\n`;
+  for (const name in headers) {
+    validateHeaderName(name);
+    validateHeaderValue(name, headers[name]!);
+    head += `${name}: ${headers[name]}\r\n`;
+  }
+  return `${head}\r\n`;
+}
+
+/** Options of TLS with the certificates of the moment. @throws ConfigError when a file cannot be used */
+function tlsOptions({ tls }: RemoteWriteClientOptions): () => TlsConnection | Record<string, never> {
   const files = tls === undefined ? undefined : new TlsFiles(tls, "the node's tls");
-  const build = () => buildConnector({ ...(files?.current() ?? {}), timeout: timeoutMs });
-  const unchanging = files === undefined ? build() : undefined;
-  return (options, callback) => (unchanging ?? build())(options, callback);
+  return () => files?.current() ?? {};
+}
+
+/** A request was sent and no answer came: the node may have taken it. */
+export class UnansweredError extends RetryableError {}
+
+/** Whether a request that failed so may have been taken all the same. */
+export function mayHaveBeenTaken(error: unknown): boolean {
+  return (
+    error instanceof UnansweredError || (error instanceof HttpRetryableError && NO_ANSWER.has(error.code))
+  );
 }
 
 /** An answer that asks to come again. */
@@ -123,8 +193,7 @@ export class HttpRetryableError extends RetryableError {
 }
 
 /** Retry-After in milliseconds from now: seconds or an HTTP date (RFC 9110 section 10.2.3). */
-export function retryAfterMs(header: string | string[] | undefined, nowMs: number): number | undefined {
-  const text = Array.isArray(header) ? header[0] : header;
+export function retryAfterMs(text: string | undefined, nowMs: number): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d+$/.test(text.trim())) return Number(text) * 1000;
   const date = Date.parse(text);

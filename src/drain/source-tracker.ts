@@ -28,7 +28,9 @@ export class SourceTracker {
   next(headers: Headers): SourceFault[] {
     const source = SOURCE.exec(headers['penstock-source']?.toString() ?? '');
     if (source === null) return [];
-    const [, from = '', first = '', last = ''] = source;
+    const [, topicPartition = '', first = '', last = ''] = source;
+    // A replay goes through the source again, beside the worker.
+    const from = `${headers['penstock-replay']?.toString() ?? ''} ${topicPartition}`;
     const [, part = '1', parts = '1'] = PART.exec(headers['penstock-part']?.toString() ?? '') ?? [];
     const position = { first: BigInt(first), last: BigInt(last), part: Number(part), parts: Number(parts) };
     const before = this.#latest.get(from);

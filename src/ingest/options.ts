@@ -82,7 +82,7 @@ export const ingestOptions = z
     commit_interval: duration()
       .prefault('200ms')
       .describe(
-        'Length of one step: input collected, then published and committed in one transaction a partition.',
+        'From one step to the next: input is collected, then published and committed in one transaction a partition.',
       ),
     fetch_max_bytes: kafkaSize()
       .prefault('8MiB')

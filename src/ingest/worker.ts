@@ -17,13 +17,14 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { topicDecoders } from '../topic-decoders.ts';
 import { release } from '../wire/bytes.ts';
+import { giveBack } from '../wire/memory.ts';
 import { IngestEvents } from './events.ts';
 import { type IngestOptions, type IngestTopic, ingestTopics } from './options.ts';
 import { SchemaWait } from './schema-wait.ts';
 import { runStep } from './step.ts';
 
 /** Bytes that one step takes at most. A step is processed in one go, so this bounds how long it holds the thread. */
-const STEP_BYTES = 2 * 1024 * 1024;
+const STEP_BYTES = 4 * 1024 * 1024;
 /** Most records a step takes: kafkajs' cost of a send grows with the square of its records. */
 const STEP_RECORDS = 5_000;
 
@@ -160,7 +161,7 @@ export class Worker {
     return this.#gauges.readiness();
   }
 
-  status(): unknown {
+  status(): object {
     return {
       group: this.#options.ingest.group,
       topics: this.#topics.map(({ topic }) => topic),
@@ -186,13 +187,13 @@ export class Worker {
   }
 
   async #work(partition: AssignedPartition, publisher: Publisher, progressed: () => void): Promise<void> {
-    const limits = {
-      maxRecords: STEP_RECORDS,
-      maxBytes: STEP_BYTES,
-      lingerMs: this.#options.ingest.commit_interval,
-    };
+    const limits = { maxRecords: STEP_RECORDS, maxBytes: STEP_BYTES };
+    let lastMs = Number.NEGATIVE_INFINITY;
     for (;;) {
-      const taken = await partition.take(limits);
+      // What came while the last step was published has waited that long already.
+      const lingerMs = Math.max(0, lastMs + this.#options.ingest.commit_interval - performance.now());
+      const taken = await partition.take({ ...limits, lingerMs });
+      lastMs = performance.now();
       if (taken === undefined || !(await this.#hasSchemas(partition, taken))) return;
       const { output, publication } = runStep(taken, this.#pipeline!, this.#dead!, Date.now());
       const started = performance.now();
@@ -200,7 +201,9 @@ export class Worker {
       this.#gauges.committed(partition, publication.nextOffset);
       const publishSeconds = (performance.now() - started) / 1000;
       this.#events.published({ ...output, publishSeconds }, Date.now());
-      for (const { value } of output.records) release(value); // the request has a copy, and it is answered
+      // The requests had copies of both, and they are answered.
+      for (const { value } of output.records) release(value);
+      for (const { memory } of taken.records) if (memory !== undefined) giveBack(memory);
       progressed();
     }
   }

@@ -1,6 +1,7 @@
 import type { Admin } from 'kafkajs';
+import { sleep } from '../model/sleep.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
-import { KafkaSetupError } from './errors.ts';
+import { isCoordinatorMoving, KafkaSetupError } from './errors.ts';
 
 /** Offsets between which a partition has records: `low` is the oldest kept, `high` the next to be written. */
 export interface OffsetBounds {
@@ -28,6 +29,22 @@ export function startOffset(committed: bigint | undefined, { low, high }: Offset
   return { offset: committed, gap: undefined };
 }
 
+const COORDINATOR_RETRY_MS = 200;
+const COORDINATOR_GIVE_UP_MS = 30_000;
+
+/** Repeats a question to a group's coordinator while there is none that answers: kafkajs asks once. */
+async function untilCoordinated<T>(ask: () => Promise<T>): Promise<T> {
+  const giveUp = Date.now() + COORDINATOR_GIVE_UP_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isCoordinatorMoving(error) || Date.now() > giveUp) throw error;
+      await sleep(COORDINATOR_RETRY_MS);
+    }
+  }
+}
+
 /** What Penstock asks of a cluster's administration. One connection, opened at the first use. */
 export class KafkaAdmin {
   readonly #connection: KafkaConnection;
@@ -39,12 +56,33 @@ export class KafkaAdmin {
 
   /** Offsets that a group has committed on a topic, by partition; those without a commit are left out. */
   async committedOffsets(groupId: string, topic: string): Promise<Map<number, bigint>> {
+    const entries = (await this.committedEntries(groupId)).get(topic) ?? new Map();
+    return new Map([...entries].map(([partition, { offset }]) => [partition, offset]));
+  }
+
+  /** All that a group has committed, by topic and partition, with what is kept beside the offsets. */
+  async committedEntries(
+    groupId: string,
+  ): Promise<Map<string, Map<number, { offset: bigint; metadata: string }>>> {
     const admin = await this.client();
-    const [answer] = await admin.fetchOffsets({ groupId, topics: [topic] });
-    const offsets = (answer?.partitions ?? []).map(
-      ({ partition, offset }) => [partition, BigInt(offset)] as const,
+    const answer = await untilCoordinated(() => admin.fetchOffsets({ groupId }));
+    return new Map(
+      answer.map(({ topic, partitions }) => {
+        const committed = partitions.filter(({ offset }) => Number(offset) >= 0);
+        const entries = committed.map(({ partition, offset, metadata }) => {
+          return [partition, { offset: BigInt(offset), metadata: metadata ?? '' }] as const;
+        });
+        return [topic, new Map(entries)];
+      }),
     );
-    return new Map(offsets.filter(([, offset]) => offset >= 0n));
+  }
+
+  /** Names of the consumer groups that begin with `prefix`, on all brokers. */
+  async groupsWith(prefix: string): Promise<string[]> {
+    const admin = await this.client();
+    const { groups } = await untilCoordinated(() => admin.listGroups());
+    const names = groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(prefix));
+    return [...new Set(names)].sort();
   }
 
   /** Oldest and next offset of each partition of a topic. */
@@ -54,6 +92,13 @@ export class KafkaAdmin {
     return new Map(
       answer.map(({ partition, low, high }) => [partition, { low: BigInt(low), high: BigInt(high) }]),
     );
+  }
+
+  /** By partition the first offset whose record is not older than a time (ms since the epoch); the end where none is. */
+  async offsetsAt(topic: string, timeMs: number): Promise<Map<number, bigint>> {
+    const admin = await this.client();
+    const answer = await admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, timeMs));
+    return new Map(answer.map(({ partition, offset }) => [partition, BigInt(offset)]));
   }
 
   /** Number of partitions by topic; topics that do not exist are left out. */

@@ -10,6 +10,8 @@ export interface PartitionGroup {
   seek(partition: AssignedPartition, offset: bigint): void;
   /** Bytes that one partition may have queued. */
   queueShare(): number;
+  /** Bytes that one fetch may bring for it; a record batch that is larger comes whole all the same. */
+  fetchShare(): number;
 }
 
 export interface TakeLimits {
@@ -23,6 +25,16 @@ export interface Taken {
   readonly records: readonly FetchedRecord[];
   /** The offset to commit once they are done: control records behind them are passed over. */
   readonly nextOffset: bigint;
+}
+
+/**
+ * A queue is filled again when it has fallen by half, but by no more than this: memory that comes and goes in larger
+ * waves makes V8 collect garbage each time, since it goes by the bytes outside of its heap (bench/README.md).
+ */
+const WAVE_BYTES = 8 * 1024 * 1024;
+
+function resumeAt(queueShare: number): number {
+  return Math.max(queueShare / 2, queueShare - WAVE_BYTES);
 }
 
 /**
@@ -152,7 +164,7 @@ export class AssignedPartition {
     }
     if (!this.#ready()) return undefined;
     const records = this.#queue.take(limits.maxRecords, limits.maxBytes);
-    if (this.#paused && !this.#outOfRange && this.#queue.bytes <= this.#group.queueShare() / 2)
+    if (this.#paused && !this.#outOfRange && this.#queue.bytes <= resumeAt(this.#group.queueShare()))
       this.#resume();
     return { records, nextOffset: this.#queue.firstOffset ?? this.#position };
   }
@@ -169,7 +181,7 @@ export class AssignedPartition {
     if (batch.rawMessages.length === 0) return true;
     for (const record of copyRecords(batch)) this.#queue.push(record);
     this.#position = BigInt(batch.lastOffset()) + 1n;
-    if (this.#queue.bytes >= this.#group.queueShare()) this.#pause();
+    if (this.#queue.bytes + this.#group.fetchShare() > this.#group.queueShare()) this.#pause();
     if (batch.messages.length > 0) this.#notify();
     return true;
   }

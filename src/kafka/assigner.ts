@@ -1,10 +1,10 @@
 import type { Assigner, Cluster, GroupMember, GroupMemberAssignment } from 'kafkajs';
 import { type GroupObserver, OBSERVER } from './patch/consumer-group.ts';
 import { kafkajs } from './patch/load.ts';
-import { assignSticky, type Claim } from './sticky-assignment.ts';
+import { assignCooperatively, type Claim } from './sticky-assignment.ts';
 
 /** The version of the group protocol; in its name, since members of two versions cannot share a group. */
-const PROTOCOL_NAME = 'penstock-sticky-1';
+const PROTOCOL_NAME = 'penstock-cooperative-1';
 const VERSION = 1;
 
 /** Partitions held by topic, and the generation in which they were. */
@@ -22,10 +22,12 @@ export interface AssignerOptions {
 }
 
 /**
- * A partition assigner for kafkajs that moves as little as it can.
+ * A partition assigner for kafkajs that moves as little as it can, and nothing that its holder has not given up.
  *
- * kafkajs' rebalances are eager and it has no static membership, so each member says in its join what it
- * holds. User data that cannot be read counts as a claim to nothing: a leader that throws would stop the group.
+ * kafkajs has every member join anew in a rebalance and it has no static membership, so each member says in its join
+ * what it holds. A partition moves in two rebalances: in the first nobody gets it, and its holder finishes its work; in
+ * the second it is free. User data that cannot be read counts as a claim to nothing: a leader that throws would stop
+ * the group.
  */
 export function createAssigner(options: AssignerOptions): (config: { cluster: Cluster }) => Assigner {
   return ({ cluster }) => {
@@ -70,7 +72,7 @@ function assign(
       generation: ownership.generation,
       owned: ownership.owned[topic] ?? [],
     }));
-    for (const [memberId, own] of assignSticky(partitions, claims)) {
+    for (const [memberId, own] of assignCooperatively(partitions, claims)) {
       if (own.length > 0) assignments.get(memberId)![topic] = own;
     }
   }

@@ -68,20 +68,35 @@ export class KafkaConnection {
   /**
    * A kafkajs instance of its own for one consumer, producer or admin client. They must not share one:
    * kafkajs keeps its book of committed offsets there.
+   *
+   * @param requestTimeoutMs most time for an answer, if that is less than the configuration allows
    */
-  instance(retry: RetryOptions): Kafka {
-    return new kafkajs.Kafka({ ...this.#config, retry });
+  instance(retry: RetryOptions, requestTimeoutMs = Number.POSITIVE_INFINITY): Kafka {
+    const requestTimeout = Math.min(this.#config.requestTimeout!, requestTimeoutMs);
+    return new kafkajs.Kafka({ ...this.#config, retry, requestTimeout });
   }
 }
+
+/**
+ * What sockets read into, all of them the same: whoever gets a piece copies it before the next one comes
+ * (patch/response-reader.ts). Else each read would take memory that only the garbage collector gives back, and bring
+ * less at a time.
+ */
+const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
 
 /** Opens sockets as kafkajs does, but with the certificates of the moment, and reports those that fail. */
 function socketFactory(files: TlsFiles | undefined, trouble: ConnectionTrouble): ISocketFactory {
   return ({ host, port, onConnect }) => {
     const name = net.isIP(host) === 0 ? { servername: host } : {};
-    const socket =
+    const onread: net.OnReadOpts = {
+      buffer: READ_BUFFER,
+      callback: (bytes) => socket.emit('data', READ_BUFFER.subarray(0, bytes)),
+    };
+    const to = { host, port, onread };
+    const socket: net.Socket =
       files === undefined
-        ? net.connect({ host, port }, onConnect)
-        : tls.connect({ host, port, ...name, ...files.current() }, onConnect);
+        ? net.connect(to, onConnect)
+        : tls.connect({ ...to, ...name, ...files.current() }, onConnect);
     socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
     socket.on('error', (error) => trouble.failed(`${host}:${port}`, error));
     return socket;

@@ -1,15 +1,16 @@
 import type { FetchedRecord } from './partition-queue.ts';
+import { memoryOf } from './patch/record-set.ts';
 import type { FetchedBatch, KafkaMessage } from './patch/types.ts';
 
 /**
- * The records of a batch, copied out of the fetch response.
+ * The records of a batch in memory of their own, all in one; the last of them carries it.
  *
- * In kafkajs they are slices of the whole response. A small partition that waits would keep alive all that came
- * with it for the others, many times what it is counted with.
+ * Mostly the record set was copied out of the fetch response as it was decoded. Compressed records are copied here: a
+ * codec's output may be part of something larger, which a small partition that waits would keep alive.
  */
 export function copyRecords(batch: FetchedBatch): FetchedRecord[] {
   const { topic, partition } = batch;
-  const records = batch.messages.map((message) => ({
+  const records: Writable<FetchedRecord>[] = batch.messages.map((message) => ({
     topic,
     partition,
     offset: BigInt(message.offset),
@@ -18,6 +19,16 @@ export function copyRecords(batch: FetchedBatch): FetchedRecord[] {
     value: message.value,
     headers: lastOfEach(message.headers ?? {}),
   }));
+  const memory = memoryOf(batch.rawMessages) ?? moveToOwn(records);
+  const last = records.at(-1);
+  if (last !== undefined) last.memory = memory;
+  return records;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Copies what the records refer to into one allocation. */
+function moveToOwn(records: readonly Writable<FetchedRecord>[]): Buffer {
   let total = 0;
   for (const record of records) total += contentBytes(record);
   const memory = Buffer.allocUnsafeSlow(total);
@@ -28,14 +39,15 @@ export function copyRecords(batch: FetchedBatch): FetchedRecord[] {
     return memory.subarray(start, end);
   };
   for (const record of records) {
+    const headers: Writable<FetchedRecord['headers']> = record.headers;
     record.key &&= moved(record.key);
     record.value &&= moved(record.value);
-    for (const name in record.headers) {
-      const value = record.headers[name];
-      if (Buffer.isBuffer(value)) record.headers[name] = moved(value);
+    for (const name in headers) {
+      const value = headers[name];
+      if (Buffer.isBuffer(value)) headers[name] = moved(value);
     }
   }
-  return records;
+  return memory;
 }
 
 /** Kafka allows several headers of one name; the last one counts. */

@@ -44,6 +44,11 @@ const NOT_A_MEMBER = new Set([
   'REBALANCE_IN_PROGRESS',
   'FENCED_INSTANCE_ID',
 ]);
+const COORDINATOR_MOVING = new Set([
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+]);
 const UNAUTHORIZED = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
   'GROUP_AUTHORIZATION_FAILED',
@@ -95,6 +100,11 @@ export function isConnectionTrouble(error: unknown): boolean {
 /** The broker says that this process is no member of the group in this generation. */
 export function isMembershipError(error: unknown): boolean {
   return NOT_A_MEMBER.has(kafkaErrorType(error));
+}
+
+/** A broker is taking over the group, as the very first group of a cluster meets it: time mends it. */
+export function isCoordinatorMoving(error: unknown): boolean {
+  return COORDINATOR_MOVING.has(kafkaErrorType(error));
 }
 
 /** The broker refuses this user: waiting does not help, the operator has to act. */

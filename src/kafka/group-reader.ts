@@ -1,158 +1,104 @@
-import type { Consumer } from 'kafkajs';
 import type { Logger } from 'pino';
 import { errorMessage } from '../model/errors.ts';
-import { Backoff, sleep } from '../model/sleep.ts';
+import { sleep } from '../model/sleep.ts';
 import { type KafkaAdmin, type StartOffset, startOffset } from './admin.ts';
-import { AssignedPartition, type PartitionGroup } from './assigned-partition.ts';
-import { createAssigner } from './assigner.ts';
-import { type KafkaConnection, PATIENT } from './client.ts';
-import {
-  isConnectionTrouble,
-  isLoginRefused,
-  isMembershipError,
-  KafkaSetupError,
-  kafkaErrorType,
-  PartitionLostError,
-} from './errors.ts';
+import type { AssignedPartition, PartitionGroup } from './assigned-partition.ts';
+import type { KafkaConnection } from './client.ts';
+import { isMembershipError, KafkaSetupError, kafkaErrorType } from './errors.ts';
+import { GroupMember, type GroupMemberOptions, type MemberEvents, within } from './group-member.ts';
+import { HeldPartitions } from './held-partitions.ts';
 import { OffsetCommitter } from './offset-committer.ts';
-import type { GroupObserver } from './patch/consumer-group.ts';
-import type { ConsumerGroupInstance, FetchedBatch, GroupMembership } from './patch/types.ts';
+import type { ConsumerGroupInstance } from './patch/types.ts';
 
-/** Settings of a consumer group. Times in ms, sizes in bytes. */
-export interface GroupReaderOptions {
-  readonly groupId: string;
-  readonly topics: readonly string[];
-  /** Which partitions this group reads at all; every member must answer alike. */
-  readonly eligible: (topic: string, partition: number) => boolean;
-  readonly sessionTimeout: number;
-  readonly rebalanceTimeout: number;
-  readonly heartbeatInterval: number;
-  readonly fetchMaxBytes: number;
-  readonly fetchMaxWait: number;
-  /** Most bytes fetched and not yet taken, over all partitions; a fetch may overshoot it once. */
+/** Settings of a group that is read. Times in ms, sizes in bytes. */
+export interface GroupReaderOptions extends GroupMemberOptions {
+  /** Most bytes fetched and not yet taken, over all partitions; a single record batch may overshoot it. */
   readonly queueBytes: number;
   /** The work on one partition. Runs until the partition is lost or drained; then it must return. */
   readonly consume: (partition: AssignedPartition) => Promise<void>;
 }
 
+/** Where a partition is read from, and what its last reader noted there. */
+export interface CommittedStart extends StartOffset {
+  /** Of the commit at `offset`; undefined when reading does not begin at one. */
+  readonly note: string | undefined;
+}
+
+/** Most bytes of one partition that are fetched ahead of its work: several steps' worth. More would gain nothing. */
+const MOST_AHEAD_BYTES = 16 * 1024 * 1024;
+const OWNERSHIP_RETRY_MS = 200;
 /** A partition's fetch may bring this share of a whole fetch. */
 const PARTITION_SHARE_OF_FETCH = 4;
-const OWNERSHIP_RETRY_MS = 200;
-const RESTART_MIN_MS = 1_000;
-const RESTART_MAX_MS = 15_000;
-const GROUP_PROTOCOL_TIMEOUT_MS = 1_000;
+const LEAST_FETCH_BYTES = 64 * 1024;
 
 /**
  * Reads topics as a member of a consumer group, partition by partition.
  *
  * For each partition that it is assigned it runs `consume`, one at a time a partition. A partition that stays
- * through a rebalance goes on undisturbed; one that goes is told so at once (`AssignedPartition.lose`), and its
- * work has ended before it can begin again here.
+ * through a rebalance goes on undisturbed. One that is to go to another member finishes what is in flight first; one
+ * that is lost is told so at once (`AssignedPartition.lose`). Its work has ended before it can begin again here.
  *
- * Every assigned partition is paused in the GROUP_JOIN listener, which runs before the first fetch.
+ * Every assigned partition is paused when the member joins, before the first fetch.
  */
 export class GroupReader {
   readonly #options: GroupReaderOptions;
-  readonly #connection: KafkaConnection;
   readonly #admin: KafkaAdmin;
   readonly #log: Logger;
-  readonly #partitions = new Map<string, AssignedPartition>();
-  /** The running `consume` of each partition, also after it was lost. */
-  readonly #loops = new Map<string, Promise<void>>();
+  readonly #member: GroupMember;
+  readonly #held: HeldPartitions;
   readonly #committer: OffsetCommitter;
-  readonly #failure = Promise.withResolvers<never>();
-  readonly #restarts = new Backoff(RESTART_MIN_MS, RESTART_MAX_MS);
-  #consumer: Consumer | undefined;
-  #group: ConsumerGroupInstance | undefined;
-  #membership: GroupMembership | undefined;
-  #heartbeats: NodeJS.Timeout | undefined;
   #stopping = false;
   #readable: (() => void) | undefined;
 
   constructor(connection: KafkaConnection, admin: KafkaAdmin, options: GroupReaderOptions, log: Logger) {
-    this.#connection = connection;
     this.#admin = admin;
     this.#options = options;
     this.#log = log.child({ group: options.groupId });
-    this.#committer = new OffsetCommitter(() => this.#group);
-    this.#failure.promise.catch(() => undefined);
+    this.#member = new GroupMember(connection, options, this.#events(), this.#log);
+    this.#held = new HeldPartitions({
+      group: this.#partitionGroup(),
+      consume: options.consume,
+      onFailure: (error) => this.#member.fail(error),
+    });
+    this.#committer = new OffsetCommitter(() => this.#member.group);
   }
 
   /** Rejects when the reader cannot go on; the process should then end with the reason. */
   get failure(): Promise<never> {
-    return this.#failure.promise;
+    return this.#member.failure;
   }
 
-  /** The partitions assigned now, lost ones left out. */
+  /** The partitions assigned now; lost ones, and those on their way to another member, left out. */
   get partitions(): readonly AssignedPartition[] {
-    return [...this.#partitions.values()];
+    return this.#held.partitions;
   }
 
   /** Whether this process is a member of the group now. */
   get joined(): boolean {
-    return this.#membership !== undefined;
+    return this.#member.joined;
   }
 
   /** Joins the group. Resolves when reading has begun; waits for brokers that are away. */
-  async start(): Promise<void> {
-    this.#heartbeats ??= setInterval(() => this.#heartbeat(), this.#options.heartbeatInterval);
-    await this.#run();
-  }
-
-  /** Runs a new kafkajs consumer; one that has crashed cannot be used again. */
-  async #run(): Promise<void> {
-    const { groupId, topics, fetchMaxBytes, fetchMaxWait } = this.#options;
-    const consumer = this.#connection.instance(PATIENT).consumer({
-      groupId,
-      partitionAssigners: [
-        createAssigner({
-          ownership: () => this.#ownership(),
-          eligible: this.#options.eligible,
-          observer: this.#observer(),
-        }),
-      ],
-      sessionTimeout: this.#options.sessionTimeout,
-      rebalanceTimeout: this.#options.rebalanceTimeout,
-      heartbeatInterval: this.#options.heartbeatInterval,
-      maxBytes: fetchMaxBytes,
-      maxBytesPerPartition: Math.ceil(fetchMaxBytes / PARTITION_SHARE_OF_FETCH),
-      maxWaitTimeInMs: fetchMaxWait,
-      metadataMaxAge: 60_000,
-      allowAutoTopicCreation: false,
-      retry: PATIENT,
-    });
-    this.#consumer = consumer;
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
-    consumer.on(consumer.events.CRASH, ({ payload }) => this.#crashed(payload.error, payload.restart));
-    try {
-      await consumer.connect();
-      await consumer.subscribe({ topics: [...topics], fromBeginning: true });
-      await consumer.run({
-        autoCommit: false,
-        partitionsConsumedConcurrently: 1,
-        eachBatch: async () => undefined,
-      });
-    } catch (error) {
-      // kafkajs closes a consumer that crashes, but not one that never ran.
-      void consumer.disconnect().catch(() => undefined);
-      throw error;
-    }
+  start(): Promise<void> {
+    return this.#member.start();
   }
 
   /** Where to begin: the committed offset, or the oldest record kept when there is none or it is gone. */
-  async startOffset(partition: AssignedPartition): Promise<StartOffset> {
+  async startOffset(partition: AssignedPartition): Promise<CommittedStart> {
     const { topic } = partition;
-    const [committed, bounds] = await Promise.all([
-      this.#admin.committedOffsets(this.#options.groupId, topic),
+    const [entries, bounds] = await Promise.all([
+      this.#admin.committedEntries(this.#options.groupId),
       this.#admin.offsetBounds(topic),
     ]);
+    const committed = entries.get(topic)?.get(partition.partition);
     const bound = bounds.get(partition.partition);
     if (bound === undefined) {
       throw new KafkaSetupError(
         `Topic ${topic} has no partition ${partition.partition}. Was it deleted and made anew?`,
       );
     }
-    return startOffset(committed.get(partition.partition), bound);
+    const start = startOffset(committed?.offset, bound);
+    return { ...start, note: start.offset === committed?.offset ? committed.metadata : undefined };
   }
 
   /**
@@ -165,12 +111,12 @@ export class GroupReader {
     for (;;) {
       partition.assertOwned();
       if (signal.aborted) return;
-      const group = this.#group;
+      const { group } = this.#member;
       if (group !== undefined && isMember(group, partition)) {
         try {
-          // kafkajs shares a heartbeat that is under way: only the second one is surely sent after the call.
-          await group.heartbeat({ interval: 0 });
-          await group.heartbeat({ interval: 0 });
+          // A heartbeat that is under way is shared: only the second one is surely sent after the call.
+          await group.beat({ interval: 0 });
+          await group.beat({ interval: 0 });
           partition.assertOwned();
           if (isMember(group, partition)) return;
         } catch (error) {
@@ -186,16 +132,31 @@ export class GroupReader {
   }
 
   /**
-   * Commits `offset` as the next to read. One request carries the offsets of all partitions that wait.
-   * A commit that fails is tried again while the partition is held.
+   * Resolves when nobody else can own the partition: at once, if the coordinator has known this process within the
+   * session timeout. A process that was stopped for longer, and does not know it yet, waits here for proof; so does one
+   * that is cut off from Kafka. Also resolves when the partition drains.
    *
    * @throws PartitionLostError
    */
-  async commit(partition: AssignedPartition, offset: bigint): Promise<void> {
+  async ensureOwned(partition: AssignedPartition): Promise<void> {
+    partition.assertOwned();
+    const { group } = this.#member;
+    const known = group?.memberId === partition.membership.memberId;
+    if (known && Date.now() - group.heardMs < this.#options.sessionTimeout) return;
+    await this.confirmOwnership(partition, partition.ending);
+  }
+
+  /**
+   * Commits `offset` as the next to read, with a note for who reads on from there. One request carries the offsets of
+   * all partitions that wait. A commit that fails is tried again while the partition is held.
+   *
+   * @throws PartitionLostError
+   */
+  async commit(partition: AssignedPartition, offset: bigint, note = ''): Promise<void> {
     for (;;) {
       partition.assertOwned();
       try {
-        await this.#committer.commit(partition, offset);
+        await this.#committer.commit(partition, offset, note);
         return;
       } catch (error) {
         partition.assertOwned();
@@ -217,42 +178,29 @@ export class GroupReader {
    */
   async stop(deadline: number): Promise<AssignedPartition[]> {
     this.#stopping = true;
-    for (const partition of this.#partitions.values()) partition.drain();
-    await within(Promise.all(this.#loops.values()), deadline - Date.now());
-    const left = [...this.#partitions]
-      .filter(([key]) => this.#loops.has(key))
-      .map(([, partition]) => partition);
-    for (const partition of this.#partitions.values()) partition.lose();
-    clearInterval(this.#heartbeats);
+    this.#member.stopping();
+    await within(this.#held.drainAll(), deadline - Date.now());
+    const left = this.#held.unfinished;
+    this.#held.loseAll();
     this.#readable?.();
-    const leave = this.#consumer?.disconnect().catch(() => undefined);
-    await within(leave, Math.max(GROUP_PROTOCOL_TIMEOUT_MS, deadline - Date.now()));
-    this.#membership = undefined;
+    await this.#member.leave(deadline);
     return left;
   }
 
-  #ownership() {
-    const owned: Record<string, number[]> = {};
-    for (const { topic, partition } of this.#partitions.values()) (owned[topic] ??= []).push(partition);
-    return { generation: this.#membership?.generationId ?? -1, owned };
-  }
-
-  #observer(): GroupObserver {
+  #events(): MemberEvents {
     return {
-      groupCreated: (group) => {
-        this.#group = group;
-      },
+      claims: (memberId) => this.#held.claims(memberId),
+      mustRejoin: () => this.#held.mustRejoin,
+      joined: (membership, assignment) => this.#held.assigned(membership, assignment),
+      lost: () => this.#held.loseAll(),
       readable: (ms) => this.#waitReadable(ms),
-      fetched: (batch) => this.#fetched(batch),
+      partitionBytes: () => this.#fetchShare(),
+      fetched: (batch) => this.#held.get(batch.topic, batch.partition)?.offer(batch) ?? false,
       topicMissing: () => {
-        for (const partition of this.#partitions.values()) partition.topicMissing();
+        for (const partition of this.partitions) partition.topicMissing();
       },
-      offsetOutOfRange: (topic, partition) => this.#partitions.get(key(topic, partition))?.outOfRange(),
+      offsetOutOfRange: (topic, partition) => this.#held.get(topic, partition)?.outOfRange(),
     };
-  }
-
-  #fetched(batch: FetchedBatch): boolean {
-    return this.#partitions.get(key(batch.topic, batch.partition))?.offer(batch) ?? false;
   }
 
   async #waitReadable(ms: number): Promise<void> {
@@ -269,92 +217,28 @@ export class GroupReader {
     this.#readable = undefined;
   }
 
-  #joined(assignment: Record<string, number[]>): void {
-    const group = this.#group!;
-    const membership = { generationId: group.generationId ?? -1, memberId: group.memberId ?? '' };
-    const before = this.#membership;
-    this.#membership = membership;
-    this.#restarts.reset();
-    const stayedMember =
-      before !== undefined &&
-      before.memberId === membership.memberId &&
-      before.generationId + 1 === membership.generationId;
-    const assigned = new Map(
-      Object.entries(assignment).flatMap(([topic, list]) =>
-        list.map((partition) => [key(topic, partition), { topic, partition }] as const),
-      ),
-    );
-    for (const [id, partition] of this.#partitions) {
-      if (stayedMember && assigned.has(id)) continue;
-      partition.lose();
-      this.#partitions.delete(id);
-    }
-    for (const [id, { topic, partition }] of assigned) {
-      const held = this.#partitions.get(id);
-      if (held !== undefined) held.stayed(membership);
-      else this.#open(id, new AssignedPartition(topic, partition, membership, this.#partitionGroup()));
-    }
-    this.#log.info(
-      { generation: membership.generationId, partitions: assigned.size },
-      `assigned ${assigned.size} partitions`,
-    );
+  #queueShare(): number {
+    return Math.min(MOST_AHEAD_BYTES, this.#options.queueBytes / Math.max(1, this.partitions.length));
   }
 
-  #open(id: string, partition: AssignedPartition): void {
-    this.#group!.pause([{ topic: partition.topic, partitions: [partition.partition] }]);
-    this.#partitions.set(id, partition);
-    if (this.#stopping) partition.drain();
-    const before = this.#loops.get(id) ?? Promise.resolve();
-    const loop = before.then(async () => {
-      try {
-        if (partition.active) await this.#options.consume(partition);
-      } catch (error) {
-        if (!(error instanceof PartitionLostError)) this.#failure.reject(error);
-      }
-      if (this.#loops.get(id) === loop) this.#loops.delete(id);
-    });
-    this.#loops.set(id, loop);
-  }
-
-  #crashed(error: Error, restart: boolean): void {
-    this.#membership = undefined;
-    for (const partition of this.#partitions.values()) partition.lose();
-    this.#partitions.clear();
-    if (this.#stopping) return;
-    if (restart) this.#log.warn({ error: error.message }, 'consumer restarts');
-    else if (isConnectionTrouble(error) || isLoginRefused(error)) void this.#restart(error);
-    else this.#failure.reject(error);
-  }
-
-  /**
-   * kafkajs gives up at some kinds of broker trouble that it could wait out, such as a coordinator not found, and at
-   * a login that is refused. That was good at the start, so one side has been given new credentials before the other.
-   */
-  async #restart(error: Error): Promise<void> {
-    const retryInMs = Math.round(this.#restarts.next());
-    const what = isLoginRefused(error) ? 'Kafka refuses the login; trying again' : 'consumer restarts';
-    this.#log.warn({ error: error.message, retryInMs }, what);
-    await sleep(retryInMs);
-    if (this.#stopping) return;
-    await this.#run().catch((reason: Error) => this.#crashed(reason, false));
-  }
-
-  #heartbeat(): void {
-    if (this.#membership === undefined) return;
-    // kafkajs' own loop meets the same answer and acts on it; this one only keeps the session alive between fetches.
-    this.#group?.heartbeat({ interval: this.#options.heartbeatInterval / 2 }).catch(() => undefined);
+  /** Half a queue, so that one can be worked on while the other is fetched. */
+  #fetchShare(): number {
+    const most = this.#options.fetchMaxBytes / PARTITION_SHARE_OF_FETCH;
+    return Math.ceil(Math.min(most, Math.max(LEAST_FETCH_BYTES, this.#queueShare() / 2)));
   }
 
   #partitionGroup(): PartitionGroup {
     const position = ({ topic, partition }: AssignedPartition) => [{ topic, partitions: [partition] }];
     return {
-      pause: (partition) => this.#group?.pause(position(partition)),
+      pause: (partition) => this.#member.group?.pause(position(partition)),
       resume: (partition) => {
-        this.#group?.resume(position(partition));
+        this.#member.group?.resume(position(partition));
         this.#readable?.();
       },
-      seek: ({ topic, partition }, offset) => this.#group?.seek({ topic, partition, offset: String(offset) }),
-      queueShare: () => this.#options.queueBytes / Math.max(1, this.#partitions.size),
+      seek: ({ topic, partition }, offset) =>
+        this.#member.group?.seek({ topic, partition, offset: String(offset) }),
+      queueShare: () => this.#queueShare(),
+      fetchShare: () => this.#fetchShare(),
     };
   }
 }
@@ -363,15 +247,4 @@ export class GroupReader {
 function isMember(group: ConsumerGroupInstance, { membership }: AssignedPartition): boolean {
   // kafkajs drops its member id when the broker no longer knows it; its heartbeat then does nothing and resolves.
   return group.memberId === membership.memberId && group.generationId === membership.generationId;
-}
-
-/** Waits for `work`, at most `ms`. */
-async function within(work: Promise<unknown> | undefined, ms: number): Promise<void> {
-  const done = new AbortController();
-  await Promise.race([work, sleep(Math.max(0, ms), done.signal)]);
-  done.abort();
-}
-
-function key(topic: string, partition: number): string {
-  return `${topic}/${partition}`;
 }

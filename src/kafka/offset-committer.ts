@@ -5,6 +5,7 @@ import type { ConsumerGroupInstance } from './patch/types.ts';
 interface Waiting {
   readonly partition: AssignedPartition;
   readonly offset: bigint;
+  readonly note: string;
   readonly settle: PromiseWithResolvers<void>;
 }
 
@@ -23,9 +24,9 @@ export class OffsetCommitter {
   }
 
   /** @throws StaleMembershipError when the partition was lost, or the group has moved on, before it was sent */
-  commit(partition: AssignedPartition, offset: bigint): Promise<void> {
+  commit(partition: AssignedPartition, offset: bigint, note = ''): Promise<void> {
     const settle = Promise.withResolvers<void>();
-    this.#waiting.push({ partition, offset, settle });
+    this.#waiting.push({ partition, offset, note, settle });
     if (!this.#running) void this.#run();
     return settle.promise;
   }
@@ -61,11 +62,11 @@ function isHeld({ state, membership }: AssignedPartition, group: ConsumerGroupIn
 }
 
 function byTopic(batch: readonly Waiting[]) {
-  const topics = new Map<string, { partition: number; offset: string }[]>();
-  for (const { partition: assigned, offset } of batch) {
+  const topics = new Map<string, { partition: number; offset: string; metadata: string }[]>();
+  for (const { partition: assigned, offset, note } of batch) {
     const { topic, partition } = assigned;
     const partitions = topics.get(topic) ?? [];
-    partitions.push({ partition, offset: String(offset) });
+    partitions.push({ partition, offset: String(offset), metadata: note });
     topics.set(topic, partitions);
   }
   return [...topics].map(([topic, partitions]) => ({ topic, partitions }));

@@ -8,6 +8,11 @@ export interface FetchedRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer | string | undefined>>;
+  /**
+   * Of the last record of a fetch: the memory that it and those before it lie in. Who is done with all of them may
+   * give it back (wire/memory.ts).
+   */
+  readonly memory?: Buffer;
 }
 
 /** Bytes that a record is counted with beside its key, value and headers: the objects. */

@@ -9,7 +9,7 @@ import {
   OffsetOutOfRangeError,
   PartitionLostError,
 } from './errors.ts';
-import type { GroupReader } from './group-reader.ts';
+import type { CommittedStart, GroupReader } from './group-reader.ts';
 
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
@@ -32,7 +32,12 @@ export interface SessionOptions<Resource> {
    * Takes records and works on them until the partition drains. Any error leads to a new session.
    * `progressed` is to be called after each step that succeeded: pauses after errors grow until then.
    */
-  readonly work: (partition: AssignedPartition, resource: Resource, progressed: () => void) => Promise<void>;
+  readonly work: (
+    partition: AssignedPartition,
+    resource: Resource,
+    progressed: () => void,
+    start: CommittedStart,
+  ) => Promise<void>;
   readonly onGap: (gap: OffsetGap) => 'continue' | 'stop';
   readonly onFailure: (error: unknown) => void;
 }
@@ -94,11 +99,12 @@ async function runSession<Resource>(
   if (!partition.active) return;
   const resource = await options.open(partition);
   try {
-    const { offset, gap } = await reader.startOffset(partition);
+    const start = await reader.startOffset(partition);
+    const { offset, gap } = start;
     if (gap !== undefined)
       reportGap({ topic: partition.topic, partition: partition.partition, ...gap }, options);
     partition.begin(offset);
-    await options.work(partition, resource, progressed);
+    await options.work(partition, resource, progressed, start);
   } finally {
     partition.reopen();
     // A producer with a request under way waits for it when it closes; its successor does not have to.

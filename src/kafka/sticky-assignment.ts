@@ -16,7 +16,7 @@ export interface Claim {
  * @returns member id ▸ its partitions, ascending
  */
 export function assignSticky(partitions: readonly number[], claims: readonly Claim[]): Map<string, number[]> {
-  const members = [...claims].sort((a, b) => (a.memberId < b.memberId ? -1 : 1));
+  const members = inOrder(claims);
   const assigned = new Map<string, number[]>(members.map(({ memberId }) => [memberId, []]));
   if (members.length === 0) return assigned;
 
@@ -43,11 +43,31 @@ export function assignSticky(partitions: readonly number[], claims: readonly Cla
   return assigned;
 }
 
+/**
+ * One round of a cooperative hand-over: a partition that is to move, and that another member still holds, is given to
+ * nobody. Its holder sees that it is missing, finishes what is in flight, and joins again without claiming it.
+ *
+ * @returns member id ▸ its partitions in this round, ascending
+ */
+export function assignCooperatively(
+  partitions: readonly number[],
+  claims: readonly Claim[],
+): Map<string, number[]> {
+  const holder = holders(partitions, claims);
+  const target = assignSticky(partitions, claims);
+  return new Map(
+    [...target].map(([memberId, own]) => [
+      memberId,
+      own.filter((partition) => (holder.get(partition) ?? memberId) === memberId),
+    ]),
+  );
+}
+
 /** Partition ▸ the member whose claim to it is the newest. */
 function holders(partitions: readonly number[], members: readonly Claim[]): Map<number, string> {
   const known = new Set(partitions);
   const newest = new Map<number, Claim>();
-  for (const claim of members) {
+  for (const claim of inOrder(members)) {
     for (const partition of claim.owned) {
       const other = newest.get(partition);
       if (known.has(partition) && (other === undefined || other.generation < claim.generation)) {
@@ -56,4 +76,8 @@ function holders(partitions: readonly number[], members: readonly Claim[]): Map<
     }
   }
   return new Map([...newest].map(([partition, claim]) => [partition, claim.memberId]));
+}
+
+function inOrder(claims: readonly Claim[]): Claim[] {
+  return [...claims].sort((a, b) => (a.memberId < b.memberId ? -1 : 1));
 }

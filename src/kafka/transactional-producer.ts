@@ -6,15 +6,24 @@ import { withMembership } from './patch/txn-offset-commit.ts';
 import type { GroupMembership } from './patch/types.ts';
 import type { BatchLimit } from './send-rounds.ts';
 
-/** Offsets of one source partition that a transaction commits. */
-export interface SourceOffset {
+/** Offsets of a source topic that a transaction commits. */
+export interface SourceOffsets {
   readonly groupId: string;
   readonly membership: GroupMembership;
   readonly topic: string;
+  readonly partitions: readonly PartitionOffset[];
+}
+
+export interface PartitionOffset {
   readonly partition: number;
   /** The next offset to read. */
   readonly offset: bigint;
+  /** Kept with the offset; brokers take up to `offset.metadata.max.bytes`, 4096 unless told. */
+  readonly metadata?: string;
 }
+
+/** A group that nobody joins takes commits of any generation. */
+export const NO_MEMBER: GroupMembership = { generationId: -1, memberId: '' };
 
 /** Pause between attempts while the broker still completes the transaction before. It takes a few ms. */
 const CONCURRENT_RETRY_MS = 3;
@@ -22,9 +31,10 @@ const CONCURRENT_RETRY_MS = 3;
 const CONCURRENT_GIVE_UP_MS = 10_000;
 
 /**
- * Writes output records and source offsets in one transaction, for one source partition.
+ * Writes output records and source offsets in one transaction.
  *
- * The transactional id is tied to the source partition, so a successor on another machine fences this one.
+ * The transactional id is tied to whose offsets they are, such as a source partition of a group, so a successor on
+ * another machine fences this one.
  * After any error the producer must be closed and a new one opened: only that settles what the broker has of
  * a transaction whose answer was lost.
  */
@@ -70,11 +80,11 @@ export class TransactionalProducer {
   }
 
   /**
-   * One transaction. When it resolves the records and the offset are committed; when it throws, nobody knows.
+   * One transaction. When it resolves the records and the offsets are committed; when it throws, nobody knows.
    *
    * @throws KafkaSetupError for a partition that does not exist and a record that is too large; nothing is committed
    */
-  async send(source: SourceOffset, records: readonly OutgoingRecord[]): Promise<void> {
+  async send(source: SourceOffsets, records: readonly OutgoingRecord[]): Promise<void> {
     const transaction = await this.#producer.transaction();
     try {
       await sendOffsets(transaction, source);
@@ -108,9 +118,10 @@ export class TransactionalProducer {
  * Offsets go first: for some milliseconds after a commit the broker answers CONCURRENT_TRANSACTIONS, and here
  * that meets a call without side effects. A zombie is refused here too, before it has written anything.
  */
-async function sendOffsets(transaction: Transaction, source: SourceOffset): Promise<void> {
-  const { groupId, membership, topic, partition, offset } = source;
-  const topics = withMembership([{ topic, partitions: [{ partition, offset: String(offset) }] }], membership);
+async function sendOffsets(transaction: Transaction, source: SourceOffsets): Promise<void> {
+  const { groupId, membership, topic } = source;
+  const partitions = source.partitions.map(({ offset, ...rest }) => ({ ...rest, offset: String(offset) }));
+  const topics = withMembership([{ topic, partitions }], membership);
   const giveUp = Date.now() + CONCURRENT_GIVE_UP_MS;
   for (;;) {
     try {

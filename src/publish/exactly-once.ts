@@ -32,7 +32,8 @@ export class ExactlyOnce implements PublisherFactory {
       publish: async ({ records, nextOffset }: StepPublication) => {
         partition.assertOwned();
         const { topic, partition: id, membership } = partition;
-        await producer.send({ groupId, membership, topic, partition: id, offset: nextOffset }, records);
+        const partitions = [{ partition: id, offset: nextOffset }];
+        await producer.send({ groupId, membership, topic, partitions }, records);
       },
       close: () => producer.close(),
     };

@@ -22,18 +22,24 @@ export function formatSource({ topic, partition, first, last }: StepSource): str
  *
  * Where a task gets several records from one step (split by size, or several tenants) each says which of how many
  * it is, so that a drain can tell a part from a repeat.
+ *
+ * @param more further headers of all of them
  */
-export function taskRecords(records: readonly TaskRecord[], source: string): OutgoingRecord[] {
+export function taskRecords(
+  records: readonly TaskRecord[],
+  source: string,
+  more: Readonly<Record<string, string>> = {},
+): OutgoingRecord[] {
   const parts = Map.groupBy(records, ({ topic, partition }) => `${topic}/${partition}`);
   return [...parts.values()].flatMap((group) =>
     group.map((record, index) => {
       const part = group.length > 1 ? { 'penstock-part': `${index + 1}/${group.length}` } : {};
-      return taskRecord(record, source, part);
+      return taskRecord(record, source, { ...part, ...more });
     }),
   );
 }
 
-function taskRecord(record: TaskRecord, source: string, part: Record<string, string>): OutgoingRecord {
+function taskRecord(record: TaskRecord, source: string, more: Record<string, string>): OutgoingRecord {
   return {
     topic: record.topic,
     partition: record.partition,
@@ -47,7 +53,7 @@ function taskRecord(record: TaskRecord, source: string, part: Record<string, str
       'penstock-source': source,
       'penstock-series': String(record.series),
       'penstock-samples': String(record.samples),
-      ...part,
+      ...more,
       ...record.tenant.headers,
     },
   };

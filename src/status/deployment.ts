@@ -46,7 +46,8 @@ export interface NodeStatus {
 
 /** A running deployment, seen from Kafka. Keys are those of `penstock status --json`. */
 export interface DeploymentStatus {
-  readonly ingest: ReadingGroup;
+  /** The workers' group on each of the ingest topics, in the order of the configuration. */
+  readonly ingest: readonly ReadingGroup[];
   readonly nodes: readonly NodeStatus[];
   /** Records in the dead-letter topic that retention has not taken; null while it does not exist. */
   readonly dead_letters: { readonly topic: string; readonly records: number | null };

@@ -1,6 +1,7 @@
 /** What the configuration says should run: which groups read which partitions of which topics. */
 export interface ExpectedDeployment {
-  readonly ingest: { readonly topic: string; readonly group: string };
+  /** The ingest topics, at least one, in the order of the configuration; one group reads them all. */
+  readonly ingest: { readonly topics: readonly string[]; readonly group: string };
   readonly deadTopic: string;
   readonly taskTopics: readonly ExpectedTaskTopic[];
   readonly nodes: readonly ExpectedNode[];

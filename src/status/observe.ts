@@ -11,27 +11,32 @@ export interface Observation {
   readonly bounds: ReadonlyMap<string, ReadonlyMap<number, OffsetBounds>>;
   /** By group. */
   readonly groups: ReadonlyMap<string, GroupDescription>;
-  /** By group, on the one topic that it reads. Groups on topics that do not exist are left out. */
-  readonly committed: ReadonlyMap<string, CommittedOffsets>;
+  /** By group, then by topic. Topics that do not exist are left out. */
+  readonly committed: ReadonlyMap<string, ReadonlyMap<string, CommittedOffsets>>;
 }
 
 /** Asks Kafka. Commits first, ends of partitions after them: a lag may be a moment too large, never negative. */
 export async function observe(expected: ExpectedDeployment, admin: KafkaAdmin): Promise<Observation> {
   const { ingest, deadTopic, taskTopics, nodes } = expected;
-  const readers = [{ topic: ingest.topic, group: ingest.group }, ...nodes.flatMap(({ groups }) => groups)];
-  const topics = [ingest.topic, deadTopic, ...taskTopics.map(({ topic }) => topic)];
+  const workers = ingest.topics.map((topic) => ({ topic, group: ingest.group }));
+  const readers = [...workers, ...nodes.flatMap(({ groups }) => groups)];
+  const topics = [...ingest.topics, deadTopic, ...taskTopics.map(({ topic }) => topic)];
   const existing = [...(await admin.partitionCounts(topics)).keys()];
   const groups = await describeGroups(
     admin,
     readers.map(({ group }) => group),
   );
-  const committed = await Promise.all(
+  const committed = new Map<string, Map<string, CommittedOffsets>>();
+  await Promise.all(
     readers
       .filter(({ topic }) => existing.includes(topic))
-      .map(async ({ topic, group }) => [group, await admin.committedOffsets(group, topic)] as const),
+      .map(async ({ topic, group }) => {
+        const offsets = await admin.committedOffsets(group, topic);
+        committed.set(group, (committed.get(group) ?? new Map()).set(topic, offsets));
+      }),
   );
   const bounds = await Promise.all(
     existing.map(async (topic) => [topic, await admin.offsetBounds(topic)] as const),
   );
-  return { bounds: new Map(bounds), groups, committed: new Map(committed) };
+  return { bounds: new Map(bounds), groups, committed };
 }

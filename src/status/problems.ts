@@ -6,12 +6,12 @@ import type { Observation } from './observe.ts';
 export function problemsOf(
   expected: ExpectedDeployment,
   seen: Observation,
-  ingest: ReadingGroup,
+  ingest: readonly ReadingGroup[],
   nodes: readonly NodeStatus[],
 ): string[] {
   return [
     ...missingTopics(expected, seen),
-    ...groupProblems('worker', ingest),
+    ...workerProblems(ingest),
     ...nodes.flatMap(nodeProblems),
     ...nodes.flatMap(({ node, topics }) => topics.flatMap((each) => strayReaders(node, each))),
     ...nobodysPartitions(expected, seen),
@@ -23,7 +23,7 @@ function missingTopics(
   { bounds }: Observation,
 ): string[] {
   const problems: string[] = [];
-  for (const topic of [ingest.topic, ...taskTopics.map((each) => each.topic), deadTopic]) {
+  for (const topic of [...ingest.topics, ...taskTopics.map((each) => each.topic), deadTopic]) {
     if (!bounds.has(topic)) problems.push(`topic ${topic} does not exist; run penstock topics apply`);
   }
   for (const { topic, count } of taskTopics) {
@@ -33,6 +33,17 @@ function missingTopics(
     }
   }
   return problems;
+}
+
+/** What concerns the group is one problem, not one for each of its topics. */
+function workerProblems(ingest: readonly ReadingGroup[]): string[] {
+  const partitions = ingest.reduce((total, topic) => total + topic.partitions.length, 0);
+  const [first] = ingest;
+  if (first !== undefined && partitions > 0 && first.members.length === 0) {
+    const topics = ingest.map(({ topic }) => topic).join(', ');
+    return [`no worker runs: nobody reads ${partitions} partitions of ${topics} (group ${first.group})`];
+  }
+  return [...new Set(ingest.flatMap((topic) => groupProblems('worker', topic)))];
 }
 
 /** A node without any drain is one problem, not one for each of its topics. */

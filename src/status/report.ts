@@ -7,13 +7,11 @@ import { problemsOf } from './problems.ts';
 
 /** Joins what should run with what Kafka says. */
 export function reportStatus(expected: ExpectedDeployment, seen: Observation): DeploymentStatus {
-  const { topic, group } = expected.ingest;
-  const ingest = readingGroup(
-    topic,
-    group,
-    [...(seen.bounds.get(topic)?.keys() ?? [])].sort(ascending),
-    seen,
-  );
+  const { topics, group } = expected.ingest;
+  const ingest = topics.map((topic) => {
+    const partitions = [...(seen.bounds.get(topic)?.keys() ?? [])].sort(ascending);
+    return readingGroup(topic, group, partitions, seen);
+  });
   const nodes = expected.nodes.map((node) => nodeStatus(node, expected, seen));
   const dead = seen.bounds.get(expected.deadTopic);
   return {
@@ -63,7 +61,7 @@ function readingGroup(
     partitions: assigned.get(topic) ?? [],
   }));
   const bounds = seen.bounds.get(topic);
-  const committed = seen.committed.get(group) ?? new Map();
+  const committed = seen.committed.get(group)?.get(topic) ?? new Map();
   const lags = partitions.map((partition): PartitionLag => {
     const reader = members.find((member) => member.partitions.includes(partition));
     return {

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import { ConfigError, errorMessage } from '../model/errors.ts';
 
 /** Whether a process works, and if not, why: one line that an operator can act on. */
@@ -8,12 +8,13 @@ export type Readiness = { readonly ready: true } | { readonly ready: false; read
 export interface AdminServerOptions {
   /** Where to listen. An empty host is every interface, port 0 takes a free one. */
   readonly listen: { readonly host: string; readonly port: number };
-  readonly registry: Registry;
-  /** Brings gauges up to date; runs before each scrape. */
-  readonly collect: () => void;
+  /** Prometheus' text format. */
+  readonly metrics: () => Promise<string>;
+  /** Whether all of it answers. */
+  readonly health: () => Readiness;
   readonly readiness: () => Readiness;
   /** What `penstock status` asks a process for, as JSON. */
-  readonly status: () => unknown;
+  readonly status: () => Promise<object>;
   /** Loads the configuration anew; answers with what was wrong with it, or undefined. Absent: not offered. */
   readonly reload?: () => Promise<string | undefined>;
 }
@@ -62,7 +63,7 @@ export class AdminServer {
 
   async #answer(request: IncomingMessage): Promise<Answer> {
     const { pathname } = new URL(request.url ?? '/', 'http://admin');
-    const { registry, collect, readiness, status, reload } = this.#options;
+    const { metrics, health, readiness, status, reload } = this.#options;
     if (pathname === '/-/reload') {
       if (request.method !== 'POST') return { code: 405, body: 'Reload with POST.\n' };
       if (reload === undefined) return { code: 404, body: 'This command has nothing to reload.\n' };
@@ -73,18 +74,13 @@ export class AdminServer {
       return { code: 405, body: 'Only GET is answered here.\n' };
     switch (pathname) {
       case '/metrics':
-        collect();
-        return { code: 200, type: registry.contentType, body: await registry.metrics() };
+        return { code: 200, type: Registry.PROMETHEUS_CONTENT_TYPE, body: await metrics() };
       case '/-/healthy':
-        return { code: 200, body: 'Penstock is alive.\n' };
-      case '/-/ready': {
-        const state = readiness();
-        return state.ready
-          ? { code: 200, body: 'Penstock is ready.\n' }
-          : { code: 503, body: `${state.reason}\n` };
-      }
+        return answerFor(health(), 'Penstock is alive.');
+      case '/-/ready':
+        return answerFor(readiness(), 'Penstock is ready.');
       case '/api/status':
-        return { code: 200, type: 'application/json', body: `${JSON.stringify(status())}\n` };
+        return { code: 200, type: 'application/json', body: `${JSON.stringify(await status())}\n` };
       default:
         return {
           code: 404,
@@ -92,4 +88,8 @@ export class AdminServer {
         };
     }
   }
+}
+
+function answerFor(state: Readiness, good: string): Answer {
+  return state.ready ? { code: 200, body: `${good}\n` } : { code: 503, body: `${state.reason}\n` };
 }

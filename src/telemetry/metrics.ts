@@ -74,6 +74,11 @@ export class Metrics {
     'Remote-write requests tried again, by reason.',
     ['node', 'reason'],
   );
+  readonly possibleRepeats = this.#counter(
+    'deliver_possible_repeats_total',
+    'Requests that the node may have taken before: the first of a partition that was not handed over, or after an attempt without answer.',
+    ['node', 'reason'],
+  );
   readonly sourceFaults = this.#counter(
     'source_faults_total',
     'Records of a task topic whose source is out of sequence: repeated, or a part of a step is missing.',
@@ -110,6 +115,14 @@ export class Metrics {
     ['result'],
   );
   readonly reloads = this.#counter('config_reloads_total', 'Reloads of routes and relabeling.', ['result']);
+  readonly processes = this.#gauge('worker_processes', 'Processes of a supervised worker, by state.', [
+    'state',
+  ]);
+  readonly processRestarts = this.#counter(
+    'worker_process_restarts_total',
+    'Times that a process of a supervised worker ended by itself.',
+    ['process'],
+  );
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });

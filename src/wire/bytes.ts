@@ -54,5 +54,5 @@ export function viewOf(bytes: Uint8Array): DataView {
 export function release(buffer: Buffer): void {
   const memory = buffer.buffer;
   const whole = buffer.byteOffset === 0 && buffer.byteLength === memory.byteLength;
-  if (whole && memory instanceof ArrayBuffer) memory.transfer(0);
+  if (whole && memory instanceof ArrayBuffer && !memory.detached) memory.transfer(0);
 }

@@ -85,6 +85,27 @@ export function uncompressedLength(bytes: Uint8Array): number {
   throw new PoisonError('decode', 'snappy', 'the body is not snappy: its length header is broken');
 }
 
+/**
+ * One block that uncompresses to what the blocks do, one behind the other. Nothing is compressed anew: elements copy
+ * from so many bytes back, so they mean the same wherever their block begins (format_description.txt, section 2).
+ * Throws PoisonError `snappy` where a length header is broken, and looks no further into the blocks.
+ */
+export function joinBlocks(blocks: readonly Uint8Array[]): Buffer {
+  let length = 0;
+  for (const block of blocks) length += uncompressedLength(block);
+  const header: number[] = [];
+  for (; length >= 0x80; length = Math.floor(length / 128)) header.push((length % 128) | 0x80);
+  header.push(length);
+  return Buffer.concat([Uint8Array.from(header), ...blocks.map((block) => block.subarray(headerEnd(block)))]);
+}
+
+/** Index of the first element of a block whose header is sound. */
+function headerEnd(block: Uint8Array): number {
+  let end = 0;
+  while (block[end]! >= 0x80) end++;
+  return end + 1;
+}
+
 /** Compresses to one block, in a buffer of its own. */
 export function compress(bytes: Uint8Array): Buffer {
   return codec.compress(bytes);

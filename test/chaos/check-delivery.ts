@@ -1,8 +1,8 @@
-import { type ChaosCluster, REQUEST_TIMEOUT_MS } from './cluster.ts';
+import type { ChaosCluster } from './cluster.ts';
 import type { DoneFault } from './faults.ts';
 import { type Acceptance, bodyId } from './gate.ts';
-import type { FaultKind } from './plan.ts';
 import type { Problems } from './problems.ts';
+import { RepeatBound } from './repeat-bound.ts';
 
 /**
  * A vmagent keeps what it has accepted in memory until it has sent it, and loses that with SIGKILL: up to its
@@ -12,26 +12,29 @@ const VMAGENT_MEMORY_MS = 5_000;
 /** From the decision to kill until the process is gone, at most. */
 const KILL_TAKES_MS = 1_000;
 
-/** Faults at which a drain loses its partitions before it can commit. */
-const CRASHES: ReadonlySet<FaultKind> = new Set<FaultKind>(['drain SIGKILL', 'drain SIGSTOP']);
-
 /** Holds what vmagents accepted against the task topic. Records come in the order of their partition. */
 export class DeliveryCheck {
   /** Requests that a vmagent accepted again: together, and of them those whose earlier answer a drain had received. */
   repeats = 0;
   repeatsAfterAnswer = 0;
-  /** Most repeats of one partition, and most that its node's faults allow. */
+  /** Most repeats of one partition, and most that the crashes and hangs of its node allow. */
   worst = { repeats: 0, bound: 0, task: -1 };
+  /** Hangs that were not of the plan: drains evicted, and requests that took too long. */
+  readonly unplanned = { evictions: 0, slow: 0 };
   readonly #cluster: ChaosCluster;
   readonly #faults: readonly DoneFault[];
   readonly #problems: Problems;
+  readonly #bound: RepeatBound;
   readonly #repeatsOf = new Map<number, number>();
+  readonly #slowOf = new Map<number, number>();
   readonly #lastFirst = new Map<number, number>();
 
   constructor(cluster: ChaosCluster, faults: readonly DoneFault[], problems: Problems) {
     this.#cluster = cluster;
     this.#faults = faults;
     this.#problems = problems;
+    this.#bound = new RepeatBound(cluster, faults);
+    this.unplanned.evictions = this.#bound.evictions;
   }
 
   /** @returns whether a SIGKILL of the vmagent may have taken the record out of its memory. */
@@ -51,7 +54,7 @@ export class DeliveryCheck {
       this.#problems.add('vmagent: record was never accepted', where);
       return false;
     }
-    this.#count(task, accepted);
+    this.#count(task, owner.name, accepted);
     const first = accepted[0]!.atMs;
     if (first < (this.#lastFirst.get(task) ?? 0))
       this.#problems.add('vmagent: record came out of order', where);
@@ -61,7 +64,7 @@ export class DeliveryCheck {
 
   finish(): void {
     for (const [task, repeats] of this.#repeatsOf) {
-      const bound = this.#bound(this.#cluster.owner(task).name);
+      const bound = this.#bound.of(this.#cluster.owner(task).name, this.#slowOf.get(task) ?? 0);
       if (repeats > this.worst.repeats) this.worst = { repeats, bound, task };
       if (repeats > bound)
         this.#problems.add(
@@ -71,7 +74,10 @@ export class DeliveryCheck {
     }
   }
 
-  #count(task: number, accepted: readonly Acceptance[]): void {
+  #count(task: number, node: string, accepted: readonly Acceptance[]): void {
+    const slow = accepted.filter((acceptance) => this.#bound.isSlow(node, acceptance)).length;
+    this.unplanned.slow += slow;
+    this.#slowOf.set(task, (this.#slowOf.get(task) ?? 0) + slow);
     const again = accepted.length - 1;
     this.repeats += again;
     this.repeatsAfterAnswer += accepted.slice(0, -1).filter(({ answered }) => answered).length;
@@ -94,22 +100,5 @@ export class DeliveryCheck {
       .filter(({ kind, target }) => kind === 'vmagent SIGSTOP' && target === node)
       .filter(({ toMs }) => toMs <= killedMs && toMs > killedMs - VMAGENT_MEMORY_MS)
       .reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
-  }
-
-  /**
-   * Most requests that one partition of a node may have been sent again, given what happened: one for each time
-   * that it was lost without a word or moved to another drain, and each that the vmagent did not answer in time.
-   */
-  #bound(node: string): number {
-    const shared = this.#cluster.drainsOf(node).length > 1;
-    let bound = this.#cluster.drainsOf(node).reduce((sum, { cutOff }) => sum + cutOff, 0);
-    for (const { kind, target, fromMs, toMs } of this.#faults) {
-      if (kind.startsWith('broker')) bound += 1;
-      else if (kind.startsWith('vmagent') && target === node)
-        bound += 1 + Math.ceil((toMs - fromMs) / REQUEST_TIMEOUT_MS);
-      else if (kind.startsWith('drain') && this.#cluster.nodeOfDrain(target) === node)
-        bound += (CRASHES.has(kind) ? 1 : 0) + (shared ? 1 : 0);
-    }
-    return bound;
   }
 }

@@ -1,5 +1,6 @@
 import { errorMessage } from '../../src/model/errors.ts';
 import { sleep } from '../../src/model/sleep.ts';
+import type { KafkaNode } from '../support/servers/kafka.ts';
 import { type ChaosCluster, SPARE_WORKER } from './cluster.ts';
 import type { Fault, FaultKind } from './plan.ts';
 
@@ -95,6 +96,8 @@ export class FaultRunner {
         return this.#restartBroker(target, 'kill', forMs);
       case 'broker stop':
         return this.#restartBroker(target, 'stop', forMs);
+      case 'broker SIGSTOP':
+        return freeze(this.#broker(target), forMs);
       case 'vmagent SIGKILL':
         return this.#restartVmagent(target, 'kill', forMs);
       case 'vmagent stop':
@@ -121,10 +124,14 @@ export class FaultRunner {
   }
 
   async #restartBroker(target: string, how: 'kill' | 'stop', forMs: number): Promise<void> {
-    const broker = this.#cluster.kafka.node(Number(target.split('-')[1]));
+    const broker = this.#broker(target);
     await broker[how]();
     await sleep(forMs);
     await broker.start();
+  }
+
+  #broker(target: string): KafkaNode {
+    return this.#cluster.kafka.node(Number(target.split('-')[1]));
   }
 
   async #restartVmagent(target: string, how: 'kill' | 'stop', forMs: number): Promise<void> {

@@ -19,6 +19,8 @@ export type GateMode =
 
 /** One 2xx of the vmagent. */
 export interface Acceptance {
+  /** Milliseconds since the epoch at which the request had come. */
+  readonly fromMs: number;
   /** Milliseconds since the epoch at which the vmagent answered. */
   readonly atMs: number;
   /** Whether the drain still listened when the answer was passed on. */
@@ -81,6 +83,7 @@ export class Gate {
   async #forward(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
     this.requests += 1;
     const body = await readBody(incoming);
+    const fromMs = Date.now();
     const { mode } = this;
     if (mode.kind === 'slow') await sleep(mode.delayMs);
     if (mode.kind === 'status') {
@@ -97,7 +100,7 @@ export class Gate {
     if (status >= 200 && status < 300) {
       const id = bodyId(body);
       const list = this.accepted.get(id) ?? [];
-      list.push({ atMs: Date.now(), answered: !answer.destroyed });
+      list.push({ fromMs, atMs: Date.now(), answered: !answer.destroyed });
       this.accepted.set(id, list);
     }
     answer.writeHead(status).end();

@@ -13,6 +13,7 @@ const KINDS = {
   'drains scaled in': { targets: ['drain-0b'], ms: [8_000, 20_000] },
   'broker SIGKILL': { targets: ['broker-0', 'broker-1', 'broker-2'], ms: [1_000, 8_000] },
   'broker stop': { targets: ['broker-0', 'broker-1', 'broker-2'], ms: [0, 4_000] },
+  'broker SIGSTOP': { targets: ['broker-0', 'broker-1', 'broker-2'], ms: [8_000, 14_000] },
   'vmagent SIGKILL': { targets: ['vmagent-0', 'vmagent-1', 'vmagent-2'], ms: [500, 5_000] },
   'vmagent stop': { targets: ['vmagent-0', 'vmagent-1', 'vmagent-2'], ms: [500, 3_000] },
   'vmagent SIGSTOP': { targets: ['vmagent-0', 'vmagent-1', 'vmagent-2'], ms: [2_000, 12_000] },

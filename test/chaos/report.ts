@@ -36,6 +36,10 @@ export function report(result: ChaosResult): string {
       ['requests that a vmagent took again', delivery.repeats],
       ['  of them after an answered one', delivery.repeatsAfterAnswer],
       ['  most of one partition', `${delivery.worst.repeats} (bound ${delivery.worst.bound})`],
+      [
+        '  evictions, slow requests, not planned',
+        `${delivery.unplanned.evictions}, ${delivery.unplanned.slow}`,
+      ],
       ['samples in storage', storage.stored],
       ['  missing', storage.missing],
       ['  lost by killed vmagents after 2xx', storage.lostByVmagent],

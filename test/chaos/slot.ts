@@ -11,6 +11,8 @@ export interface SlotOptions {
 
 /** What a process says when its deadline was too short, and not all of its work done. */
 const CUT_OFF = 'stopped at the deadline';
+/** What a process says when it was cut off from Kafka, or stood still, for so long that it lost its partitions. */
+const HANG = /"time":"([^"]+)".*"msg":"(?:evicted|consumer restarts)/;
 
 /** One place in the deployment: a process of Penstock, and after each kill its successor. */
 export class Slot {
@@ -22,6 +24,7 @@ export class Slot {
   /** Largest resident size of any of its processes, in MiB. */
   peakMiB = 0;
   readonly #options: SlotOptions;
+  readonly #logFiles: string[] = [];
   #process: PenstockProcess | undefined;
 
   constructor(options: SlotOptions) {
@@ -47,6 +50,16 @@ export class Slot {
         PENSTOCK_STOP_DEADLINE: '10s',
         ...env,
       },
+    });
+    this.#logFiles.push(this.#process.logFile);
+  }
+
+  /** Times at which one of its processes found that it had lost its partitions, ms since the epoch. */
+  hangs(): number[] {
+    const lines = this.#logFiles.flatMap((file) => readFileSync(file, 'utf8').split('\n'));
+    return lines.flatMap((line) => {
+      const time = HANG.exec(line)?.[1];
+      return time === undefined ? [] : [Date.parse(time)];
     });
   }
 

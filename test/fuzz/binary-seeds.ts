@@ -40,7 +40,7 @@ const POINT = {
   ],
 };
 
-/** One metric of each kind, alone and all together. */
+/** One metric of each kind, alone, all together, and with one that cannot be read. */
 export function otlpJsonBodies(): Buffer[] {
   const histogram = { ...POINT, count: '6', sum: 1.5, bucketCounts: ['1', 2, '3'], explicitBounds: [0.5, 1] };
   const buckets = { offset: -3, bucketCounts: ['1', '0', 2] };
@@ -69,7 +69,9 @@ export function otlpJsonBodies(): Buffer[] {
     const scopeMetrics = [{ scope: { name: 'lib', version: '1' }, metrics: of }];
     return { resourceMetrics: [{ resource: { attributes: POINT.attributes }, scopeMetrics }] };
   };
-  return [...metrics.map((metric) => [metric]), metrics].map((of) =>
+  // Cannot be read, among others that can: set aside with its resource and scope.
+  const bad = { name: 'bad', gauge: { dataPoints: [{ ...POINT, asDouble: 'much' }] } };
+  return [...metrics.map((metric) => [metric]), metrics, [metrics[0]!, bad, metrics[2]!, bad]].map((of) =>
     Buffer.from(JSON.stringify(request(of))),
   );
 }

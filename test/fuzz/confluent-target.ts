@@ -14,16 +14,21 @@ const writeProtobuf = protobufWriter(PROTO, 'io.penstock.MetricBatch', [0]);
 
 const BATCHES = [
   { series: [] },
-  ...[1, 3].map((count) => ({
-    series: Array.from({ length: count }, (_, at) => ({
-      labels: { __name__: 'http_requests_total', pod: `pod-${at}`, path: '/käse' },
-      samples: [
-        { timestamp: 1_700_000_000_000 + at, value: 1.5 * at },
-        { timestamp: 1_700_000_001_000 + at, value: -1e-7 },
-      ],
-    })),
-  })),
+  { series: [series(0)] },
+  { series: [series(0), series(1), series(2)] },
+  // The second has no name, and is set aside.
+  { series: [series(0), { ...series(1), labels: { pod: 'nameless' } }, series(2)] },
 ];
+
+function series(at: number) {
+  return {
+    labels: { __name__: 'http_requests_total', pod: `pod-${at}`, path: '/käse' },
+    samples: [
+      { timestamp: 1_700_000_000_000 + at, value: 1.5 * at },
+      { timestamp: 1_700_000_001_000 + at, value: -1e-7 },
+    ],
+  };
+}
 
 /** Confluent's framing with the documented schemas: any id is one of the three, so that mutations reach their readers. */
 export const confluentTarget = {
@@ -39,7 +44,7 @@ export const confluentTarget = {
 
 /** Bodies of the decoder `mapped_json`. */
 export function mappedJsonBodies(): Buffer[] {
-  return BATCHES.flatMap((batch) => [batch, batch.series, batch.series[0] ?? {}]).map((value) =>
+  return BATCHES.flatMap((batch) => [batch, batch.series, (batch.series[0] ?? {}) as object]).map((value) =>
     Buffer.from(JSON.stringify(value)),
   );
 }

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { mutatedJson } from './json-mutations.ts';
 
 /** One change to a valid input; positions are fractions of its length, so that they fit every input. */
 type Change =
@@ -22,7 +23,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   fc.record({ kind: fc.constant('splice' as const), at, other: fc.nat(), from: at }),
 );
 
-/** Arbitrary bytes, and valid inputs with a few changes. */
+/** Arbitrary bytes, and valid inputs with a few changes, of their bytes and where they are JSON of their values. */
 export function fuzzInput(seeds: readonly Buffer[]): fc.Arbitrary<Buffer> {
   const arbitrary = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array));
   const textLike = fc.array(telling, { maxLength: 200 }).map((list) => Buffer.from(list));
@@ -31,10 +32,12 @@ export function fuzzInput(seeds: readonly Buffer[]): fc.Arbitrary<Buffer> {
     .map(({ seed, changes }) =>
       changes.reduce((body, each) => apply(body, each, seeds), seeds[seed % seeds.length]!),
     );
+  const json = mutatedJson(seeds);
   return fc.oneof(
     { weight: 2, arbitrary },
     { weight: 1, arbitrary: textLike },
     { weight: 7, arbitrary: mutated },
+    ...(json === undefined ? [] : [{ weight: 5, arbitrary: json }]),
   );
 }
 

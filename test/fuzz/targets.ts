@@ -6,6 +6,7 @@ import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
 import { readFraming } from '../../src/wire/write-request.ts';
 import { vectorBodies as binaryBodies, jsonBodies, otlpJsonBodies } from './binary-seeds.ts';
 import { confluentTarget, mappedJsonBodies } from './confluent-target.ts';
+import { pipelineTargets } from './pipeline-target.ts';
 
 /** A decoder to be fuzzed: how to make one, and valid inputs to begin from. */
 export interface FuzzTarget {
@@ -16,6 +17,8 @@ export interface FuzzTarget {
 
 const KEPT = fileURLToPath(new URL('../conformance/vectors', import.meta.url));
 const SHARED = fileURLToPath(new URL('../../../shared/conformance', import.meta.url));
+
+const BRACE = 0x7b;
 
 /** Format of a vector case ▸ the decoder that reads it. */
 const DECODER_OF: Readonly<Record<string, string>> = {
@@ -34,7 +37,7 @@ const DECODER_OF: Readonly<Record<string, string>> = {
 const SEEDS: Readonly<Record<string, () => readonly Buffer[]>> = {
   ...Object.fromEntries(Object.values(DECODER_OF).map((name) => [name, () => vectorBodies(name)])),
   remote_write_v2: () => binaryBodies('ingest-remote-write-v2.json'),
-  otlp: () => binaryBodies('ingest-otlp.json'),
+  otlp: () => binaryBodies('ingest-otlp.json').filter(([first]) => first !== BRACE),
   otlp_json: otlpJsonBodies,
   json: jsonBodies,
   mapped_json: mappedJsonBodies,
@@ -47,6 +50,7 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
     seeds,
   })),
   confluentTarget,
+  ...pipelineTargets,
   { name: 'auto', create: auto, seeds: () => Object.values(SEEDS).flatMap((seeds) => seeds()) },
 ];
 

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Deployment } from '../support/deployment.ts';
 import { type EncodedRecord, type Point, PRODUCERS, type Producer } from '../support/encoded-records.ts';
+import { type MappedProducers, mappedProducers } from '../support/mapped-records.ts';
 import { uniqueName } from '../support/names.ts';
 import { runPenstock } from '../support/penstock.ts';
 import { poll } from '../support/process.ts';
 import type { ReadRecord } from '../support/read-topic.ts';
 import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+import { type SchemaRegistryServer, startRegistry } from '../support/servers/registry.ts';
 import { samplesOf } from '../support/task-samples.ts';
 
 const RECORDS_EACH = 30;
@@ -16,28 +18,34 @@ const START_MS = 1_760_000_000_000;
 const MANY_LABELS = 50;
 
 let kafka: KafkaCluster;
+let registry: SchemaRegistryServer;
+let mapped: MappedProducers;
+let producers: readonly Producer[];
 let penstock: Deployment;
 
 before(async () => {
-  kafka = await startKafka();
+  [kafka, registry] = await Promise.all([startKafka(), startRegistry()]);
+  mapped = await mappedProducers(registry);
+  producers = [...PRODUCERS, ...mapped.producers];
   penstock = await Deployment.create({
     brokers: kafka.brokers,
     rawPartitions: 2,
     routes: [{ name: 'all', task: { labels: ['service'], count: 4 } }],
+    registry: { url: registry.url },
   });
 });
 
 after(async () => {
   await penstock?.close();
-  await kafka?.close();
+  await Promise.all([registry?.close(), kafka?.close()]);
 });
 
 /** What is to come of the records that were produced. */
 class Expected {
   /** `series@time` ▸ value. */
   readonly samples = new Map<string, number>();
-  /** Samples that arrive once the limit is higher. */
-  readonly overLimit = new Map<string, number>();
+  /** Samples that arrive once what was wrong is mended. */
+  readonly mended = new Map<string, number>();
   /** By offset in partition 0 of the ingest topic: the reason of its dead letter. */
   readonly dead = new Map<number, string>();
 }
@@ -60,9 +68,12 @@ function sampleKey(
   return `${pairs.sort().join()}@${time}`;
 }
 
-/** The record at a place in the topic: one in five is broken, in turn in each of three ways. */
+/**
+ * The record at a place in the topic. One in five is broken, in turn: a content type that nobody knows, the faults of
+ * its encoding, a series over a limit.
+ */
 function recordAt(offset: number, producer: number, record: number, expected: Expected): EncodedRecord {
-  const writer = PRODUCERS[producer]!;
+  const writer = producers[producer]!;
   const points = pointsOf(producer, record);
   const arrive = (some: readonly Point[], into = expected.samples) => {
     for (const point of some) into.set(sampleKey(writer, point), point.value);
@@ -71,26 +82,28 @@ function recordAt(offset: number, producer: number, record: number, expected: Ex
     arrive(points);
     return writer.write(points);
   }
-  const way = Math.floor(record / 5) % 3;
+  const [others, last] = [points.slice(0, -1), points.at(-1)!];
+  const way = Math.floor(record / 5) % (writer.faults.length + 2);
   if (way === 0) {
     expected.dead.set(offset, 'content_type');
     const { body, headers } = writer.write(points);
     return { body, headers: { ...headers, 'content-type': 'application/x-nobody-knows' } };
   }
-  if (way === 1) {
-    expected.dead.set(offset, writer.reason);
-    if (writer.part) arrive(points.slice(0, -1));
-    return writer.damage(writer.write(points));
+  const fault = writer.faults[way - 1];
+  if (fault !== undefined) {
+    expected.dead.set(offset, fault.reason);
+    if (fault.part) arrive(others);
+    if (fault.isMended) arrive(fault.part ? [last] : points, expected.mended);
+    return fault.write(points);
   }
   expected.dead.set(offset, 'too_many_labels');
   const labels = Object.fromEntries(
     Array.from({ length: MANY_LABELS }, (_, index) => [`extra${index}`, 'x']),
   );
-  const last = points.at(-1)!;
   const large = { ...last, labels: { ...last.labels, ...labels } };
-  arrive(points.slice(0, -1));
-  arrive([large], expected.overLimit);
-  return writer.write([...points.slice(0, -1), large]);
+  arrive(others);
+  arrive([large], expected.mended);
+  return writer.write([...others, large]);
 }
 
 /**
@@ -139,11 +152,19 @@ async function dead(...args: string[]): Promise<Record<string, unknown>> {
   return JSON.parse(run.stdout) as Record<string, unknown>;
 }
 
+/** What `penstock dead show` makes of a letter's value. */
+async function show(position: string) {
+  const { value } = (await dead('show', position)) as {
+    value: { series: { labels: Record<string, string> }[]; fault: string | null };
+  };
+  return value;
+}
+
 test('every encoding in one topic, one record in five broken: nothing is lost, redrive brings the rest', async () => {
   const expected = new Expected();
   const records: EncodedRecord[] = [];
   for (let record = 0; record < RECORDS_EACH; record++) {
-    for (const producer of PRODUCERS.keys()) {
+    for (const producer of producers.keys()) {
       records.push(recordAt(records.length, producer, record, expected));
     }
   }
@@ -171,17 +192,20 @@ test('every encoding in one topic, one record in five broken: nothing is lost, r
   assert.deepEqual(differences(found, expected.dead), []);
 
   const count = (reason: string) => [...expected.dead.values()].filter((each) => each === reason).length;
-  const list = (await dead('list', '--reason', 'too_many_labels')) as unknown as {
-    groups: { stage: string; source: string; letters: number; redriven: number; example: string }[];
+  const example = async (reason: string) => {
+    const list = (await dead('list', '--reason', reason)) as unknown as {
+      groups: { stage: string; source: string; letters: number; redriven: number; example: string }[];
+    };
+    assert.deepEqual(
+      list.groups.map(({ stage, source, letters, redriven }) => [stage, source, letters, redriven]),
+      [['decode', penstock.raw, count(reason), 0]],
+    );
+    return list.groups[0]!.example;
   };
-  assert.deepEqual(
-    list.groups.map(({ stage, source, letters, redriven }) => [stage, source, letters, redriven]),
-    [['decode', penstock.raw, count('too_many_labels'), 0]],
-  );
-  const shown = (await dead('show', list.groups[0]!.example)) as {
-    value: { series: { labels: Record<string, string> }[] };
-  };
-  assert.equal(shown.value.series[0]!.labels.extra0, 'x');
+  const overLimit = await show(await example('too_many_labels'));
+  assert.equal(overLimit.series[0]!.labels.extra0, 'x');
+  const withoutSchema = await example('schema_id');
+  assert.match((await show(withoutSchema)).fault ?? '', /the registry has no schema with the id/);
 
   // With the limit as it was they come back, counted; once more they are left alone.
   const again = ['redrive', '--reason', 'too_many_labels'];
@@ -199,15 +223,21 @@ test('every encoding in one topic, one record in five broken: nothing is lost, r
   const firstSeen = new Set(letters.map((letter) => text(letter, 'penstock-first-seen')));
   assert.ok(seconds.every((letter) => firstSeen.has(text(letter, 'penstock-first-seen'))));
 
-  // With a higher limit they arrive, once each.
+  // With a higher limit, the schema in the registry and a mapping that knows the name, they arrive, once each.
   await worker.process.stop();
-  await penstock.start(['worker'], { PENSTOCK_INGEST_LIMITS_LABELS_PER_SERIES: '100' });
-  assert.equal((await dead(...again, '--again')).redriven, limited);
+  await mapped.registerMissing();
+  assert.equal((await show(withoutSchema)).series.length, POINTS);
+  await penstock.start(['worker'], {
+    PENSTOCK_INGEST_LIMITS_LABELS_PER_SERIES: '100',
+    PENSTOCK_INGEST_MAPPING_NAME: 'metric',
+  });
+  const mended = [...again, '--reason', 'schema_id', '--reason', 'mapping', '--again'];
+  assert.equal((await dead(...mended)).redriven, limited + count('schema_id') + count('mapping'));
   await penstock.workersDone();
-  const all = await arrived(expected.samples.size + expected.overLimit.size);
+  const all = await arrived(expected.samples.size + expected.mended.size);
   assert.equal(all.repeated, 0);
-  assert.deepEqual(differences(all.samples, new Map([...expected.samples, ...expected.overLimit])), []);
-  assert.equal((await dead(...again, '--again')).redriven, 0, 'nothing is left');
+  assert.deepEqual(differences(all.samples, new Map([...expected.samples, ...expected.mended])), []);
+  assert.equal((await dead(...mended)).redriven, 0, 'nothing is left');
 
   // What nobody has mended fails again, and stays as it was.
   assert.equal((await dead('redrive', '--reason', 'content_type')).redriven, count('content_type'));

@@ -11,6 +11,11 @@ import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
 const COUNT = 8;
 const NODES = ['node-a', 'node-b'];
 
+function only<T>(list: readonly T[]): T {
+  assert.equal(list.length, 1);
+  return list[0]!;
+}
+
 type Status = DeploymentStatus & {
   processes?: { url: string; status?: { command: string; phase: string }; error?: string }[];
 };
@@ -49,7 +54,8 @@ describe('penstock status on a real Kafka', () => {
   it('before anything runs: all is lag, and nobody reads it', async () => {
     await deployment.produce([Buffer.from('no samples'), Buffer.from('nor here')], 1);
     await deployment.produce([Buffer.from('no samples')], 3);
-    const { ingest, nodes, problems } = await status();
+    const { ingest: topics, nodes, problems } = await status();
+    const ingest = only(topics);
     assert.deepEqual(
       ingest.partitions.map(({ lag, member }) => [lag, member]),
       [
@@ -91,15 +97,14 @@ describe('penstock status on a real Kafka', () => {
     await poll(
       async () => {
         seen = await status();
-        return (
-          seen.ingest.state === 'Stable' &&
-          seen.ingest.members.every(({ partitions }) => partitions.length === 2)
-        );
+        const { state, members } = only(seen.ingest);
+        return state === 'Stable' && members.every(({ partitions }) => partitions.length === 2);
       },
       {},
       () => new Error(`the workers do not share the partitions: ${JSON.stringify(seen.ingest)}`),
     );
-    const { ingest, nodes, dead_letters, problems } = seen;
+    const { nodes, dead_letters, problems } = seen;
+    const ingest = only(seen.ingest);
     assert.equal(ingest.members.length, 2);
     assert.deepEqual(ingest.members.flatMap(({ partitions }) => partitions).sort(), [0, 1, 2, 3]);
     assert.ok(ingest.members.every(({ host }) => /^[\d.:a-f]+$/.test(host)));

@@ -19,6 +19,8 @@ export interface DeploymentOptions {
   /** The environment in which the topics are made: secrets. */
   readonly env?: Readonly<Record<string, string>>;
   readonly rawPartitions?: number;
+  /** How long the ingest topic keeps records; the default of the configuration unless told. */
+  readonly rawRetention?: string;
   /** Replicas of every topic, 1 unless told. */
   readonly replicas?: number;
   /** Routes without their topics; each gets one of its own. */
@@ -154,6 +156,7 @@ export class Deployment {
     brokers,
     kafka = {},
     rawPartitions = 1,
+    rawRetention,
     replicas = 1,
     routes,
     nodes = [],
@@ -169,7 +172,13 @@ export class Deployment {
       nodes,
       drain: { ...session, ...drain },
       registry,
-      topics: { replication_factor: replicas, raw: { partitions: rawPartitions } },
+      topics: {
+        replication_factor: replicas,
+        raw: {
+          partitions: rawPartitions,
+          ...(rawRetention === undefined ? {} : { retention: rawRetention }),
+        },
+      },
     };
   }
 }

@@ -29,10 +29,19 @@ export interface Producer {
   readonly write: (points: readonly Point[]) => EncodedRecord;
   /** The metric's name when it has arrived. */
   readonly arrivesAs?: (metric: string) => string;
-  /** The record, broken so that `reason` is what comes of it; with `part` only the last of its points is lost. */
-  readonly damage: (record: EncodedRecord) => EncodedRecord;
+  /** The ways in which its records are broken, in turn. */
+  readonly faults: readonly Fault[];
+}
+
+/** One way to break a record. */
+export interface Fault {
+  readonly write: (points: readonly Point[]) => EncodedRecord;
+  /** Of the dead letter that comes of it. */
   readonly reason: string;
+  /** Only the last of the points is lost. */
   readonly part: boolean;
+  /** What is lost arrives once the cause is mended. */
+  readonly isMended: boolean;
 }
 
 const PROTO = `
@@ -103,29 +112,41 @@ function tags(labels: Point['labels'], separator: string): string {
 }
 
 /** More than half is missing. */
-function cutOff({ body, headers }: EncodedRecord): EncodedRecord {
-  return { body: body.subarray(0, Math.floor(body.length * 0.4)), headers };
+export function cutOff(write: Producer['write'], reason: string): Fault {
+  const cut = (points: readonly Point[]) => {
+    const { body, headers } = write(points);
+    return { body: body.subarray(0, Math.floor(body.length * 0.4)), headers };
+  };
+  return { write: cut, reason, part: false, isMended: false };
 }
 
 /** The last line, or the last element, is one that nobody can read. */
-function lastLine(bad: string): Producer['damage'] {
-  return ({ body, headers }) => {
+function lastLine(write: Producer['write'], reason: string, bad: string): Fault {
+  const replaced = (points: readonly Point[]) => {
+    const { body, headers } = write(points);
     const lines = body.toString().trimEnd().split('\n');
     return { body: Buffer.from(`${[...lines.slice(0, -1), bad].join('\n')}\n`), headers };
   };
+  return { write: replaced, reason, part: true, isMended: false };
 }
 
-function lines(name: string, type: string, bad: string, line: (point: Point) => string): Producer {
-  return {
-    name,
-    write: (points) => ({
-      body: Buffer.from(points.map((point) => `${line(point)}\n`).join('')),
-      headers: { 'content-type': type },
-    }),
-    damage: lastLine(bad),
-    reason: `${name}_line`,
-    part: true,
-  };
+/** A producer of which a cut-off record is `reason`. */
+export function whole(name: string, reason: string, write: Producer['write']): Producer {
+  return { name, write, faults: [cutOff(write, reason)] };
+}
+
+function lines(
+  name: string,
+  type: string,
+  bad: string,
+  line: (point: Point) => string,
+  reason = `${name}_line`,
+): Producer {
+  const write: Producer['write'] = (points) => ({
+    body: Buffer.from(points.map((point) => `${line(point)}\n`).join('')),
+    headers: { 'content-type': type },
+  });
+  return { name, write, faults: [lastLine(write, reason, bad)] };
 }
 
 function remoteWrite(
@@ -134,15 +155,19 @@ function remoteWrite(
   compress: (bytes: Buffer) => Uint8Array,
   reason: string,
 ): Producer {
+  return whole(name, reason, (points) => ({
+    body: Buffer.from(compress(writeRequest(points))),
+    headers: { 'content-type': V1_TYPE, 'content-encoding': encoding },
+  }));
+}
+
+function opentsdbHttp(points: readonly Point[]): EncodedRecord {
+  const elements = points.map(({ metric, labels, value, time }) =>
+    JSON.stringify({ metric, timestamp: time / 1000, value, tags: labels }),
+  );
   return {
-    name,
-    write: (points) => ({
-      body: Buffer.from(compress(writeRequest(points))),
-      headers: { 'content-type': V1_TYPE, 'content-encoding': encoding },
-    }),
-    damage: cutOff,
-    reason,
-    part: false,
+    body: Buffer.from(`[${elements.join(',\n')}]`),
+    headers: { 'content-type': 'application/x-opentsdb+json' },
   };
 }
 
@@ -153,48 +178,28 @@ const jsonPoint = ({ metric, labels, value, time }: Point) => ({
   timestamp: new Date(time).toISOString(),
 });
 
+/** Every encoding that needs no schema. */
 export const PRODUCERS: readonly Producer[] = [
   remoteWrite('remote_write_v1', 'snappy', (bytes) => snappy.compress(bytes), 'snappy'),
   remoteWrite('remote_write_v1 in zstd', 'zstd', zstdCompressSync, 'zstd'),
   remoteWrite('remote_write_v1 in gzip', 'gzip', (bytes) => gzipSync(bytes), 'gzip'),
   remoteWrite('remote_write_v1 as it is', 'identity', (bytes) => bytes, 'protobuf'),
-  {
-    name: 'victoriametrics_remote_write',
-    write: (points) => ({
-      body: zstdCompressSync(writeRequest(points)),
-      headers: { 'x-victoriametrics-remote-write-version': '1' },
-    }),
-    damage: cutOff,
-    reason: 'zstd',
-    part: false,
-  },
-  {
-    name: 'remote_write_v2',
-    write: (points) => ({
-      body: Buffer.from(snappy.compress(writeRequest2(points))),
-      headers: { 'content-type': V2_TYPE, 'content-encoding': 'snappy' },
-    }),
-    damage: cutOff,
-    reason: 'snappy',
-    part: false,
-  },
-  {
-    name: 'otlp',
-    write: (points) => ({ body: encode('Otlp', otlp(points)), headers: { 'content-type': OTLP_TYPE } }),
-    damage: cutOff,
-    reason: 'protobuf',
-    part: false,
-  },
-  {
-    name: 'otlp_json',
-    write: (points) => ({
-      body: Buffer.from(JSON.stringify(otlp(points))),
-      headers: { 'content-type': 'application/x-otlp+json' },
-    }),
-    damage: cutOff,
-    reason: 'json',
-    part: false,
-  },
+  whole('victoriametrics_remote_write', 'zstd', (points) => ({
+    body: zstdCompressSync(writeRequest(points)),
+    headers: { 'x-victoriametrics-remote-write-version': '1' },
+  })),
+  whole('remote_write_v2', 'snappy', (points) => ({
+    body: Buffer.from(snappy.compress(writeRequest2(points))),
+    headers: { 'content-type': V2_TYPE, 'content-encoding': 'snappy' },
+  })),
+  whole('otlp', 'protobuf', (points) => ({
+    body: encode('Otlp', otlp(points)),
+    headers: { 'content-type': OTLP_TYPE },
+  })),
+  whole('otlp_json', 'json', (points) => ({
+    body: Buffer.from(JSON.stringify(otlp(points))),
+    headers: { 'content-type': 'application/x-otlp+json' },
+  })),
   lines('prometheus_text', 'text/plain; version=0.0.4', '0bad{ 1', ({ metric, labels, value, time }) => {
     const pairs = Object.entries(labels).map(([name, text]) => `${name}="${text}"`);
     return `${metric}{${pairs.join(',')}} ${value} ${time}`;
@@ -204,9 +209,7 @@ export const PRODUCERS: readonly Producer[] = [
       'influx',
       'application/x-influx-line-protocol',
       'no fields here',
-      ({ metric, labels, value, time }) => {
-        return `${metric},${tags(labels, ',')} v=${value} ${time}000000`;
-      },
+      ({ metric, labels, value, time }) => `${metric},${tags(labels, ',')} v=${value} ${time}000000`,
     ),
     arrivesAs: (metric) => `${metric}_v`,
   },
@@ -221,34 +224,18 @@ export const PRODUCERS: readonly Producer[] = [
   ),
   {
     name: 'opentsdb_http',
-    write: (points) => ({
-      body: Buffer.from(
-        `[${points
-          .map(({ metric, labels, value, time }) =>
-            JSON.stringify({ metric, timestamp: time / 1000, value, tags: labels }),
-          )
-          .join(',\n')}]`,
-      ),
-      headers: { 'content-type': 'application/x-opentsdb+json' },
-    }),
-    damage: lastLine('{"metric":7}]'),
-    reason: 'opentsdb_http_point',
-    part: true,
+    write: opentsdbHttp,
+    faults: [lastLine(opentsdbHttp, 'opentsdb_http_point', '{"metric":7}]')],
   },
-  {
-    ...lines('json', 'application/jsonl', '{"name":"a","value":{}}', (point) =>
-      JSON.stringify(jsonPoint(point)),
-    ),
-    reason: 'json_sample',
-  },
-  {
-    name: 'json, an array',
-    write: (points) => ({
-      body: Buffer.from(JSON.stringify(points.map(jsonPoint))),
-      headers: { 'content-type': 'application/json' },
-    }),
-    damage: cutOff,
-    reason: 'json',
-    part: false,
-  },
+  lines(
+    'json',
+    'application/jsonl',
+    '{"name":"a","value":{}}',
+    (point) => JSON.stringify(jsonPoint(point)),
+    'json_sample',
+  ),
+  whole('json, an array', 'json', (points) => ({
+    body: Buffer.from(JSON.stringify(points.map(jsonPoint))),
+    headers: { 'content-type': 'application/json' },
+  })),
 ];

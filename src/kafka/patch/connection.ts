@@ -1,25 +1,41 @@
+import type { Socket } from 'node:net';
 import { certificateFault } from '../../credentials/certificate-fault.ts';
+import { giveBack } from '../../wire/memory.ts';
+import { type BrokerResponse, ResponseReader } from './response-reader.ts';
 
 interface Protocol {
   readonly request: { readonly apiKey: number; encode(): unknown };
+}
+
+/** While a login is under way its answers go here instead of to the requests that wait. */
+interface LoginHandlers {
+  onSuccess(answer: Buffer): void;
 }
 
 interface Connection {
   readonly sasl: unknown;
   /** Of the last login, as `process.hrtime` gives it. */
   readonly authenticatedAt: [seconds: number, nanos: number] | null;
+  readonly authHandlers: LoginHandlers | null;
+  /** The login's answers are framed as Kafka's are. */
+  readonly authExpectResponse: boolean;
+  readonly requestQueue: { fulfillRequest(response: BrokerResponse): void };
+  readonly socket: Socket;
+  isConnected(): boolean;
   isAuthenticated(): boolean;
   send(protocol: Protocol): Promise<unknown>;
   connect(): Promise<boolean>;
   authenticate(): Promise<void>;
   disconnect(): Promise<boolean>;
   rejectRequests(error: Error): void;
+  processData(piece: Buffer): void;
 }
 
 /** ApiVersions, SaslHandshake, SaslAuthenticate: what is sent without a login, or to make one. */
 const LOGIN_REQUESTS = new Set([18, 17, 36]);
 /** A login this fresh is not renewed, however short its session: the broker takes no two within a second. */
 const FRESH_LOGIN_MS = 2_000;
+const PRODUCE = 0;
 
 /**
  * kafkajs' connection with these changes.
@@ -31,10 +47,14 @@ const FRESH_LOGIN_MS = 2_000;
  * - A login is renewed (KIP-368) only when every request that was begun under the old one is on the wire. The broker
  *   takes nothing else in between, and the original lets a request slip in whose bytes were not ready yet. And it is
  *   renewed at most every two seconds, also when a token close to its end was all there was.
+ * - What the socket brings is put together in one pass (response-reader.ts), so a piece may lie in memory that the
+ *   next one overwrites. A Produce request's memory is given back when it has been answered: left to the garbage
+ *   collector, requests of megabytes make it run many times a second (bench/README.md).
  */
 export function decisiveConnection(Original: new (...args: never[]) => Connection): unknown {
   return class DecisiveConnection extends Original {
     override async connect(): Promise<boolean> {
+      if (!this.isConnected()) this.#responses = new ResponseReader();
       try {
         return await super.connect();
       } catch (error) {
@@ -44,8 +64,20 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
 
     /** Requests that were begun under the present login and are not written yet. */
     #unwritten = 0;
+    #responses = new ResponseReader();
 
     override async send(protocol: Protocol): Promise<unknown> {
+      if (protocol.request.apiKey !== PRODUCE) return this.#send(protocol);
+      let written: { readonly whole?: Buffer } = {};
+      const encode = async () => (written = (await protocol.request.encode()) as typeof written);
+      const request = Object.assign(Object.create(protocol.request), { encode });
+      const answer = await this.#send({ ...protocol, request });
+      // With bytes still on their way out the memory would be read after it is gone: a broker does not answer so early.
+      if (written.whole !== undefined && this.socket.writableLength === 0) giveBack(written.whole);
+      return answer;
+    }
+
+    async #send(protocol: Protocol): Promise<unknown> {
       const { request } = protocol;
       if (!this.sasl || LOGIN_REQUESTS.has(request.apiKey)) return super.send(protocol);
       if (!this.isAuthenticated()) await this.authenticate();
@@ -68,6 +100,21 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
       }
     }
 
+    override processData(piece: Buffer): void {
+      if (this.authHandlers !== null && !this.authExpectResponse) {
+        this.authHandlers.onSuccess(Buffer.from(piece));
+        return;
+      }
+      try {
+        this.#responses.push(piece, (response) => {
+          if (this.authHandlers === null) this.requestQueue.fulfillRequest(response);
+          else this.authHandlers.onSuccess(framed(response));
+        });
+      } catch (error) {
+        this.socket.destroy(error as Error);
+      }
+    }
+
     override isAuthenticated(): boolean {
       return super.isAuthenticated() || isFresh(this.authenticatedAt);
     }
@@ -87,6 +134,14 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
       super.rejectRequests(decisive(error));
     }
   };
+}
+
+/** The answer as it came, with its size and correlation id. */
+function framed({ size, correlationId, payload }: BrokerResponse): Buffer {
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(size, 0);
+  head.writeInt32BE(correlationId, 4);
+  return Buffer.concat([head, payload]);
 }
 
 function isFresh(login: Connection['authenticatedAt']): boolean {

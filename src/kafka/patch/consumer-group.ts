@@ -1,14 +1,18 @@
 import { errorMessage } from '../../model/errors.ts';
 import { sleep } from '../../model/sleep.ts';
-import { isConnectionTrouble, kafkaErrorType } from '../errors.ts';
-import type { ConsumerGroupInstance, FetchedBatch } from './types.ts';
+import { isConnectionTrouble, isMembershipError, kafkaErrorType } from '../errors.ts';
+import type { ConsumerGroupInstance, FetchedBatch, OriginalConsumerGroup } from './types.ts';
 
 /** What Penstock is told of a kafkajs consumer group, and is asked by it. */
 export interface GroupObserver {
   /** A group member was made: at `run`, and again after each crash and restart. */
   groupCreated(group: ConsumerGroupInstance): void;
+  /** Whether the member has to join again: it holds less than it claimed when it joined. Absent: never. */
+  mustRejoin?(): boolean;
   /** Resolves when there is a partition to read, at the latest after `ms`. */
   readable(ms: number): Promise<void>;
+  /** Most bytes that the next fetch may bring for one partition. Absent: what kafkajs was given. */
+  partitionBytes?(): number;
   /**
    * A fetch answered for one partition, possibly with control records only.
    * `false` throws the batch away: kafkajs neither hands it on nor moves its position.
@@ -29,8 +33,14 @@ interface Arguments {
 interface Broker {
   isConnected(): boolean;
 }
-interface Original extends ConsumerGroupInstance {
+interface Original extends OriginalConsumerGroup {
   readonly maxWaitTime: number;
+  /** Of one fetch, that is of one broker. */
+  maxBytes: number;
+  maxBytesPerPartition: number;
+  getNodeIds(): string[];
+  /** When a heartbeat was last answered, ms since the epoch. */
+  readonly lastRequest: number;
   readonly cluster: {
     refreshMetadata(): Promise<void>;
     findGroupCoordinator(options: { groupId: string }): Promise<Broker>;
@@ -38,6 +48,9 @@ interface Original extends ConsumerGroupInstance {
   coordinator: Broker | null;
   readonly offsetManager: { coordinator: Broker } | null;
   joinAndSync(): Promise<void>;
+  leave(): Promise<void>;
+  assigned(): { readonly topic: string }[];
+  resolveOffset(position: { topic: string; partition: number; offset: string }): void;
   recoverFromFetch(error: { type?: string }): Promise<void>;
   fetch(nodeId: string): Promise<FetchedBatch[]>;
   recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void>;
@@ -56,6 +69,8 @@ const COORDINATOR_MOVED = new Set([
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'GROUP_LOAD_IN_PROGRESS',
 ]);
+/** What a broker may bring in one fetch at least, however many brokers there are. */
+const LEAST_FETCH_BYTES = 1024 * 1024;
 /** Pause while a partition has no leader, or a group no coordinator: an election takes some 100 ms. */
 const ELECTION_PAUSE_MS = 100;
 
@@ -77,17 +92,26 @@ class CoordinatorMovedError extends Error {
  *   kafkajs a batch that was fetched before a seek or a rebalance can still arrive after it.
  * - An offset out of range is reported. The original commits the default offset in silence, even with
  *   `autoCommit: false`.
+ * - What a fetch may bring is bounded over all brokers, and for a partition by what its queue has room for.
  * - With every partition paused the original sleeps out its wait; here a resumed partition ends it.
  * - A coordinator that cannot be reached, or is none any more, is looked for anew, also when a commit meets it. The
  *   original asks a dead broker for ever, and makes the whole group rebalance when another broker takes over, or the
  *   consumer crash when that broker is not ready yet.
+ * - A rebalance goes on beside the fetches, and a member that has given up partitions starts one. In the original
+ *   nothing is fetched from the word of a rebalance until all members have come.
  * - A leader that moves does not make the group rebalance, and fetches to several brokers that all want to join
  *   join once.
  */
 export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Original): unknown {
   return class ObservedConsumerGroup extends OriginalGroup {
+    heardMs = 0;
     readonly #observer: GroupObserver | undefined;
+    #maxBytes: number | undefined;
+    #beating: Promise<void> | undefined;
+    #joinFailure: unknown;
     #joining: Promise<void> | undefined;
+    /** Whether the last join came to its end. A member that missed the answer would wait for ever. */
+    #joined = true;
     #finding: Promise<void> | undefined;
 
     constructor(args: Arguments) {
@@ -102,16 +126,79 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       const started = Date.now();
       await observer.readable(this.maxWaitTime);
       if (Date.now() - started >= this.maxWaitTime) return [];
-      const batches = await super.fetch(nodeId);
+      this.#boundFetch(observer);
+      const { offsetManager } = this;
+      const batches = await super.fetch(nodeId).catch((error) => {
+        if (offsetManager === this.offsetManager) throw error;
+        return []; // the group has rebalanced meanwhile
+      });
       return batches.filter((batch) => !this.hasSeekOffset(batch) && observer.fetched(batch));
     }
 
+    /** Each broker is asked on its own: what they may bring together is divided among them. */
+    #boundFetch(observer: GroupObserver): void {
+      this.#maxBytes ??= this.maxBytes;
+      this.maxBytes = Math.max(LEAST_FETCH_BYTES, Math.ceil(this.#maxBytes / this.getNodeIds().length));
+      this.maxBytesPerPartition = observer.partitionBytes?.() ?? this.maxBytesPerPartition;
+    }
+
+    /** kafkajs' own, between fetches: what tells it to join again has it join beside them. */
     override async heartbeat(options: { interval: number }): Promise<void> {
+      if (this.#observer === undefined) return super.heartbeat(options);
+      this.#meetJoinFailure();
+      if (!this.#joined || this.#observer.mustRejoin?.()) this.#joinBeside();
+      const { memberId, generationId } = this;
+      try {
+        await this.beat(options);
+      } catch (error) {
+        if (!isMembershipError(error)) throw error;
+        const isOld = memberId !== this.memberId || generationId !== this.generationId;
+        if (isOld || this.#joining !== undefined) return;
+        if (kafkaErrorType(error) === 'UNKNOWN_MEMBER_ID') throw error;
+        this.#joinBeside();
+      }
+    }
+
+    beat(options: { interval: number }): Promise<void> {
+      this.#beating ??= this.#beat(options).finally(() => {
+        this.#beating = undefined;
+      });
+      return this.#beating;
+    }
+
+    async #beat(options: { interval: number }): Promise<void> {
+      const sentMs = Date.now();
       try {
         await super.heartbeat(options);
+        if (this.lastRequest >= sentMs) this.heardMs = sentMs;
       } catch (error) {
+        // A member that is asked to join again is known, and its session begins anew.
+        if (kafkaErrorType(error) === 'REBALANCE_IN_PROGRESS') this.heardMs = sentMs;
         throw this.#lookedInto(error);
       }
+    }
+
+    #joinBeside(): void {
+      this.joinAndSync().catch((error) => {
+        this.#joinFailure = error; // kafkajs meets it at its next heartbeat
+      });
+    }
+
+    #meetJoinFailure(): void {
+      const failure = this.#joinFailure;
+      this.#joinFailure = undefined;
+      if (failure !== undefined) throw failure;
+    }
+
+    /** A member that leaves while it joins would come back as another one. */
+    override async leave(): Promise<void> {
+      await this.#joining?.catch(() => undefined);
+      await super.leave();
+    }
+
+    /** What a fetch brought may be handled when the partition has gone. */
+    override resolveOffset(position: { topic: string; partition: number; offset: string }): void {
+      if (this.assigned().some(({ topic }) => topic === position.topic)) super.resolveOffset(position);
     }
 
     override async commitOffsets(offsets: Parameters<Original['commitOffsets']>[0]): Promise<void> {
@@ -130,9 +217,14 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     }
 
     async #join(): Promise<void> {
+      this.#joined = false;
       for (;;) {
+        const sentMs = Date.now();
         try {
-          return await super.joinAndSync();
+          await super.joinAndSync();
+          this.heardMs = Math.max(this.heardMs, sentMs);
+          this.#joined = true;
+          return;
         } catch (error) {
           if (this.#observer === undefined || !COORDINATOR_MOVED.has(kafkaErrorType(error))) throw error;
           await sleep(ELECTION_PAUSE_MS);

@@ -2,9 +2,16 @@ import { createRequire } from 'node:module';
 import type * as KafkaJs from 'kafkajs';
 import { filterAbortedMessages } from './aborted.ts';
 import { decisiveConnection } from './connection.ts';
+import { rebalancingApart } from './connection-pool.ts';
 import { observedConsumerGroup } from './consumer-group.ts';
 import { crc32c } from './crc32c.ts';
 import { produceRequest } from './produce-request.ts';
+import {
+  type OriginalFormats,
+  type ResponseFormat,
+  recordSetDecoder,
+  releasingResponse,
+} from './record-set.ts';
 import { createRequest } from './request.ts';
 import { quietRequestQueue } from './request-queue.ts';
 import { extendTxnOffsetCommit } from './txn-offset-commit.ts';
@@ -37,6 +44,15 @@ replace('protocol/recordBatch/crc32C/index.js', () => crc32c);
 replace<Parameters<typeof produceRequest>[0]>('protocol/requests/produce/v3/request.js', (original) =>
   produceRequest(original, crc32c),
 );
+replace<OriginalFormats['decodeMessages']>('protocol/requests/fetch/v4/decodeMessages.js', (decodeMessages) =>
+  recordSetDecoder({
+    decodeMessages,
+    Decoder: require('kafkajs/src/protocol/decoder'),
+    lookupCodec: require('kafkajs/src/protocol/message/compression').lookupCodecByAttributes,
+  }),
+);
+for (const version of [4, 5, 6, 7, 8, 9, 10, 11])
+  replace<ResponseFormat>(`protocol/requests/fetch/v${version}/response.js`, releasingResponse);
 replace('consumer/filterAbortedMessages.js', () => filterAbortedMessages);
 replace<Parameters<typeof extendTxnOffsetCommit>[0]>(
   'protocol/requests/txnOffsetCommit/index.js',
@@ -49,6 +65,9 @@ replace<Parameters<typeof extendTxnOffsetCommit>[0]>(
 );
 replace('network/requestQueue/index.js', quietRequestQueue);
 replace('network/connection.js', decisiveConnection);
+replace<Parameters<typeof rebalancingApart>[0]>('network/connectionPool.js', (original) =>
+  rebalancingApart(original, require('kafkajs/src/network/connection')),
+);
 replace('consumer/consumerGroup.js', observedConsumerGroup);
 
 /** The kafkajs module, with Penstock's replacements in force. */

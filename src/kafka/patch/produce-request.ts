@@ -1,3 +1,4 @@
+import { lend } from '../../wire/memory.ts';
 import type { ProduceArguments, ProduceMessage, ProducePartition } from './types.ts';
 
 const API_KEY = 0;
@@ -28,7 +29,7 @@ export interface RoomyBody {
  */
 export function encodeProduce(args: ProduceArguments, crc32c: (bytes: Buffer) => number): RoomyBody {
   const batches = args.topicData.map(({ partitions }) => partitions.map(measureBatch));
-  const whole = Buffer.allocUnsafeSlow(HEADROOM_BYTES + measureBody(args, batches));
+  const whole = lend(HEADROOM_BYTES + measureBody(args, batches));
   const writer = new Writer(whole, HEADROOM_BYTES);
   writer.string(args.transactionalId ?? null);
   writer.int16(args.acks);

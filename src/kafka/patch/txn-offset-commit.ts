@@ -9,7 +9,12 @@ interface CommitArguments {
 }
 interface CommitTopic {
   readonly topic: string;
-  readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+  readonly partitions: readonly {
+    readonly partition: number;
+    readonly offset: string;
+    /** Kept beside the offset. kafkajs' own versions have none. */
+    readonly metadata?: string;
+  }[];
 }
 interface RequestDefinitions {
   readonly versions: string[];
@@ -87,7 +92,7 @@ function encodeV3(
       .writeInt32(entry.partition)
       .writeInt64(entry.offset)
       .writeInt32(NO_LEADER_EPOCH)
-      .writeUVarIntString(null)
+      .writeUVarIntString(entry.metadata ?? null)
       .writeUVarIntBytes();
   const topic = (entry: CommitTopic) =>
     new Encoder()

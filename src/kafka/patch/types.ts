@@ -30,6 +30,8 @@ export interface Encoder {
 
 /** A kafkajs `Decoder`, by the methods that are used. */
 export interface Decoder {
+  canReadBytes(length: number): boolean;
+  readBytes(length: number): Buffer;
   readInt16(): number;
   readInt32(): number;
   readUVarIntString(): string | null;
@@ -67,7 +69,7 @@ interface TopicPartitions {
 }
 
 /** A kafkajs `ConsumerGroup`: the group member behind one `Consumer`. A crash and restart makes a new one. */
-export interface ConsumerGroupInstance {
+export interface OriginalConsumerGroup {
   readonly groupId: string;
   readonly generationId: number | null;
   readonly memberId: string | null;
@@ -77,8 +79,22 @@ export interface ConsumerGroupInstance {
   seek(position: { topic: string; partition: number; offset: string }): void;
   hasSeekOffset(position: { topic: string; partition: number }): boolean;
   commitOffsets(offsets: {
-    topics: { topic: string; partitions: { partition: number; offset: string }[] }[];
+    topics: { topic: string; partitions: { partition: number; offset: string; metadata: string }[] }[];
   }): Promise<void>;
+}
+
+/** The same with Penstock's changes (`consumer-group.ts`). */
+export interface ConsumerGroupInstance extends OriginalConsumerGroup {
+  /**
+   * When the last request was sent by whose answer the coordinator showed that it knows this member: ms since the
+   * epoch, 0 before the first. Only a session timeout later can it give the member's partitions to others.
+   */
+  readonly heardMs: number;
+  /**
+   * Sends a heartbeat when the last is older than `interval` (ms). One is under way at a time: who calls meanwhile
+   * shares it. Rejects with what the coordinator says; kafkajs' own `heartbeat` has the member join again instead.
+   */
+  beat(options: { interval: number }): Promise<void>;
 }
 
 /** A message as kafkajs hands it to its Produce request. */

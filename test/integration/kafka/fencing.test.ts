@@ -99,7 +99,7 @@ describe('fencing', { concurrency: true }, () => {
         headers: {},
         timestamp: 1,
       };
-      const source = { groupId, membership: made, topic: input, partition: 0, offset: 7n };
+      const source = { groupId, membership: made, topic: input, partitions: [{ partition: 0, offset: 7n }] };
       const error = await producer.send(source, [record]).then(
         () => undefined,
         (reason: unknown) => reason,

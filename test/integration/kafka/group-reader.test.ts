@@ -96,7 +96,7 @@ describe('a group reader', { concurrency: true }, () => {
     const gone = before.filter((partition) => !stayed.includes(partition));
     assert.deepEqual(
       gone.map(({ state }) => state),
-      ['lost', 'lost', 'lost'],
+      ['draining', 'draining', 'draining'],
     );
     await second.stop();
     await until('all partitions again', () => first.reader.partitions.length === 6 && first.sessions >= 9);

@@ -24,6 +24,8 @@ import { brokerProperties, type Listener, type NodePorts } from './kafka-propert
 export interface KafkaNode {
   /** Process id of the running broker. */
   readonly pid: number;
+  /** Where it keeps its logs, a folder for each partition; undefined in a container. */
+  readonly logDir: string | undefined;
   /** Clean shutdown: SIGTERM. */
   stop(): Promise<void>;
   /** SIGKILL, as when the machine goes down. */
@@ -219,6 +221,10 @@ class ClusterNode implements KafkaNode {
 
   get pid(): number {
     return this.#running.pid;
+  }
+
+  get logDir(): string | undefined {
+    return this.#launcher === inDocker ? undefined : this.#launch.logDir;
   }
 
   get #running(): ManagedProcess {

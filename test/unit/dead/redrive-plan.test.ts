@@ -10,7 +10,7 @@ import { RedrivePlan, verdictOn } from '../../../src/dead/redrive-plan.ts';
 import { redrivenRecord } from '../../../src/dead/redriven-record.ts';
 import type { OutgoingRecord } from '../../../src/kafka/outgoing.ts';
 import type { FetchedRecord } from '../../../src/kafka/partition-queue.ts';
-import type { SourceOffset } from '../../../src/kafka/transactional-producer.ts';
+import type { SourceOffsets } from '../../../src/kafka/transactional-producer.ts';
 
 const NOW = 1_760_000_000_000;
 
@@ -148,8 +148,8 @@ describe('RedrivePlan', () => {
 
 describe('PartitionRedrive', () => {
   test("one transaction: the records, their marker, and the group's offset up to what is left", async () => {
-    const sent: { source: SourceOffset; records: readonly OutgoingRecord[] }[] = [];
-    const send = async (source: SourceOffset, records: readonly OutgoingRecord[]) => {
+    const sent: { source: SourceOffsets; records: readonly OutgoingRecord[] }[] = [];
+    const send = async (source: SourceOffsets, records: readonly OutgoingRecord[]) => {
       sent.push({ source, records });
     };
     const target = { topic: 'dead', partition: 0, groupId: 'group' };
@@ -176,7 +176,11 @@ describe('PartitionRedrive', () => {
     await redrive.flush();
     await redrive.flush();
     assert.deepEqual(
-      sent.map(({ source, records }) => [source.offset, records.length, String(records.at(-1)!.value)]),
+      sent.map(({ source, records }) => [
+        source.partitions[0]!.offset,
+        records.length,
+        String(records.at(-1)!.value),
+      ]),
       [
         [2n, 2, '{"redriven":[["1","1"]]}'],
         [5n, 3, '{"redriven":[["4","4"],["6","6"]]}'],

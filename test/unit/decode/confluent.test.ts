@@ -71,6 +71,24 @@ for (const [name, body] of ENCODED) {
   });
 }
 
+test('JSON that nests deeper than the stack goes is poison, with a schema and without one', async () => {
+  const lists = '['.repeat(50_000) + ']'.repeat(50_000);
+  const body = Buffer.from(`{"series":[{"labels":{"__name__":"a"},"samples":[],"more":${lists}}]}`);
+  const item = { $ref: '#/definitions/list' };
+  const recursive = {
+    definitions: { list: { type: 'array', items: item } },
+    properties: { series: { items: { properties: { more: item } } } },
+  };
+  const own = schemaSource({ 1: await compile('JSON', {}), 2: await compile('JSON', recursive) });
+  for (const id of [1, 2]) {
+    assert.throws(() => confluentDecoder(own).decode(frame(id, body), context), poison('nesting'), `${id}`);
+  }
+  assert.throws(() => mappedJsonDecoder().decode(body, context), poison('nesting'));
+  // What nobody has to write down may be as deep as it likes.
+  const good = body.toString().replace('"samples":[]', '"samples":[{"timestamp":1,"value":2}]');
+  assert.deepEqual(mappedJsonDecoder().decode(Buffer.from(good), context).rejects, []);
+});
+
 test('one series that does not fit its JSON schema is set aside alone, and can be sent again when mended', () => {
   const bad = { labels: { __name__: 'up', job: 5 }, samples: [{ timestamp: 1, value: 1 }] };
   const body = frame(2, Buffer.from(JSON.stringify({ series: [BATCH.series[0], bad] })));

@@ -46,3 +46,15 @@ test('a part that is not there is missed, at the end of a step, within and at th
 test('records of other writers, and what came before the first, are no fault', () => {
   assert.deepEqual(faults(['', 'nonsense', 'raw/0/7-9 2/2', 'raw/0/10-11']), ['', '', '', '']);
 });
+
+test('a replay goes through a source again beside the worker, and is followed by itself', () => {
+  const tracker = new SourceTracker();
+  const next = (source: string, replay?: string) =>
+    tracker.next({ 'penstock-source': source, ...(replay === undefined ? {} : { 'penstock-replay': replay }) });
+  assert.deepEqual(next('raw/0/50-59'), []);
+  assert.deepEqual(next('raw/0/1-9', 'one'), []);
+  assert.deepEqual(next('raw/0/60-69'), []);
+  assert.deepEqual(next('raw/0/10-19', 'one'), []);
+  assert.deepEqual(next('raw/0/10-19', 'one'), ['repeated']);
+  assert.deepEqual(next('raw/0/1-9', 'two'), []);
+});

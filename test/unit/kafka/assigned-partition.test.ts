@@ -12,13 +12,14 @@ const MEMBERSHIP = { generationId: 1, memberId: 'm' };
 const AT_ONCE: TakeLimits = { maxRecords: 100, maxBytes: 1 << 20, lingerMs: 0 };
 
 /** A partition, and what it asked of its group, in order. */
-function partition(queueShare = 1 << 20) {
+function partition(queueShare = 1 << 20, fetchShare = 1) {
   const calls: string[] = [];
   const group: PartitionGroup = {
     pause: () => calls.push('pause'),
     resume: () => calls.push('resume'),
     seek: (_, offset) => calls.push(`seek ${offset}`),
     queueShare: () => queueShare,
+    fetchShare: () => fetchShare,
   };
   return { assigned: new AssignedPartition('t', 3, MEMBERSHIP, group), calls };
 }
@@ -140,6 +141,15 @@ describe('an assigned partition', () => {
     await take(assigned, { ...AT_ONCE, maxRecords: 1 });
     assert.equal(assigned.paused, false);
     assert.deepEqual(calls, ['seek 0', 'resume', 'pause', 'resume']);
+  });
+
+  test('pauses as soon as one more fetch could overshoot its share', () => {
+    const { assigned } = partition(5000, 2500);
+    assigned.begin(0n);
+    assigned.offer(batch(0, [0], 0, 2000));
+    assert.equal(assigned.paused, false);
+    assigned.offer(batch(1, [1], 1, 400));
+    assert.equal(assigned.paused, true);
   });
 
   test('keeps no fetch response alive: what it queues is a copy, down to key and headers', async () => {

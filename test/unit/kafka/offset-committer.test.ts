@@ -23,7 +23,7 @@ function groupMember(generationId: number) {
 }
 
 function held(partition: number, generationId = 1): AssignedPartition {
-  const group = { pause() {}, resume() {}, seek() {}, queueShare: () => 1 };
+  const group = { pause() {}, resume() {}, seek() {}, queueShare: () => 1, fetchShare: () => 1 };
   return new AssignedPartition('t', partition, { generationId, memberId: 'm' }, group);
 }
 
@@ -42,14 +42,14 @@ describe('OffsetCommitter', () => {
     assert.deepEqual(
       requests.map(({ offsets }) => offsets),
       [
-        { topics: [{ topic: 't', partitions: [{ partition: 0, offset: '5' }] }] },
+        { topics: [{ topic: 't', partitions: [{ partition: 0, offset: '5', metadata: '' }] }] },
         {
           topics: [
             {
               topic: 't',
               partitions: [
-                { partition: 1, offset: '6' },
-                { partition: 2, offset: '7' },
+                { partition: 1, offset: '6', metadata: '' },
+                { partition: 2, offset: '7', metadata: '' },
               ],
             },
           ],
@@ -94,7 +94,9 @@ describe('OffsetCommitter', () => {
     requests[0]!.answer.resolve();
     await first;
     await assert.rejects(refused, isMembershipError);
-    assert.deepEqual(requests[1]!.offsets.topics[0]!.partitions, [{ partition: 2, offset: '3' }]);
+    assert.deepEqual(requests[1]!.offsets.topics[0]!.partitions, [
+      { partition: 2, offset: '3', metadata: '' },
+    ]);
     requests[1]!.answer.resolve();
     await sent;
   });

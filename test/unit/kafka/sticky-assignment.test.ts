@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { assignSticky, type Claim } from '../../../src/kafka/sticky-assignment.ts';
+import { assignCooperatively, assignSticky, type Claim } from '../../../src/kafka/sticky-assignment.ts';
 
 const partitionIds = fc.uniqueArray(fc.nat(40), { maxLength: 24 });
 const claims = fc
@@ -111,5 +111,52 @@ describe('assignSticky', () => {
 
   test('without members assigns nothing', () => {
     assert.deepEqual([...assignSticky([0, 1], [])], []);
+  });
+});
+
+describe('assignCooperatively', () => {
+  const ownedBy = (claims: readonly Claim[], assigned: Map<string, number[]>, generation: number) =>
+    claims.map(({ memberId }) => ({ memberId, generation, owned: assigned.get(memberId)! }));
+
+  test('gives nothing away that another member holds', () => {
+    fc.assert(
+      fc.property(partitionIds, claims, (partitions, members) => {
+        const assigned = assignCooperatively(partitions, members);
+        for (const [memberId, own] of assigned) {
+          for (const partition of own) {
+            const claim = members.filter(({ owned }) => owned.includes(partition));
+            const newest = Math.max(...claim.map(({ generation }) => generation));
+            assert.ok(
+              claim.length === 0 ||
+                claim.some((held) => held.memberId === memberId && held.generation === newest),
+            );
+          }
+        }
+      }),
+    );
+  });
+
+  test('in a second round, when all hold what they were given, gives out the rest, evenly, and moves nothing', () => {
+    fc.assert(
+      fc.property(partitionIds, claims, (partitions, members) => {
+        const first = assignCooperatively(partitions, members);
+        const second = assignCooperatively(partitions, ownedBy(members, first, 5));
+        const given = [...second.values()].flat();
+        assert.deepEqual(
+          given.sort((a, b) => a - b),
+          [...partitions].sort((a, b) => a - b),
+        );
+        const sizes = [...second.values()].map((own) => own.length);
+        assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1);
+        for (const [memberId, own] of first)
+          assert.ok(own.every((partition) => second.get(memberId)!.includes(partition)));
+      }),
+    );
+  });
+
+  test('has an entry for every member, also one that gets nothing yet', () => {
+    const holder = { memberId: 'a', generation: 1, owned: [0, 1] };
+    const joins = { memberId: 'b', generation: -1, owned: [] };
+    assert.deepEqual(Object.fromEntries(assignCooperatively([0, 1], [holder, joins])), { a: [0], b: [] });
   });
 });

@@ -7,7 +7,7 @@ import type { Observation } from '../../../src/status/observe.ts';
 import { reportStatus } from '../../../src/status/report.ts';
 
 const EXPECTED: ExpectedDeployment = {
-  ingest: { topic: 'raw', group: 'workers' },
+  ingest: { topics: ['raw'], group: 'workers' },
   deadTopic: 'dead',
   taskTopics: [{ topic: 'tasks', routes: ['http'], count: 4 }],
   nodes: [
@@ -47,7 +47,7 @@ function group(topic: string, ...members: number[][]): GroupDescription {
 function healthy(): {
   bounds: Map<string, Map<number, OffsetBounds>>;
   groups: Map<string, GroupDescription>;
-  committed: Map<string, Map<number, bigint>>;
+  committed: Map<string, Map<string, Map<number, bigint>>>;
 } {
   return {
     bounds: new Map([
@@ -61,9 +61,9 @@ function healthy(): {
       ['drain-b', group('tasks', [1, 3])],
     ]),
     committed: new Map([
-      ['workers', offsets(10, 20)],
-      ['drain-a', offsets(5, undefined, 5)],
-      ['drain-b', offsets(undefined, 5, undefined, 5)],
+      ['workers', new Map([['raw', offsets(10, 20)]])],
+      ['drain-a', new Map([['tasks', offsets(5, undefined, 5)]])],
+      ['drain-b', new Map([['tasks', offsets(undefined, 5, undefined, 5)]])],
     ]),
   };
 }
@@ -71,7 +71,8 @@ function healthy(): {
 function report(change: (seen: ReturnType<typeof healthy>) => void = () => {}) {
   const seen = healthy();
   change(seen);
-  return reportStatus(EXPECTED, seen satisfies Observation);
+  const { ingest, ...status } = reportStatus(EXPECTED, seen satisfies Observation);
+  return { ...status, ingest: ingest[0]! };
 }
 
 describe('status', () => {
@@ -102,9 +103,9 @@ describe('status', () => {
   it('counts lag from the commit, and from the oldest record where a commit is missing or outside', () => {
     const { ingest, nodes } = report((seen) => {
       seen.bounds.set('raw', bounds([4, 10], [5, 20]));
-      seen.committed.set('workers', offsets(2, undefined));
+      seen.committed.set('workers', new Map([['raw', offsets(2, undefined)]]));
       seen.bounds.set('tasks', bounds(100, 5, 9, 5));
-      seen.committed.set('drain-a', offsets(90, undefined, 12));
+      seen.committed.set('drain-a', new Map([['tasks', offsets(90, undefined, 12)]]));
     });
     assert.deepEqual(
       ingest.partitions.map(({ lag, committed }) => [lag, committed]),
@@ -116,6 +117,33 @@ describe('status', () => {
     assert.equal(ingest.lag, 21);
     assert.equal(ingest.max_lag, 15);
     assert.deepEqual([nodes[0]!.lag, nodes[0]!.max_lag, nodes[1]!.lag], [19, 10, 0]);
+  });
+
+  it('shows every ingest topic, and tells of their one group once', () => {
+    const expected = { ...EXPECTED, ingest: { topics: ['raw', 'plant'], group: 'workers' } };
+    const seen = healthy();
+    seen.bounds.set('plant', bounds(7, 9));
+    seen.committed.get('workers')!.set('plant', offsets(undefined, 8));
+    const [member] = group('raw', [0, 1]).members;
+    const partitions = new Map([...member!.partitions, ['plant', [0]]]);
+    seen.groups.set('workers', { state: 'Stable', members: [{ ...member!, partitions }] });
+    const { ingest, problems } = reportStatus(expected, seen);
+    assert.deepEqual(
+      ingest.map(({ topic, lag, unread }) => [topic, lag, unread]),
+      [
+        ['raw', 0, []],
+        ['plant', 8, [1]],
+      ],
+    );
+    assert.deepEqual(problems, [
+      'nobody reads partition 1 of plant, though group workers has members; restart them',
+    ]);
+    seen.groups.delete('workers');
+    assert.deepEqual(reportStatus(expected, seen).problems, [
+      'no worker runs: nobody reads 4 partitions of raw, plant (group workers)',
+    ]);
+    seen.groups.set('workers', { state: 'PreparingRebalance', members: [member!] });
+    assert.equal(reportStatus(expected, seen).problems.length, 1);
   });
 
   it('names what nobody reads', () => {

@@ -5,6 +5,7 @@ import { PoisonError } from '../../../src/model/errors.ts';
 import {
   compress,
   javascriptSnappy,
+  joinBlocks,
   maxCompressedLength,
   maxUncompressedLength,
   nativeSnappy,
@@ -30,6 +31,23 @@ test('both implementations read what either writes', () => {
     }),
     { numRuns: 50 },
   );
+});
+
+test('joined blocks uncompress, by either implementation, to what they held, one behind the other', () => {
+  const codecs = [nativeSnappy(), javascriptSnappy()];
+  const part = fc.tuple(fc.uint8Array({ maxLength: 400 }), fc.integer({ min: 0, max: 500 }));
+  fc.assert(
+    fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), (parts) => {
+      const texts = parts.map(([bytes, times]) => Buffer.concat(new Array<Uint8Array>(times).fill(bytes)));
+      const block = joinBlocks(texts.map((text, at) => codecs[at % 2]!.compress(text)));
+      assert.equal(uncompressedLength(block), Buffer.concat(texts).length);
+      for (const reader of codecs)
+        assert.deepEqual(Buffer.from(reader.uncompress(block)), Buffer.concat(texts));
+    }),
+    { numRuns: 50 },
+  );
+  const broken = Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+  assert.throws(() => joinBlocks([compress(Buffer.from('a')), broken]), reason('snappy'));
 });
 
 test('the native implementation is the one in use where it loads', () => {

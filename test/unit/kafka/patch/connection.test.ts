@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Socket } from 'node:net';
 import { test } from 'node:test';
 import { decisiveConnection } from '../../../../src/kafka/patch/connection.ts';
 
@@ -10,6 +11,14 @@ class DueConnection {
   authenticatedAt: Login = null;
   ended = false;
   failure: Error | undefined;
+  readonly authHandlers = null;
+  readonly authExpectResponse = false;
+  readonly requestQueue = { fulfillRequest() {} };
+  readonly socket = new Socket();
+
+  isConnected(): boolean {
+    return !this.ended;
+  }
 
   isAuthenticated(): boolean {
     return false;
@@ -29,6 +38,7 @@ class DueConnection {
     return true;
   }
   rejectRequests(): void {}
+  processData(): void {}
 }
 
 function connection(): DueConnection {

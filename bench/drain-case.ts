@@ -1,0 +1,67 @@
+import type { Bed, Prepared } from './bed.ts';
+import type { CaseResult } from './case-result.ts';
+import { HelperProcess } from './helper-process.ts';
+import { MeasuredProcess, pin } from './measured-process.ts';
+import type { ProducerAnswer, ProducerOrder } from './paced-producer.ts';
+import { Scrapes } from './scrapes.ts';
+import { BROKER_CORE, PENSTOCK_CORE } from './worker-cases.ts';
+
+export interface DrainCase {
+  readonly name: string;
+  readonly series: number;
+  readonly samples: number;
+  /** Load of the worker that wrote the records, in samples/s. Absent: all that it can, as when it catches up. */
+  readonly perSecond?: number;
+}
+
+const PARTITIONS = 1;
+const POLL_MS = 100;
+const WARM_UP_SAMPLES = 400_000;
+
+/**
+ * The drain alone: it is held while a worker writes, with all tasks on one node, then it catches up. What a load
+ * decides is the size of the records: a step has what came in 200 ms, divided among 32 tasks.
+ */
+export async function runDrainCase(bed: Bed, options: DrainCase): Promise<CaseResult> {
+  const { name, series } = options;
+  const [receiver, url] = await HelperProcess.start<string>('receiver.ts');
+  const prepared = await bed.prepare({
+    partitions: PARTITIONS,
+    delivery: 'exactly_once',
+    nodes: [{ name: 'vmagent-0', url }],
+  });
+  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
+  const drain = await MeasuredProcess.start('drain', prepared.configFile, 'deliver');
+  try {
+    const scrapes = new Scrapes({ series, partitions: PARTITIONS });
+    const warmUp = Math.ceil(WARM_UP_SAMPLES / series);
+    await bed.fill(prepared.raw, scrapes.take(warmUp));
+    await drain.until(warmUp * series);
+    for (const pid of await drain.pids()) pin(pid, PENSTOCK_CORE);
+    pin(bed.kafkaPid, BROKER_CORE);
+    pin(receiver.pid, BROKER_CORE);
+    const samples = Math.ceil(options.samples / series) * series;
+    const write = async () => {
+      if (options.perSecond === undefined) await bed.fill(prepared.raw, scrapes.take(samples / series));
+      else await pace(prepared, series, { perSecond: options.perSecond, upTo: samples });
+      await worker.until(warmUp * series + samples);
+    };
+    return { name, series, partitions: PARTITIONS, ...(await drain.measure(write, samples)) };
+  } finally {
+    await drain.stop();
+    await worker.stop();
+    receiver.close();
+    await bed.discard(prepared);
+  }
+}
+
+/** Writes samples at a rate, until there are so many. */
+async function pace({ brokers, raw }: Prepared, series: number, order: ProducerOrder): Promise<void> {
+  const args = [brokers.join(), raw, String(PARTITIONS), String(series)];
+  const [producer] = await HelperProcess.start('paced-producer.ts', args);
+  for (let written = 0; written < order.upTo; ) {
+    ({ written } = await producer.ask<ProducerAnswer>(order));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  producer.close();
+}

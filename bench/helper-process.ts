@@ -1,0 +1,50 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import path from 'node:path';
+
+/** A program of this folder in a process of its own, that answers each message with one. It ends with this process. */
+export class HelperProcess {
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  /** Starts it. Resolves to it and to its first message, by which it says that it is there. */
+  static async start<First>(file: string, args: readonly string[] = []): Promise<[HelperProcess, First]> {
+    const child = fork(path.join(import.meta.dirname, file), args, {
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const helper = new HelperProcess(child);
+    return [helper, await helper.#next<First>()];
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  async ask<Answer>(message: string | object): Promise<Answer> {
+    const answer = this.#next<Answer>();
+    this.#child.send(message);
+    return await answer;
+  }
+
+  tell(message: string | object): void {
+    this.#child.send(message);
+  }
+
+  close(): void {
+    this.#child.disconnect();
+  }
+
+  #next<Answer>(): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const ended = (code: number | null) => reject(new Error(`a helper process ended with ${code}`));
+      this.#child.once('exit', ended);
+      this.#child.once('message', (answer) => {
+        this.#child.off('exit', ended);
+        resolve(answer as Answer);
+      });
+    });
+  }
+}

@@ -1,0 +1,103 @@
+import type { Bed } from './bed.ts';
+import type { CaseResult, Latency } from './case-result.ts';
+import { HelperProcess } from './helper-process.ts';
+import { MeasuredProcess, type Reading } from './measured-process.ts';
+import type { ProducerAnswer } from './paced-producer.ts';
+
+const PARTITIONS = 4;
+const LOADS = [0.1, 0.5, 0.9];
+/** Samples on their way at full load: enough that worker and drain always have work. */
+const BACKLOG = 1_000_000;
+const POLL_MS = 100;
+
+export interface LatencyOptions {
+  readonly series: number;
+  /** How long full load and each part of it are measured. */
+  readonly seconds: number;
+}
+
+/**
+ * Latency from producer to receiver, each of producer, worker, drain and receiver a process of its own, none of them
+ * tied to a core. Full load is the throughput of the same processes in the same run, when there is always a backlog.
+ */
+export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promise<CaseResult[]> {
+  const { series, seconds } = options;
+  const [receiver, url] = await HelperProcess.start<string>('receiver.ts');
+  const prepared = await bed.prepare({
+    partitions: PARTITIONS,
+    delivery: 'exactly_once',
+    nodes: [{ name: 'vmagent-0', url }],
+  });
+  const args = [prepared.brokers.join(), prepared.raw, String(PARTITIONS), String(series)];
+  const [producer] = await HelperProcess.start('paced-producer.ts', args);
+  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
+  const drain = await MeasuredProcess.start('drain', prepared.configFile, 'deliver');
+  const write = (perSecond: number, upTo: number) => producer.ask<ProducerAnswer>({ perSecond, upTo });
+  const results: CaseResult[] = [];
+  try {
+    await Promise.all([worker.ready(), drain.ready()]);
+    /** Keeps up a backlog for a while. */
+    const saturate = async (): Promise<[Reading, Reading]> => {
+      const from = await drain.read();
+      for (let now = from; ; now = await drain.read()) {
+        if (now.wallSeconds - from.wallSeconds > seconds) return [from, now];
+        await write(Number.POSITIVE_INFINITY, now.samples + BACKLOG);
+        await pause(POLL_MS);
+      }
+    };
+    /** Waits until all that was begun is delivered. */
+    const empty = async () => {
+      let before = -1;
+      for (;;) {
+        const { written } = await write(Number.POSITIVE_INFINITY, 0);
+        const { samples } = await drain.read();
+        if (samples === written && written === before) return;
+        before = written;
+        await pause(POLL_MS);
+      }
+    };
+    await saturate();
+    const [from, to] = await saturate();
+    const full = (to.samples - from.samples) / (to.wallSeconds - from.wallSeconds);
+    await empty();
+    results.push({ name: 'full load', series, partitions: PARTITIONS, samplesPerSecond: full });
+    for (const load of LOADS) {
+      const perSecond = full * load;
+      await write(perSecond, Number.POSITIVE_INFINITY);
+      await pause(3_000);
+      receiver.tell('reset');
+      const before = await Promise.all([worker.read(), drain.read()]);
+      await pause(seconds * 1_000);
+      const latencyMs = await receiver.ask<Latency>('report');
+      const after = await Promise.all([worker.read(), drain.read()]);
+      await empty();
+      const [cpuOfWorker, cpuOfDrain] = before.map((reading, at) => cores(reading, after[at]!));
+      const delivered = after[1].samples - before[1].samples;
+      results.push({
+        name: `latency at ${load * 100} % load`,
+        series,
+        partitions: PARTITIONS,
+        samples: delivered,
+        samplesPerSecond: delivered / (after[1].wallSeconds - before[1].wallSeconds),
+        samplesPerRecord: delivered / (after[1].records - before[1].records),
+        latencyMs,
+        note: `cores used: worker ${cpuOfWorker}, drain ${cpuOfDrain}; longest ${latencyMs.max} ms`,
+      });
+    }
+    return results;
+  } finally {
+    producer.close();
+    await drain.stop();
+    await worker.stop();
+    receiver.close();
+    await bed.discard(prepared);
+  }
+}
+
+function cores(from: Reading, to: Reading): string {
+  return ((to.cpuSeconds - from.cpuSeconds) / (to.wallSeconds - from.wallSeconds)).toFixed(2);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,61 @@
+import type { Bed } from './bed.ts';
+import type { CaseResult } from './case-result.ts';
+import { MeasuredProcess, pin } from './measured-process.ts';
+import { Scrapes } from './scrapes.ts';
+import { holdBack } from './throttle.ts';
+
+/** What a process gets of its core. The broker has the rest of both. */
+const SHARE = 0.3;
+const PARTITIONS = 4;
+const WARM_UP_SAMPLES = 800_000;
+
+/**
+ * One process, and two, of which each has the same part of a core to itself: on a machine of two cores the broker would
+ * else be what the second process has to share with. Process n runs on core n.
+ */
+export async function runProcessesCases(
+  bed: Bed,
+  options: { readonly series: number; readonly samples: number },
+): Promise<CaseResult[]> {
+  const one = await runHeldBack(bed, { ...options, processes: 1 });
+  const two = await runHeldBack(bed, { ...options, processes: 2 });
+  const speedUp = (two.samplesPerSecond ?? 0) / (one.samplesPerSecond ?? 0);
+  const cpu = (one.cpuMicrosPerSample ?? 0) / (two.cpuMicrosPerSample ?? 0);
+  const text = `${speedUp.toFixed(2)} times the samples/s of one; ${(2 * cpu).toFixed(2)} times by CPU time`;
+  return [one, { ...two, note: `${two.note}; ${text}` }];
+}
+
+async function runHeldBack(
+  bed: Bed,
+  { series, samples, processes }: { series: number; samples: number; processes: 1 | 2 },
+): Promise<CaseResult> {
+  const prepared = await bed.prepare({ partitions: PARTITIONS, delivery: 'exactly_once', processes });
+  const scrapes = new Scrapes({ series, partitions: PARTITIONS });
+  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
+  let release: (() => void) | undefined;
+  try {
+    await worker.ready();
+    const warmUp = Math.ceil(WARM_UP_SAMPLES / series);
+    await bed.fill(prepared.raw, scrapes.take(warmUp));
+    await worker.until(warmUp * series);
+    const working = (await worker.pids()).slice(-processes);
+    for (const [core, pid] of working.entries()) pin(pid, core);
+    const count = Math.ceil(samples / series);
+    const fill = () => bed.fill(prepared.raw, scrapes.take(count));
+    const usage = await worker.measure(fill, count * series, () => {
+      release = holdBack(working, SHARE);
+    });
+    const cores = (usage.cpuMicrosPerSample * usage.samplesPerSecond) / 1e6;
+    return {
+      name: processes === 1 ? 'worker, one process held back' : 'worker, two processes held back',
+      series,
+      partitions: PARTITIONS,
+      ...usage,
+      note: `each has ${SHARE * 100} % of a core; used ${cores.toFixed(2)} cores`,
+    };
+  } finally {
+    release?.();
+    await worker.stop();
+    await bed.discard(prepared);
+  }
+}

@@ -1,0 +1,97 @@
+import type { Bed } from './bed.ts';
+import type { CaseResult, Latency } from './case-result.ts';
+import { HelperProcess } from './helper-process.ts';
+import { MeasuredProcess } from './measured-process.ts';
+import type { ProducerAnswer } from './paced-producer.ts';
+import { ReplayProcess } from './replay-process.ts';
+import { Scrapes } from './scrapes.ts';
+
+const PARTITIONS = 4;
+/** After the load has begun, or the replay. */
+const SETTLE_MS = 5_000;
+
+export interface ReplayLatencyOptions {
+  readonly series: number;
+  /** Samples a second of the live flow, and of the replay (`--rate`). */
+  readonly live: number;
+  readonly rate: number;
+  /** How long the latency is measured, each time. */
+  readonly seconds: number;
+}
+
+/**
+ * Latency of a live flow, from producer to receiver, without a replay, beside one of the same topic, and without again.
+ * The replay writes to a receiver of its own. Nothing is tied to a core.
+ */
+export async function runReplayLatencyCase(bed: Bed, options: ReplayLatencyOptions): Promise<CaseResult[]> {
+  const { series, live, rate, seconds } = options;
+  const [receiver, url] = await HelperProcess.start<string>('receiver.ts');
+  const [storage, storageUrl] = await HelperProcess.start<string>('receiver.ts');
+  const prepared = await bed.prepare({
+    partitions: PARTITIONS,
+    delivery: 'exactly_once',
+    nodes: [{ name: 'vmagent-0', url }],
+  });
+  // History first, with some to spare: the replay must not end while it is measured.
+  const history = Math.ceil((rate * (seconds + (2 * SETTLE_MS) / 1000 + 5)) / series) * series;
+  await bed.fill(prepared.raw, new Scrapes({ series, partitions: PARTITIONS }).take(history / series));
+  const [producer] = await HelperProcess.start('paced-producer.ts', [
+    prepared.brokers.join(),
+    prepared.raw,
+    String(PARTITIONS),
+    String(series),
+  ]);
+  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
+  const drain = await MeasuredProcess.start('drain', prepared.configFile, 'deliver');
+  try {
+    await drain.until(history);
+    await producer.ask<ProducerAnswer>({ perSecond: live, upTo: Number.POSITIVE_INFINITY });
+    const measure = async (name: string, note?: () => Promise<string>): Promise<CaseResult> => {
+      await pause(SETTLE_MS);
+      receiver.tell('reset');
+      await pause(seconds * 1000);
+      const latencyMs = await receiver.ask<Latency>('report');
+      const added = note === undefined ? {} : { note: await note() };
+      return { name, series, partitions: PARTITIONS, samplesPerSecond: live, latencyMs, ...added };
+    };
+    const results = [await measure('latency without a replay')];
+    const args = [
+      '--topic',
+      prepared.raw,
+      '--from',
+      '-1h',
+      '--to-storage',
+      storageUrl,
+      '--rate',
+      String(rate),
+    ];
+    const replay = await ReplayProcess.start(args, prepared.configFile);
+    const begun = performance.now();
+    try {
+      results.push(
+        await measure('latency beside a replay', async () => {
+          const reading = await replay.read();
+          if (!replay.running || reading === undefined)
+            throw new Error('the replay ended before it was measured');
+          const perSecond = (reading.samples * 1000) / (performance.now() - begun);
+          return `--rate ${rate}, ${Math.round(perSecond)} samples/s since its start`;
+        }),
+      );
+    } finally {
+      await replay.kill();
+    }
+    results.push(await measure('latency after the replay'));
+    return results;
+  } finally {
+    producer.close();
+    await drain.stop();
+    await worker.stop();
+    receiver.close();
+    storage.close();
+    await bed.discard(prepared);
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,62 @@
+import type { BenchRequest } from './bed.ts';
+import { type GenerateOptions, generateWriteRequests } from './generate-series.ts';
+
+const SERIES_PER_REQUEST = 2_000;
+const SCRAPES_A_MINUTE = 4;
+
+export interface ScrapeOptions {
+  readonly series: number;
+  readonly partitions: number;
+  /** Series that are replaced by new ones each minute of the data's time, of 1. Scrapes are 15 s apart. */
+  readonly churnAMinute?: number;
+  readonly firstSeries?: number;
+}
+
+/**
+ * Scrapes of the same series, one after the other, 2,000 series a request; a series keeps its partition.
+ *
+ * Two bodies of each request take turns, so that values differ from one scrape to the next, and generating them does
+ * not take longer than working on them. With churn the oldest series make room for new ones at each scrape.
+ */
+export class Scrapes {
+  readonly #options: ScrapeOptions;
+  readonly #bodies = new Map<string, Buffer>();
+  #next = 0;
+
+  constructor(options: ScrapeOptions) {
+    this.#options = options;
+  }
+
+  /** Series that are new at each scrape but the first. */
+  get newSeries(): number {
+    const { series, churnAMinute = 0 } = this.#options;
+    return Math.round((series * churnAMinute) / SCRAPES_A_MINUTE);
+  }
+
+  /** The next `count` scrapes. */
+  *take(count: number): Generator<BenchRequest> {
+    const { series, partitions, firstSeries = 0 } = this.#options;
+    for (const end = this.#next + count; this.#next < end; this.#next += 1) {
+      const from = firstSeries + this.#next * this.newSeries;
+      const to = from + series;
+      for (let at = from; at < to; ) {
+        const request = Math.floor(at / SERIES_PER_REQUEST);
+        const last = Math.min(to, (request + 1) * SERIES_PER_REQUEST);
+        yield { value: this.#body(at, last - at), partition: request % partitions };
+        at = last;
+      }
+    }
+  }
+
+  #body(firstSeries: number, series: number): Buffer {
+    const scrape = this.#next % 2;
+    const key = `${firstSeries}/${series}/${scrape}`;
+    const known = this.#bodies.get(key);
+    if (known !== undefined) return known;
+    const options: GenerateOptions = { firstSeries, series, scrape, seriesPerRequest: series };
+    const [request] = generateWriteRequests(options);
+    const body = request!.value;
+    if (series === SERIES_PER_REQUEST) this.#bodies.set(key, body);
+    return body;
+  }
+}

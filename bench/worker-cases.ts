@@ -1,0 +1,53 @@
+import type { Bed, BedOptions } from './bed.ts';
+import type { CaseResult } from './case-result.ts';
+import { MeasuredProcess, pin } from './measured-process.ts';
+import { Scrapes } from './scrapes.ts';
+
+export const BROKER_CORE = 0;
+export const PENSTOCK_CORE = 1;
+
+/** Samples before a measurement, at least: by then the code is compiled. */
+const WARM_UP_SAMPLES = 400_000;
+/** More series than a case is measured with, so that cold ones are not those of the warm-up. */
+const OTHER_SERIES = 10_000_000;
+
+export interface WorkerCase {
+  readonly name: string;
+  readonly series: number;
+  readonly partitions: number;
+  readonly delivery: BedOptions['delivery'];
+  /**
+   * `warm`: each series is known when the measurement begins. `cold`: each is new. `churn`: 5 % of the series are
+   * replaced each minute of the data's time; scrapes are 15 s apart, so 1.25 % of the series of a scrape are new.
+   */
+  readonly kind: 'warm' | 'cold' | 'churn';
+  /** Samples that are measured, at least. */
+  readonly samples: number;
+  readonly relabel?: readonly unknown[];
+  readonly cacheMib?: number;
+}
+
+const CHURN_A_MINUTE = 0.05;
+
+/** The worker alone: it is held while the topic is filled, then it catches up. */
+export async function runWorkerCase(bed: Bed, options: WorkerCase): Promise<CaseResult> {
+  const { name, kind, series, partitions } = options;
+  const prepared = await bed.prepare(options);
+  const churnAMinute = kind === 'churn' ? CHURN_A_MINUTE : 0;
+  const scrapes = new Scrapes({ series, partitions, churnAMinute });
+  const before = kind === 'cold' ? new Scrapes({ series, partitions, firstSeries: OTHER_SERIES }) : scrapes;
+  const warmUp = Math.ceil(WARM_UP_SAMPLES / series);
+  await bed.fill(prepared.raw, before.take(warmUp));
+  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
+  try {
+    await worker.until(warmUp * series);
+    for (const pid of await worker.pids()) pin(pid, PENSTOCK_CORE);
+    pin(bed.kafkaPid, BROKER_CORE);
+    const count = Math.ceil(options.samples / series);
+    const usage = await worker.measure(() => bed.fill(prepared.raw, scrapes.take(count)), count * series);
+    return { name, series, partitions, ...usage };
+  } finally {
+    await worker.stop();
+    await bed.discard(prepared);
+  }
+}

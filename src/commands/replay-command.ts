@@ -1,0 +1,32 @@
+import type { Config } from '../config/load.ts';
+import type { KafkaAdmin } from '../kafka/admin.ts';
+import type { KafkaConnection } from '../kafka/client.ts';
+import { ProgressLine } from './progress-line.ts';
+
+/** What every action is given. */
+export interface ReplayCommand {
+  readonly config: Config;
+  readonly connection: KafkaConnection;
+  readonly admin: KafkaAdmin;
+  readonly json: boolean;
+}
+
+/** What a replay says on standard error: lines, and on a terminal a line that shows how far it is. */
+export class Voice {
+  readonly #line = new ProgressLine();
+  readonly isTerminal = process.stderr.isTTY === true;
+
+  say(message: string): void {
+    this.#line.clear();
+    process.stderr.write(`${message}\n`);
+  }
+
+  /** Replaces the line before it; nothing where there is no terminal. */
+  show(line: string): void {
+    this.#line.show(line.slice(0, Math.max(20, (process.stderr.columns || 80) - 1)));
+  }
+
+  clear(): void {
+    this.#line.clear();
+  }
+}

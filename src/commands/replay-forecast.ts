@@ -1,0 +1,109 @@
+import { DryRun } from '../replay/dry-run.ts';
+import { Pace } from '../replay/pace.ts';
+import { Replay } from '../replay/replay.ts';
+import type { ReplaySpec } from '../replay/spec.ts';
+import type { ReplayRange } from '../replay/stored-replay.ts';
+import { DONE, FAILED, formatTable, printJson } from './command.ts';
+import type { RunOptions } from './replay-arguments.ts';
+import type { ReplayCommand, Voice } from './replay-command.ts';
+import { sourceDecoders } from './replay-schemas.ts';
+import { routePipeline, selectionOf } from './replay-target.ts';
+import { formatGap, formatNumber, formatRemainder, formatTarget } from './replay-text.ts';
+
+/** A task record's size does not matter where it is not written: what the settings of task topics allow. */
+const ROOM_BYTES = 64 * 1024;
+
+/** `--dry-run`: reads the range, counts what would go where, and writes nothing. */
+export async function forecastReplay(
+  command: ReplayCommand,
+  spec: ReplaySpec,
+  partitions: ReadonlyMap<number, ReplayRange>,
+  { how, voice }: { readonly how: RunOptions; readonly voice: Voice },
+): Promise<number> {
+  const { config, connection, admin, json } = command;
+  const { topic, target } = spec;
+  const source = sourceDecoders(config, topic, (message) => voice.say(message));
+  const { decoders, prepare } = source;
+  const route = target.route;
+  const output = {
+    topic: target.kind === 'route' ? target.topic : '',
+    maxRecordBytes: config.topics.tasks.max_message_bytes - ROOM_BYTES,
+  };
+  const dryRun = new DryRun(
+    selectionOf({ config, spec, decoders }),
+    route === undefined ? undefined : routePipeline({ config, decoders }, route, output),
+  );
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  try {
+    const end = await new Replay(connection, admin, {
+      topic,
+      pace: new Pace(how.rate),
+      allowGaps: how.allowGaps,
+      open: async () => ({
+        target: dryRun,
+        partitions,
+        keep: async () => undefined,
+        close: async () => undefined,
+      }),
+      ...(prepare === undefined ? {} : { prepare: (step) => prepare(step, stop.signal) }),
+      stop: stop.signal,
+      events: {
+        opened: () => undefined,
+        written: () => voice.show(`${formatNumber(dryRun.counts.records)} records looked at`),
+        gap: (gap) => voice.say(formatGap(gap)),
+        retrying: () => undefined,
+      },
+    }).run();
+    voice.clear();
+    if (end === 'stopped') return FAILED;
+  } finally {
+    voice.clear();
+    await source.close();
+  }
+  if (json) printJson(asJson(spec, dryRun));
+  else process.stdout.write(format(spec, dryRun));
+  return DONE;
+}
+
+function asJson({ topic, target }: ReplaySpec, { counts, series, tasks }: DryRun): object {
+  return {
+    dry_run: true,
+    topic,
+    target,
+    records: counts.records,
+    samples: counts.samples,
+    series: series.size,
+    left_out_samples: counts.leftOut,
+    refused: Object.fromEntries(counts.refused),
+    tasks: inOrder(tasks).map(([task, each]) => ({
+      task,
+      records: each.records,
+      samples: each.samples,
+      series: each.series.size,
+    })),
+  };
+}
+
+function format({ topic, target }: ReplaySpec, { counts, series, tasks }: DryRun): string {
+  const lines = [
+    `${formatNumber(counts.records)} records of ${topic}: ${formatNumber(counts.samples)} samples of ` +
+      `${formatNumber(series.size)} series would go to ${formatTarget(target)}`,
+    ...formatRemainder(counts),
+  ];
+  if (tasks.size > 0) {
+    const rows = inOrder(tasks).map(([task, each]) => [
+      String(task),
+      formatNumber(each.records),
+      formatNumber(each.samples),
+      formatNumber(each.series.size),
+    ]);
+    lines.push('', formatTable([['TASK', 'RECORDS', 'SAMPLES', 'SERIES'], ...rows]));
+  }
+  return `${lines.join('\n')}\nNothing was written.\n`;
+}
+
+function inOrder<T>(tasks: ReadonlyMap<number, T>): [number, T][] {
+  return [...tasks].sort(([a], [b]) => a - b);
+}

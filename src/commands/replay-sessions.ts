@@ -1,0 +1,102 @@
+import { KafkaSetupError } from '../kafka/errors.ts';
+import { BatchLimit } from '../kafka/send-rounds.ts';
+import { sleep } from '../model/sleep.ts';
+import { Journal, readReplay } from '../replay/journal.ts';
+import type { ReplaySession } from '../replay/replay.ts';
+import type { StoredReplay } from '../replay/stored-replay.ts';
+import type { ReplayCommand } from './replay-command.ts';
+import type { OpenTarget } from './replay-target.ts';
+
+/** A replay before its first step. */
+export type NewReplay = Omit<StoredReplay, 'run' | 'phase' | 'updatedMs'>;
+
+/** A transaction that was committed shows everywhere within this time. */
+const SETTLED_MS = 2_000;
+
+/** Another process goes on with the replay. */
+export class TakenOverError extends KafkaSetupError {
+  constructor(id: string) {
+    super(
+      `replay ${id} was resumed by another process, which goes on where this one was; this one ends. ` +
+        'Nothing is lost or written twice into Kafka by that',
+    );
+  }
+}
+
+/** Opens journal and target, as often as it takes. */
+export class Sessions {
+  readonly #command: ReplayCommand;
+  readonly #of: { readonly replay: NewReplay; readonly run: string; readonly resumed: boolean };
+  readonly #openTarget: OpenTarget;
+  /** Of all sessions: what one has learnt of the sizes that brokers take. */
+  readonly #limit = new BatchLimit();
+  #journal: Journal | undefined;
+  /** It is stored that this process runs the replay. */
+  begun = false;
+
+  constructor(
+    command: ReplayCommand,
+    of: { readonly replay: NewReplay; readonly run: string; readonly resumed: boolean },
+    openTarget: OpenTarget,
+  ) {
+    this.#command = command;
+    this.#of = of;
+    this.#openTarget = openTarget;
+  }
+
+  /** What is stored, as far as this process knows. */
+  get stored(): StoredReplay | undefined {
+    return this.#journal?.replay;
+  }
+
+  async open(): Promise<ReplaySession> {
+    const { config, connection, admin } = this.#command;
+    const { replay, run } = this.#of;
+    const { id } = replay;
+    // Opening fences whoever has it: not where that is another process by right.
+    if (this.begun && (await this.#isAnothers())) throw new TakenOverError(id);
+    const { transaction_timeout: transactionTimeoutMs } = config.ingest;
+    const options = { id, run, transactionTimeoutMs, limit: this.#limit };
+    const journal = await Journal.open(connection, admin, options);
+    try {
+      if (!journal.owned) await this.#begin(journal);
+      this.begun = true;
+      this.#journal = journal;
+      const target = await this.#openTarget(journal);
+      return {
+        target,
+        partitions: journal.replay!.partitions,
+        keep: () => journal.mark('running'),
+        close: async (stopped) => {
+          try {
+            if (stopped) await journal.mark('stopped');
+          } finally {
+            await journal.close();
+          }
+        },
+      };
+    } catch (error) {
+      await journal.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** What a transaction has stored shows a moment after its end: one look alone may see what was before. */
+  async #isAnothers(): Promise<boolean> {
+    const { replay, run } = this.#of;
+    const look = async () => (await readReplay(this.#command.admin, replay.id))?.run !== run;
+    if (!(await look())) return false;
+    await sleep(SETTLED_MS);
+    return await look();
+  }
+
+  async #begin(journal: Journal): Promise<void> {
+    const { replay, resumed } = this.#of;
+    if (this.begun) throw new TakenOverError(replay.id);
+    if (!resumed && journal.replay !== undefined)
+      throw new KafkaSetupError(
+        `replay ${replay.id} was begun by another process just now; choose another --id`,
+      );
+    await journal.begin(journal.replay ?? replay);
+  }
+}

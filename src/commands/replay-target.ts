@@ -1,0 +1,174 @@
+import type { Config } from '../config/load.ts';
+import type { DecoderRegistry } from '../decode/registry.ts';
+import type { KafkaAdmin } from '../kafka/admin.ts';
+import type { KafkaConnection } from '../kafka/client.ts';
+import { RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
+import type { ConfigError } from '../model/errors.ts';
+import { expectedName } from '../model/nearest.ts';
+import { Pipeline } from '../pipeline.ts';
+import { compileSelector } from '../relabel/selector.ts';
+import { FileTarget } from '../replay/file-target.ts';
+import type { Journal } from '../replay/journal.ts';
+import { LineFile, type LineOutput, LineStream } from '../replay/line-file.ts';
+import { RawBodies } from '../replay/raw-bodies.ts';
+import type { BodySource } from '../replay/remote-write-bodies.ts';
+import { RouteTarget } from '../replay/route-target.ts';
+import { RoutedBodies } from '../replay/routed-bodies.ts';
+import { Selection } from '../replay/selection.ts';
+import type { ReplaySpec } from '../replay/spec.ts';
+import { StorageTarget, type StorageTargetOptions } from '../replay/storage-target.ts';
+import { NO_COUNTS } from '../replay/tally.ts';
+import type { ReplayTarget } from '../replay/target.ts';
+import { compileRoutes } from '../route.ts';
+import { usageError } from './command.ts';
+import { version } from './version.ts';
+
+/** Most bytes of a request with relabeled series. */
+const ROUTED_BODY_BYTES = 1024 * 1024;
+
+/** What a target may need. */
+export interface TargetContext {
+  readonly config: Config;
+  readonly connection: KafkaConnection;
+  readonly admin: KafkaAdmin;
+  readonly spec: ReplaySpec;
+  /** The decoders of the source topic. The schemas that a step needs are there before the target is given it. */
+  readonly decoders: DecoderRegistry;
+  /** Most requests in flight at once. */
+  readonly concurrency: number;
+  /** Something of it may be written already. */
+  readonly resumed: boolean;
+  /** Aborted when the replay is to end at once: a target that waits or tries again gives up and throws. */
+  readonly ending: AbortSignal;
+  /** Tells the user something on standard error, in one line. */
+  readonly say: (message: string) => void;
+}
+
+/**
+ * Opens the target anew: at the start, and after each error, always with a journal that was just opened. What is to
+ * live longer, such as caches and decoders, belongs outside of it.
+ */
+export type OpenTarget = (journal: Journal) => Promise<ReplayTarget>;
+
+/**
+ * Makes ready what a replay writes to.
+ *
+ * @throws ConfigError, KafkaSetupError where the target cannot be had, with what to do; nothing has been written then
+ */
+export async function targetFor(context: TargetContext): Promise<OpenTarget> {
+  const { target } = context.spec;
+  switch (target.kind) {
+    case 'route': {
+      const selection = selectionOf(context);
+      const maxBytes = (await context.admin.maxMessageBytes([target.topic])).get(target.topic)!;
+      const pipeline = routePipeline(context, target.route, {
+        topic: target.topic,
+        maxRecordBytes: maxBytes - RECORD_OVERHEAD_BYTES,
+      });
+      return async (journal) => new RouteTarget(pipeline, selection, journal);
+    }
+    case 'storage': {
+      const bodies = bodiesOf(context, target.route);
+      const options = storageOptions(context, target.url);
+      return async (journal) => new StorageTarget(options, bodies, journal);
+    }
+    case 'file': {
+      const bodies = bodiesOf(context, target.route);
+      if (!context.resumed && target.file !== '-') await LineFile.requireNew(target.file);
+      return async (journal) => new FileTarget(await openLines(target.file, journal), bodies, journal);
+    }
+  }
+}
+
+/** Series as received, or as a route makes them. */
+function bodiesOf(context: TargetContext, route: string | undefined): BodySource {
+  const selection = selectionOf(context);
+  if (route === undefined) return new RawBodies(selection, context.config.ingest.tenant_headers);
+  const pipeline = routePipeline(context, route, { topic: '', maxRecordBytes: ROUTED_BODY_BYTES });
+  return new RoutedBodies(pipeline, selection);
+}
+
+function storageOptions(
+  { config, concurrency, ending, say }: TargetContext,
+  url: string,
+): StorageTargetOptions {
+  const { username, password, bearer_token, request_timeout, backoff_min, backoff_max, tls } =
+    config.replay.storage;
+  return {
+    url,
+    concurrency,
+    timeoutMs: request_timeout,
+    backoffMinMs: backoff_min,
+    backoffMaxMs: backoff_max,
+    userAgent: `penstock/${version()}`,
+    login: { bearer_token, ...(username === undefined ? {} : { basic_auth: { username, password } }) },
+    ...(url.startsWith('https:') ? { tls } : {}),
+    signal: ending,
+    onRetry: ({ message }, pauseMs) => say(`${message}; again in ${Math.ceil(pauseMs / 1000)} s`),
+    onRefusal: ({ message }) => say(`a series is refused for good: ${message}; others like it are counted`),
+  };
+}
+
+/** A file goes on where the journal knows that it ends; standard output goes on where it is. */
+async function openLines(file: string, journal: Journal): Promise<LineOutput> {
+  if (file === '-') return new LineStream(process.stdout);
+  const lines = await LineFile.open(file, journal.extra['bytes']);
+  // From now on the file is this replay's, whatever it holds.
+  await journal.commit({ positions: new Map(), counts: NO_COUNTS, extra: { bytes: lines.bytes } });
+  return lines;
+}
+
+/** What of the source's series and samples is meant. */
+export function selectionOf({
+  config,
+  spec,
+  decoders,
+}: Pick<TargetContext, 'config' | 'spec' | 'decoders'>): Selection {
+  const { match = [], sample, fromMs, toMs } = spec;
+  const { limits, tenant_headers: tenantHeaders } = config.ingest;
+  return new Selection(
+    {
+      match: match.map(compileSelector),
+      ...(sample === undefined ? {} : { oneOf: sample }),
+      ...(fromMs === undefined ? {} : { fromMs }),
+      ...(toMs === undefined ? {} : { toMs }),
+      limits,
+      tenantHeaders,
+    },
+    decoders,
+  );
+}
+
+/**
+ * A pipeline with one route of the configuration, writing to `topic`. Samples may have any age: those of a replay are
+ * old.
+ *
+ * @throws ConfigError where the configuration has no such route
+ */
+export function routePipeline(
+  { config, decoders }: Pick<TargetContext, 'config' | 'decoders'>,
+  name: string,
+  output: { readonly topic: string; readonly maxRecordBytes: number },
+): Pipeline {
+  const route = compileRoutes(config).find((each) => each.name === name);
+  if (route === undefined) throw noSuchRoute(config, name);
+  const { series_cache_bytes: cacheBytes, tenant_headers: tenantHeaders, limits } = config.ingest;
+  return new Pipeline({
+    routes: [{ ...route, index: 0, topic: output.topic }],
+    cacheBytes,
+    maxRecordBytes: () => output.maxRecordBytes,
+    limits: { ...limits, max_age: 0, max_future: 0 },
+    tenantHeaders,
+    decoders: () => decoders,
+  });
+}
+
+export function noSuchRoute({ file, routes }: Config, name: string): ConfigError {
+  const names = routes.map((route) => route.name);
+  return usageError(
+    'replay',
+    names.length === 0
+      ? `there is no route ${name}: ${file} has no routes`
+      : `${file} has no route ${name}; ${expectedName(name, names)}`,
+  );
+}

@@ -1,0 +1,24 @@
+import { parseTime } from '../dead/filter.ts';
+import { usageError } from './command.ts';
+
+/** `--from -6h` as `--from=-6h`: parseArgs takes a value with a dash for an option. */
+export function joinTimes(argv: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const argument of argv) {
+    const before = joined.at(-1);
+    if ((before === '--from' || before === '--to') && /^-\d/.test(argument))
+      joined.splice(-1, 1, `${before}=${argument}`);
+    else joined.push(argument);
+  }
+  return joined;
+}
+
+/** The value of an option that takes a time, in ms since the epoch. @throws ConfigError where it is none */
+export function timeArgument(command: string, option: string, text: string, nowMs: number): number {
+  const found = parseTime(text, nowMs);
+  if (found !== undefined) return found;
+  throw usageError(
+    command,
+    `--${option} ${text}: expected a time such as 2026-11-22T10:00:00Z, or -6h for six hours ago`,
+  );
+}

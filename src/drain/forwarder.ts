@@ -1,0 +1,122 @@
+import type { AssignedPartition } from '../kafka/assigned-partition.ts';
+import type { CommittedStart, GroupReader } from '../kafka/group-reader.ts';
+import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import { PoisonError } from '../model/errors.ts';
+import { giveBack } from '../wire/memory.ts';
+import { DeliveryStoppedError, deliver, type Refused } from './deliver.ts';
+import type { DrainEvents } from './events.ts';
+import { mayHaveBeenTaken, type RemoteWriteClient } from './remote-write-client.ts';
+import { SourceTracker } from './source-tracker.ts';
+
+export interface ForwarderOptions {
+  readonly reader: GroupReader;
+  readonly client: RemoteWriteClient;
+  readonly events: DrainEvents;
+  /** First and longest pause between attempts, in ms. */
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  /** Record headers that go to the node as HTTP headers. */
+  readonly tenantHeaders: readonly string[];
+  /** Keeps what the node refuses for good. */
+  readonly bury: (record: FetchedRecord, refused: readonly Refused[]) => Promise<void>;
+  readonly committed: (partition: AssignedPartition, offset: bigint) => void;
+}
+
+/** Noted at a commit by a drain that ends its work on a partition: the record there was not sent before. */
+const HANDED_OVER = 'handed over';
+
+/**
+ * Forwards the records of one partition: one at a time, committed after the node has answered.
+ *
+ * A drain that dies cannot say whether the node has taken the record after the last commit. So each start that
+ * follows no hand-over counts its first record as one that may have been sent before.
+ */
+export class Forwarder {
+  readonly #partition: AssignedPartition;
+  readonly #options: ForwarderOptions;
+  readonly #sources = new SourceTracker();
+  /** The offset to commit when the work ends now. */
+  #next: bigint;
+  #start: CommittedStart;
+  #maybeTaken = false;
+
+  constructor(partition: AssignedPartition, start: CommittedStart, options: ForwarderOptions) {
+    this.#partition = partition;
+    this.#options = options;
+    this.#start = start;
+    this.#next = start.offset;
+  }
+
+  /** Runs until the partition drains. @throws PartitionLostError, and what `bury` throws */
+  async run(progressed: () => void): Promise<void> {
+    const { reader, client, events, committed, bury } = this.#options;
+    const partition = this.#partition;
+    const crashed = this.#start.note === '';
+    if (!crashed) await reader.commit(partition, this.#next);
+    for (let first = crashed; ; first = false) {
+      const taken = await partition.take({ maxRecords: 1, maxBytes: Number.MAX_SAFE_INTEGER, lingerMs: 0 });
+      if (taken === undefined) break;
+      const record = taken.records[0]!;
+      if (first) events.possibleRepeat(record, 'takeover');
+      events.sourceFaults(record, this.#sources.next(record.headers));
+      try {
+        const refused = await this.#deliver(record, first);
+        if (refused.length > 0) await bury(record, refused);
+      } catch (error) {
+        if (error instanceof DeliveryStoppedError) break;
+        throw error;
+      }
+      events.delivered(record, Date.now());
+      await reader.commit(partition, taken.nextOffset);
+      this.#next = taken.nextOffset;
+      committed(partition, taken.nextOffset);
+      if (record.memory !== undefined && client.sentAll) giveBack(record.memory);
+      progressed();
+    }
+    if (!this.#maybeTaken) await reader.commit(partition, this.#next, HANDED_OVER);
+  }
+
+  async #deliver(record: FetchedRecord, maybeSent: boolean): Promise<Refused[]> {
+    this.#maybeTaken = maybeSent;
+    if (record.value === null || record.value.length === 0) {
+      const reason = record.value === null ? 'null_value' : 'empty_record';
+      const error = new PoisonError('deliver', reason, 'the record has no body to forward');
+      return [{ body: Buffer.alloc(0), error }];
+    }
+    const { reader, client, events, backoffMinMs, backoffMaxMs } = this.#options;
+    const partition = this.#partition;
+    const request = { body: record.value, headers: this.#tenantHeaders(record) };
+    if (maybeSent) client.probeFirst(request);
+    const refused = await deliver(request, {
+      send: async (part, signal) => {
+        await reader.ensureOwned(partition);
+        if (!partition.active) throw new DeliveryStoppedError('the drain stops');
+        const code = await client.send(part, signal);
+        this.#maybeTaken = true; // it may be a half of the record
+        events.answered(code);
+        return code;
+      },
+      backoffMinMs,
+      backoffMaxMs,
+      signal: partition.lost,
+      active: () => partition.active,
+      onRetry: (error, pauseMs) => {
+        events.retried(record, error, pauseMs);
+        if (!mayHaveBeenTaken(error)) return;
+        this.#maybeTaken = true;
+        events.possibleRepeat(record, 'unanswered');
+      },
+    });
+    this.#maybeTaken = false;
+    return refused;
+  }
+
+  #tenantHeaders(record: FetchedRecord): Record<string, string> {
+    const headers: Record<string, string> = {};
+    for (const name of this.#options.tenantHeaders) {
+      const value = record.headers[name];
+      if (value !== undefined) headers[name] = value.toString();
+    }
+    return headers;
+  }
+}

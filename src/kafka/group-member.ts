@@ -1,0 +1,204 @@
+import type { Consumer } from 'kafkajs';
+import type { Logger } from 'pino';
+import { Backoff, sleep } from '../model/sleep.ts';
+import { createAssigner, type Ownership } from './assigner.ts';
+import { type KafkaConnection, PATIENT } from './client.ts';
+import { isConnectionTrouble, isLoginRefused } from './errors.ts';
+import type { GroupObserver } from './patch/consumer-group.ts';
+import type { ConsumerGroupInstance, GroupMembership } from './patch/types.ts';
+
+/** Settings of a member of a consumer group. Times in ms, sizes in bytes. */
+export interface GroupMemberOptions {
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  /** Which partitions this group reads at all; every member must answer alike. */
+  readonly eligible: (topic: string, partition: number) => boolean;
+  readonly sessionTimeout: number;
+  readonly rebalanceTimeout: number;
+  readonly heartbeatInterval: number;
+  readonly fetchMaxBytes: number;
+  readonly fetchMaxWait: number;
+}
+
+/** What a member tells, and asks, who works on its partitions. */
+export interface MemberEvents extends Required<Omit<GroupObserver, 'groupCreated'>> {
+  /** What the member `memberId` holds; asked for at every join. */
+  claims(memberId: string | null): Ownership;
+  /** It has joined. This runs before the first fetch of the generation. */
+  joined(membership: GroupMembership, assignment: Record<string, number[]>): void;
+  /** It is no member any more. */
+  lost(): void;
+}
+
+const RESTART_MIN_MS = 1_000;
+const RESTART_MAX_MS = 15_000;
+/** Time to leave the group in, when there is no more. */
+const LEAVE_MS = 1_000;
+
+/** A member of a consumer group for as long as the process runs: one kafkajs consumer, after a crash another. */
+export class GroupMember {
+  readonly #options: GroupMemberOptions;
+  readonly #connection: KafkaConnection;
+  readonly #events: MemberEvents;
+  readonly #log: Logger;
+  readonly #failure = Promise.withResolvers<never>();
+  readonly #restarts = new Backoff(RESTART_MIN_MS, RESTART_MAX_MS);
+  #consumer: Consumer | undefined;
+  #group: ConsumerGroupInstance | undefined;
+  #membership: GroupMembership | undefined;
+  #heartbeats: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(connection: KafkaConnection, options: GroupMemberOptions, events: MemberEvents, log: Logger) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#events = events;
+    this.#log = log;
+    this.#failure.promise.catch(() => undefined);
+  }
+
+  /** Rejects when the member cannot go on. */
+  get failure(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  fail(error: unknown): void {
+    this.#failure.reject(error);
+  }
+
+  get group(): ConsumerGroupInstance | undefined {
+    return this.#group;
+  }
+
+  /** Whether this process is a member of the group now. */
+  get joined(): boolean {
+    return this.#membership !== undefined;
+  }
+
+  /** Joins the group. Resolves when reading has begun; waits for brokers that are away. */
+  async start(): Promise<void> {
+    this.#heartbeats ??= setInterval(() => this.#heartbeat(), this.#options.heartbeatInterval);
+    await this.#run();
+  }
+
+  /** Joins no more, whatever happens. */
+  stopping(): void {
+    this.#stopping = true;
+  }
+
+  /** Leaves the group: until `deadline` (ms since the epoch), but for a second at least. */
+  async leave(deadline: number): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#heartbeats);
+    const left = this.#consumer?.disconnect().catch(() => undefined);
+    await within(left, Math.max(LEAVE_MS, deadline - Date.now()));
+    this.#membership = undefined;
+  }
+
+  /** Runs a new kafkajs consumer; one that has crashed cannot be used again. */
+  async #run(): Promise<void> {
+    const { groupId, topics, sessionTimeout, fetchMaxBytes, fetchMaxWait } = this.#options;
+    // A coordinator that hangs has to be found out while there is time to turn to the next one.
+    const consumer = this.#connection.instance(PATIENT, sessionTimeout / 2).consumer({
+      groupId,
+      partitionAssigners: [
+        createAssigner({
+          ownership: () => this.#events.claims(this.#group?.memberId ?? null),
+          eligible: this.#options.eligible,
+          observer: this.#observer(),
+        }),
+      ],
+      sessionTimeout,
+      rebalanceTimeout: this.#options.rebalanceTimeout,
+      heartbeatInterval: this.#options.heartbeatInterval,
+      maxBytes: fetchMaxBytes,
+      maxWaitTimeInMs: fetchMaxWait,
+      metadataMaxAge: 60_000,
+      allowAutoTopicCreation: false,
+      retry: PATIENT,
+    });
+    this.#consumer = consumer;
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
+    consumer.on(consumer.events.CRASH, ({ payload }) => this.#crashed(payload.error, payload.restart));
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+      await consumer.run({
+        autoCommit: false,
+        partitionsConsumedConcurrently: 1,
+        eachBatch: async () => undefined,
+      });
+    } catch (error) {
+      // kafkajs closes a consumer that crashes, but not one that never ran.
+      void consumer.disconnect().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #observer(): GroupObserver {
+    const events = this.#events;
+    return {
+      groupCreated: (group) => {
+        this.#group = group;
+      },
+      mustRejoin: () => events.mustRejoin(),
+      readable: (ms) => events.readable(ms),
+      partitionBytes: () => events.partitionBytes(),
+      fetched: (batch) => events.fetched(batch),
+      topicMissing: () => events.topicMissing(),
+      offsetOutOfRange: (topic, partition) => events.offsetOutOfRange(topic, partition),
+    };
+  }
+
+  #joined(assignment: Record<string, number[]>): void {
+    const { generationId, memberId } = this.#group!;
+    const before = this.#membership;
+    this.#membership = { generationId: generationId ?? -1, memberId: memberId ?? '' };
+    this.#restarts.reset();
+    const fields = { member: memberId, generation: generationId };
+    if (before !== undefined && before.memberId !== memberId) {
+      this.#log.warn(
+        { ...fields, before: before.memberId, sessionTimeout: this.#options.sessionTimeout },
+        'evicted: the group has not heard of this process for a session timeout, and gave its partitions away',
+      );
+    }
+    this.#events.joined(this.#membership, assignment);
+    const partitions = Object.values(assignment).flat().length;
+    this.#log.info({ ...fields, partitions }, `assigned ${partitions} partitions`);
+  }
+
+  #crashed(error: Error, restart: boolean): void {
+    this.#membership = undefined;
+    this.#events.lost();
+    if (this.#stopping) return;
+    if (restart) this.#log.warn({ error: error.message }, 'consumer restarts');
+    else if (isConnectionTrouble(error) || isLoginRefused(error)) void this.#restart(error);
+    else this.fail(error);
+  }
+
+  /**
+   * kafkajs gives up at some kinds of broker trouble that it could wait out, such as a coordinator not found, and at
+   * a login that is refused. That was good at the start, so one side has been given new credentials before the other.
+   */
+  async #restart(error: Error): Promise<void> {
+    const retryInMs = Math.round(this.#restarts.next());
+    const what = isLoginRefused(error) ? 'Kafka refuses the login; trying again' : 'consumer restarts';
+    this.#log.warn({ error: error.message, retryInMs }, what);
+    await sleep(retryInMs);
+    if (this.#stopping) return;
+    await this.#run().catch((reason: Error) => this.#crashed(reason, false));
+  }
+
+  #heartbeat(): void {
+    if (this.#membership === undefined) return;
+    // kafkajs' own loop meets the same answer and acts on it; this one only keeps the session alive between fetches.
+    this.#group?.beat({ interval: this.#options.heartbeatInterval / 2 }).catch(() => undefined);
+  }
+}
+
+/** Waits for `work`, at most `ms`. */
+export async function within(work: Promise<unknown> | undefined, ms: number): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([work, sleep(Math.max(0, ms), done.signal)]);
+  done.abort();
+}

@@ -1,0 +1,19 @@
+import { PoisonError } from '../model/errors.ts';
+import { eachSeries } from '../wire/each-series.ts';
+import { uncompress } from '../wire/snappy.ts';
+
+const MAX_BYTES = 256 * 1024 * 1024;
+
+/** Samples and native histograms of a snappy WriteRequest; undefined where it is none. */
+export function samplesIn(snappy: Buffer): number | undefined {
+  let count = 0;
+  try {
+    eachSeries(uncompress(snappy, MAX_BYTES), (_bytes, _start, _labelsEnd, _end, { samples, histograms }) => {
+      count += samples + histograms;
+    });
+    return count;
+  } catch (error) {
+    if (error instanceof PoisonError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+import { detectContentEncoding } from '../decode/detect.ts';
+import { headerText } from '../decode/record-headers.ts';
+import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import { release } from '../wire/bytes.ts';
+import { compress } from '../wire/snappy.ts';
+import { type BodySource, type RemoteWriteBody, tenantOf } from './remote-write-bodies.ts';
+import type { Selection } from './selection.ts';
+import type { Tally } from './tally.ts';
+
+/**
+ * Series as received.
+ *
+ * Fast path: a task record says how many samples it has, and a record that is snappy remote write 1.0 already goes out
+ * as it is; only what is cut or in another encoding is compressed again (bench/README.md, "replay raw to storage").
+ */
+export class RawBodies implements BodySource {
+  readonly #selection: Selection;
+  readonly #tenantHeaders: readonly string[];
+
+  constructor(selection: Selection, tenantHeaders: readonly string[]) {
+    this.#selection = selection;
+    this.#tenantHeaders = tenantHeaders;
+  }
+
+  *of(records: readonly FetchedRecord[], tally: Tally): Generator<RemoteWriteBody> {
+    for (const record of records) {
+      const body = this.#body(record, tally);
+      if (body !== undefined) yield body;
+    }
+  }
+
+  #body(record: FetchedRecord, tally: Tally): RemoteWriteBody | undefined {
+    const headers = tenantOf(record, this.#tenantHeaders);
+    const known = this.#selection.takesAll ? taskRecordSamples(record) : undefined;
+    if (known !== undefined) return { body: record.value!, headers, samples: known };
+    const { body, whole, passedThrough, samples, leftOut, refused } = this.#selection.open(record);
+    tally.leftOut += leftOut;
+    tally.refuseAll(refused);
+    if (body === undefined || body.length === 0) return undefined;
+    const value = record.value!;
+    const asItIs = whole && passedThrough && isSnappy(record);
+    const compressed = asItIs ? value : compress(body);
+    if (body.buffer !== value.buffer) release(body);
+    return { body: compressed, headers, samples };
+  }
+}
+
+/** Samples of a record that Penstock wrote to a task topic; undefined for any other record. */
+export function taskRecordSamples({ value, headers }: FetchedRecord): number | undefined {
+  if (value === null || value.length === 0 || headers['penstock-version']?.toString() !== '1')
+    return undefined;
+  if (headers['content-encoding']?.toString() !== 'snappy') return undefined;
+  const samples = headers['penstock-samples']?.toString() ?? '';
+  return /^\d{1,10}$/.test(samples) ? Number(samples) : undefined;
+}
+
+/** Whether a record whose bytes are a WriteRequest, once decompressed, is snappy. */
+function isSnappy({ value, headers }: FetchedRecord): boolean {
+  const said = headerText(headers, 'content-encoding').toLowerCase();
+  if (said !== '') return said === 'snappy';
+  // Without the header the decoder may have gone by what its encoding uses, or by the bytes; they tell which it was.
+  return detectContentEncoding(value!) === 'snappy';
+}

@@ -1,0 +1,186 @@
+import type { KafkaAdmin } from '../kafka/admin.ts';
+import type { KafkaConnection } from '../kafka/client.ts';
+import { isConnectionTrouble, isRefused, KafkaSetupError, kafkaErrorType } from '../kafka/errors.ts';
+import { recordBytes } from '../kafka/partition-queue.ts';
+import { type OffsetGap, RangeReader, type RangeStep } from '../kafka/range-reader.ts';
+import { ConfigError, RetryableError } from '../model/errors.ts';
+import { Backoff, sleep } from '../model/sleep.ts';
+import type { Pace } from './pace.ts';
+import type { ReplayRange } from './stored-replay.ts';
+import type { ReplayCounts, ReplayTarget } from './target.ts';
+
+/** A target with its positions, from one trouble to the next. */
+export interface ReplaySession {
+  readonly target: ReplayTarget;
+  /** Where each partition goes on. */
+  readonly partitions: ReadonlyMap<number, ReplayRange>;
+  /** Tells others that the replay lives, while it has nothing to store. */
+  keep(): Promise<void>;
+  /** @param stopped the replay was told to stop, and others are to know */
+  close(stopped: boolean): Promise<void>;
+}
+
+export interface ReplayOptions {
+  readonly topic: string;
+  readonly pace: Pace;
+  /** Goes on behind records that retention has taken in the meantime. */
+  readonly allowGaps: boolean;
+  /** Opens the target, and reads what was stored: at the start, and after each error. */
+  readonly open: () => Promise<ReplaySession>;
+  /** What a step needs before it can be written: the schemas of its records. */
+  readonly prepare?: (step: RangeStep) => Promise<void>;
+  /** Aborted: the step in hand is finished, then the replay ends. */
+  readonly stop: AbortSignal;
+  readonly events: ReplayEvents;
+}
+
+/** What a replay tells of itself. */
+export interface ReplayEvents {
+  /** It goes on from here: at the start, and after each error. */
+  opened(partitions: ReplaySession['partitions']): void;
+  /** A step is written and stored. */
+  written(positions: ReadonlyMap<number, bigint>, counts: ReplayCounts): void;
+  gap(gap: OffsetGap): void;
+  /** Something failed that time may mend. */
+  retrying(error: unknown, pauseMs: number): void;
+}
+
+export type ReplayEnd = 'done' | 'stopped';
+
+/** Trouble that is not the connection's is tried so often in a row. */
+const ATTEMPTS = 6;
+const BACKOFF_MIN_MS = 200;
+const BACKOFF_MAX_MS = 10_000;
+/** Whoever takes over a replay writes so within this time, in ms. */
+const TAKE_OVER_MS = 3_000;
+/** While nothing is written, others are told so often that the replay lives, in ms. */
+const KEEP_MS = 10_000;
+/** How long it sleeps at most before it looks again whether it may go on, in ms. */
+const LOOK_AGAIN_MS = 500;
+/** What the broker answers to a producer whose transactional id another has taken over. */
+const TAKEN_OVER = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING']);
+
+/**
+ * The loop of a replay: read ▸ wait for its turn ▸ write a step and store its positions; until the ends of the ranges.
+ *
+ * One step at a time; reading goes on beside it. After any error everything is opened anew and goes on from what is
+ * stored: nobody guesses what became of a step. Where Kafka or the target is away it waits.
+ */
+export class Replay {
+  readonly #connection: KafkaConnection;
+  readonly #admin: KafkaAdmin;
+  readonly #options: ReplayOptions;
+  /** Errors since the last step that was written. */
+  #failures = 0;
+  readonly #backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+
+  constructor(connection: KafkaConnection, admin: KafkaAdmin, options: ReplayOptions) {
+    this.#connection = connection;
+    this.#admin = admin;
+    this.#options = options;
+  }
+
+  /** @throws KafkaSetupError, ConfigError where going on is not for this process to decide */
+  async run(): Promise<ReplayEnd> {
+    const { stop, events } = this.#options;
+    for (;;) {
+      try {
+        return await this.#session();
+      } catch (error) {
+        if (stop.aborted) return 'stopped';
+        this.#failures += 1;
+        if (!this.#isPassing(error)) throw error;
+        const isTakenOver = TAKEN_OVER.has(kafkaErrorType(error));
+        const pauseMs = isTakenOver ? TAKE_OVER_MS : this.#backoff.next();
+        if (!isTakenOver) events.retrying(error, pauseMs);
+        await sleep(pauseMs, stop);
+        if (stop.aborted) return 'stopped';
+      }
+    }
+  }
+
+  async #session(): Promise<ReplayEnd> {
+    const { topic, open, stop, events } = this.#options;
+    const session = await open();
+    const ranges = [...session.partitions].map(
+      ([id, { position, to }]) => [id, { from: position, to }] as const,
+    );
+    const reader = new RangeReader(this.#connection, this.#admin, { topic, ranges: new Map(ranges) });
+    try {
+      events.opened(session.partitions);
+      return await this.#steps(session, reader);
+    } finally {
+      await Promise.allSettled([reader.close(), session.target.close()]);
+      await session.close(stop.aborted).catch(() => undefined);
+    }
+  }
+
+  async #steps(session: ReplaySession, reader: RangeReader): Promise<ReplayEnd> {
+    const { pace, stop, prepare, events, allowGaps } = this.#options;
+    for (;;) {
+      await this.#turn(session);
+      const read = await reader.take(pace.limits, stop);
+      if (stop.aborted) return 'stopped';
+      if (read === undefined) return 'done';
+      for (const gap of read.gaps) events.gap(gap);
+      const step = allowGaps ? read : beforeGaps(read);
+      await prepare?.(step);
+      const begunMs = Date.now();
+      const counts = await session.target.write(step);
+      pace.spent(bytesOf(step), counts.samples, begunMs);
+      this.#failures = 0;
+      this.#backoff.reset();
+      events.written(step.positions, counts);
+      if (!allowGaps && read.gaps.length > 0) throw new GapError(read.gaps);
+    }
+  }
+
+  /** Waits until the next step may begin, or the replay is to stop. */
+  async #turn(session: ReplaySession): Promise<void> {
+    const { pace, stop } = this.#options;
+    let keptMs = Date.now();
+    while (!stop.aborted) {
+      const wait = pace.waitMs(Date.now());
+      if (wait <= 0) return;
+      await sleep(Math.min(wait, LOOK_AGAIN_MS), stop);
+      if (Date.now() - keptMs < KEEP_MS) continue;
+      await session.keep();
+      keptMs = Date.now();
+    }
+  }
+
+  #isPassing(error: unknown): boolean {
+    if (error instanceof KafkaSetupError || error instanceof ConfigError || isRefused(error)) return false;
+    if (isConnectionTrouble(error) || error instanceof RetryableError) return true;
+    return isKafkas(error) && this.#failures < ATTEMPTS;
+  }
+}
+
+/** Records that were to be replayed are gone. */
+export class GapError extends KafkaSetupError {
+  readonly gaps: readonly OffsetGap[];
+
+  constructor(gaps: readonly OffsetGap[]) {
+    const list = gaps.map(({ partition, from, to }) => `${partition}:${from}-${to - 1n}`).join(', ');
+    super(`retention has taken records before they were replayed (partition:first-last): ${list}`);
+    this.gaps = gaps;
+  }
+}
+
+/** The step without what lies behind its gaps. */
+function beforeGaps(step: RangeStep): RangeStep {
+  if (step.gaps.length === 0) return step;
+  const positions = new Map(step.positions);
+  for (const { partition } of step.gaps) positions.delete(partition);
+  return { ...step, positions };
+}
+
+function bytesOf({ chunks }: RangeStep): number {
+  let bytes = 0;
+  for (const { records } of chunks) for (const record of records) bytes += recordBytes(record);
+  return bytes;
+}
+
+function isKafkas(error: unknown): boolean {
+  return kafkaErrorType(error) !== '' || (error instanceof Error && error.name.startsWith('KafkaJS'));
+}

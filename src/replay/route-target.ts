@@ -1,0 +1,74 @@
+import type { OutgoingRecord } from '../kafka/outgoing.ts';
+import type { Pipeline, TaskRecord } from '../pipeline.ts';
+import { formatSource, taskRecords } from '../publish/step-records.ts';
+import { release } from '../wire/bytes.ts';
+import type { Journal } from './journal.ts';
+import type { Selection } from './selection.ts';
+import { Tally } from './tally.ts';
+import type { ReplayChunk, ReplayCounts, ReplayStep, ReplayTarget } from './target.ts';
+
+/**
+ * decode ▸ route ▸ relabel ▸ hash 1 ▸ encode, as in the worker, with one route; records and positions in one
+ * transaction. What cannot be used is counted: the worker has written the dead letter when it met it.
+ */
+export class RouteTarget implements ReplayTarget {
+  readonly #pipeline: Pipeline;
+  readonly #selection: Selection;
+  readonly #journal: Pick<Journal, 'id' | 'send'>;
+
+  constructor(pipeline: Pipeline, selection: Selection, journal: Pick<Journal, 'id' | 'send'>) {
+    this.#pipeline = pipeline;
+    this.#selection = selection;
+    this.#journal = journal;
+  }
+
+  async write({ chunks, positions }: ReplayStep): Promise<ReplayCounts> {
+    const tally = new Tally();
+    const outgoing: OutgoingRecord[] = [];
+    const made: TaskRecord[] = [];
+    for (const chunk of chunks) {
+      const records = routeChunk(chunk, this.#pipeline, this.#selection, tally);
+      made.push(...records);
+      outgoing.push(...taskRecords(records, sourceOf(chunk), { 'penstock-replay': this.#journal.id }));
+      // Between two partitions others get their turn: fetches, heartbeats, /metrics.
+      await new Promise(setImmediate);
+    }
+    await this.#journal.send(outgoing, { positions, counts: tally });
+    for (const { value } of made) release(value); // the request had a copy, and it is answered
+    return tally;
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** What the pipeline makes of the selected part of a chunk. */
+export function routeChunk(
+  { records }: ReplayChunk,
+  pipeline: Pipeline,
+  selection: Selection,
+  tally: Tally,
+): TaskRecord[] {
+  if (records.length === 0) return [];
+  const step = pipeline.begin(records[0]!.topic);
+  for (const record of records) {
+    tally.records += 1;
+    if (selection.takesAll) {
+      step.process(record);
+      continue;
+    }
+    const { record: selected, leftOut, refused } = selection.select(record);
+    tally.leftOut += leftOut;
+    tally.refuseAll(refused);
+    if (selected !== undefined) step.process(selected);
+  }
+  const { records: made, dead, counts } = step.flush();
+  for (const { reason, series } of dead) tally.refuse(reason, Math.max(1, series));
+  tally.leftOut += counts.unroutedSamples + counts.routes[0]!.droppedSamples;
+  tally.samples += counts.routes[0]!.samples;
+  return made;
+}
+
+function sourceOf({ partition, records }: ReplayChunk): string {
+  const { topic, offset: first } = records[0]!;
+  return formatSource({ topic, partition, first, last: records.at(-1)!.offset });
+}

@@ -1,0 +1,31 @@
+import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import type { Pipeline } from '../pipeline.ts';
+import type { BodySource, RemoteWriteBody } from './remote-write-bodies.ts';
+import { routeChunk } from './route-target.ts';
+import type { Selection } from './selection.ts';
+import { Tally } from './tally.ts';
+
+/** Series as the one route of a pipeline makes them: matched, relabeled, with the task label; one body a task. */
+export class RoutedBodies implements BodySource {
+  readonly #pipeline: Pipeline;
+  readonly #selection: Selection;
+
+  constructor(pipeline: Pipeline, selection: Selection) {
+    this.#pipeline = pipeline;
+    this.#selection = selection;
+  }
+
+  *of(records: readonly FetchedRecord[], tally: Tally): Generator<RemoteWriteBody> {
+    const { partition } = records[0] ?? { partition: 0 };
+    const routed = new Tally();
+    const made = routeChunk({ partition, records }, this.#pipeline, this.#selection, routed);
+    tally.leftOut += routed.leftOut;
+    tally.refuseAll(routed.refused);
+    for (const { value, samples, tenant } of made) {
+      const headers = Object.fromEntries(
+        Object.entries(tenant.headers).map(([name, text]) => [name, text.toString()]),
+      );
+      yield { body: value, headers, samples };
+    }
+  }
+}

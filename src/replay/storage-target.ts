@@ -1,0 +1,165 @@
+import { DeliveryStoppedError, deliver, type Refused } from '../drain/deliver.ts';
+import type { NodeLoginOptions } from '../drain/node-login.ts';
+import {
+  HttpRetryableError,
+  RemoteWriteClient,
+  type RemoteWriteRequest,
+} from '../drain/remote-write-client.ts';
+import { ConfigError, PoisonError, type RetryableError } from '../model/errors.ts';
+import type { TlsSettings } from '../tls-options.ts';
+import { compress } from '../wire/snappy.ts';
+import { samplesIn } from './count-samples.ts';
+import type { Journal } from './journal.ts';
+import { type BodySource, joined, type RemoteWriteBody } from './remote-write-bodies.ts';
+import { Tally } from './tally.ts';
+import type { ReplayChunk, ReplayCounts, ReplayStep, ReplayTarget } from './target.ts';
+
+export interface StorageTargetOptions {
+  /** Complete URL of a remote-write endpoint. */
+  readonly url: string;
+  /** Most requests in flight; a source partition has one at a time. */
+  readonly concurrency: number;
+  /** Milliseconds until an unanswered request is given up, and tried again. */
+  readonly timeoutMs: number;
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  readonly userAgent: string;
+  readonly login?: NodeLoginOptions;
+  readonly tls?: TlsSettings | undefined;
+  /** Ends waiting and requests in flight: the replay stops. */
+  readonly signal: AbortSignal;
+  readonly onRetry: (error: RetryableError, pauseMs: number) => void;
+  /** Storage refuses a series for good. Told of the first of each reason; all are counted. */
+  readonly onRefusal: (error: PoisonError) => void;
+}
+
+/** Where positions are stored: the journal. */
+export type PositionStore = Pick<Journal, 'commit'>;
+
+/** A WriteRequest without series. */
+const EMPTY_BODY = compress(Buffer.alloc(0));
+/** Answers to a first request that speak of a wrong URL or login: nobody waits for that to mend itself. */
+const WRONG_ADDRESS = new Set([401, 402, 403, 404, 405, 406, 407]);
+
+/**
+ * Remote write to storage, with the samples' own times. Positions are stored after the last 2xx of a step, so what a
+ * crash repeats are samples that storage has already, with the same time and value.
+ */
+export class StorageTarget implements ReplayTarget {
+  readonly #options: StorageTargetOptions;
+  readonly #bodies: BodySource;
+  readonly #positions: PositionStore;
+  readonly #client: RemoteWriteClient;
+  readonly #refusals = new Set<string>();
+  /** Storage has taken something: it is the right one. */
+  #accepted = false;
+
+  /** @throws ConfigError when a certificate or key file cannot be used */
+  constructor(options: StorageTargetOptions, bodies: BodySource, positions: PositionStore) {
+    this.#options = options;
+    this.#bodies = bodies;
+    this.#positions = positions;
+    this.#client = new RemoteWriteClient(options);
+  }
+
+  /**
+   * @throws DeliveryStoppedError when the signal ended it
+   * @throws ConfigError when the very first answer says that URL or login are wrong
+   */
+  async write({ chunks, positions }: ReplayStep): Promise<ReplayCounts> {
+    const tally = new Tally();
+    const failed = new AbortController();
+    const signal = AbortSignal.any([this.#options.signal, failed.signal]);
+    const waiting = [...chunks];
+    const sender = async () => {
+      for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
+        await this.#send(chunk, tally, signal);
+      }
+    };
+    const senders = Array.from({ length: Math.min(this.#options.concurrency, chunks.length) }, () =>
+      sender().catch((error: unknown) => {
+        failed.abort(error);
+        throw error;
+      }),
+    );
+    const ended = await Promise.allSettled(senders);
+    const errors = ended.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+    // Those that the first failure has stopped say nothing.
+    if (errors.length > 0)
+      throw errors.find((error) => !(error instanceof DeliveryStoppedError)) ?? errors[0];
+    await this.#positions.commit({ positions, counts: tally });
+    return tally;
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  /** One partition: a request after the other. */
+  async #send({ records }: ReplayChunk, tally: Tally, signal: AbortSignal): Promise<void> {
+    for (const body of joined(this.#bodies.of(records, tally))) {
+      const refused = await this.#deliver(body, signal);
+      const [first] = refused;
+      if (body.parts.length === 1 || first?.body !== body.body) this.#count(body, refused, tally);
+      // It could not be taken apart: one of the parts is damaged, the others are not.
+      else for (const part of body.parts) this.#count(part, await this.#deliver(part, signal), tally);
+    }
+    tally.records += records.length;
+  }
+
+  #deliver(body: RemoteWriteBody, signal: AbortSignal): Promise<Refused[]> {
+    const { backoffMinMs, backoffMaxMs, onRetry } = this.#options;
+    return deliver(body, {
+      send: (request, cut) => this.#attempt(request, cut),
+      backoffMinMs,
+      backoffMaxMs,
+      signal,
+      active: () => !signal.aborted,
+      onRetry,
+    });
+  }
+
+  #count({ samples }: RemoteWriteBody, refused: readonly Refused[], tally: Tally): void {
+    let lost = 0;
+    for (const { body, error } of refused) {
+      if (!this.#refusals.has(error.reason)) this.#options.onRefusal(error);
+      this.#refusals.add(error.reason);
+      tally.refuse(error.reason);
+      lost += samplesIn(body) ?? samples;
+    }
+    tally.samples += Math.max(0, samples - lost);
+  }
+
+  async #attempt(request: RemoteWriteRequest, signal: AbortSignal): Promise<number> {
+    try {
+      const code = await this.#client.send(request, signal);
+      this.#accepted = true;
+      return code;
+    } catch (error) {
+      if (!this.#accepted) await this.#checkAddress(error, request, signal);
+      throw error;
+    }
+  }
+
+  /**
+   * Storage that has taken nothing yet may be none: an answer to the very first request that speaks of URL or login
+   * says so, and so does a refusal of a request in which there is nothing to refuse.
+   */
+  async #checkAddress(error: unknown, { headers }: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
+    if (error instanceof HttpRetryableError && WRONG_ADDRESS.has(error.code)) throw wrongAddress(error);
+    if (!(error instanceof PoisonError)) return;
+    try {
+      await this.#client.send({ body: EMPTY_BODY, headers }, signal);
+      this.#accepted = true;
+    } catch (refusal) {
+      throw refusal instanceof PoisonError ? wrongAddress(refusal) : refusal;
+    }
+  }
+}
+
+function wrongAddress({ message }: Error): ConfigError {
+  return new ConfigError(
+    `--to-storage: ${message}; expected the URL of a remote-write endpoint, such as ` +
+      'http://victoria-metrics:8428/api/v1/write, and a login that it takes (replay.storage)',
+  );
+}

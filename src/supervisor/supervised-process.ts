@@ -1,0 +1,233 @@
+import type { ChildProcess } from 'node:child_process';
+import { Backoff, sleep } from '../model/sleep.ts';
+import type { Logger } from '../telemetry/log.ts';
+import { accumulated, labelled, type MetricValues, merged } from '../telemetry/merge.ts';
+import type { ConfigTexts, Message, Order, ProcessReport } from './messages.ts';
+
+const RESTART_MIN_MS = 500;
+const RESTART_MAX_MS = 30_000;
+/** After this long in one life the next restart comes fast again. */
+const STEADY_MS = 60_000;
+/** A scrape waits this long for a process; then it goes on with what that one said last. */
+const REPORT_TIMEOUT_MS = 2_000;
+
+/** `waiting`: it ended by itself, and is started again after a pause. */
+export type ProcessState = 'starting' | 'running' | 'waiting' | 'stopped';
+
+/** Why a process cannot go on, where only the operator can mend it. */
+export interface Unable {
+  readonly wrongConfig: boolean;
+  readonly reason: string;
+}
+
+export interface SupervisedProcessOptions {
+  /** Starts the program, with an IPC channel of `advanced` serialization. */
+  readonly spawn: () => ChildProcess;
+  /** The configuration to start with. */
+  readonly texts: () => ConfigTexts;
+  readonly onRestart: () => void;
+  readonly onUnable: (unable: Unable) => void;
+  readonly log: Logger;
+}
+
+/**
+ * One of a worker's processes, through all its lives.
+ *
+ * ```
+ * starting ──▶ running ──▶ waiting ──▶ starting        it ended by itself: again, after a growing pause
+ *     └───────────┴──────────▶ stopped                 told to, or it said that it is unable to go on
+ * ```
+ *
+ * A life that ends for a reason that only the operator can mend is the last, as it would be without a supervisor;
+ * except at a restart: then it could start before, so it may again.
+ */
+export class SupervisedProcess {
+  readonly index: number;
+  readonly #options: SupervisedProcessOptions;
+  readonly #backoff = new Backoff(RESTART_MIN_MS, RESTART_MAX_MS);
+  readonly #stopping = new AbortController();
+  readonly #stopped = Promise.withResolvers<void>();
+  #state: ProcessState = 'starting';
+  #child: ChildProcess | undefined;
+  #texts: ConfigTexts | undefined;
+  #last: ProcessReport | undefined;
+  /** What former lives have counted. */
+  readonly #lives: MetricValues[] = [];
+  #everRan = false;
+  #restarts = 0;
+  #startedMs = Date.now();
+  #heardMs = this.#startedMs;
+  #failed = false;
+  #unable: Unable | undefined;
+  #reported = Promise.withResolvers<void>();
+  #reloaded: PromiseWithResolvers<string | undefined> | undefined;
+
+  constructor(index: number, options: SupervisedProcessOptions) {
+    this.index = index;
+    this.#options = options;
+  }
+
+  get state(): ProcessState {
+    return this.#state;
+  }
+
+  /** Its last report in this life. */
+  get last(): ProcessReport | undefined {
+    return this.#last;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Whether its last life ended otherwise than asked. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
+  /** What it has counted in all its lives. */
+  get metrics(): readonly MetricValues[] {
+    return [...this.#lives, this.#named(this.#last)];
+  }
+
+  /** For how long a process that is there has said nothing, in ms. */
+  get silentMs(): number {
+    return this.#child === undefined ? 0 : Date.now() - this.#heardMs;
+  }
+
+  start(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#state = 'starting';
+    this.#startedMs = Date.now();
+    this.#heardMs = this.#startedMs;
+    this.#texts = this.#options.texts();
+    const child = this.#options.spawn();
+    this.#child = child;
+    child.on('message', (message) => this.#hear(message as Message));
+    child.once('error', (error) => this.#ended(`cannot be started: ${error.message}`));
+    child.once('exit', (code, signal) => {
+      const end = () => this.#ended(signal ?? `exit code ${code}`, code === 0);
+      // What it said before it ended is still to be heard.
+      if (child.connected) child.once('disconnect', end);
+      else end();
+    });
+    this.#send({ kind: 'start', texts: this.#texts });
+  }
+
+  /** Asks for a report and waits for it, but not for long. */
+  async refresh(): Promise<void> {
+    if (this.#child === undefined) return;
+    this.#send({ kind: 'report' });
+    const enough = new AbortController();
+    await Promise.race([this.#reported.promise, sleep(REPORT_TIMEOUT_MS, enough.signal)]);
+    enough.abort();
+  }
+
+  /** Puts these texts in force, unless it has them. Resolves to what was wrong with them, or undefined. */
+  async reload(texts: ConfigTexts): Promise<string | undefined> {
+    if (this.#child === undefined || this.#texts === texts) return undefined;
+    this.#reloaded = Promise.withResolvers();
+    this.#send({ kind: 'reload', texts });
+    const fault = await this.#reloaded.promise;
+    if (fault === undefined) this.#texts = texts;
+    return fault;
+  }
+
+  /** Lets it finish; at `deadline` (ms since the epoch) it is killed. */
+  async stop(deadline: number): Promise<void> {
+    this.#stopping.abort();
+    if (this.#child === undefined) this.#finish();
+    else this.#send({ kind: 'stop' });
+    const enough = new AbortController();
+    await Promise.race([this.#stopped.promise, sleep(Math.max(0, deadline - Date.now()), enough.signal)]);
+    enough.abort();
+    this.#child?.kill('SIGKILL');
+    await this.#stopped.promise;
+  }
+
+  #send(order: Order): void {
+    // A process that has just ended says so by itself.
+    this.#child?.send(order, () => undefined);
+  }
+
+  #hear(message: Message): void {
+    this.#heardMs = Date.now();
+    switch (message.kind) {
+      case 'report':
+        this.#last = message.report;
+        if (message.report.running) {
+          this.#everRan = true;
+          if (this.#state === 'starting') this.#state = 'running';
+        }
+        this.#reported.resolve();
+        this.#reported = Promise.withResolvers();
+        return;
+      case 'reloaded':
+        this.#reloaded?.resolve(message.fault);
+        this.#reloaded = undefined;
+        return;
+      case 'unable':
+        this.#unable = message;
+    }
+  }
+
+  #ended(how: string, wellDone = false): void {
+    if (this.#child === undefined) return;
+    const { pid } = this.#child;
+    const wasRunning = this.#state === 'running';
+    const unable = this.#unable;
+    const last = this.#named(this.#last);
+    this.#child = undefined;
+    this.#last = undefined;
+    this.#unable = undefined;
+    this.#reported.resolve();
+    this.#reloaded?.resolve(undefined); // it starts again with what is in force then
+    this.#lives.push(accumulated(last));
+    void this.#addUp();
+    if (Date.now() - this.#startedMs > STEADY_MS) this.#backoff.reset();
+    if (this.#stopping.signal.aborted) {
+      this.#failed = !wellDone;
+      this.#finish();
+    } else if (unable !== undefined && (wasRunning || !this.#everRan)) {
+      this.#failed = true;
+      this.#finish();
+      this.#options.onUnable(unable);
+    } else {
+      void this.#restart(how, pid);
+    }
+  }
+
+  async #restart(how: string, pid: number | undefined): Promise<void> {
+    const { log, onRestart } = this.#options;
+    this.#state = 'waiting';
+    const retryInMs = Math.round(this.#backoff.next());
+    log.error(
+      { child: this.index, pid, retryInMs },
+      `process ${this.index} ended (${how}); it is started again`,
+    );
+    this.#restarts += 1;
+    onRestart();
+    await sleep(retryInMs, this.#stopping.signal);
+    if (this.#stopping.signal.aborted) this.#finish();
+    else this.start();
+  }
+
+  async #addUp(): Promise<void> {
+    const lives = [...this.#lives];
+    const sum = await merged(lives);
+    this.#lives.splice(0, lives.length, sum);
+  }
+
+  #finish(): void {
+    this.#state = 'stopped';
+    this.#stopped.resolve();
+  }
+
+  #named(report: ProcessReport | undefined): MetricValues {
+    return report === undefined ? [] : labelled(report.metrics, String(this.index));
+  }
+}

@@ -1,0 +1,76 @@
+import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import type { Decoder, RecordHeaders } from '../../src/decode/decoder.ts';
+import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
+import { Pipeline } from '../../src/pipeline.ts';
+import { compress, uncompress } from '../../src/wire/snappy.ts';
+import { vectorBodies } from './binary-seeds.ts';
+
+const V1 = 'application/x-protobuf;proto=prometheus.WriteRequest';
+
+const ROUTE = {
+  name: 'all',
+  index: 0,
+  topic: 'tasks',
+  selectors: [],
+  relabeler: { apply: (labels: readonly { name: string; value: string }[]) => labels },
+  hasRules: false,
+  task: () => 0,
+  taskLabel: 'stream_task_id',
+  count: 1,
+};
+
+/**
+ * Remote write 1.0 passes its decoder as it is: it is the pipeline that reads it, so the pipeline is fuzzed. What goes
+ * on to the task topic is the body, dead letters are the rejects.
+ */
+function pipeline(headers: RecordHeaders): Decoder {
+  const registry = new DecoderRegistry('auto', createDecoders());
+  return {
+    name: 'pipeline',
+    contentTypes: [],
+    defaultContentEncoding: '',
+    decode: (value, { timestamp, limits }) => {
+      const step = new Pipeline({
+        routes: [ROUTE],
+        cacheBytes: 64 * 1024,
+        slabBytes: 16 * 1024,
+        hashSeed: 1,
+        maxRecordBytes: () => 1_000_000,
+        decoders: () => registry,
+        limits,
+      }).begin('raw');
+      step.process({ topic: 'raw', partition: 0, offset: 0n, timestamp, value, headers });
+      const { records, dead } = step.flush();
+      return {
+        body: Buffer.concat(records.map((record) => uncompress(record.value, 16 * 1024 * 1024))),
+        rejects: dead.map(({ reason, message, value: part }) => ({
+          reason,
+          message,
+          value: part ?? Buffer.alloc(0),
+          contentType: '',
+        })),
+      };
+    },
+  };
+}
+
+const requests = () => vectorBodies('ingest-remote-write-v1.json');
+
+export const pipelineTargets = [
+  {
+    name: 'remote_write_v1',
+    create: () => pipeline({ 'content-type': V1, 'content-encoding': 'identity' }),
+    seeds: requests,
+  },
+  {
+    name: 'compressed',
+    create: () => pipeline({}),
+    seeds: () =>
+      requests().flatMap((body) => [
+        compress(body),
+        zstdCompressSync(body),
+        gzipSync(body),
+        deflateSync(body),
+      ]),
+  },
+];

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Deployment } from '../../support/deployment.ts';
+import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
+import { poll } from '../../support/process.ts';
+import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+
+/** A minute without a commit is the limit; CI may be busy. */
+const PATIENT = { timeoutMs: 180_000 };
+
+let kafka: KafkaCluster;
+let receiver: NodeReceiver;
+let penstock: Deployment;
+
+before(async () => {
+  [kafka, receiver] = await Promise.all([startKafka(), NodeReceiver.open(0)]);
+  penstock = await Deployment.create({
+    brokers: kafka.brokers,
+    routes: [{ name: 'all', task: { labels: ['record'], count: 2 } }],
+    nodes: [{ name: 'node-0', url: receiver.url }],
+    drain: { node: 'node-0', request_timeout: '600s' },
+  });
+});
+
+after(async () => {
+  await penstock?.close();
+  receiver?.close();
+  await kafka?.close();
+});
+
+test('a drain that stands still while there is lag is not ready and says why; it is again when it goes on', async () => {
+  const topic = penstock.topic('all');
+  const { admin } = await penstock.start(['drain']);
+  const send = (numbers: number[]) =>
+    penstock.producer.send(
+      numbers.map((number) => ({
+        topic,
+        partition: 1,
+        key: null,
+        value: numberedBody(1, number),
+        headers: {},
+        timestamp: Date.now(),
+      })),
+    );
+  const ready = async () => {
+    const response = await fetch(`${admin}/-/ready`);
+    return { status: response.status, text: await response.text() };
+  };
+  await send([0, 1]);
+  await poll(
+    () => receiver.count === 2,
+    PATIENT,
+    () => new Error('the drain does not work'),
+  );
+  receiver.delayMs = Number.POSITIVE_INFINITY;
+  await send([2, 3, 4]);
+  await poll(
+    () => receiver.count === 3,
+    PATIENT,
+    () => new Error('the drain does not go on'),
+  );
+  assert.equal((await ready()).status, 200, 'it has not stood still for long');
+  await poll(
+    async () => (await ready()).status === 503,
+    PATIENT,
+    () => new Error('the drain stays ready'),
+  );
+  assert.match((await ready()).text, new RegExp(`${topic}/1 has 3 records to read and no commit for \\d+ s`));
+
+  receiver.delayMs = 0;
+  receiver.cut();
+  await poll(
+    async () => (await ready()).status === 200,
+    PATIENT,
+    () => new Error('the drain stays not ready'),
+  );
+  assert.equal(receiver.repeats().get(1)?.length, 1, 'the request whose connection was cut, and no other');
+});

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { compress, uncompress } from '../../../src/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../../src/wire/write-request-builder.ts';
+import { Deployment, type Running } from '../../support/deployment.ts';
+import { poll } from '../../support/process.ts';
+import { decodeWriteRequest } from '../../support/prompb.ts';
+import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+
+const PARTITIONS = 3;
+const SERIES = 40;
+const START_MS = 1_760_000_000_000;
+const MAX_BODY = 16 << 20;
+/** So many rounds are written between two changes of the rules: they fall into the middle of the work. */
+const ROUNDS = 60;
+
+let kafka: KafkaCluster;
+let penstock: Deployment;
+
+before(async () => {
+  kafka = await startKafka();
+  penstock = await Deployment.create({
+    brokers: kafka.brokers,
+    rawPartitions: PARTITIONS,
+    routes: [{ name: 'all', task: { labels: ['series'], count: 4 }, relabel: rules('first') }],
+  });
+});
+
+after(async () => {
+  await penstock?.close();
+  await kafka?.close();
+});
+
+test('a reload under load neither loses nor repeats a sample, and an invalid file leaves the rules in force', async () => {
+  const worker = await penstock.start(['worker']);
+  const load = new Load();
+  await load.rounds(ROUNDS);
+
+  await reload(worker, { relabel: rules('second') }, 'applied');
+  await load.rounds(ROUNDS);
+  await reload(worker, { relabel: [{ action: 'no such action' }] }, 'refused');
+  assert.match(worker.process.log(), /"msg":"the new configuration was refused; the old one stays in force"/);
+  assert.match(worker.process.log(), /no such action/);
+  const refusedAt = load.round;
+  await poll(
+    async () => {
+      const committed = await penstock.admin.committedOffsets(penstock.group, penstock.raw);
+      return committed.size === PARTITIONS && [...committed.values()].every((next) => next > refusedAt);
+    },
+    {},
+    () => new Error('the worker does not go on'),
+  );
+  await reload(worker, { relabel: rules('third') }, 'applied');
+  await load.rounds(ROUNDS);
+  const rounds = await load.stop();
+  await penstock.workersDone();
+
+  const found = await samplesBySeries();
+  assert.equal(found.size, PARTITIONS * SERIES);
+  const expected = Array.from({ length: rounds }, (_, round) => round);
+  for (const [series, samples] of found) {
+    assert.deepEqual(
+      samples.map(({ round }) => round),
+      expected,
+      `${series}: each sample once, in order`,
+    );
+    const versions = samples.map(({ rules }) => rules);
+    assert.deepEqual([...new Set(versions)], ['first', 'second', 'third'], `${series}: no rules come back`);
+    assert.equal(versions[refusedAt], 'second', `${series}: the rules in force after the invalid file`);
+    assert.equal(versions.at(-1), 'third');
+  }
+  assert.equal((await worker.process.stop()).code, 0);
+});
+
+function rules(version: string) {
+  return [{ target_label: 'rules', replacement: version }];
+}
+
+/** Writes another route to the file, sends SIGHUP, and waits for what comes of it. */
+async function reload({ process, admin }: Running, change: object, result: 'applied' | 'refused') {
+  const config = JSON.parse(readFileSync(penstock.configFile, 'utf8'));
+  Object.assign(config.routes[0], change);
+  writeFileSync(penstock.configFile, JSON.stringify(config));
+  const count = async () => {
+    const text = await (await fetch(`${admin}/metrics`)).text();
+    return Number(
+      new RegExp(`^penstock_config_reloads_total\\{result="${result}"\\} (\\d+)`, 'm').exec(text)?.[1] ?? 0,
+    );
+  };
+  const before = await count();
+  process.signal('SIGHUP');
+  await poll(
+    async () => (await count()) === before + 1,
+    {},
+    () => new Error(`the reload was not ${result}`),
+  );
+}
+
+/** Writes a sample of every series in every round, until it is stopped. */
+class Load {
+  round = 0;
+  #stopped = false;
+  readonly #loop = this.#run();
+
+  /** Waits until so many more rounds are written. */
+  async rounds(count: number): Promise<void> {
+    const end = this.round + count;
+    await poll(
+      () => this.round >= end,
+      {},
+      () => new Error('the load does not flow'),
+    );
+  }
+
+  async stop(): Promise<number> {
+    this.#stopped = true;
+    await this.#loop;
+    return this.round;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      const bodies = Array.from({ length: PARTITIONS }, (_, partition) => body(partition, this.round));
+      await Promise.all(bodies.map((value, partition) => penstock.produce([value], partition)));
+      this.round += 1;
+      await sleep(10);
+    }
+  }
+}
+
+function body(partition: number, round: number): Buffer {
+  const builder = new WriteRequestBuilder();
+  for (let index = 0; index < SERIES; index += 1) {
+    builder.beginSeries();
+    builder.label('__name__', 'm');
+    builder.label('series', `${partition}-${index}`);
+    builder.sample(round, START_MS + round);
+    builder.endSeries();
+  }
+  return compress(builder.finish());
+}
+
+async function samplesBySeries(): Promise<Map<string, { round: number; rules: string }[]>> {
+  const found = new Map<string, { round: number; rules: string }[]>();
+  for (const { value } of await penstock.read(penstock.topic('all'))) {
+    for (const { labels, samples } of decodeWriteRequest(uncompress(value!, MAX_BODY)).series) {
+      const { series = '', rules = '' } = Object.fromEntries(labels);
+      const list = found.get(series) ?? [];
+      list.push(...samples.map(({ timestamp }) => ({ round: Number(timestamp) - START_MS, rules })));
+      found.set(series, list);
+    }
+  }
+  return found;
+}

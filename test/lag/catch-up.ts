@@ -1,0 +1,75 @@
+import { sleep } from '../../src/model/sleep.ts';
+import type { Deployment } from '../support/deployment.ts';
+import { Resident } from './resident.ts';
+
+export interface CatchUp {
+  readonly command: 'worker' | 'drain';
+  /** Group and topic that are behind. */
+  readonly group: string;
+  readonly topic: string;
+  /** Most resident memory, in MiB (issue 6). */
+  readonly boundMiB: number;
+}
+
+export interface CatchUpResult {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  /** Resident memory in MiB: least, mean and most of a look a second, and the kernel's high-water mark. */
+  readonly resident: {
+    readonly min: number;
+    readonly mean: number;
+    readonly max: number;
+    readonly highWater: number;
+  };
+  readonly within: boolean;
+}
+
+const LOOK_MS = 1_000;
+const SAY_MS = 15_000;
+/** The run has failed when nothing was read for this long. */
+const NO_PROGRESS_MS = 120_000;
+
+/** Starts a process on a topic that is far ahead of it, and watches its memory until it has caught up. */
+export async function catchUp(
+  penstock: Deployment,
+  { command, group, topic, boundMiB }: CatchUp,
+  say: (line: string) => void,
+): Promise<CatchUpResult> {
+  const started = Date.now();
+  const { process, admin } = await penstock.start([command]);
+  const resident = new Resident(process.pid, LOOK_MS);
+  let sayAt = Date.now() + SAY_MS;
+  let least = Number.POSITIVE_INFINITY;
+  let deadline = Date.now() + NO_PROGRESS_MS;
+  for (;;) {
+    const left = Number(await penstock.lag(group, topic));
+    if (left < least) deadline = Date.now() + NO_PROGRESS_MS;
+    least = Math.min(least, left);
+    if (Date.now() >= sayAt || left === 0) {
+      say(
+        `  ${String(Math.round((Date.now() - started) / 1000)).padStart(5)} s  ${left} records left, ${Math.round(resident.now)} MiB`,
+      );
+      sayAt += SAY_MS;
+    }
+    if (left === 0) break;
+    if (Date.now() > deadline)
+      throw new Error(`the ${command} has read nothing for ${NO_PROGRESS_MS / 1000} s`);
+    await sleep(LOOK_MS);
+  }
+  const { min, mean, max, highWater } = resident;
+  resident.stop();
+  const cpuSeconds = await cpuOf(admin);
+  const { code } = await process.stop();
+  if (code !== 0) throw new Error(`the ${command} ended with exit code ${code}: ${process.logFile}`);
+  return {
+    seconds: (Date.now() - started) / 1000,
+    cpuSeconds,
+    resident: { min, mean, max, highWater },
+    within: highWater <= boundMiB,
+  };
+}
+
+async function cpuOf(admin: string): Promise<number> {
+  const text = await (await fetch(`${admin}/metrics`)).text();
+  return Number(/^\w*process_cpu_seconds_total (\S+)/m.exec(text)?.[1] ?? Number.NaN);
+}

@@ -1,0 +1,162 @@
+/**
+ * `npm run lag -- [--gigabytes G]`: resident memory of a worker, and then of a drain, that are G GB behind (10 unless
+ * told), on a real broker.
+ *
+ * Counted is what the broker keeps of a topic: bytes of its log segments on disk, one replica. The ingest topic is filled
+ * with G GB of remote write requests as senders compress them (snappy), without compression of Kafka's own. The worker
+ * makes the task topic out of that; it is whatever size it is. The node answers every request
+ * with 204, slower than the drain could send.
+ *
+ * Exit code 0: both stayed within their bounds. 1: one did not, or the run failed. 2: wrong usage.
+ */
+import { readdirSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { drainGroupId } from '../../src/drain/assignment.ts';
+import { RECORD_HEADERS } from '../../src/generate/scrape-record.ts';
+import { Deployment } from '../support/deployment.ts';
+import { startKafka } from '../support/servers/kafka.ts';
+import { makeBodies, SERIES_PER_BODY } from './bodies.ts';
+import { type CatchUpResult, catchUp } from './catch-up.ts';
+
+const USAGE = 'usage: npm run lag -- [--gigabytes G]   (10 unless told; twice that is needed on disk)\n';
+const GB = 1e9;
+const RAW_PARTITIONS = 8;
+const TASKS = 32;
+const NODE = 'node-0';
+/** The node takes this long for an answer: slower than the drain reads, so that its queues are full. */
+const ANSWER_MS = 20;
+/** Bytes of one write to a partition: less than `max.message.bytes`. */
+const BATCH_BYTES = 900_000;
+const BOUND_MIB = { worker: 600, drain: 300 } as const;
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+async function run(gigabytes: number): Promise<boolean> {
+  const kafka = await startKafka({
+    own: true,
+    name: 'lag-kafka',
+    properties: { 'log.retention.hours': '-1' },
+  });
+  const node = createServer((request, response) => {
+    request.resume();
+    request.on('end', () => setTimeout(() => response.writeHead(204).end(), ANSWER_MS));
+  });
+  await new Promise<void>((resolve) => node.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(node.address() as AddressInfo).port}`;
+  try {
+    const penstock = await Deployment.create({
+      brokers: kafka.brokers,
+      rawPartitions: RAW_PARTITIONS,
+      routes: [{ name: 'all', task: { labels: ['service', 'namespace'], count: TASKS } }],
+      nodes: [{ name: NODE, url }],
+      drain: { node: NODE },
+    });
+    try {
+      return await measure(penstock, new DiskSize(kafka.node(0).logDir), gigabytes);
+    } finally {
+      await penstock.close();
+    }
+  } finally {
+    node.closeAllConnections();
+    node.close();
+    await kafka.close();
+  }
+}
+
+async function measure(penstock: Deployment, disk: DiskSize, gigabytes: number): Promise<boolean> {
+  await fill(penstock, gigabytes * GB);
+  const tasks = penstock.topic('all');
+  say(`a worker, ${disk.of(penstock.raw)} behind`);
+  const worker = await catchUp(
+    penstock,
+    { command: 'worker', group: penstock.group, topic: penstock.raw, boundMiB: BOUND_MIB.worker },
+    say,
+  );
+  sayResult(worker, BOUND_MIB.worker);
+  say(`a drain, ${disk.of(tasks)} behind`);
+  const drain = await catchUp(
+    penstock,
+    { command: 'drain', group: drainGroupId(tasks, NODE), topic: tasks, boundMiB: BOUND_MIB.drain },
+    say,
+  );
+  sayResult(drain, BOUND_MIB.drain);
+  return worker.within && drain.within;
+}
+
+/** Writes the same bodies again and again, each always to the same partition, until the log has `bytes`. */
+async function fill(penstock: Deployment, bytes: number): Promise<void> {
+  const bodies = makeBodies();
+  const mean = bodies.reduce((sum, { length }) => sum + length, 0) / bodies.length;
+  const perBatch = Math.max(1, Math.floor(BATCH_BYTES / mean));
+  const batches = Math.ceil(bytes / (perBatch * mean) / RAW_PARTITIONS);
+  say(
+    `filling: ${batches * perBatch * RAW_PARTITIONS} requests of ${SERIES_PER_BODY} series, ${Math.round(mean / 1000)} kB each`,
+  );
+  const started = Date.now();
+  const write = async (partition: number) => {
+    const own = bodies.filter((_, index) => index % RAW_PARTITIONS === partition);
+    for (let batch = 0; batch < batches; batch += 1) {
+      const values = Array.from({ length: perBatch }, (_, at) => own[(batch * perBatch + at) % own.length]!);
+      await penstock.produce(values, partition, RECORD_HEADERS);
+    }
+  };
+  await Promise.all(Array.from({ length: RAW_PARTITIONS }, (_, partition) => write(partition)));
+  say(`filled in ${Math.round((Date.now() - started) / 1000)} s`);
+}
+
+function sayResult({ seconds, cpuSeconds, resident, within }: CatchUpResult, boundMiB: number): void {
+  const { min, mean, max, highWater } = resident;
+  const mib = [min, mean, max, highWater].map(Math.round);
+  say(
+    `${within ? 'PASSED' : 'FAILED'}: caught up in ${seconds.toFixed(0)} s (${cpuSeconds.toFixed(0)} s CPU); resident ` +
+      `least ${mib[0]}, mean ${mib[1]}, most ${mib[2]}, high-water mark ${mib[3]} MiB; bound ${boundMiB}`,
+  );
+}
+
+/** What the broker keeps of topics: bytes of their log segments, without indexes. */
+class DiskSize {
+  readonly #logDir: string | undefined;
+
+  constructor(logDir: string | undefined) {
+    this.#logDir = logDir;
+  }
+
+  of(topic: string): string {
+    if (this.#logDir === undefined) return 'an unknown size (in a container)';
+    const bytes = readdirSync(this.#logDir)
+      .filter((folder) => folder.slice(0, folder.lastIndexOf('-')) === topic)
+      .map((folder) => path.join(this.#logDir!, folder))
+      .flatMap((folder) => readdirSync(folder).map((file) => path.join(folder, file)))
+      .filter((file) => file.endsWith('.log'))
+      .reduce((sum, file) => sum + statSync(file).size, 0);
+    return `${(bytes / GB).toFixed(2)} GB`;
+  }
+}
+
+function gigabytes(): number | undefined {
+  try {
+    const { values } = parseArgs({ options: { gigabytes: { type: 'string', default: '10' } } });
+    return Number(values.gigabytes) > 0 ? Number(values.gigabytes) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const given = gigabytes();
+if (given === undefined) {
+  process.stderr.write(USAGE);
+  process.exitCode = 2;
+} else {
+  process.exitCode = await run(given).then(
+    (within) => (within ? 0 : 1),
+    (error: unknown) => {
+      process.stderr.write(
+        `the run could not be made: ${error instanceof Error ? error.message : String(error)}\n`,
+      );
+      return 1;
+    },
+  );
+}

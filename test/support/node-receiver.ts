@@ -1,0 +1,92 @@
+/** A node in place of a vmagent: it takes numbered records, slowly, and keeps account of every one. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { compress, uncompress } from '../../src/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+
+const MAX_BODY = 1 << 20;
+const NUMBER = /task (\d+) number (\d+)/;
+
+/** The body of a task record that a `NodeReceiver` can tell from all others. */
+export function numberedBody(task: number, number: number): Buffer {
+  const builder = new WriteRequestBuilder();
+  builder.beginSeries();
+  builder.label('__name__', 'numbered');
+  builder.label('record', `task ${task} number ${number}`);
+  builder.sample(number, 1_760_000_000_000 + number);
+  builder.endSeries();
+  return compress(builder.finish());
+}
+
+export class NodeReceiver {
+  /** By task: the numbers of the records whose bodies came, in that order, also those that were never answered. */
+  readonly taken = new Map<number, number[]>();
+  /** Requests without series. */
+  empty = 0;
+  /** How long an answer takes, in ms. Infinite: it never comes. */
+  delayMs: number;
+  /** Tasks whose records are answered only when this resolves. */
+  hold: { tasks: readonly number[]; until: Promise<void> } = { tasks: [], until: Promise.resolve() };
+  readonly #server: Server;
+
+  private constructor(delayMs: number) {
+    this.delayMs = delayMs;
+    this.#server = createServer(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const task = this.#take(Buffer.concat(chunks));
+      if (task !== undefined && this.delayMs === Number.POSITIVE_INFINITY) return;
+      if (task !== undefined) await sleep(this.delayMs);
+      if (task !== undefined && this.hold.tasks.includes(task)) await this.hold.until;
+      response.writeHead(204).end();
+    });
+  }
+
+  static async open(delayMs: number): Promise<NodeReceiver> {
+    const receiver = new NodeReceiver(delayMs);
+    await new Promise<void>((resolve) => receiver.#server.listen(0, '127.0.0.1', resolve));
+    return receiver;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get count(): number {
+    return [...this.taken.values()].reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** Numbers that came more than once, by task; tasks without any are left out. */
+  repeats(): Map<number, number[]> {
+    const repeats = new Map<number, number[]>();
+    for (const [task, numbers] of this.taken) {
+      const again = numbers.filter((number, index) => numbers.indexOf(number) < index);
+      if (again.length > 0) repeats.set(task, again);
+    }
+    return repeats;
+  }
+
+  /** Breaks every connection. */
+  cut(): void {
+    this.#server.closeAllConnections();
+  }
+
+  close(): void {
+    this.cut();
+    this.#server.close();
+  }
+
+  /** @returns the task; undefined for an empty request. */
+  #take(body: Buffer): number | undefined {
+    const [, task, number] = NUMBER.exec(uncompress(body, MAX_BODY).toString('latin1')) ?? [];
+    if (task === undefined) {
+      this.empty += 1;
+      return undefined;
+    }
+    const numbers = this.taken.get(Number(task)) ?? [];
+    numbers.push(Number(number));
+    this.taken.set(Number(task), numbers);
+    return Number(task);
+  }
+}

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { mayHaveBeenTaken, RemoteWriteClient } from '../../../src/drain/remote-write-client.ts';
+import { RetryableError } from '../../../src/model/errors.ts';
+
+const TIMEOUT_MS = 200;
+const BODY = Buffer.from('a record');
+const NEVER = new AbortController().signal;
+
+describe('a request that gets no answer', () => {
+  /** Bodies in the order in which they came; 'empty' for a request without series. */
+  let came: string[];
+  /** Status of an answer, or what happens instead of one. */
+  let answer: number | 'hang' | 'cut';
+  let server: Server;
+  let client: RemoteWriteClient;
+
+  beforeEach(async () => {
+    came = [];
+    server = createServer(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const body = Buffer.concat(chunks);
+      came.push(body.equals(Buffer.of(0)) ? 'empty' : body.toString());
+      if (answer === 'cut') request.socket.destroy();
+      else if (answer !== 'hang') response.writeHead(answer).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    client = new RemoteWriteClient({
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/write`,
+      timeoutMs: TIMEOUT_MS,
+      userAgent: 'test',
+    });
+  });
+  afterEach(async () => {
+    await client.close();
+    server.closeAllConnections();
+    server.close();
+  });
+
+  const request = () => ({ body: BODY, headers: {} });
+
+  for (const trouble of ['hang', 'cut', 504] as const) {
+    test(`(${trouble}) is not sent again before the node answers an empty one, however long that takes`, async () => {
+      const sent = request();
+      answer = trouble;
+      await assert.rejects(client.send(sent, NEVER), (error) => mayHaveBeenTaken(error));
+      for (let attempt = 0; attempt < 3; attempt += 1)
+        await assert.rejects(client.send(sent, NEVER), RetryableError);
+      assert.deepEqual(came, ['a record', 'empty', 'empty', 'empty']);
+      answer = 204;
+      assert.equal(await client.send(sent, NEVER), 204);
+      assert.deepEqual(came.slice(4), ['empty', 'a record']);
+    });
+  }
+
+  test('any answer to the empty one will do, also that it is refused', async () => {
+    const sent = request();
+    answer = 'hang';
+    await assert.rejects(client.send(sent, NEVER));
+    answer = 400;
+    await assert.rejects(client.send(sent, NEVER), { reason: 'http_400' });
+    assert.deepEqual(came, ['a record', 'empty', 'a record']);
+  });
+
+  test('does not hold up other requests', async () => {
+    answer = 'hang';
+    await assert.rejects(client.send(request(), NEVER));
+    answer = 204;
+    assert.equal(await client.send(request(), NEVER), 204);
+    assert.deepEqual(came, ['a record', 'a record']);
+  });
+
+  test('an answer of 503, or nobody there to send it to: it was surely not taken', async () => {
+    const sent = request();
+    answer = 503;
+    await assert.rejects(client.send(sent, NEVER), (error) => !mayHaveBeenTaken(error));
+    answer = 204;
+    await client.send(sent, NEVER);
+    assert.deepEqual(came, ['a record', 'a record']);
+    const nobody = new RemoteWriteClient({
+      url: 'http://127.0.0.1:1/',
+      timeoutMs: TIMEOUT_MS,
+      userAgent: 'test',
+    });
+    await assert.rejects(nobody.send(sent, NEVER), (error) => !mayHaveBeenTaken(error));
+    await nobody.close();
+  });
+
+  test('a request that another drain may have sent waits for the answer to an empty one from the start', async () => {
+    const sent = request();
+    client.probeFirst(sent);
+    answer = 204;
+    await client.send(sent, NEVER);
+    assert.deepEqual(came, ['empty', 'a record']);
+  });
+});

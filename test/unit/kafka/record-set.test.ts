@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  type DecodedMessage,
+  memoryOf,
+  type OriginalFormats,
+  recordSetDecoder,
+  releasingResponse,
+} from '../../../src/kafka/patch/record-set.ts';
+
+/** kafkajs as it is published: nothing in this process has put the replacements into the module cache. */
+const require = createRequire(import.meta.url);
+const Decoder = require('kafkajs/src/protocol/decoder') as OriginalFormats['Decoder'];
+const original =
+  require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages') as OriginalFormats['decodeMessages'];
+const { lookupCodecByAttributes } = require('kafkajs/src/protocol/message/compression');
+const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as {
+  RecordBatch(batch: object): Promise<{ buffer: Buffer }>;
+};
+const Record = require('kafkajs/src/protocol/recordBatch/record/v0') as (record: object) => unknown;
+
+const decode = recordSetDecoder({ decodeMessages: original, Decoder, lookupCodec: lookupCodecByAttributes });
+
+const GZIP = 1;
+const CONTROL = 0x20;
+const LOG_APPEND_TIME = 0x08;
+
+const bytes = fc.uint8Array({ maxLength: 60 }).map((array) => Buffer.from(array));
+const text = fc.string({ maxLength: 12, unit: 'binary' });
+const record = fc.record({
+  key: fc.option(bytes),
+  value: fc.option(bytes),
+  timestampDelta: fc
+    .oneof(fc.integer(), fc.maxSafeInteger(), fc.bigInt({ min: -(2n ** 62n), max: 2n ** 62n }))
+    .map(String),
+  offsetDelta: fc.nat(10_000),
+  headers: fc.dictionary(text, fc.oneof(text, fc.array(text, { minLength: 1, maxLength: 3 })), {
+    maxKeys: 3,
+  }),
+});
+const batch = fc.record({
+  compression: fc.constantFrom(0, 0, GZIP),
+  flags: fc.constantFrom(0, 0, CONTROL, LOG_APPEND_TIME),
+  transactional: fc.boolean(),
+  firstOffset: fc.oneof(fc.nat(), fc.maxSafeInteger().map(Math.abs)),
+  firstTimestamp: fc.integer({ min: -1, max: 2_000_000_000_000 }),
+  maxTimestamp: fc.nat(2_000_000_000),
+  producerId: fc.integer({ min: -1, max: 2 ** 31 }),
+  records: fc.array(record, { maxLength: 5 }),
+});
+
+interface BatchSpec {
+  readonly compression: number;
+  readonly flags: number;
+  readonly transactional: boolean;
+  readonly firstOffset: number;
+  readonly firstTimestamp: number;
+  readonly maxTimestamp: number;
+  readonly producerId: number;
+  readonly records: readonly object[];
+}
+
+async function encoded({ flags, records, ...rest }: BatchSpec): Promise<Buffer> {
+  const encodedRecords = records.map((one) => Record(one));
+  const { buffer } = await RecordBatch({ ...rest, records: encodedRecords });
+  buffer[22]! |= flags;
+  return buffer;
+}
+
+function fetched(set: Buffer): Buffer {
+  const size = Buffer.alloc(4);
+  size.writeInt32BE(set.length);
+  return Buffer.concat([Buffer.from('before'), size, set, Buffer.from('after')]);
+}
+
+function at6(response: Buffer) {
+  const decoder = new Decoder(response);
+  decoder.readBytes(6);
+  return decoder;
+}
+
+/** A message without what nobody asks for. */
+function essential({
+  offset,
+  timestamp,
+  key,
+  value,
+  headers,
+  isControlRecord,
+  batchContext,
+}: DecodedMessage) {
+  const { producerId, inTransaction } = batchContext;
+  return { offset, timestamp, key, value, headers, isControlRecord, producerId, inTransaction };
+}
+
+test('records are what kafkajs reads, in every batch that is whole', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(batch, { maxLength: 4 }), fc.nat(70), async (batches, cutOff) => {
+      const set = Buffer.concat(await Promise.all(batches.map(encoded)));
+      const left = Math.max(0, set.length - cutOff);
+      fc.pre(left === 0 || left > 16); // kafkajs throws there
+      const response = fetched(set.subarray(0, left));
+      const [plain, fast] = [at6(Buffer.from(response)), at6(response)];
+      const expected = (await original(plain)).map(essential);
+      const got = await decode(fast);
+      const after = fast.readBytes(5);
+      response.fill(0xee); // the response's memory is used again
+      assert.deepEqual(got.map(essential), expected);
+      assert.equal(after.length, 5);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('records that are not compressed lie in one piece of memory of their own, compressed ones do not', async () => {
+  const one = { key: null, value: Buffer.from('v'), timestampDelta: 0, offsetDelta: 0, headers: {} };
+  const base = {
+    flags: 0,
+    transactional: false,
+    firstOffset: 1,
+    firstTimestamp: 1,
+    maxTimestamp: 1,
+    producerId: 1,
+  };
+  const plain = await encoded({ ...base, compression: 0, records: [one, one] });
+  const messages = await decode(at6(fetched(plain)));
+  const memory = memoryOf(messages)!;
+  for (const { value } of messages) assert.equal(value!.buffer, memory.buffer);
+  const packed = await encoded({ ...base, compression: GZIP, records: [one] });
+  assert.equal(memoryOf(await decode(at6(fetched(packed)))), undefined);
+});
+
+test('a record set that is not even the beginning of a batch has no records', async () => {
+  assert.deepEqual(await decode(at6(fetched(Buffer.alloc(16)))), []);
+});
+
+test("a record set older than Kafka's 0.11 goes to kafkajs", async () => {
+  const MessageSet = require('kafkajs/src/protocol/messageSet') as (set: object) => { buffer: Buffer };
+  const entries = [{ key: 'k', value: 'v', timestamp: 5 }];
+  const { buffer } = MessageSet({ messageVersion: 1, entries });
+  const messages = await decode(at6(fetched(buffer)));
+  assert.deepEqual(
+    messages.map(({ value }) => String(value)),
+    ['v'],
+  );
+  assert.equal(memoryOf(messages), undefined);
+});
+
+test('the memory of a response is given back once it is decoded', async () => {
+  const payload = Buffer.allocUnsafeSlow(100);
+  const format = { decode: async (bytes: Buffer) => bytes.length };
+  assert.equal(await releasingResponse(format).decode(payload), 100);
+  assert.equal(payload.length, 0);
+});
