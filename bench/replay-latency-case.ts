@@ -46,37 +46,28 @@ export async function runReplayLatencyCase(bed: Bed, options: ReplayLatencyOptio
   try {
     await drain.until(history);
     await producer.ask<ProducerAnswer>({ perSecond: live, upTo: Number.POSITIVE_INFINITY });
-    const measure = async (name: string, note?: () => Promise<string>): Promise<CaseResult> => {
+    const measure = async (name: string, replay?: ReplayProcess): Promise<CaseResult> => {
       await pause(SETTLE_MS);
+      const before = await replay?.read();
       receiver.tell('reset');
       await pause(seconds * 1000);
       const latencyMs = await receiver.ask<Latency>('report');
-      const added = note === undefined ? {} : { note: await note() };
-      return { name, series, partitions: PARTITIONS, samplesPerSecond: live, latencyMs, ...added };
+      const result = { name, series, partitions: PARTITIONS, samplesPerSecond: live, latencyMs };
+      if (replay === undefined) return result;
+      const after = await replay.read();
+      if (before === undefined || after === undefined || !replay.running)
+        throw new Error('the replay began too late, or ended too early, to be measured');
+      const perSecond = (after.samples - before.samples) / (after.wallSeconds - before.wallSeconds);
+      return { ...result, note: `--rate ${rate}: ${Math.round(perSecond)} samples/s meanwhile` };
     };
     const results = [await measure('latency without a replay')];
     const args = [
-      '--topic',
-      prepared.raw,
-      '--from',
-      '-1h',
-      '--to-storage',
-      storageUrl,
-      '--rate',
-      String(rate),
+      ...['--topic', prepared.raw, '--from', '-1h'],
+      ...['--to-storage', storageUrl, '--rate', String(rate)],
     ];
     const replay = await ReplayProcess.start(args, prepared.configFile);
-    const begun = performance.now();
     try {
-      results.push(
-        await measure('latency beside a replay', async () => {
-          const reading = await replay.read();
-          if (!replay.running || reading === undefined)
-            throw new Error('the replay ended before it was measured');
-          const perSecond = (reading.samples * 1000) / (performance.now() - begun);
-          return `--rate ${rate}, ${Math.round(perSecond)} samples/s since its start`;
-        }),
-      );
+      results.push(await measure('latency beside a replay', replay));
     } finally {
       await replay.kill();
     }

@@ -66,7 +66,7 @@ export class HttpAnswerReader {
   /** Takes as much of a line, or of a head, as there is. @returns where the rest begins */
   #lines(piece: Buffer, at: number): number {
     const before = this.#pending.length;
-    this.#pending += piece.latin1Slice(at);
+    this.#pending += piece.toString('latin1', at);
     const end = this.#part === 'head' ? HEAD_END : '\r\n';
     const found = this.#pending.indexOf(end, Math.max(0, before - end.length));
     if (found < 0) {
@@ -117,7 +117,7 @@ export class HttpAnswerReader {
   #content(bytes: Buffer): number {
     const taken = this.#part === 'until close' ? bytes.length : Math.min(this.#left, bytes.length);
     const kept = Math.min(taken, KEPT_TEXT_BYTES - this.#textBytes);
-    if (kept > 0) this.#text += bytes.latin1Slice(0, kept);
+    if (kept > 0) this.#text += bytes.toString('latin1', 0, kept);
     this.#textBytes += kept;
     if (this.#part === 'until close') return taken;
     this.#left -= taken;

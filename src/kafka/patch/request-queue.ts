@@ -4,13 +4,17 @@ interface RequestQueue {
   throttledUntil: number;
   throttleCheckTimeoutId: NodeJS.Timeout | null;
   checkPendingRequests(): void;
+  waitForPendingRequests(): Promise<void>;
 }
 
 /** Milliseconds after which a waiting request is looked at again. kafkajs uses the same. */
 const CHECK_INTERVAL_MS = 10;
 
 /**
- * kafkajs' request queue without its restless timer.
+ * kafkajs' request queue without its restless timer, and with one listener for its end.
+ *
+ * Each of the many that give up a connection when a broker dies waits for its requests; the original adds a listener for
+ * each, which Node warns of.
  *
  * The original hands a past time to setTimeout, which Node 24 warns of, and sets a new timer each time one
  * has run, with nothing waiting: a wake-up every millisecond and connection. Here a timer runs only while
@@ -18,6 +22,15 @@ const CHECK_INTERVAL_MS = 10;
  */
 export function quietRequestQueue(Original: new (...args: never[]) => RequestQueue): unknown {
   return class QuietRequestQueue extends Original {
+    #empty: Promise<void> | undefined;
+
+    override waitForPendingRequests(): Promise<void> {
+      this.#empty ??= super.waitForPendingRequests().finally(() => {
+        this.#empty = undefined;
+      });
+      return this.#empty;
+    }
+
     scheduleCheckPendingRequests(): void {
       if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
       const delay = Math.max(this.throttledUntil - Date.now(), CHECK_INTERVAL_MS);

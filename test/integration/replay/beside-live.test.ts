@@ -3,15 +3,10 @@ import { after, before, test } from 'node:test';
 import { describeGroups } from '../../../src/kafka/group-description.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { uniqueName } from '../../support/names.ts';
+import { spawnPenstock } from '../../support/penstock.ts';
+import { freePort } from '../../support/ports.ts';
 import { poll } from '../../support/process.ts';
-import {
-  foundRecords,
-  range,
-  replay,
-  startReplay,
-  writeHistory,
-  written,
-} from '../../support/replay-history.ts';
+import { foundRecords, range, replay, writeHistory, written } from '../../support/replay-history.ts';
 import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
 
 let kafka: KafkaCluster;
@@ -73,14 +68,19 @@ test('a replay waits while the live flow lags more than it may', async () => {
   const penstock = await deploy();
   await writeHistory(penstock, { records: 1_000 });
   const output = uniqueName('output');
-  const process = startReplay(
-    penstock,
-    ...['--from', '-1h', '--to-route', 'all', '--output-topic', output, '--yield-lag', '100'],
-  );
+  const listen = `127.0.0.1:${await freePort()}`;
+  const into = ['--from', '-1h', '--to-route', 'all', '--output-topic', output];
+  const process = spawnPenstock(['replay', ...into, '--yield-lag', '100', '--listen', listen], {
+    configFile: penstock.configFile,
+  });
   // Nobody has read anything yet: all of it is lag.
   await process.waitForLog(/waiting: workers and drains are 1,000 records behind/, { timeoutMs: 60_000 });
   await process.waitForLog(/0\.0 %, 0 samples, 0 samples\/s, waiting: /, { timeoutMs: 60_000 });
   assert.equal(await written(penstock, output), 0n);
+  const metrics = await (await fetch(`http://${listen}/metrics`)).text();
+  assert.match(metrics, /^penstock_replay_yielding 1$/m);
+  assert.match(metrics, /^penstock_replay_lag_records\{partition="0"\} 1000$/m);
+  assert.match(metrics, /^penstock_replay_samples_total 0$/m);
   await penstock.start(['worker']);
   const { code } = await process.waitForExit({ timeoutMs: 120_000 });
   assert.equal(code, 0, process.log());

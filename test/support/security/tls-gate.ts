@@ -1,4 +1,4 @@
-/** A reverse proxy that terminates TLS, as stands in front of a vmagent: client certificates and a bearer token. */
+/** A reverse proxy that terminates TLS, as stands in front of a server: client certificates and a login. */
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
@@ -11,7 +11,10 @@ export interface TlsGateOptions {
   readonly certificate: KeyPair;
   /** PEM file of the authority that signs its clients' certificates. */
   readonly clientCa: string;
+  /** What follows the scheme in `authorization`. */
   readonly token: string;
+  /** Bearer unless told. */
+  readonly scheme?: 'Bearer' | 'Basic';
 }
 
 export class TlsGate {
@@ -20,12 +23,17 @@ export class TlsGate {
   token: string;
   accepted = 0;
   refused = 0;
+  readonly #scheme: string;
   readonly #target: string;
   readonly #server: Server;
 
-  private constructor({ target, certificate, clientCa, token }: TlsGateOptions, port: number) {
+  private constructor(
+    { target, certificate, clientCa, token, scheme = 'Bearer' }: TlsGateOptions,
+    port: number,
+  ) {
     this.url = `https://127.0.0.1:${port}`;
     this.token = token;
+    this.#scheme = scheme;
     this.#target = target;
     const { cert, key } = certificate;
     const pem = { cert: readFileSync(cert), key: readFileSync(key), ca: readFileSync(clientCa) };
@@ -49,7 +57,7 @@ export class TlsGate {
 
   #pass(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const { authorization, ...headers } = incoming.headers;
-    if (authorization !== `Bearer ${this.token}`) {
+    if (authorization !== `${this.#scheme} ${this.token}`) {
       this.refused += 1;
       incoming.resume();
       // Like a debug page: it repeats what it was sent.

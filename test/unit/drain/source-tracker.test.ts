@@ -50,7 +50,10 @@ test('records of other writers, and what came before the first, are no fault', (
 test('a replay goes through a source again beside the worker, and is followed by itself', () => {
   const tracker = new SourceTracker();
   const next = (source: string, replay?: string) =>
-    tracker.next({ 'penstock-source': source, ...(replay === undefined ? {} : { 'penstock-replay': replay }) });
+    tracker.next({
+      'penstock-source': source,
+      ...(replay === undefined ? {} : { 'penstock-replay': replay }),
+    });
   assert.deepEqual(next('raw/0/50-59'), []);
   assert.deepEqual(next('raw/0/1-9', 'one'), []);
   assert.deepEqual(next('raw/0/60-69'), []);

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { CONNECT_TIMEOUT, HttpConnections } from '../../../src/drain/http-connections.ts';
+
+const NEVER = new AbortController().signal;
+const NO_CONTENT = 'HTTP/1.1 204 No Content\r\n\r\n';
+
+describe('HTTP connections', () => {
+  let sockets: Socket[];
+  /** What a server does with the bytes that come over its connection of this number. */
+  let serve: (socket: Socket, bytes: Buffer, connection: number) => void;
+  let server: Server;
+  let connections: HttpConnections;
+
+  beforeEach(async () => {
+    sockets = [];
+    server = createServer((socket) => {
+      const connection = sockets.push(socket) - 1;
+      socket.on('data', (bytes) => serve(socket, bytes, connection)).on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    connections = at(server);
+  });
+  afterEach(() => {
+    connections.close();
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+
+  function at(listening: Server, timeoutMs = 5_000): HttpConnections {
+    const address = listening.address();
+    assert.ok(address !== null && typeof address === 'object');
+    return new HttpConnections({
+      url: new URL(`http://127.0.0.1:${address.port}/`),
+      timeoutMs,
+      tls: () => ({}),
+    });
+  }
+
+  const post = (text: string, signal = NEVER) =>
+    connections.post({
+      head: `POST / HTTP/1.1\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n`,
+      body: Buffer.from(text),
+      signal,
+    });
+
+  test('are used again, one request at a time on each', async () => {
+    let came = '';
+    serve = (socket, bytes) => {
+      came += bytes;
+      if (came.endsWith('!')) socket.write(NO_CONTENT);
+    };
+    assert.equal((await post('one!')).status, 204);
+    assert.equal((await post('two!')).status, 204);
+    assert.equal(came.match(/POST/g)?.length, 2);
+    assert.equal(sockets.length, 1);
+    await Promise.all([post('three!'), post('four!')]);
+    assert.equal(sockets.length, 2);
+  });
+
+  test('are not used again when the server ends them, before or after it says so', async () => {
+    serve = (socket, _, connection) => {
+      if (connection === 0) socket.write('HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n');
+      else if (connection === 1) socket.end(NO_CONTENT);
+      else socket.write(NO_CONTENT);
+    };
+    await post('one');
+    await post('two');
+    await new Promise((resolve) => sockets[1]!.once('close', resolve));
+    await post('three');
+    assert.equal(sockets.length, 3);
+  });
+
+  test('are not used again when the answer comes before the request is read, and its bytes count as unsent', async () => {
+    serve = (socket, _, connection) => {
+      socket.pause();
+      socket.write(connection === 0 ? 'HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n' : NO_CONTENT);
+    };
+    const head = 'POST / HTTP/1.1\r\n\r\n';
+    const large = connections.post({ head, body: Buffer.alloc(64 * 1024 * 1024), signal: NEVER });
+    assert.equal((await large).status, 413);
+    assert.equal(connections.sentAll, false);
+    assert.equal((await post('next')).status, 204);
+    assert.equal(sockets.length, 2);
+    assert.equal(connections.sentAll, true);
+  });
+
+  test('a connection that ends before an answer is an error', async () => {
+    serve = (socket) => socket.end('HTTP/1.1 2');
+    await assert.rejects(post('one'), { code: 'ECONNRESET' });
+  });
+
+  test('an answer that is not HTTP is an error, and so is none in time', async () => {
+    serve = (socket) => socket.write('hello\r\n\r\n');
+    await assert.rejects(post('one'), /not HTTP/);
+    connections.close();
+    connections = at(server, 50);
+    serve = () => undefined;
+    await assert.rejects(post('two'), { code: 'ERR_ANSWER_TIMEOUT' });
+    await new Promise((resolve) => sockets[1]!.once('close', resolve));
+  });
+
+  test('a server that nobody reaches is an error that says that nothing was sent', async () => {
+    const url = new URL('http://127.0.0.1:1/');
+    const nobody = new HttpConnections({ url, timeoutMs: 5_000, tls: () => ({}) });
+    const request = { head: 'POST / HTTP/1.1\r\n\r\n', body: Buffer.alloc(1), signal: NEVER };
+    await assert.rejects(nobody.post(request), { code: 'ECONNREFUSED' });
+    const silent = createServer({ pauseOnConnect: true });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const address = silent.address();
+    assert.ok(address !== null && typeof address === 'object');
+    // A TLS handshake without an answer is no connection either.
+    const handshake = new HttpConnections({
+      url: new URL(`https://127.0.0.1:${address.port}/`),
+      timeoutMs: 50,
+      tls: () => ({}),
+    });
+    await assert.rejects(handshake.post(request), { code: CONNECT_TIMEOUT });
+    silent.close();
+  });
+
+  test('a signal ends a request and its connection', async () => {
+    const ended = new AbortController();
+    serve = () => ended.abort(new Error('enough'));
+    await assert.rejects(post('one', ended.signal), /enough/);
+    await assert.rejects(post('two', ended.signal), /enough/);
+    assert.equal(sockets.length, 1);
+  });
+});
