@@ -5,6 +5,8 @@ import { errorMessage, RetryableError } from '../model/errors.ts';
 import type { RegistryAnswer } from './answer.ts';
 import type { RegistryOptions } from './options.ts';
 
+const MASK = '********';
+
 /** The options of a registry that there is. */
 export type RegistryAddress = RegistryOptions & { readonly url: string };
 
@@ -13,6 +15,8 @@ export class RegistryHttp {
   readonly #base: string;
   readonly #agent: Agent;
   readonly #authorization: Readonly<Record<string, string>>;
+  /** What must not be repeated of an answer: proxies return what they were sent. */
+  readonly #secrets: readonly string[];
 
   /** @throws ConfigError when a certificate or key file cannot be used */
   constructor({ url, username, password = '', timeout, tls }: RegistryAddress) {
@@ -27,6 +31,7 @@ export class RegistryHttp {
     });
     const login = Buffer.from(`${username}:${password}`).toString('base64');
     this.#authorization = username === undefined ? {} : { authorization: `Basic ${login}` };
+    this.#secrets = [login, password].filter((secret) => username !== undefined && secret !== '');
   }
 
   /**
@@ -49,7 +54,8 @@ export class RegistryHttp {
         },
         signal,
       });
-      return { url, status: statusCode, data: parsed(await body.text()) };
+      const text = await body.text();
+      return { url, status: statusCode, data: parsed(statusCode === 200 ? text : this.#masked(text)) };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const fault = certificateFault(error);
@@ -60,6 +66,10 @@ export class RegistryHttp {
 
   async close(): Promise<void> {
     await this.#agent.destroy();
+  }
+
+  #masked(text: string): string {
+    return this.#secrets.reduce((masked, secret) => masked.replaceAll(secret, MASK), text);
   }
 }
 

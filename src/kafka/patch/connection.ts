@@ -40,6 +40,8 @@ const PRODUCE = 0;
 /**
  * kafkajs' connection with these changes.
  *
+ * - It connects once, however many requests wait for it. The original opens a socket for each and keeps the last one,
+ *   perhaps not yet connected; the others stay open, and keep the process from ending.
  * - Its failures over a certificate are final. The original tries each as often as a broker that is away: with
  *   patient retries for ever, and without a word. Whether to try again is then decided by Penstock.
  * - A login that fails ends the connection. The original leaves it open, and a client that never came to be is
@@ -53,7 +55,16 @@ const PRODUCE = 0;
  */
 export function decisiveConnection(Original: new (...args: never[]) => Connection): unknown {
   return class DecisiveConnection extends Original {
-    override async connect(): Promise<boolean> {
+    #connecting: Promise<boolean> | undefined;
+
+    override connect(): Promise<boolean> {
+      this.#connecting ??= this.#connect().finally(() => {
+        this.#connecting = undefined;
+      });
+      return this.#connecting;
+    }
+
+    async #connect(): Promise<boolean> {
       if (!this.isConnected()) this.#responses = new ResponseReader();
       try {
         return await super.connect();

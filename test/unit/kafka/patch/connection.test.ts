@@ -23,7 +23,12 @@ class DueConnection {
   isAuthenticated(): boolean {
     return false;
   }
+  sockets = 0;
+
   async connect(): Promise<boolean> {
+    this.sockets += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.failure !== undefined) throw this.failure;
     return true;
   }
   async send(): Promise<unknown> {
@@ -65,4 +70,15 @@ test('a login that fails ends the connection', async () => {
   const accepted = connection();
   await accepted.authenticate();
   assert.equal(accepted.ended, false);
+});
+
+test('one socket is opened for all that wait for it, and another when that has failed', async () => {
+  const broker = connection();
+  broker.failure = new Error('refused');
+  const first = await Promise.allSettled([broker.connect(), broker.connect(), broker.connect()]);
+  assert.deepEqual(new Set(first.map(({ status }) => status)), new Set(['rejected']));
+  assert.equal(broker.sockets, 1);
+  broker.failure = undefined;
+  assert.deepEqual(await Promise.all([broker.connect(), broker.connect()]), [true, true]);
+  assert.equal(broker.sockets, 2);
 });
