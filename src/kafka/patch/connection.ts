@@ -24,6 +24,7 @@ interface Connection {
   isConnected(): boolean;
   isAuthenticated(): boolean;
   send(protocol: Protocol): Promise<unknown>;
+  readonly socket?: { readonly connecting: boolean; destroy(): void };
   connect(): Promise<boolean>;
   authenticate(): Promise<void>;
   disconnect(): Promise<boolean>;
@@ -40,8 +41,8 @@ const PRODUCE = 0;
 /**
  * kafkajs' connection with these changes.
  *
- * - It connects once, however many requests wait for it. The original opens a socket for each and keeps the last one,
- *   perhaps not yet connected; the others stay open, and keep the process from ending.
+ * - It connects once, however many requests wait for it, and a socket that was given up is closed. The original opens
+ *   one for each and keeps the last; another one that connects late then passes for it, and all stay open.
  * - Its failures over a certificate are final. The original tries each as often as a broker that is away: with
  *   patient retries for ever, and without a word. Whether to try again is then decided by Penstock.
  * - A login that fails ends the connection. The original leaves it open, and a client that never came to be is
@@ -64,8 +65,18 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
       return this.#connecting;
     }
 
+    override async disconnect(): Promise<boolean> {
+      const { socket } = this;
+      const result = await super.disconnect();
+      if (socket?.connecting) socket.destroy();
+      return result;
+    }
+
     async #connect(): Promise<boolean> {
-      if (!this.isConnected()) this.#responses = new ResponseReader();
+      if (!this.isConnected()) {
+        this.#responses = new ResponseReader();
+        this.socket?.destroy();
+      }
       try {
         return await super.connect();
       } catch (error) {
