@@ -20,11 +20,11 @@ interface Connection {
   /** The login's answers are framed as Kafka's are. */
   readonly authExpectResponse: boolean;
   readonly requestQueue: { fulfillRequest(response: BrokerResponse): void };
-  readonly socket: Socket;
+  /** Undefined before the first connection. */
+  readonly socket: Socket | undefined;
   isConnected(): boolean;
   isAuthenticated(): boolean;
   send(protocol: Protocol): Promise<unknown>;
-  readonly socket?: { readonly connecting: boolean; destroy(): void };
   connect(): Promise<boolean>;
   authenticate(): Promise<void>;
   disconnect(): Promise<boolean>;
@@ -95,7 +95,7 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
       const request = Object.assign(Object.create(protocol.request), { encode });
       const answer = await this.#send({ ...protocol, request });
       // With bytes still on their way out the memory would be read after it is gone: a broker does not answer so early.
-      if (written.whole !== undefined && this.socket.writableLength === 0) giveBack(written.whole);
+      if (written.whole !== undefined && this.socket?.writableLength === 0) giveBack(written.whole);
       return answer;
     }
 
@@ -133,7 +133,7 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
           else this.authHandlers.onSuccess(framed(response));
         });
       } catch (error) {
-        this.socket.destroy(error as Error);
+        this.socket?.destroy(error as Error);
       }
     }
 

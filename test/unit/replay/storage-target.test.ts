@@ -92,7 +92,7 @@ function targetOf(
   const all = {
     url,
     concurrency: 4,
-    timeoutMs: 2_000,
+    timeoutMs: 60_000,
     backoffMinMs: 1,
     backoffMaxMs: 5,
     userAgent: 'test',

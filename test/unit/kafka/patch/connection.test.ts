@@ -82,3 +82,15 @@ test('one socket is opened for all that wait for it, and another when that has f
   assert.deepEqual(await Promise.all([broker.connect(), broker.connect()]), [true, true]);
   assert.equal(broker.sockets, 2);
 });
+
+test('a socket that was given up while it connected does so no more', async () => {
+  const given = connection();
+  Object.assign(given.socket, { connecting: true });
+  await given.disconnect();
+  assert.equal(given.socket.destroyed, true);
+  const open = connection();
+  await open.disconnect();
+  assert.equal(open.socket.destroyed, false, 'what was sent still has to go out');
+  await open.connect();
+  assert.equal(open.socket.destroyed, true);
+});
