@@ -67,6 +67,7 @@ export async function runReplayLatencyCase(bed: Bed, options: ReplayLatencyOptio
     ];
     const replay = await ReplayProcess.start(args, prepared.configFile);
     try {
+      await replay.begun();
       results.push(await measure('latency beside a replay', replay));
     } finally {
       await replay.kill();

@@ -50,6 +50,12 @@ export class ReplayProcess {
     }
   }
 
+  /** Resolves once it has written samples, or has ended. */
+  async begun(): Promise<void> {
+    while (this.running && ((await this.read())?.samples ?? 0) === 0)
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+
   /**
    * What it uses from the moment at which `warmUp` samples are done to its end, or nearly: the moment at which it was
    * seen last.

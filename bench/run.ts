@@ -108,7 +108,13 @@ if (wanted.length > 0) {
   try {
     for (const { name, run } of wanted) {
       process.stderr.write(`${name} …\n`);
-      results.push(...(await run(bed)));
+      try {
+        results.push(...(await run(bed)));
+      } catch (error) {
+        // What the other cases measured must not be lost for this one.
+        process.stderr.write(`${name} failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+        process.exitCode = 1;
+      }
     }
   } finally {
     await bed.close();

@@ -1,7 +1,7 @@
 import type { Admin } from 'kafkajs';
 import { sleep } from '../model/sleep.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
-import { isCoordinatorMoving, KafkaSetupError } from './errors.ts';
+import { isCoordinatorMoving, KafkaSetupError, kafkaErrorType } from './errors.ts';
 
 /** Offsets between which a partition has records: `low` is the oldest kept, `high` the next to be written. */
 export interface OffsetBounds {
@@ -88,7 +88,10 @@ export class KafkaAdmin {
   /** Oldest and next offset of each partition of a topic. */
   async offsetBounds(topic: string): Promise<Map<number, OffsetBounds>> {
     const admin = await this.client();
-    const answer = await admin.fetchTopicOffsets(topic);
+    const answer = await admin.fetchTopicOffsets(topic).catch((error) => {
+      if (kafkaErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') this.#discard(admin);
+      throw error;
+    });
     return new Map(
       answer.map(({ partition, low, high }) => [partition, { low: BigInt(low), high: BigInt(high) }]),
     );
@@ -156,6 +159,12 @@ export class KafkaAdmin {
       throw error;
     });
     return this.#admin;
+  }
+
+  /** kafkajs asks for every topic that it has ever been asked for: one that is gone spoils what is asked of others. */
+  #discard(admin: Admin): void {
+    this.#admin = undefined;
+    void admin.disconnect().catch(() => undefined);
   }
 
   async close(): Promise<void> {

@@ -94,7 +94,7 @@ class Watch {
   readonly #producer: TrueProducer;
   readonly #say: (line: string) => void;
   readonly #startMs = Date.now();
-  #lag: { workers: number; drains: number } | undefined;
+  #lag: Awaited<ReturnType<ChaosCluster['lag']>> | undefined;
   #stopped = false;
   #loop: Promise<void> | undefined;
 
@@ -113,7 +113,7 @@ class Watch {
   get lagText(): string {
     return this.#lag === undefined
       ? 'lag unknown'
-      : `lag ${this.#lag.workers} raw, ${this.#lag.drains} task records`;
+      : `lag ${this.#lag.workers} raw, ${this.#lag.nodes.join(' + ')} task records`;
   }
 
   start(): void {

@@ -102,8 +102,8 @@ export class ChaosCluster {
     return [...this.slots.values()].filter(({ name }) => name in DRAINS && this.nodeOfDrain(name) === node);
   }
 
-  /** Records that wait for workers and for drains. */
-  async lag(): Promise<{ workers: number; drains: number }> {
+  /** Records that wait for workers, and for drains, also by node. */
+  async lag(): Promise<{ workers: number; drains: number; nodes: number[] }> {
     const { penstock, tasks } = this;
     const [workers, ...drains] = await Promise.all([
       penstock.lag(penstock.group, penstock.raw),
@@ -111,7 +111,8 @@ export class ChaosCluster {
         penstock.lag(drainGroupId(tasks, node), tasks, (task) => this.owner(task).name === node),
       ),
     ]);
-    return { workers: Number(workers), drains: Number(drains.reduce((sum, lag) => sum + lag, 0n)) };
+    const nodes = drains.map(Number);
+    return { workers: Number(workers), drains: nodes.reduce((sum, lag) => sum + lag, 0), nodes };
   }
 
   /** Whether every partition has all of its replicas in sync: only then another broker may go down. */

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { CopyingWorker } from '../../support/copying-worker.ts';
+import { Deployment } from '../../support/deployment.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
@@ -16,6 +17,7 @@ describe('exactly once while brokers die', { concurrency: true }, () => {
   test('on three brokers, of which each is killed and comes back, also as coordinator and leader', async () => {
     await using cluster = closing(await startKafka({ brokers: 3, name: 'cluster-faults' }));
     await using kafka = new TestKafka(cluster.brokers);
+    for (let round = 0; round < 3; round += 1) await applyTopics(cluster.brokers);
     const { topics, source } = await setup(cluster.brokers, kafka, 6);
     const workers = await Promise.all([new CopyingWorker(topics).start(), new CopyingWorker(topics).start()]);
     const works = async (what: string) => {
@@ -76,6 +78,13 @@ async function setup(brokers: string[], kafka: TestKafka, partitions: number) {
   const output = await kafka.createTopic('out', partitions);
   const topics = { brokers, groupId: uniqueName('faults'), input, output };
   return { topics, source: new NumberSource(kafka, input, partitions).start() };
+}
+
+/** `penstock topics apply` for topics that not every broker has heard of when it looks at them. */
+async function applyTopics(brokers: string[]): Promise<void> {
+  const routes = [1, 2, 3].map((at) => ({ name: `r${at}`, task: { labels: ['job'], count: 3 } }));
+  const deployment = await Deployment.create({ brokers, replicas: 3, rawPartitions: 3, routes });
+  await deployment.close();
 }
 
 /** The group has read all that the source has written. */

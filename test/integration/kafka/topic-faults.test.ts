@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KafkaSetupError } from '../../../src/kafka/errors.ts';
+import { KafkaSetupError, kafkaErrorType } from '../../../src/kafka/errors.ts';
 import type { OffsetGap } from '../../../src/kafka/partition-session.ts';
 import { CopyingWorker, type CopyOptions, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
@@ -165,7 +165,10 @@ describe('faults of topics', { concurrency: true }, () => {
       },
     }).start();
     await poll(
-      () => (worker.reader.partitions[0]?.queuedBytes ?? 0) >= 50_000,
+      () => {
+        const [partition] = worker.reader.partitions;
+        return partition?.paused === true && partition.queuedBytes > 0;
+      },
       {},
       () => new Error('the queue did not fill'),
     );
@@ -197,5 +200,21 @@ describe('faults of topics', { concurrency: true }, () => {
     await caughtUp(topics, 300n, fresh);
     await worker.stop();
     assert.deepEqual(await kafka.readAll(topics.output, 1), [[...numbers(0, 100), ...numbers(1000, 1300)]]);
+  });
+
+  test('a topic that is deleted spoils no question about another', async () => {
+    await using own = new TestKafka(cluster.brokers);
+    const [gone, kept] = [await kafka.createTopic('gone', 1), await kafka.createTopic('kept', 2)];
+    await own.admin.offsetBounds(gone);
+    await own.admin.offsetBounds(kept);
+    await (await own.admin.client()).deleteTopics({ topics: [gone] });
+    const answer = () => own.admin.offsetBounds(gone).then(() => '', kafkaErrorType);
+    await poll(
+      async () => (await answer()) === 'UNKNOWN_TOPIC_OR_PARTITION',
+      {},
+      () => new Error('the topic is still there'),
+    );
+    assert.equal((await own.admin.offsetBounds(kept)).size, 2);
+    assert.equal((await own.admin.committedOffsets('nobody', kept)).size, 0);
   });
 });
