@@ -54,7 +54,8 @@ export class ReplayProgress {
     const seconds = (nowMs - first.ms) / 1000;
     const offsetsPerSecond = seconds > 0 ? (done - first.offsets) / seconds : 0;
     return {
-      share: done + left === 0 ? 1 : done / (done + left),
+      // Before the ranges are known nothing is done; where they are empty everything is.
+      share: done + left === 0 ? Math.min(1, this.#points.length) : done / (done + left),
       samples: this.#samples,
       samplesPerSecond: seconds > 0 ? (this.#samples - first.samples) / seconds : 0,
       secondsLeft: offsetsPerSecond > 0 ? left / offsetsPerSecond : undefined,

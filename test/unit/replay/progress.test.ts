@@ -9,6 +9,7 @@ const PARTITIONS = new Map([
 
 test('progress has share, speed, time left, and what is behind the end', () => {
   const progress = new ReplayProgress();
+  assert.equal(progress.snapshot(0).share, 0, 'before the ranges are known');
   progress.opened(PARTITIONS, 0);
   assert.deepEqual(progress.snapshot(0), {
     share: 0,
