@@ -20,8 +20,9 @@ interface Connection {
   /** The login's answers are framed as Kafka's are. */
   readonly authExpectResponse: boolean;
   readonly requestQueue: { fulfillRequest(response: BrokerResponse): void };
-  /** Undefined before the first connection. */
-  readonly socket: Socket | undefined;
+  readonly socket: Socket;
+  /** Milliseconds. */
+  readonly connectionTimeout: number;
   isConnected(): boolean;
   isAuthenticated(): boolean;
   send(protocol: Protocol): Promise<unknown>;
@@ -37,12 +38,14 @@ const LOGIN_REQUESTS = new Set([18, 17, 36]);
 /** A login this fresh is not renewed, however short its session: the broker takes no two within a second. */
 const FRESH_LOGIN_MS = 2_000;
 const PRODUCE = 0;
+/** kafkajs' own time limit has passed for so long that it will not come. */
+const OVERDUE_MS = 1_000;
 
 /**
  * kafkajs' connection with these changes.
  *
- * - It connects once, however many requests wait for it, and a socket that was given up is closed. The original opens
- *   one for each and keeps the last; another one that connects late then passes for it, and all stay open.
+ * - It connects once, however many requests wait for it. The original opens a socket for each and keeps the last one,
+ *   perhaps not yet connected; the others stay open, and keep the process from ending.
  * - Its failures over a certificate are final. The original tries each as often as a broker that is away: with
  *   patient retries for ever, and without a word. Whether to try again is then decided by Penstock.
  * - A login that fails ends the connection. The original leaves it open, and a client that never came to be is
@@ -59,24 +62,26 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
     #connecting: Promise<boolean> | undefined;
 
     override connect(): Promise<boolean> {
-      this.#connecting ??= this.#connect().finally(() => {
-        this.#connecting = undefined;
-      });
+      this.#connecting ??= this.#connectOnce();
       return this.#connecting;
     }
 
-    override async disconnect(): Promise<boolean> {
-      const { socket } = this;
-      const result = await super.disconnect();
-      if (socket?.connecting) socket.destroy();
-      return result;
+    async #connectOnce(): Promise<boolean> {
+      const forget = () => {
+        this.#connecting = undefined;
+      };
+      // kafkajs never settles it when a broker ends the connection in the handshake of TLS: later ones try anew.
+      const overdue = setTimeout(forget, this.connectionTimeout + OVERDUE_MS).unref();
+      try {
+        return await this.#connect();
+      } finally {
+        clearTimeout(overdue);
+        forget();
+      }
     }
 
     async #connect(): Promise<boolean> {
-      if (!this.isConnected()) {
-        this.#responses = new ResponseReader();
-        this.socket?.destroy();
-      }
+      if (!this.isConnected()) this.#responses = new ResponseReader();
       try {
         return await super.connect();
       } catch (error) {
@@ -95,7 +100,7 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
       const request = Object.assign(Object.create(protocol.request), { encode });
       const answer = await this.#send({ ...protocol, request });
       // With bytes still on their way out the memory would be read after it is gone: a broker does not answer so early.
-      if (written.whole !== undefined && this.socket?.writableLength === 0) giveBack(written.whole);
+      if (written.whole !== undefined && this.socket.writableLength === 0) giveBack(written.whole);
       return answer;
     }
 
@@ -133,7 +138,7 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
           else this.authHandlers.onSuccess(framed(response));
         });
       } catch (error) {
-        this.socket?.destroy(error as Error);
+        this.socket.destroy(error as Error);
       }
     }
 
