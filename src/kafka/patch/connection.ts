@@ -21,8 +21,6 @@ interface Connection {
   readonly authExpectResponse: boolean;
   readonly requestQueue: { fulfillRequest(response: BrokerResponse): void };
   readonly socket: Socket;
-  /** Milliseconds. */
-  readonly connectionTimeout: number;
   isConnected(): boolean;
   isAuthenticated(): boolean;
   send(protocol: Protocol): Promise<unknown>;
@@ -38,14 +36,10 @@ const LOGIN_REQUESTS = new Set([18, 17, 36]);
 /** A login this fresh is not renewed, however short its session: the broker takes no two within a second. */
 const FRESH_LOGIN_MS = 2_000;
 const PRODUCE = 0;
-/** kafkajs' own time limit has passed for so long that it will not come. */
-const OVERDUE_MS = 1_000;
 
 /**
  * kafkajs' connection with these changes.
  *
- * - It connects once, however many requests wait for it. The original opens a socket for each and keeps the last one,
- *   perhaps not yet connected; the others stay open, and keep the process from ending.
  * - Its failures over a certificate are final. The original tries each as often as a broker that is away: with
  *   patient retries for ever, and without a word. Whether to try again is then decided by Penstock.
  * - A login that fails ends the connection. The original leaves it open, and a client that never came to be is
@@ -59,28 +53,7 @@ const OVERDUE_MS = 1_000;
  */
 export function decisiveConnection(Original: new (...args: never[]) => Connection): unknown {
   return class DecisiveConnection extends Original {
-    #connecting: Promise<boolean> | undefined;
-
-    override connect(): Promise<boolean> {
-      this.#connecting ??= this.#connectOnce();
-      return this.#connecting;
-    }
-
-    async #connectOnce(): Promise<boolean> {
-      const forget = () => {
-        this.#connecting = undefined;
-      };
-      // kafkajs never settles it when a broker ends the connection in the handshake of TLS: later ones try anew.
-      const overdue = setTimeout(forget, this.connectionTimeout + OVERDUE_MS).unref();
-      try {
-        return await this.#connect();
-      } finally {
-        clearTimeout(overdue);
-        forget();
-      }
-    }
-
-    async #connect(): Promise<boolean> {
+    override async connect(): Promise<boolean> {
       if (!this.isConnected()) this.#responses = new ResponseReader();
       try {
         return await super.connect();

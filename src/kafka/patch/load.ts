@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module';
 import type * as KafkaJs from 'kafkajs';
 import { filterAbortedMessages } from './aborted.ts';
-import { closingBrokerPool } from './broker-pool.ts';
 import { decisiveConnection } from './connection.ts';
 import { rebalancingApart } from './connection-pool.ts';
 import { observedConsumerGroup } from './consumer-group.ts';
@@ -69,7 +68,6 @@ replace('network/connection.js', decisiveConnection);
 replace<Parameters<typeof rebalancingApart>[0]>('network/connectionPool.js', (original) =>
   rebalancingApart(original, require('kafkajs/src/network/connection')),
 );
-replace('cluster/brokerPool.js', closingBrokerPool);
 replace('consumer/consumerGroup.js', observedConsumerGroup);
 
 /** The kafkajs module, with Penstock's replacements in force. */

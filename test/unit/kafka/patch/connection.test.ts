@@ -7,7 +7,6 @@ type Login = [seconds: number, nanos: number] | null;
 
 /** kafkajs' connection as far as the replacement asks it. Its session is always due for a renewal. */
 class DueConnection {
-  readonly connectionTimeout = 10_000;
   sasl = {};
   authenticatedAt: Login = null;
   ended = false;
@@ -24,12 +23,7 @@ class DueConnection {
   isAuthenticated(): boolean {
     return false;
   }
-  sockets = 0;
-
   async connect(): Promise<boolean> {
-    this.sockets += 1;
-    await new Promise((resolve) => setImmediate(resolve));
-    if (this.failure !== undefined) throw this.failure;
     return true;
   }
   async send(): Promise<unknown> {
@@ -71,15 +65,4 @@ test('a login that fails ends the connection', async () => {
   const accepted = connection();
   await accepted.authenticate();
   assert.equal(accepted.ended, false);
-});
-
-test('one socket is opened for all that wait for it, and another when that has failed', async () => {
-  const broker = connection();
-  broker.failure = new Error('refused');
-  const first = await Promise.allSettled([broker.connect(), broker.connect(), broker.connect()]);
-  assert.deepEqual(new Set(first.map(({ status }) => status)), new Set(['rejected']));
-  assert.equal(broker.sockets, 1);
-  broker.failure = undefined;
-  assert.deepEqual(await Promise.all([broker.connect(), broker.connect()]), [true, true]);
-  assert.equal(broker.sockets, 2);
 });
