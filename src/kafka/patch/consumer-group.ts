@@ -138,7 +138,9 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     /** Each broker is asked on its own: what they may bring together is divided among them. */
     #boundFetch(observer: GroupObserver): void {
       this.#maxBytes ??= this.maxBytes;
-      this.maxBytes = Math.max(LEAST_FETCH_BYTES, Math.ceil(this.#maxBytes / this.getNodeIds().length));
+      // No broker is known while all of them are away.
+      const brokers = Math.max(1, this.getNodeIds().length);
+      this.maxBytes = Math.max(LEAST_FETCH_BYTES, Math.ceil(this.#maxBytes / brokers));
       this.maxBytesPerPartition = observer.partitionBytes?.() ?? this.maxBytesPerPartition;
     }
 
