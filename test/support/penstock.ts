@@ -1,10 +1,13 @@
 /** Runs the command line from its sources, as a user would run the built one. */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createRunFolder, ROOT } from './cache.ts';
 import { ManagedProcess, type WaitOptions } from './process.ts';
 
 const CLI = path.join(ROOT, 'src/cli.ts');
+/** `#!/usr/bin/env -S node --flag …`: what the command is run with when a user runs it. */
+const NODE_FLAGS = readFileSync(CLI, 'utf8').split('\n', 1)[0]!.split(' ').slice(3);
 
 export interface PenstockOptions {
   /** `-c FILE`. */
@@ -63,5 +66,5 @@ export function runPenstock(
 }
 
 function commandLine(args: string[], { configFile }: PenstockOptions): string[] {
-  return [CLI, ...args, ...(configFile === undefined ? [] : ['-c', configFile])];
+  return [...NODE_FLAGS, CLI, ...args, ...(configFile === undefined ? [] : ['-c', configFile])];
 }
