@@ -2,7 +2,7 @@ import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { halveWriteRequest } from '../wire/halve.ts';
 import { compress, uncompress } from '../wire/snappy.ts';
-import type { RemoteWriteRequest } from './remote-write-client.ts';
+import { BadHeaderError, type RemoteWriteRequest } from './remote-write-client.ts';
 
 /** Largest body that is taken apart to look for the series at fault, in bytes, uncompressed. */
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
@@ -44,7 +44,7 @@ export async function deliver(request: RemoteWriteRequest, options: DeliverOptio
     return [];
   } catch (error) {
     if (!(error instanceof PoisonError)) throw error;
-    const halves = halve(request.body);
+    const halves = error instanceof BadHeaderError ? undefined : halve(request.body);
     if (halves === undefined) return [{ body: request.body, error }];
     const refused: Refused[] = [];
     for (const body of halves) refused.push(...(await deliver({ ...request, body }, options)));

@@ -115,7 +115,8 @@ export class Forwarder {
     const headers: Record<string, string> = {};
     for (const name of this.#options.tenantHeaders) {
       const value = record.headers[name];
-      if (value !== undefined) headers[name] = value.toString();
+      // HTTP headers are bytes too: latin1 passes those of the record on as they are.
+      if (value !== undefined) headers[name] = Buffer.from(value).toString('latin1');
     }
     return headers;
   }

@@ -1,194 +1,169 @@
-import net from 'node:net';
-import tls from 'node:tls';
-import { type HttpAnswer, HttpAnswerReader } from './http-answer.ts';
+import type { Socket } from 'node:net';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
+import type { TlsConnection } from '../credentials/tls-files.ts';
 
 export interface HttpConnectionsOptions {
   readonly url: URL;
   /** Milliseconds for a connection to be made, and then for the request and its whole answer. */
   readonly timeoutMs: number;
   /** Options of TLS for a new connection. */
-  readonly tls: () => tls.ConnectionOptions;
+  readonly tls: () => TlsConnection | Record<string, never>;
 }
 
 export interface HttpPost {
-  /** Head of the request up to the empty line, that line included. */
-  readonly head: string;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
   /** Ends the request. */
   readonly signal: AbortSignal;
 }
 
-/** No connection was made in time: nothing was sent. */
-export const CONNECT_TIMEOUT = 'ERR_CONNECT_TIMEOUT';
+/** What is kept of an HTTP answer. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  /** The beginning of the body. */
+  readonly text: string;
+}
+
+/** No answer in time to a request that was sent. */
+export const ANSWER_TIMEOUT = 'ERR_ANSWER_TIMEOUT';
 
 /** A connection without a request for this long is closed. Servers close theirs after a minute or more. */
 const IDLE_MS = 30_000;
-/** Sockets read into this, all of them the same: an answer's text is taken out before the next bytes come. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(16 * 1024);
+const KEPT_TEXT_BYTES = 8 * 1024;
 
 /**
- * Kept-alive HTTP/1.1 connections to one server, each with one POST at a time.
+ * Kept-alive HTTP/1.1 connections to one server, each with one POST at a time. They are undici's; added is that it is
+ * known when a body is on the wire for good.
  *
- * Fast path: a drain's work on a record is little more than its request, and this takes a quarter of the CPU time of
- * an HTTP library's request (bench/README.md). It also knows when a body is on the wire for good.
+ * Requests go by `dispatch`: a drain's work on a record is little more than its request, and the stream of an answer's
+ * body is a third of it (bench/README.md).
  */
 export class HttpConnections {
   readonly #options: HttpConnectionsOptions;
-  readonly #idle: Connection[] = [];
-  readonly #open = new Set<Connection>();
+  readonly #agent: Agent;
+  readonly #sockets = new Set<Socket>();
+  readonly #path: string;
 
   constructor(options: HttpConnectionsOptions) {
     this.#options = options;
+    this.#path = options.url.pathname + options.url.search;
+    this.#agent = new Agent({
+      connect: (target, done) => this.#connect(target, done),
+      pipelining: 1,
+      keepAliveTimeout: IDLE_MS,
+      // One time limit for the whole answer, kept to the millisecond, is set here instead.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
   }
 
   /** Nothing of any request is still on its way out: the memory of those that were answered may be used again. */
   get sentAll(): boolean {
-    for (const { socket } of this.#open) if (socket.writableLength > 0) return false;
+    for (const { writableLength } of this.#sockets) if (writableLength > 0) return false;
     return true;
   }
 
-  /** Sends one request. @throws Error of the socket, of TLS or of the answer */
-  async post(request: HttpPost): Promise<HttpAnswer> {
-    request.signal.throwIfAborted();
-    return await (this.#idle.pop() ?? this.#connect()).post(request, this.#options.timeoutMs);
+  /** Sends one request. @throws Error of the socket, of TLS or of undici */
+  post({ headers, body, signal }: HttpPost): Promise<HttpAnswer> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const { url, timeoutMs } = this.#options;
+    const exchange = new Exchange(signal, timeoutMs);
+    this.#agent.dispatch({ origin: url.origin, path: this.#path, method: 'POST', headers, body }, exchange);
+    return exchange.answer;
   }
 
-  close(): void {
-    for (const { socket } of this.#open) socket.destroy();
+  async close(): Promise<void> {
+    await this.#agent.destroy();
   }
 
-  #connect(): Connection {
-    const connection = new Connection(this.#options, {
-      idle: () => this.#idle.push(connection),
-      gone: () => {
-        this.#open.delete(connection);
-        const at = this.#idle.indexOf(connection);
-        if (at >= 0) this.#idle.splice(at, 1);
-      },
+  /** With the certificates of the moment. */
+  #connect(target: buildConnector.Options, done: buildConnector.Callback): void {
+    const connect = buildConnector({ ...this.#options.tls(), timeout: this.#options.timeoutMs });
+    connect(target, (...result) => {
+      const [error, socket] = result;
+      if (error === null) this.#track(socket);
+      done(...result);
     });
-    this.#open.add(connection);
-    return connection;
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
   }
 }
 
-interface Running {
-  readonly reader: HttpAnswerReader;
-  readonly answered: PromiseWithResolvers<HttpAnswer>;
-  readonly cleanUp: () => void;
-}
+/** One request and its answer. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #answer = Promise.withResolvers<HttpAnswer>();
+  readonly #signal: AbortSignal;
+  readonly #timeoutMs: number;
+  #controller: Dispatcher.DispatchController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #status = 0;
+  #retryAfter: string | undefined;
+  #text = '';
 
-class Connection {
-  readonly socket: net.Socket;
-  readonly #events: { readonly idle: () => void; readonly gone: () => void };
-  #running: Running | undefined;
-  /** Of TLS: the server is who it has to be. */
-  #connected = false;
-  #whenConnected: (() => void) | undefined;
-
-  constructor(options: HttpConnectionsOptions, events: { idle: () => void; gone: () => void }) {
-    this.#events = events;
-    const onread: net.OnReadOpts = {
-      buffer: READ_BUFFER,
-      callback: (bytes) => {
-        this.#read(READ_BUFFER.subarray(0, bytes));
-        return true;
-      },
-    };
-    this.socket = connect(options, onread, () => {
-      this.#connected = true;
-      this.#whenConnected?.();
-    });
-    this.socket.setNoDelay(true);
-    // Reading ends with a socket that nobody resumes; the callback above gets the bytes.
-    this.socket.resume();
-    this.socket.on('timeout', () => this.socket.destroy()); // it was idle for long enough
-    this.socket.on('end', () => {
-      const answer = this.#running?.reader.end();
-      if (answer !== undefined) this.#settle(answer);
-      this.socket.destroy();
-    });
-    this.socket.on('error', (error) => this.#fail(error));
-    this.socket.on('close', () => {
-      this.#fail(
-        Object.assign(new Error('the connection was closed before an answer'), { code: 'ECONNRESET' }),
-      );
-      this.#events.gone();
-    });
+  constructor(signal: AbortSignal, timeoutMs: number) {
+    this.#signal = signal;
+    this.#timeoutMs = timeoutMs;
+    signal.addEventListener('abort', this.#aborted);
   }
 
-  post({ head, body, signal }: HttpPost, timeoutMs: number): Promise<HttpAnswer> {
-    const answered = Promise.withResolvers<HttpAnswer>();
-    const late = () => {
-      const message = this.#connected ? 'no answer in time' : 'no connection in time';
-      const code = this.#connected ? 'ERR_ANSWER_TIMEOUT' : CONNECT_TIMEOUT;
-      this.#fail(Object.assign(new Error(`${message} (${timeoutMs} ms)`), { code }));
-    };
-    const timer = setTimeout(late, timeoutMs);
-    const abort = () => this.#fail(signal.reason);
-    signal.addEventListener('abort', abort);
-    const cleanUp = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
-    };
-    this.#running = { reader: new HttpAnswerReader(), answered, cleanUp };
-    const write = () => {
-      timer.refresh();
-      this.socket.cork();
-      this.socket.write(head, 'latin1');
-      this.socket.write(body);
-      this.socket.uncork();
-    };
-    this.socket.setTimeout(0);
-    this.socket.ref();
-    if (this.#connected) write();
-    else this.#whenConnected = write;
-    return answered.promise;
+  get answer(): Promise<HttpAnswer> {
+    return this.#answer.promise;
   }
 
-  #read(bytes: Buffer): void {
-    if (this.#running === undefined) {
-      this.socket.destroy(); // an answer to nothing
-      return;
-    }
-    try {
-      const answer = this.#running.reader.push(bytes);
-      if (answer !== undefined) this.#settle(answer);
-    } catch (error) {
-      this.#fail(error);
-    }
+  /** There is a connection, and the request is about to be written. */
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#signal.aborted) this.#aborted();
+    else this.#timer = setTimeout(this.#late, this.#timeoutMs);
   }
 
-  #settle(answer: HttpAnswer): void {
-    const { answered, cleanUp } = this.#running!;
-    this.#running = undefined;
-    cleanUp();
-    // A server that answers before it has read the request will not read the next one where it begins.
-    if (answer.reusable && this.socket.writableLength === 0 && !this.socket.destroyed) {
-      this.socket.setTimeout(IDLE_MS);
-      this.socket.unref();
-      this.#events.idle();
-    } else this.socket.destroy();
-    answered.resolve(answer);
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): void {
+    const retryAfter = headers['retry-after'];
+    this.#status = status;
+    this.#retryAfter = Array.isArray(retryAfter) ? retryAfter[0] : retryAfter;
   }
 
-  #fail(error: unknown): void {
-    this.socket.destroy();
-    const running = this.#running;
-    this.#running = undefined;
-    running?.cleanUp();
-    running?.answered.reject(error);
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const room = KEPT_TEXT_BYTES - this.#text.length;
+    if (room > 0) this.#text += chunk.toString('latin1', 0, room);
   }
-}
 
-function connect(
-  { url, tls: secure }: HttpConnectionsOptions,
-  onread: net.OnReadOpts,
-  connected: () => void,
-) {
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const isSecure = url.protocol === 'https:';
-  const to = { host, port: Number(url.port || (isSecure ? 443 : 80)), onread };
-  if (!isSecure) return net.connect(to, connected);
-  const name = net.isIP(host) === 0 ? { servername: host } : {};
-  return tls.connect({ ...to, ...name, ALPNProtocols: ['http/1.1'], ...secure() }, connected);
+  onResponseEnd(): void {
+    this.#settled();
+    const text = Buffer.from(this.#text, 'latin1').toString();
+    this.#answer.resolve({ status: this.#status, retryAfter: this.#retryAfter, text });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#settled();
+    this.#answer.reject(error);
+  }
+
+  readonly #late = (): void => {
+    this.#end(
+      Object.assign(new Error(`no answer in time (${this.#timeoutMs} ms)`), { code: ANSWER_TIMEOUT }),
+    );
+  };
+
+  readonly #aborted = (): void => this.#end(this.#signal.reason);
+
+  /** A request that still waits for a connection is told when its turn comes. */
+  #end(reason: Error): void {
+    this.#settled();
+    this.#controller?.abort(reason);
+    this.#answer.reject(reason);
+  }
+
+  #settled(): void {
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener('abort', this.#aborted);
+  }
 }

@@ -1,11 +1,10 @@
-import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { validateHeaderValue } from 'node:http';
 import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
 import { type TlsConnection, TlsFiles } from '../credentials/tls-files.ts';
 import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
 import type { TlsSettings } from '../tls-options.ts';
 import { compress } from '../wire/snappy.ts';
-import type { HttpAnswer } from './http-answer.ts';
-import { CONNECT_TIMEOUT, HttpConnections } from './http-connections.ts';
+import { type HttpAnswer, HttpConnections } from './http-connections.ts';
 import { NodeLogin, type NodeLoginOptions } from './node-login.ts';
 
 /** One body for a node: snappy(WriteRequest), as it was stored. */
@@ -39,15 +38,18 @@ const NEVER_SENT = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'EAI_AGAIN',
-  CONNECT_TIMEOUT,
+  'UND_ERR_CONNECT_TIMEOUT',
 ]);
 /** A proxy's words for a node that did not answer it. */
 const NO_ANSWER = new Set([502, 504]);
 /** A WriteRequest without series: it says whether a node takes requests, and changes nothing there. */
 const EMPTY_BODY = compress(Buffer.alloc(0));
 /** Headers of every request (remote write 1.0). */
-const FIXED_HEADERS =
-  'content-type: application/x-protobuf\r\ncontent-encoding: snappy\r\nx-prometheus-remote-write-version: 0.1.0\r\n';
+const FIXED_HEADERS = {
+  'content-type': 'application/x-protobuf',
+  'content-encoding': 'snappy',
+  'x-prometheus-remote-write-version': '0.1.0',
+};
 /** Bytes of an error's body that are kept for the message. */
 const MESSAGE_BYTES = 512;
 
@@ -60,7 +62,6 @@ const MESSAGE_BYTES = 512;
 export class RemoteWriteClient {
   readonly #options: RemoteWriteClientOptions;
   readonly #login: NodeLogin;
-  readonly #url: URL;
   readonly #connections: HttpConnections;
   readonly #unanswered = new WeakSet<RemoteWriteRequest>();
 
@@ -68,9 +69,8 @@ export class RemoteWriteClient {
   constructor(options: RemoteWriteClientOptions) {
     this.#options = options;
     this.#login = new NodeLogin(options.login ?? {});
-    this.#url = new URL(options.url);
     this.#connections = new HttpConnections({
-      url: this.#url,
+      url: new URL(options.url),
       timeoutMs: options.timeoutMs,
       tls: tlsOptions(options),
     });
@@ -82,8 +82,10 @@ export class RemoteWriteClient {
    * @throws RetryableError for trouble that time or an operator can mend: connection errors, timeouts, 5xx, 429,
    *   and 4xx that are not about the data (401, 403, 404, …)
    * @throws PoisonError with reason `http_<code>` when the node refuses the data
+   * @throws BadHeaderError for a tenant header that HTTP cannot carry; nothing is sent
    */
   async send(request: RemoteWriteRequest, signal: AbortSignal): Promise<number> {
+    checkHeaders(request.headers);
     if (this.#unanswered.delete(request)) await this.#probe(request, signal);
     try {
       return await this.#post(request, signal);
@@ -121,12 +123,8 @@ export class RemoteWriteClient {
     const { url, userAgent } = this.#options;
     let answer: HttpAnswer;
     try {
-      const head = requestHead(this.#url, body.length, {
-        'user-agent': userAgent,
-        ...headers,
-        ...this.#login.headers(),
-      });
-      answer = await this.#connections.post({ head, body, signal });
+      const all = { ...FIXED_HEADERS, 'user-agent': userAgent, ...headers, ...this.#login.headers() };
+      answer = await this.#connections.post({ headers: all, body, signal });
     } catch (error) {
       if (error instanceof RetryableError) throw error;
       const fault = certificateFault(error);
@@ -147,23 +145,8 @@ export class RemoteWriteClient {
   }
 
   async close(): Promise<void> {
-    this.#connections.close();
+    await this.#connections.close();
   }
-}
-
-/**
- * Head of a POST, up to the empty line. Tenant headers come from records, so from anybody.
- *
- * @throws TypeError for a header that HTTP does not allow
- */
-function requestHead(url: URL, length: number, headers: Readonly<Record<string, string>>): string {
-  let head = `POST ${url.pathname}${url.search} HTTP/1.1\r\nhost: ${url.host}\r\n${FIXED_HEADERS}content-length: ${length}\r\n`;
-  for (const name in headers) {
-    validateHeaderName(name);
-    validateHeaderValue(name, headers[name]!);
-    head += `${name}: ${headers[name]}\r\n`;
-  }
-  return `${head}\r\n`;
 }
 
 /** Options of TLS with the certificates of the moment. @throws ConfigError when a file cannot be used */
@@ -171,6 +154,25 @@ function tlsOptions({ tls }: RemoteWriteClientOptions): () => TlsConnection | Re
   const files = tls === undefined ? undefined : new TlsFiles(tls, "the node's tls");
   return () => files?.current() ?? {};
 }
+
+/** A tenant header comes from a record, so from anybody. */
+function checkHeaders(headers: Readonly<Record<string, string>>): void {
+  for (const name in headers) {
+    try {
+      validateHeaderValue(name, headers[name]!);
+    } catch (error) {
+      throw new BadHeaderError(
+        'deliver',
+        'bad_header',
+        `the record's header ${name} has a character that HTTP headers cannot carry`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+/** A record's header cannot go to a node, whatever its body. */
+export class BadHeaderError extends PoisonError {}
 
 /** A request was sent and no answer came: the node may have taken it. */
 export class UnansweredError extends RetryableError {}

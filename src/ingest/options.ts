@@ -5,6 +5,34 @@ import { decodeKeys, INGEST_ENCODINGS, topicDecodeKeys } from './encoding-option
 /** `ingest.topic` when nothing is configured. */
 const DEFAULT_TOPIC = 'metrics.raw';
 
+/** A token of RFC 9110 section 5.6.2. */
+const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+/** What a drain says for itself, or HTTP's own: no record decides it. */
+const OWN_HEADERS = new Set([
+  'authorization',
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'user-agent',
+  'x-prometheus-remote-write-version',
+]);
+
+const tenantHeader = z
+  .string()
+  .regex(HEADER_NAME, "expected an HTTP header's name")
+  .refine(
+    (name) => !OWN_HEADERS.has(name.toLowerCase()),
+    'expected a header that names a tenant; this one is not for records to set',
+  );
+
 const limit = () => z.int().min(0);
 
 const age = () => duration({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -104,7 +132,7 @@ export const ingestOptions = z
       .default('continue')
       .describe('When retention took records before they were read: report it and go on, or stop.'),
     tenant_headers: z
-      .array(z.string().min(1))
+      .array(tenantHeader)
       .default(['X-Scope-OrgID', 'AccountID', 'ProjectID'])
       .describe('Record headers that name a tenant; they go to the task topics as received.'),
     limits: limits

@@ -20,7 +20,8 @@ interface Connection {
   /** The login's answers are framed as Kafka's are. */
   readonly authExpectResponse: boolean;
   readonly requestQueue: { fulfillRequest(response: BrokerResponse): void };
-  readonly socket: Socket;
+  /** Undefined before the first connection. */
+  readonly socket: Socket | undefined;
   isConnected(): boolean;
   isAuthenticated(): boolean;
   send(protocol: Protocol): Promise<unknown>;
@@ -42,6 +43,7 @@ const PRODUCE = 0;
  *
  * - Its failures over a certificate are final. The original tries each as often as a broker that is away: with
  *   patient retries for ever, and without a word. Whether to try again is then decided by Penstock.
+ * - A broker that is given up again and again leaves no listeners, of which Node would warn.
  * - A login that fails ends the connection. The original leaves it open, and a client that never came to be is
  *   never closed: the socket then keeps the process from ending.
  * - A login is renewed (KIP-368) only when every request that was begun under the old one is on the wire. The broker
@@ -62,6 +64,13 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
       }
     }
 
+    override async disconnect(): Promise<boolean> {
+      const result = await super.disconnect();
+      // A socket that has no handle any more would wait for a connection with each `unref`, a listener a call.
+      this.socket?.off('connect', this.socket.unref);
+      return result;
+    }
+
     /** Requests that were begun under the present login and are not written yet. */
     #unwritten = 0;
     #responses = new ResponseReader();
@@ -73,7 +82,7 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
       const request = Object.assign(Object.create(protocol.request), { encode });
       const answer = await this.#send({ ...protocol, request });
       // With bytes still on their way out the memory would be read after it is gone: a broker does not answer so early.
-      if (written.whole !== undefined && this.socket.writableLength === 0) giveBack(written.whole);
+      if (written.whole !== undefined && this.socket?.writableLength === 0) giveBack(written.whole);
       return answer;
     }
 
@@ -111,7 +120,7 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
           else this.authHandlers.onSuccess(framed(response));
         });
       } catch (error) {
-        this.socket.destroy(error as Error);
+        this.socket?.destroy(error as Error);
       }
     }
 

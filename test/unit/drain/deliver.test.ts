@@ -125,6 +125,17 @@ test('a body that cannot be taken apart is refused as a whole', async () => {
   }
 });
 
+test('a header that HTTP cannot carry is the record at fault, not the node; nothing is sent', async () => {
+  answer = () => ({ code: 204 });
+  const whole = body(20);
+  const refused = await deliver({ body: whole, headers: { 'X-Scope-OrgID': 'a\r\nHost: b' } }, options());
+  assert.deepEqual(
+    refused.map(({ body, error }) => [body, error.reason]),
+    [[whole, 'bad_header']],
+  );
+  assert.equal(attempts, 0);
+});
+
 test('a stop ends the waiting, and nothing counts as delivered', async () => {
   answer = () => ({ code: 503, headers: { 'retry-after': '3600' } });
   let active = true;

@@ -35,6 +35,7 @@ class DueConnection {
   }
   async disconnect(): Promise<boolean> {
     this.ended = true;
+    this.socket.unref();
     return true;
   }
   rejectRequests(): void {}
@@ -65,4 +66,10 @@ test('a login that fails ends the connection', async () => {
   const accepted = connection();
   await accepted.authenticate();
   assert.equal(accepted.ended, false);
+});
+
+test('a broker that is given up again and again leaves no listeners', async () => {
+  const gone = connection();
+  for (let attempt = 0; attempt < 20; attempt += 1) await gone.disconnect();
+  assert.equal(gone.socket.listenerCount('connect'), 0);
 });
