@@ -53,24 +53,28 @@ export class Forwarder {
     const partition = this.#partition;
     const crashed = this.#start.note === '';
     if (!crashed) await reader.commit(partition, this.#next);
-    for (let first = crashed; ; first = false) {
+    let first = crashed;
+    for (;;) {
       const taken = await partition.take({ maxRecords: 1, maxBytes: Number.MAX_SAFE_INTEGER, lingerMs: 0 });
       if (taken === undefined) break;
-      const record = taken.records[0]!;
-      if (first) events.possibleRepeat(record, 'takeover');
-      events.sourceFaults(record, this.#sources.next(record.headers));
-      try {
-        const refused = await this.#deliver(record, first);
-        if (refused.length > 0) await bury(record, refused);
-      } catch (error) {
-        if (error instanceof DeliveryStoppedError) break;
-        throw error;
+      const [record] = taken.records;
+      if (record !== undefined) {
+        if (first) events.possibleRepeat(record, 'takeover');
+        events.sourceFaults(record, this.#sources.next(record.headers));
+        try {
+          const refused = await this.#deliver(record, first);
+          if (refused.length > 0) await bury(record, refused);
+        } catch (error) {
+          if (error instanceof DeliveryStoppedError) break;
+          throw error;
+        }
+        events.delivered(record, Date.now());
+        first = false;
       }
-      events.delivered(record, Date.now());
       await reader.commit(partition, taken.nextOffset);
       this.#next = taken.nextOffset;
       committed(partition, taken.nextOffset);
-      if (record.memory !== undefined && client.sentAll) giveBack(record.memory);
+      if (record?.memory !== undefined && client.sentAll) giveBack(record.memory);
       progressed();
     }
     if (!this.#maybeTaken) await reader.commit(partition, this.#next, HANDED_OVER);

@@ -4,7 +4,7 @@ import type { Pipeline, StepOutput } from '../pipeline.ts';
 import type { StepPublication } from '../publish/publisher.ts';
 import { formatSource, taskRecords } from '../publish/step-records.ts';
 
-/** One step: what was taken from a partition, through the pipeline, to what is to be published. No I/O. */
+/** One step: the records taken from a partition, one at least, through the pipeline, to what is to be published. No I/O. */
 export function runStep(
   taken: Taken,
   pipeline: Pipeline,

@@ -195,6 +195,12 @@ export class Worker {
       const taken = await partition.take({ ...limits, lingerMs });
       lastMs = performance.now();
       if (taken === undefined || !(await this.#hasSchemas(partition, taken))) return;
+      if (taken.records.length === 0) {
+        await publisher.publish({ records: [], nextOffset: taken.nextOffset });
+        this.#gauges.committed(partition, taken.nextOffset);
+        progressed();
+        continue;
+      }
       const { output, publication } = runStep(taken, this.#pipeline!, this.#dead!, Date.now());
       const started = performance.now();
       await publisher.publish(publication);

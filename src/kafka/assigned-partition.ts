@@ -21,7 +21,7 @@ export interface TakeLimits {
 }
 
 export interface Taken {
-  /** At least one. */
+  /** None where only control records lay between the last offset and the next one. */
   readonly records: readonly FetchedRecord[];
   /** The offset to commit once they are done: control records behind them are passed over. */
   readonly nextOffset: bigint;
@@ -32,6 +32,12 @@ export interface Taken {
  * waves makes V8 collect garbage each time, since it goes by the bytes outside of its heap (bench/README.md).
  */
 const WAVE_BYTES = 8 * 1024 * 1024;
+
+/**
+ * What only passes over control records is handed out after this long without a record. Behind an aborted transaction
+ * none may come for a long time, and until it is committed it looks like lag.
+ */
+const PASS_OVER_MS = 1_000;
 
 function resumeAt(queueShare: number): number {
   return Math.max(queueShare / 2, queueShare - WAVE_BYTES);
@@ -68,6 +74,8 @@ export class AssignedPartition {
   #membership: GroupMembership;
   /** Offset that the next fetched batch must start at. */
   #position = -1n;
+  /** `nextOffset` as `take` gave it last. */
+  #takenTo = -1n;
   #paused = true;
   #outOfRange = false;
   #wake: (() => void) | undefined;
@@ -129,6 +137,7 @@ export class AssignedPartition {
     this.#queue.clear();
     this.#outOfRange = false;
     this.#position = offset;
+    this.#takenTo = offset;
     this.#group.seek(this, offset);
     this.#resume();
   }
@@ -150,7 +159,11 @@ export class AssignedPartition {
    * @throws PartitionLostError, OffsetOutOfRangeError
    */
   async take(limits: TakeLimits): Promise<Taken | undefined> {
-    while (this.#ready() && this.#queue.length === 0) await this.#changed();
+    while (this.#ready() && this.#queue.length === 0) {
+      const passedOver = this.#position > this.#takenTo;
+      const isIdle = await this.#changed(passedOver ? PASS_OVER_MS : undefined);
+      if (isIdle && this.#ready() && this.#queue.length === 0) return this.#handOut([]);
+    }
     const deadline = Date.now() + limits.lingerMs;
     while (
       this.#ready() &&
@@ -166,7 +179,12 @@ export class AssignedPartition {
     const records = this.#queue.take(limits.maxRecords, limits.maxBytes);
     if (this.#paused && !this.#outOfRange && this.#queue.bytes <= resumeAt(this.#group.queueShare()))
       this.#resume();
-    return { records, nextOffset: this.#queue.firstOffset ?? this.#position };
+    return this.#handOut(records);
+  }
+
+  #handOut(records: readonly FetchedRecord[]): Taken {
+    this.#takenTo = this.#queue.firstOffset ?? this.#position;
+    return { records, nextOffset: this.#takenTo };
   }
 
   /** Takes over what a fetch brought, if it continues this partition. */
@@ -181,8 +199,10 @@ export class AssignedPartition {
     if (batch.rawMessages.length === 0) return true;
     for (const record of copyRecords(batch)) this.#queue.push(record);
     this.#position = BigInt(batch.lastOffset()) + 1n;
-    if (this.#queue.bytes + this.#group.fetchShare() > this.#group.queueShare()) this.#pause();
-    if (batch.messages.length > 0) this.#notify();
+    // Only taking records resumes a partition, so one that has none is not paused, however small its share is.
+    const isFull = this.#queue.bytes + this.#group.fetchShare() > this.#group.queueShare();
+    if (isFull && this.#queue.length > 0) this.#pause();
+    this.#notify();
     return true;
   }
 
@@ -248,15 +268,18 @@ export class AssignedPartition {
     this.#wake?.();
   }
 
-  /** Resolves at the next change, or after `ms`. Only one waiter at a time: the partition's own loop. */
-  #changed(ms?: number): Promise<void> {
+  /**
+   * Resolves to false at the next change, to true after `ms`. Only one waiter at a time: the partition's own loop.
+   */
+  #changed(ms?: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = ms === undefined ? undefined : setTimeout(() => this.#wake?.(), ms);
-      this.#wake = () => {
+      const wake = (isIdle: boolean) => {
         this.#wake = undefined;
         clearTimeout(timer);
-        resolve();
+        resolve(isIdle);
       };
+      const timer = ms === undefined ? undefined : setTimeout(() => wake(true), ms);
+      this.#wake = () => wake(false);
     });
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   AssignedPartition,
   type PartitionGroup,
@@ -152,6 +153,17 @@ describe('an assigned partition', () => {
     assert.equal(assigned.paused, true);
   });
 
+  test('does not pause for control records alone, even where its share is smaller than a fetch', async () => {
+    const { assigned } = partition(500, 1000);
+    assigned.begin(0n);
+    assigned.offer(batch(0, [], 2));
+    assert.equal(assigned.paused, false);
+    assigned.offer(batch(3, [3]));
+    assert.equal(assigned.paused, true);
+    assert.deepEqual(await take(assigned), { offsets: [3], next: 4 });
+    assert.equal(assigned.paused, false);
+  });
+
   test('keeps no fetch response alive: what it queues is a copy, down to key and headers', async () => {
     const { assigned } = partition();
     const response = Buffer.alloc(1 << 20, 'a');
@@ -182,6 +194,27 @@ describe('an assigned partition', () => {
     const full = { ...message!, key: Buffer.alloc(1000), headers: { h: Buffer.alloc(2000) } };
     assigned.offer({ ...batch(0, [0]), messages: [full] });
     assert.ok(assigned.queuedBytes >= 3010);
+  });
+
+  test('behind control records alone the next offset is handed out once no record has come for a second', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { assigned } = partition();
+    assigned.begin(0n);
+    assigned.offer(batch(0, [0]));
+    assert.deepEqual(await take(assigned), { offsets: [0], next: 1 });
+    const taken = take(assigned);
+    assigned.offer(batch(1, [], 4));
+    await nextTurn();
+    t.mock.timers.tick(999);
+    assigned.offer(batch(5, [], 6));
+    await nextTurn();
+    t.mock.timers.tick(1_000);
+    assert.deepEqual(await taken, { offsets: [], next: 7 });
+    const next = take(assigned);
+    await nextTurn();
+    t.mock.timers.tick(10_000);
+    assigned.offer(batch(7, [7]));
+    assert.deepEqual(await next, { offsets: [7], next: 8 }, 'the same offset is handed out once');
   });
 
   test('forgets what is queued when it is opened anew, and takes nothing until it begins', async () => {
