@@ -17,7 +17,7 @@ export class SecretFile {
   }
 
   /**
-   * The text without the line break at its end. While the file is away or empty, that of before.
+   * The text without line breaks at its end. While the file is away or empty, that of before.
    *
    * @throws RetryableError when there has been none yet
    */
@@ -25,7 +25,7 @@ export class SecretFile {
     if (this.#value !== undefined && this.#now() - this.#readAt < REREAD_MS) return this.#value;
     let reason = 'the file is empty';
     try {
-      const text = readFileSync(this.#file, 'utf8').replace(/\r?\n$/, '');
+      const text = readFileSync(this.#file, 'utf8').replace(/[\r\n]+$/, '');
       if (text !== '') this.#value = text;
     } catch (error) {
       reason = errorMessage(error);

@@ -2,10 +2,14 @@ import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { halveWriteRequest } from '../wire/halve.ts';
 import { compress, uncompress } from '../wire/snappy.ts';
-import { BadHeaderError, type RemoteWriteRequest } from './remote-write-client.ts';
+import { BadHeaderError } from './delivery-errors.ts';
+import type { RemoteWriteRequest } from './remote-write-client.ts';
 
 /** Largest body that is taken apart to look for the series at fault, in bytes, uncompressed. */
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
+
+/** No node is waited for longer at its word, however wrong its clock or its proxy's maintenance page. */
+const MOST_RETRY_AFTER_MS = 5 * 60_000;
 
 /** Part of a record that the node refuses for good: one series, or a body that cannot be taken apart. */
 export interface Refused {
@@ -63,7 +67,7 @@ async function sendUntilAnswered(request: RemoteWriteRequest, options: DeliverOp
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error;
       if (options.signal.aborted) throw new DeliveryStoppedError(errorMessage(error));
-      const pause = Math.max(backoff.next(), error.retryAfterMs ?? 0);
+      const pause = Math.max(backoff.next(), Math.min(error.retryAfterMs ?? 0, MOST_RETRY_AFTER_MS));
       options.onRetry(error, pause);
       await pauseWhileActive(pause, options);
     }

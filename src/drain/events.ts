@@ -1,14 +1,16 @@
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
-import { errorMessage, type RetryableError } from '../model/errors.ts';
+import { errorMessage, type PoisonError, type RetryableError } from '../model/errors.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { samplesIn } from '../wire/count-samples.ts';
 import type { Refused } from './deliver.ts';
-import { HttpRetryableError } from './remote-write-client.ts';
+import { HttpRetryableError } from './delivery-errors.ts';
 import type { SourceFault } from './source-tracker.ts';
 
 /** While a node is in trouble, one line a partition in this time, not one an attempt. */
 const LOG_EVERY_MS = 10_000;
 const LOGIN_REFUSED = new Set([401, 403]);
+const HTTP_REASON = /^http_(\d+)$/;
 
 /** What happens in a drain, as metrics and log lines. */
 export class DrainEvents {
@@ -27,6 +29,12 @@ export class DrainEvents {
 
   answered(code: number): void {
     this.#metrics.deliverRequests.inc({ node: this.#node, code: String(code) });
+  }
+
+  /** The node answered that it will never take a request, or a part of one. */
+  refusedRequest({ reason }: PoisonError): void {
+    const code = HTTP_REASON.exec(reason)?.[1];
+    if (code !== undefined) this.answered(Number(code));
   }
 
   /** The node is sent a record that it may have taken before: after a drain that died, or an attempt without answer. */
@@ -53,15 +61,33 @@ export class DrainEvents {
     }
   }
 
-  /** The node has taken a record, or all of it that it ever will. */
-  delivered(record: FetchedRecord, nowMs: number): void {
+  /** The node has taken a record, or all of it that it ever will: all but `refused`. */
+  delivered(record: FetchedRecord, refused: readonly Refused[], nowMs: number): void {
+    if (refused.length > 0 && isNothingTaken(record, refused)) return;
     const node = this.#node;
     const route = this.#routeOf(record.topic);
+    const bytes = refused.reduce((left, { body }) => left - body.length, record.value?.length ?? 0);
+    const samples = refused.reduce((sum, { body }) => sum + (samplesIn(body) ?? 0), 0);
     this.#metrics.deliverRecords.inc({ node, route });
-    this.#metrics.deliverBytes.inc({ node }, record.value?.length ?? 0);
-    this.#metrics.samples.inc({ stage: 'deliver', route }, countHeader(record, 'penstock-samples'));
-    this.#metrics.series.inc({ stage: 'deliver', route }, countHeader(record, 'penstock-series'));
+    this.#metrics.deliverBytes.inc({ node, route }, Math.max(0, bytes));
+    const inRecord = (name: string, less: number) => Math.max(0, countHeader(record, name) - less);
+    this.#metrics.samples.inc({ stage: 'deliver', route }, inRecord('penstock-samples', samples));
+    this.#metrics.series.inc({ stage: 'deliver', route }, inRecord('penstock-series', refused.length));
     this.#metrics.deliverLatency.observe({ node }, Math.max(0, nowMs - record.timestamp) / 1000);
+  }
+
+  /** What the node refused could not be kept yet. */
+  notBuried({ topic, partition, offset }: FetchedRecord, error: unknown, pauseMs: number): void {
+    this.#log.warn(
+      {
+        topic,
+        partition,
+        offset: String(offset),
+        error: errorMessage(error),
+        retryInMs: Math.round(pauseMs),
+      },
+      'the dead-letter topic does not take what the node refused; this partition waits',
+    );
   }
 
   retried(record: FetchedRecord, error: RetryableError, pauseMs: number): void {
@@ -102,6 +128,12 @@ export class DrainEvents {
       `the node refused ${refused.length} series for good; they are in the dead-letter topic`,
     );
   }
+}
+
+function isNothingTaken(record: FetchedRecord, refused: readonly Refused[]): boolean {
+  const { value } = record;
+  if (value === null || value.length === 0 || refused.some(({ body }) => body === value)) return true;
+  return refused.length === countHeader(record, 'penstock-series');
 }
 
 function countHeader(record: FetchedRecord, name: string): number {

@@ -1,16 +1,19 @@
 import type { AssignedPartition } from '../kafka/assigned-partition.ts';
+import { KafkaSetupError } from '../kafka/errors.ts';
 import type { CommittedStart, GroupReader } from '../kafka/group-reader.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { PoisonError } from '../model/errors.ts';
+import { Backoff, sleep } from '../model/sleep.ts';
 import { giveBack } from '../wire/memory.ts';
 import { DeliveryStoppedError, deliver, type Refused } from './deliver.ts';
+import { mayHaveBeenTaken } from './delivery-errors.ts';
 import type { DrainEvents } from './events.ts';
-import { mayHaveBeenTaken, type RemoteWriteClient } from './remote-write-client.ts';
+import type { RemoteWriteClient } from './remote-write-client.ts';
 import { SourceTracker } from './source-tracker.ts';
 
 export interface ForwarderOptions {
-  readonly reader: GroupReader;
-  readonly client: RemoteWriteClient;
+  readonly reader: Pick<GroupReader, 'ensureOwned' | 'commit'>;
+  readonly client: Pick<RemoteWriteClient, 'send' | 'probeFirst' | 'sentAll'>;
   readonly events: DrainEvents;
   /** First and longest pause between attempts, in ms. */
   readonly backoffMinMs: number;
@@ -38,18 +41,22 @@ export class Forwarder {
   /** The offset to commit when the work ends now. */
   #next: bigint;
   #start: CommittedStart;
-  #maybeTaken = false;
+  /** The node may have taken something of the record at `#next`. */
+  #maybeTaken: boolean;
+  /** It surely has: the rest of the record has to follow before the work may end. */
+  #partTaken = false;
 
   constructor(partition: AssignedPartition, start: CommittedStart, options: ForwarderOptions) {
     this.#partition = partition;
     this.#options = options;
     this.#start = start;
     this.#next = start.offset;
+    this.#maybeTaken = start.note === '';
   }
 
-  /** Runs until the partition drains. @throws PartitionLostError, and what `bury` throws */
+  /** Runs until the partition drains. @throws PartitionLostError, and KafkaSetupError from `bury` */
   async run(progressed: () => void): Promise<void> {
-    const { reader, client, events, committed, bury } = this.#options;
+    const { reader, client, events, committed } = this.#options;
     const partition = this.#partition;
     const crashed = this.#start.note === '';
     if (!crashed) await reader.commit(partition, this.#next);
@@ -61,14 +68,15 @@ export class Forwarder {
       if (record !== undefined) {
         if (first) events.possibleRepeat(record, 'takeover');
         events.sourceFaults(record, this.#sources.next(record.headers));
+        let refused: Refused[];
         try {
-          const refused = await this.#deliver(record, first);
-          if (refused.length > 0) await bury(record, refused);
+          refused = await this.#deliver(record, first);
         } catch (error) {
           if (error instanceof DeliveryStoppedError) break;
           throw error;
         }
-        events.delivered(record, Date.now());
+        if (refused.length > 0) await this.#bury(record, refused);
+        events.delivered(record, refused, Date.now());
         first = false;
       }
       await reader.commit(partition, taken.nextOffset);
@@ -82,6 +90,7 @@ export class Forwarder {
 
   async #deliver(record: FetchedRecord, maybeSent: boolean): Promise<Refused[]> {
     this.#maybeTaken = maybeSent;
+    this.#partTaken = false;
     if (record.value === null || record.value.length === 0) {
       const reason = record.value === null ? 'null_value' : 'empty_record';
       const error = new PoisonError('deliver', reason, 'the record has no body to forward');
@@ -94,16 +103,21 @@ export class Forwarder {
     const refused = await deliver(request, {
       send: async (part, signal) => {
         await reader.ensureOwned(partition);
-        if (!partition.active) throw new DeliveryStoppedError('the drain stops');
-        const code = await client.send(part, signal);
-        this.#maybeTaken = true; // it may be a half of the record
-        events.answered(code);
-        return code;
+        if (!this.#mayBegin) throw new DeliveryStoppedError('the drain stops');
+        try {
+          const code = await client.send(part, signal);
+          this.#maybeTaken = this.#partTaken = true;
+          events.answered(code);
+          return code;
+        } catch (error) {
+          if (error instanceof PoisonError) events.refusedRequest(error);
+          throw error;
+        }
       },
       backoffMinMs,
       backoffMaxMs,
       signal: partition.lost,
-      active: () => partition.active,
+      active: () => this.#mayBegin,
       onRetry: (error, pauseMs) => {
         events.retried(record, error, pauseMs);
         if (!mayHaveBeenTaken(error)) return;
@@ -113,6 +127,29 @@ export class Forwarder {
     });
     this.#maybeTaken = false;
     return refused;
+  }
+
+  /** A record of which a part was taken is finished also while the drain stops: whoever is next would send it all. */
+  get #mayBegin(): boolean {
+    return this.#partition.active || this.#partTaken;
+  }
+
+  /** Tries until it is done: to begin the record anew would send the node what it has taken of it. */
+  async #bury(record: FetchedRecord, refused: readonly Refused[]): Promise<void> {
+    const { bury, events, backoffMinMs, backoffMaxMs } = this.#options;
+    const backoff = new Backoff(backoffMinMs, backoffMaxMs);
+    for (;;) {
+      this.#partition.assertOwned();
+      try {
+        await bury(record, refused);
+        return;
+      } catch (error) {
+        if (error instanceof KafkaSetupError) throw error;
+        const pauseMs = backoff.next();
+        events.notBuried(record, error, pauseMs);
+        await sleep(pauseMs, this.#partition.lost);
+      }
+    }
   }
 
   #tenantHeaders(record: FetchedRecord): Record<string, string> {

@@ -4,6 +4,13 @@ import { type TlsConnection, TlsFiles } from '../credentials/tls-files.ts';
 import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
 import type { TlsSettings } from '../tls-options.ts';
 import { compress } from '../wire/snappy.ts';
+import {
+  BadHeaderError,
+  HttpRetryableError,
+  mayHaveBeenTaken,
+  RefusesAllError,
+  UnansweredError,
+} from './delivery-errors.ts';
 import { type HttpAnswer, HttpConnections } from './http-connections.ts';
 import { NodeLogin, type NodeLoginOptions } from './node-login.ts';
 
@@ -39,9 +46,8 @@ const NEVER_SENT = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
   'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_INVALID_ARG',
 ]);
-/** A proxy's words for a node that did not answer it. */
-const NO_ANSWER = new Set([502, 504]);
 /** A WriteRequest without series: it says whether a node takes requests, and changes nothing there. */
 const EMPTY_BODY = compress(Buffer.alloc(0));
 /** Headers of every request (remote write 1.0). */
@@ -50,6 +56,8 @@ const FIXED_HEADERS = {
   'content-encoding': 'snappy',
   'x-prometheus-remote-write-version': '0.1.0',
 };
+/** A refusal is the data's fault, not the address's, at a node that has taken something so lately. */
+const TAKES_DATA_MS = 10_000;
 /** Bytes of an error's body that are kept for the message. */
 const MESSAGE_BYTES = 512;
 
@@ -58,12 +66,16 @@ const MESSAGE_BYTES = 512;
  *
  * A request that got no answer may have been taken, now or when the node goes on. So before it is sent again an empty
  * one has to be answered: a node that hangs gets each request twice at most, however long it hangs.
+ *
+ * A refusal counts only if the node takes an empty request: a vmagent answers 400 to a path that it does not know.
  */
 export class RemoteWriteClient {
   readonly #options: RemoteWriteClientOptions;
   readonly #login: NodeLogin;
   readonly #connections: HttpConnections;
   readonly #unanswered = new WeakSet<RemoteWriteRequest>();
+  /** When the node last took something, by `performance.now()`. */
+  #tookMs = Number.NEGATIVE_INFINITY;
 
   /** @throws ConfigError when a certificate or key file cannot be used */
   constructor(options: RemoteWriteClientOptions) {
@@ -80,7 +92,7 @@ export class RemoteWriteClient {
    * Sends a body once. Resolves to the status code, 2xx. The same `request` again is another attempt of it.
    *
    * @throws RetryableError for trouble that time or an operator can mend: connection errors, timeouts, 5xx, 429,
-   *   and 4xx that are not about the data (401, 403, 404, …)
+   *   and 4xx that are not about the data (401, 403, 404, …, and what an empty request gets too)
    * @throws PoisonError with reason `http_<code>` when the node refuses the data
    * @throws BadHeaderError for a tenant header that HTTP cannot carry; nothing is sent
    */
@@ -91,8 +103,27 @@ export class RemoteWriteClient {
       return await this.#post(request, signal);
     } catch (error) {
       if (mayHaveBeenTaken(error)) this.#unanswered.add(request);
+      if (error instanceof PoisonError) await this.#confirm(error, request, signal);
       throw error;
     }
+  }
+
+  /** @throws RefusesAllError when the node refuses a request in which there is nothing to refuse; what else that meets */
+  async #confirm(refusal: PoisonError, { headers }: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
+    if (performance.now() - this.#tookMs < TAKES_DATA_MS) return;
+    const isRefused = (tenant: RemoteWriteRequest['headers']) =>
+      this.#post({ body: EMPTY_BODY, headers: tenant }, signal).then(
+        () => false,
+        (error: unknown) => {
+          if (error instanceof PoisonError) return true;
+          if (error instanceof HttpRetryableError && tenant !== headers) return false;
+          throw error;
+        },
+      );
+    if (!(await isRefused(headers))) return;
+    // A tenant that the node does not want is the record's fault.
+    if (Object.keys(headers).length > 0 && !(await isRefused({}))) return;
+    throw new RefusesAllError(refusal);
   }
 
   /** Nothing of any request is still on its way out: the memory of those that were answered may be used again. */
@@ -134,7 +165,10 @@ export class RemoteWriteClient {
       throw new Kind(message, { cause: error });
     }
     const { status: code, text, retryAfter } = answer;
-    if (code >= 200 && code < 300) return code;
+    if (code >= 200 && code < 300) {
+      this.#tookMs = performance.now();
+      return code;
+    }
     // Masked before it is cut: half a secret is one too.
     const said = this.#login.masked(text).slice(0, MESSAGE_BYTES).trim();
     const message = `${url} answered ${code}: ${said}`;
@@ -168,29 +202,6 @@ function checkHeaders(headers: Readonly<Record<string, string>>): void {
         { cause: error },
       );
     }
-  }
-}
-
-/** A record's header cannot go to a node, whatever its body. */
-export class BadHeaderError extends PoisonError {}
-
-/** A request was sent and no answer came: the node may have taken it. */
-export class UnansweredError extends RetryableError {}
-
-/** Whether a request that failed so may have been taken all the same. */
-export function mayHaveBeenTaken(error: unknown): boolean {
-  return (
-    error instanceof UnansweredError || (error instanceof HttpRetryableError && NO_ANSWER.has(error.code))
-  );
-}
-
-/** An answer that asks to come again. */
-export class HttpRetryableError extends RetryableError {
-  readonly code: number;
-
-  constructor(code: number, message: string, retryAfter: number | undefined) {
-    super(message, { retryAfterMs: retryAfter });
-    this.code = code;
   }
 }
 

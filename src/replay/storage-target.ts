@@ -1,14 +1,10 @@
 import { DeliveryStoppedError, deliver, type Refused } from '../drain/deliver.ts';
+import { HttpRetryableError, RefusesAllError } from '../drain/delivery-errors.ts';
 import type { NodeLoginOptions } from '../drain/node-login.ts';
-import {
-  HttpRetryableError,
-  RemoteWriteClient,
-  type RemoteWriteRequest,
-} from '../drain/remote-write-client.ts';
-import { ConfigError, PoisonError, type RetryableError } from '../model/errors.ts';
+import { RemoteWriteClient, type RemoteWriteRequest } from '../drain/remote-write-client.ts';
+import { ConfigError, type PoisonError, type RetryableError } from '../model/errors.ts';
 import type { TlsSettings } from '../tls-options.ts';
-import { compress } from '../wire/snappy.ts';
-import { samplesIn } from './count-samples.ts';
+import { samplesIn } from '../wire/count-samples.ts';
 import type { Journal } from './journal.ts';
 import { type BodySource, joined, type RemoteWriteBody } from './remote-write-bodies.ts';
 import { Tally } from './tally.ts';
@@ -36,8 +32,6 @@ export interface StorageTargetOptions {
 /** Where positions are stored: the journal. */
 export type PositionStore = Pick<Journal, 'commit'>;
 
-/** A WriteRequest without series. */
-const EMPTY_BODY = compress(Buffer.alloc(0));
 /** Answers to a first request that speak of a wrong URL or login: nobody waits for that to mend itself. */
 const WRONG_ADDRESS = new Set([401, 402, 403, 404, 405, 406, 407]);
 
@@ -136,25 +130,17 @@ export class StorageTarget implements ReplayTarget {
       this.#accepted = true;
       return code;
     } catch (error) {
-      if (!this.#accepted) await this.#checkAddress(error, request, signal);
+      if (!this.#accepted && isWrongAddress(error)) throw wrongAddress(error);
       throw error;
     }
   }
+}
 
-  /**
-   * Storage that has taken nothing yet may be none: an answer to the very first request that speaks of URL or login
-   * says so, and so does a refusal of a request in which there is nothing to refuse.
-   */
-  async #checkAddress(error: unknown, { headers }: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
-    if (error instanceof HttpRetryableError && WRONG_ADDRESS.has(error.code)) throw wrongAddress(error);
-    if (!(error instanceof PoisonError)) return;
-    try {
-      await this.#client.send({ body: EMPTY_BODY, headers }, signal);
-      this.#accepted = true;
-    } catch (refusal) {
-      throw refusal instanceof PoisonError ? wrongAddress(refusal) : refusal;
-    }
-  }
+/** Storage that has taken nothing yet may be none: its very first answers may speak of URL or login. */
+function isWrongAddress(error: unknown): error is HttpRetryableError {
+  return (
+    error instanceof RefusesAllError || (error instanceof HttpRetryableError && WRONG_ADDRESS.has(error.code))
+  );
 }
 
 function wrongAddress({ message }: Error): ConfigError {

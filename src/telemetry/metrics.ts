@@ -86,6 +86,7 @@ export class Metrics {
   );
   readonly deliverBytes = this.#counter('deliver_bytes_total', 'Bytes of bodies accepted by the node.', [
     'node',
+    'route',
   ]);
   readonly deliverRecords = this.#counter('deliver_records_total', 'Records accepted by the node.', [
     'node',

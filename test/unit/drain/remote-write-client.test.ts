@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { mayHaveBeenTaken, RemoteWriteClient } from '../../../src/drain/remote-write-client.ts';
+import { mayHaveBeenTaken, RefusesAllError } from '../../../src/drain/delivery-errors.ts';
+import { RemoteWriteClient } from '../../../src/drain/remote-write-client.ts';
 import { RetryableError } from '../../../src/model/errors.ts';
+
+type Answer = number | 'hang' | 'cut';
 
 const TIMEOUT_MS = 200;
 const BODY = Buffer.from('a record');
@@ -13,7 +16,7 @@ describe('a request that gets no answer', () => {
   /** Bodies in the order in which they came; 'empty' for a request without series. */
   let came: string[];
   /** Status of an answer, or what happens instead of one. */
-  let answer: number | 'hang' | 'cut';
+  let answer: Answer | ((body: string, headers: IncomingHttpHeaders) => Answer);
   let server: Server;
   let client: RemoteWriteClient;
 
@@ -23,9 +26,11 @@ describe('a request that gets no answer', () => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
       const body = Buffer.concat(chunks);
-      came.push(body.equals(Buffer.of(0)) ? 'empty' : body.toString());
-      if (answer === 'cut') request.socket.destroy();
-      else if (answer !== 'hang') response.writeHead(answer).end();
+      const text = body.equals(Buffer.of(0)) ? 'empty' : body.toString();
+      came.push(text);
+      const now = typeof answer === 'function' ? answer(text, request.headers) : answer;
+      if (now === 'cut') request.socket.destroy();
+      else if (now !== 'hang') response.writeHead(now).end();
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     client = new RemoteWriteClient({
@@ -61,8 +66,8 @@ describe('a request that gets no answer', () => {
     answer = 'hang';
     await assert.rejects(client.send(sent, NEVER));
     answer = 400;
-    await assert.rejects(client.send(sent, NEVER), { reason: 'http_400' });
-    assert.deepEqual(came, ['a record', 'empty', 'a record']);
+    await assert.rejects(client.send(sent, NEVER), RefusesAllError);
+    assert.deepEqual(came, ['a record', 'empty', 'a record', 'empty']);
   });
 
   test('does not hold up other requests', async () => {
@@ -87,6 +92,26 @@ describe('a request that gets no answer', () => {
     });
     await assert.rejects(nobody.send(sent, NEVER), (error) => !mayHaveBeenTaken(error));
     await nobody.close();
+  });
+
+  test('a refusal counts only at a node that takes an empty request: else the address is wrong', async () => {
+    answer = 400;
+    await assert.rejects(client.send(request(), NEVER), (error: Error) => {
+      assert.ok(error instanceof RefusesAllError && error instanceof RetryableError);
+      assert.match(error.message, /answered 400.*check the url of the node/);
+      return true;
+    });
+    answer = (body) => (body === 'empty' ? 204 : 400);
+    await assert.rejects(client.send(request(), NEVER), { reason: 'http_400' });
+    await assert.rejects(client.send(request(), NEVER), { reason: 'http_400' });
+    assert.deepEqual(came, ['a record', 'empty', 'a record', 'empty', 'a record'], 'asked once in a while');
+  });
+
+  test('a tenant that the node does not want is the record at fault', async () => {
+    answer = (_, headers) => (headers['x-scope-orgid'] === 'nobody' ? 400 : 401);
+    const sent = { body: BODY, headers: { 'X-Scope-OrgID': 'nobody' } };
+    await assert.rejects(client.send(sent, NEVER), { reason: 'http_400' });
+    assert.deepEqual(came, ['a record', 'empty', 'empty']);
   });
 
   test('a request that another drain may have sent waits for the answer to an empty one from the start', async () => {

@@ -1,6 +1,6 @@
 import { PoisonError } from '../model/errors.ts';
-import { eachSeries } from '../wire/each-series.ts';
-import { uncompress } from '../wire/snappy.ts';
+import { eachSeries } from './each-series.ts';
+import { uncompress } from './snappy.ts';
 
 const MAX_BYTES = 256 * 1024 * 1024;
 
