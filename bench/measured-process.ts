@@ -126,8 +126,15 @@ export class MeasuredProcess {
   }
 }
 
+/** User and system time of a process so far, all threads; clock ticks are 10 ms (proc_pid_stat(5)). */
+export function cpuSecondsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [utime, stime] = stat.slice(stat.lastIndexOf(')')).split(' ').slice(12, 14).map(Number);
+  return (utime! + stime!) / 100;
+}
+
 /** Largest resident size since the start, as the kernel counts it (VmHWM). */
-function peakMib(pid: number): number {
+export function peakMib(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1024;
 }

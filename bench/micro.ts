@@ -3,20 +3,32 @@ import path from 'node:path';
 import type { CaseResult } from './case-result.ts';
 
 const BENCH = import.meta.dirname;
+const PIPELINE_CASES: readonly (readonly string[])[] = [
+  ...['2000', '100000', '1000000'].map((series) => ['--only', 'warm', '--series', series]),
+  ['--only', 'cold, no rules'],
+  ['--only', 'cold, 4 rules'],
+];
+
+interface PipelineResult {
+  readonly case: string;
+  readonly series: number;
+  readonly samples: number;
+  readonly us: number;
+  readonly peakMib: number;
+}
 
 /** The pipeline without Kafka: warm, and cold series. Each in a process of its own, as for the other cases. */
 export function runPipelineCases(): CaseResult[] {
   process.stderr.write('pipeline …\n');
-  const { results } = run<{ case: string; series: number; samples: number; us: number; residentMb: number }>(
-    'pipeline.ts',
+  return PIPELINE_CASES.flatMap((args) => run<PipelineResult>('pipeline.ts', args).results).map(
+    ({ case: name, series, samples, us, peakMib }) => ({
+      name: `pipeline alone: ${name}`,
+      series,
+      samples,
+      cpuMicrosPerSample: us,
+      peakMib,
+    }),
   );
-  return results.map(({ case: name, series, samples, us, residentMb }) => ({
-    name: `pipeline alone: ${name}`,
-    series,
-    samples,
-    cpuMicrosPerSample: us,
-    peakMib: residentMb,
-  }));
 }
 
 /** Each decoder alone. */
@@ -29,7 +41,8 @@ export function runDecoderCases(): CaseResult[] {
   }));
 }
 
-function run<Result>(file: string): { results: Result[] } {
-  const output = execFileSync(process.execPath, [path.join(BENCH, file), '--json'], { maxBuffer: 1e8 });
+function run<Result>(file: string, args: readonly string[] = []): { results: Result[] } {
+  const all = [path.join(BENCH, file), '--json', ...args];
+  const output = execFileSync(process.execPath, all, { maxBuffer: 1e8 });
   return JSON.parse(output.toString()) as { results: Result[] };
 }

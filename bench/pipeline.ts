@@ -7,7 +7,7 @@ import { generateWriteRequests } from './generate-series.ts';
 /**
  * The pipeline alone, without Kafka: CPU time of the process per sample.
  *
- *     node bench/pipeline.ts [--json] [--series 2000,100000] [--samples 4000000]
+ *     node bench/pipeline.ts [--json] [--series 2000,100000] [--samples 4000000] [--only warm|'cold, no rules'|…]
  */
 const { values: args } = parseArgs({
   options: {
@@ -15,6 +15,7 @@ const { values: args } = parseArgs({
     series: { type: 'string', default: '2000,100000' },
     samples: { type: 'string', default: '4000000' },
     'cache-mb': { type: 'string', default: '2048' },
+    only: { type: 'string', default: '' },
   },
 });
 
@@ -26,7 +27,8 @@ interface Result {
   readonly us: number;
   readonly snappyUs: number | null;
   readonly recordBytes: number;
-  readonly residentMb: number;
+  /** Largest resident size of the process so far, in MiB. */
+  readonly peakMib: number;
   readonly predicted: number;
   readonly cacheMb: number;
 }
@@ -121,7 +123,7 @@ function warm(series: number): Result {
   }
   for (const out of step.flush().records) recordBytes += out.value.length;
   const us = (cpu() - start) / samples;
-  const residentMb = process.memoryUsage.rss() / 2 ** 20;
+  const peakMib = process.resourceUsage().maxRSS / 1024;
   const after = pipeline.cacheStats;
   return {
     case: 'warm',
@@ -130,7 +132,7 @@ function warm(series: number): Result {
     us,
     snappyUs: snappyCost(scrapes[0]!, pipeline),
     recordBytes: recordBytes / samples,
-    residentMb,
+    peakMib,
     cacheMb: after.bytes / 2 ** 20,
     predicted: (after.predicted - before.predicted) / samples,
   };
@@ -169,7 +171,7 @@ function cold(name: string, routes: readonly PipelineRoute[]): Result {
   const us = (cpu() - start) / series;
   const recordBytes = records.reduce((sum, { value }) => sum + value.length, 0) / series;
   const cacheMb = pipeline.cacheStats.bytes / 2 ** 20;
-  const residentMb = process.memoryUsage.rss() / 2 ** 20;
+  const peakMib = process.resourceUsage().maxRSS / 1024;
   return {
     case: name,
     series,
@@ -177,16 +179,18 @@ function cold(name: string, routes: readonly PipelineRoute[]): Result {
     us,
     snappyUs: null,
     recordBytes,
-    residentMb,
+    peakMib,
     cacheMb,
     predicted: 0,
   };
 }
 
-const results: Result[] = [];
-for (const series of args.series.split(',').map(Number)) results.push(warm(series));
-results.push(cold('cold, no rules', [benchRoute()]));
-results.push(cold('cold, 4 rules', [benchRoute(FOUR_RULES)]));
+const CASES: readonly { readonly name: string; readonly run: () => Result }[] = [
+  ...args.series.split(',').map((series) => ({ name: 'warm', run: () => warm(Number(series)) })),
+  { name: 'cold, no rules', run: () => cold('cold, no rules', [benchRoute()]) },
+  { name: 'cold, 4 rules', run: () => cold('cold, 4 rules', [benchRoute(FOUR_RULES)]) },
+];
+const results = CASES.filter(({ name }) => name.startsWith(args.only)).map(({ run }) => run());
 
 if (args.json) console.log(JSON.stringify({ benchmark: 'pipeline', node: process.version, results }));
 else {
@@ -202,7 +206,7 @@ else {
       'of which snappy': result.snappyUs === null ? '' : Number(result.snappyUs.toFixed(3)),
       'bytes out/sample': Math.round(result.recordBytes),
       'cache MB': Math.round(result.cacheMb),
-      'resident MB': Math.round(result.residentMb),
+      'peak MiB': Math.round(result.peakMib),
       predicted: Number(result.predicted.toFixed(4)),
     })),
   );

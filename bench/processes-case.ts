@@ -22,7 +22,7 @@ export async function runProcessesCases(
   const speedUp = (two.samplesPerSecond ?? 0) / (one.samplesPerSecond ?? 0);
   const cpu = (one.cpuMicrosPerSample ?? 0) / (two.cpuMicrosPerSample ?? 0);
   const text = `${speedUp.toFixed(2)} times the samples/s of one; ${(2 * cpu).toFixed(2)} times by CPU time`;
-  return [one, { ...two, note: `${two.note}; ${text}` }];
+  return [one, { ...two, speedUp, note: `${two.note}; ${text}` }];
 }
 
 async function runHeldBack(

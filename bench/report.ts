@@ -1,4 +1,5 @@
 import { type CaseResult, mainFigure } from './case-result.ts';
+import { targetLines } from './targets.ts';
 
 interface Column {
   readonly title: string;
@@ -20,22 +21,20 @@ const COLUMNS: readonly Column[] = [
   { title: 'P99 ms', cell: ({ latencyMs }) => whole(latencyMs?.p99) },
 ];
 
-/** Beside an older run: its main figure (p99, else CPU), and the change. */
+const change = (now: number | undefined, then: number | undefined) =>
+  now === undefined || then === undefined ? '-' : `${((now / then - 1) * 100).toFixed(0)} %`;
+
+/** Beside an older run: its main figure (p99, else CPU, else samples/s), and how that and the peak have changed. */
 function comparison(before: readonly CaseResult[]): Column[] {
   const old = ({ name }: CaseResult) => before.find((result) => result.name === name);
   const figure = (result: CaseResult | undefined) => (result === undefined ? undefined : mainFigure(result));
   return [
     {
       title: 'BEFORE',
-      cell: (result) => figure(old(result))?.toFixed(result.latencyMs === undefined ? 3 : 0) ?? '-',
+      cell: (result) => figure(old(result))?.toFixed(result.cpuMicrosPerSample === undefined ? 0 : 3) ?? '-',
     },
-    {
-      title: 'CHANGE',
-      cell: (result) => {
-        const [now, then] = [figure(result), figure(old(result))];
-        return now === undefined || then === undefined ? '-' : `${((now / then - 1) * 100).toFixed(0)} %`;
-      },
-    },
+    { title: 'CHANGE', cell: (result) => change(figure(result), figure(old(result))) },
+    { title: 'OF PEAK', cell: (result) => change(result.peakMib, old(result)?.peakMib) },
   ];
 }
 
@@ -50,15 +49,19 @@ export function table(results: readonly CaseResult[], before: readonly CaseResul
   const lines = rows.map((row) =>
     row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!))).join('  '),
   );
-  return [...lines, ...notes(results, '')].join('\n');
+  return [...lines, ...notes(results, ''), ...paragraph(targetLines(results), '')].join('\n');
 }
 
-/** A blank line and the notes, each on a line of its own behind `bullet`; nothing where there are none. */
 function notes(results: readonly CaseResult[], bullet: string): string[] {
-  const lines = results.flatMap(({ name, note }) =>
-    note === undefined ? [] : [`${bullet}${name}: ${note}`],
+  return paragraph(
+    results.flatMap(({ name, note }) => (note === undefined ? [] : [`${name}: ${note}`])),
+    bullet,
   );
-  return lines.length === 0 ? [] : ['', ...lines];
+}
+
+/** A blank line and the lines, each behind `bullet`; nothing where there are none. */
+function paragraph(lines: readonly string[], bullet: string): string[] {
+  return lines.length === 0 ? [] : ['', ...lines.map((line) => `${bullet}${line}`)];
 }
 
 /** The same as a Markdown table, for bench/README.md. */
@@ -69,5 +72,6 @@ export function markdown(results: readonly CaseResult[]): string {
     `|${COLUMNS.map((_, at) => (at === 0 ? '---|' : '---:|')).join('')}`,
     ...results.map((result) => row(COLUMNS.map(({ cell }) => cell(result)))),
     ...notes(results, '- '),
+    ...paragraph(targetLines(results), '- '),
   ].join('\n');
 }

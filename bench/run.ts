@@ -6,6 +6,7 @@ import type { CaseResult } from './case-result.ts';
 import { type DrainCase, runDrainCase } from './drain-case.ts';
 import { runLatencyCases } from './latency-case.ts';
 import { runDecoderCases, runPipelineCases } from './micro.ts';
+import { runPeerCase } from './peer-case.ts';
 import { runProcessesCases } from './processes-case.ts';
 import { runReplayCases } from './replay-case.ts';
 import { runReplayLatencyCase } from './replay-latency-case.ts';
@@ -55,6 +56,7 @@ const WORKER_CASES: WorkerCase[] = [
   { ...warm, name: 'worker warm, at least once, 4 partitions', delivery: 'at_least_once', partitions: 4 },
   { ...warm, name: 'worker warm, 1,000 series', series: 1_000 },
   { ...warm, name: 'worker warm, 1,000,000 series', series: 1_000_000 },
+  { ...warm, name: 'worker warm, series in changing order', shuffled: true },
   { ...warm, name: 'worker churn 5 % a minute, 4 relabel rules', kind: 'churn', relabel: RULES },
   {
     ...warm,
@@ -75,6 +77,15 @@ const DRAIN_CASES: DrainCase[] = [
   },
 ];
 
+interface Document {
+  readonly date: string;
+  readonly quick: boolean;
+  readonly node: string;
+  readonly cpu: string | undefined;
+  readonly cores: number;
+  readonly results: readonly CaseResult[];
+}
+
 /** Groups of cases, by the names that --only looks at. */
 const GROUPS: readonly { readonly name: string; readonly run: (bed: Bed) => Promise<CaseResult[]> }[] = [
   ...WORKER_CASES.map((options) => ({
@@ -85,6 +96,10 @@ const GROUPS: readonly { readonly name: string; readonly run: (bed: Bed) => Prom
     name: options.name,
     run: async (bed: Bed) => [await runDrainCase(bed, options)],
   })),
+  {
+    name: 'peer: vmagent',
+    run: async () => [await runPeerCase({ series: 100_000, samples: SAMPLES, relabel: RULES })],
+  },
   {
     name: 'worker, two processes',
     run: (bed: Bed) => runProcessesCases(bed, { series: 100_000, samples: SAMPLES / 2 }),
@@ -100,6 +115,10 @@ const GROUPS: readonly { readonly name: string; readonly run: (bed: Bed) => Prom
   { name: 'latency', run: (bed: Bed) => runLatencyCases(bed, { series: 100_000, seconds: LATENCY_SECONDS }) },
 ];
 
+const before =
+  args.compare === undefined ? undefined : (JSON.parse(readFileSync(args.compare, 'utf8')) as Document);
+if (before !== undefined && before.quick !== args.quick)
+  process.stderr.write('Of the two runs one is quick: take the change with a grain of salt.\n');
 const wanted = GROUPS.filter(({ name }) => name.includes(args.only));
 const results: CaseResult[] = [];
 const started = performance.now();
@@ -123,24 +142,11 @@ if (wanted.length > 0) {
 if ('pipeline'.includes(args.only)) results.push(...runPipelineCases());
 if ('decoders'.includes(args.only)) results.push(...runDecoderCases());
 
-interface Document {
-  readonly date: string;
-  readonly quick: boolean;
-  readonly node: string;
-  readonly cpu: string | undefined;
-  readonly cores: number;
-  readonly results: readonly CaseResult[];
-}
-
-const before =
-  args.compare === undefined ? undefined : (JSON.parse(readFileSync(args.compare, 'utf8')) as Document);
-if (before !== undefined && before.quick !== args.quick)
-  process.stderr.write('Of the two runs one is quick: take the change with a grain of salt.\n');
-process.stdout.write(`${args.markdown ? markdown(results) : table(results, before?.results)}\n`);
-process.stderr.write(`${Math.round((performance.now() - started) / 1000)} s\n`);
 if (args.out !== undefined) {
   const [cpu, ...others] = cpus();
   const machine = { node: process.version, cpu: cpu?.model, cores: 1 + others.length };
   const document: Document = { date: new Date().toISOString(), quick: args.quick, ...machine, results };
   writeFileSync(args.out, `${JSON.stringify(document, null, 2)}\n`);
 }
+process.stdout.write(`${args.markdown ? markdown(results) : table(results, before?.results)}\n`);
+process.stderr.write(`${Math.round((performance.now() - started) / 1000)} s\n`);

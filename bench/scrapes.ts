@@ -1,3 +1,6 @@
+import { eachSeries } from '../src/wire/each-series.ts';
+import { compress } from '../src/wire/snappy.ts';
+import { WriteRequestBuilder } from '../src/wire/write-request-builder.ts';
 import type { BenchRequest } from './bed.ts';
 import { type GenerateOptions, generateWriteRequests } from './generate-series.ts';
 
@@ -10,6 +13,8 @@ export interface ScrapeOptions {
   /** Series that are replaced by new ones each minute of the data's time, of 1. Scrapes are 15 s apart. */
   readonly churnAMinute?: number;
   readonly firstSeries?: number;
+  /** The series of a request are in another order at each scrape, so that none can be foretold from the one before. */
+  readonly shuffled?: boolean;
 }
 
 /**
@@ -55,8 +60,24 @@ export class Scrapes {
     if (known !== undefined) return known;
     const options: GenerateOptions = { firstSeries, series, scrape, seriesPerRequest: series };
     const [request] = generateWriteRequests(options);
-    const body = request!.value;
+    const body = this.#options.shuffled === true ? shuffled(request!.body, scrape) : request!.value;
     if (series === SERIES_PER_REQUEST) this.#bodies.set(key, body);
     return body;
   }
+}
+
+/** The request with its series in an order of their own, compressed. */
+function shuffled(body: Buffer, seed: number): Buffer {
+  const series: { readonly rank: number; readonly bytes: Buffer }[] = [];
+  eachSeries(body, (bytes, start, _labelsEnd, end) => {
+    const at = series.length;
+    series.push({
+      rank: Math.imul(at + 1, seed === 0 ? 0x9e3779b1 : 0x85ebca6b) >>> 0,
+      bytes: bytes.subarray(start, end),
+    });
+  });
+  series.sort((a, b) => a.rank - b.rank);
+  const builder = new WriteRequestBuilder();
+  for (const { bytes } of series) builder.rawSeries(bytes);
+  return compress(builder.finish());
 }

@@ -24,6 +24,8 @@ export interface WorkerCase {
   /** Samples that are measured, at least. */
   readonly samples: number;
   readonly relabel?: readonly unknown[];
+  /** Series of a request in another order at each scrape. */
+  readonly shuffled?: boolean;
   readonly cacheMib?: number;
 }
 
@@ -31,10 +33,10 @@ const CHURN_A_MINUTE = 0.05;
 
 /** The worker alone: it is held while the topic is filled, then it catches up. */
 export async function runWorkerCase(bed: Bed, options: WorkerCase): Promise<CaseResult> {
-  const { name, kind, series, partitions } = options;
+  const { name, kind, series, partitions, shuffled = false } = options;
   const prepared = await bed.prepare(options);
   const churnAMinute = kind === 'churn' ? CHURN_A_MINUTE : 0;
-  const scrapes = new Scrapes({ series, partitions, churnAMinute });
+  const scrapes = new Scrapes({ series, partitions, churnAMinute, shuffled });
   const before = kind === 'cold' ? new Scrapes({ series, partitions, firstSeries: OTHER_SERIES }) : scrapes;
   const warmUp = Math.ceil(WARM_UP_SAMPLES / series);
   await bed.fill(prepared.raw, before.take(warmUp));

@@ -34,3 +34,19 @@ test('5 % a minute are 1.25 % at each scrape; who stays keeps the partition', ()
     before = now;
   }
 });
+
+test('shuffled scrapes have the same series in the same requests, in another order each time', () => {
+  const scrapes = new Scrapes({ series: 4_000, partitions: 2, shuffled: true });
+  const order = () =>
+    [...scrapes.take(1)].map(({ value }) =>
+      [...samplesOf([{ value }]).samples.keys()].map((key) => key.slice(0, key.lastIndexOf('@'))),
+    );
+  const [first, second] = [order(), order()];
+  const sorted = (requests: string[][]) => requests.map((series) => series.toSorted());
+  assert.deepEqual(sorted(first), sorted(second));
+  const pairs = (series: string[]) => series.slice(1).map((key, at) => `${series[at]} ${key}`);
+  for (const [at, series] of first.entries()) {
+    const known = new Set(pairs(series));
+    assert.ok(pairs(second[at]!).filter((pair) => known.has(pair)).length < 20);
+  }
+});

@@ -1,0 +1,77 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { request } from 'undici';
+import { createRunFolder } from '../test/support/cache.ts';
+import { startVmagent } from '../test/support/servers/victoriametrics.ts';
+import type { CaseResult } from './case-result.ts';
+import { HelperProcess } from './helper-process.ts';
+import { cpuSecondsOf, peakMib, pin } from './measured-process.ts';
+import { Scrapes } from './scrapes.ts';
+import { PENSTOCK_CORE } from './worker-cases.ts';
+
+const WARM_UP_SCRAPES = 4;
+/** Requests in flight, so that it is never idle. */
+const CONCURRENCY = 4;
+const SETTLE_MS = 2_000;
+
+/**
+ * A vmagent on the same core with the same requests and rules: HTTP in, relabeling, one target. It keeps no state in
+ * Kafka and promises less; it is here since machines differ, and a ratio says more than a figure.
+ */
+export async function runPeerCase(options: {
+  readonly series: number;
+  readonly samples: number;
+  readonly relabel: readonly unknown[];
+}): Promise<CaseResult> {
+  const { series } = options;
+  const [receiver, remoteWriteUrl] = await HelperProcess.start<string>('receiver.ts');
+  // JSON is YAML too.
+  const rules = path.join(createRunFolder('peer'), 'relabel.yml');
+  writeFileSync(rules, JSON.stringify(options.relabel));
+  const agent = await startVmagent({
+    remoteWriteUrl,
+    extraArgs: [`-remoteWrite.relabelConfig=${rules}`],
+  });
+  try {
+    pin(agent.pid, PENSTOCK_CORE);
+    const scrapes = new Scrapes({ series, partitions: 1 });
+    await post(`${agent.url}/api/v1/write`, scrapes.take(WARM_UP_SCRAPES));
+    await settled();
+    const before = cpuSecondsOf(agent.pid);
+    const started = performance.now();
+    const count = Math.ceil(options.samples / series);
+    await post(`${agent.url}/api/v1/write`, scrapes.take(count));
+    const seconds = (performance.now() - started) / 1000;
+    await settled();
+    const samples = count * series;
+    return {
+      name: `peer: vmagent ${agent.version}, HTTP in, 4 relabel rules, 1 target`,
+      series,
+      samples,
+      cpuMicrosPerSample: ((cpuSecondsOf(agent.pid) - before) * 1e6) / samples,
+      samplesPerSecond: samples / seconds,
+      peakMib: peakMib(agent.pid),
+    };
+  } finally {
+    await agent.close();
+    receiver.close();
+  }
+}
+
+/** Sends the requests, several at once, each until it is accepted. */
+async function post(url: string, requests: Generator<{ readonly value: Buffer }>): Promise<void> {
+  const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' };
+  const sender = async () => {
+    for (const { value } of requests) {
+      const { statusCode, body } = await request(url, { method: 'POST', headers, body: value });
+      await body.dump();
+      if (statusCode !== 204) throw new Error(`${url} answered ${statusCode}`);
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, sender));
+}
+
+/** It answers before it has passed a request on. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+}
