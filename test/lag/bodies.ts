@@ -4,30 +4,29 @@ import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
 
 /** What Prometheus sends in a request at most, unless told otherwise (`max_samples_per_send`). */
 export const SERIES_PER_BODY = 2_000;
-/** 100,000 series in all: more than any cache of a route's labels holds by chance. */
-const BODIES = 50;
 
-/** Remote write 1.0 requests, snappy, of a made-up fleet of pods; each has series that no other has. */
-export function makeBodies(): Buffer[] {
+/** Remote write 1.0 requests, snappy, of a made-up fleet of pods with so many series; each has its own. */
+export function makeBodies(series: number): Buffer[] {
+  const count = Math.ceil(series / SERIES_PER_BODY);
   const fleet = new Fleet({
-    series: BODIES * SERIES_PER_BODY,
+    series: count * SERIES_PER_BODY,
     seed: 1,
     intervalMs: 10_000,
     startMs: Date.now(),
   });
   const bodies: Buffer[] = [];
   const builder = new WriteRequestBuilder();
-  let count = 0;
-  while (bodies.length < BODIES) {
+  let written = 0;
+  while (bodies.length < count) {
     const { series, timestampMs } = fleet.next();
     for (const { labels, value } of series) {
       builder.beginSeries();
       for (const label of labels) builder.label(label.name, label.value);
       builder.sample(value, timestampMs);
       builder.endSeries();
-      count += 1;
-      if (count % SERIES_PER_BODY === 0) bodies.push(compress(builder.finish()));
+      written += 1;
+      if (written % SERIES_PER_BODY === 0) bodies.push(compress(builder.finish()));
     }
   }
-  return bodies.slice(0, BODIES);
+  return bodies.slice(0, count);
 }

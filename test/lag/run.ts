@@ -1,6 +1,6 @@
 /**
- * `npm run lag -- [--gigabytes G]`: resident memory of a worker, and then of a drain, that are G GB behind (10 unless
- * told), on a real broker.
+ * `npm run lag -- [--gigabytes G] [--series N]`: resident memory of a worker, and then of a drain, that are G GB behind
+ * (10 unless told) with N series (100,000 unless told), on a real broker. Penstock's settings are its own defaults.
  *
  * Counted is what the broker keeps of a topic: bytes of its log segments on disk, one replica. The ingest topic is filled
  * with G GB of remote write requests as senders compress them (snappy), without compression of Kafka's own. The worker
@@ -21,7 +21,8 @@ import { startKafka } from '../support/servers/kafka.ts';
 import { makeBodies, SERIES_PER_BODY } from './bodies.ts';
 import { type CatchUpResult, catchUp } from './catch-up.ts';
 
-const USAGE = 'usage: npm run lag -- [--gigabytes G]   (10 unless told; twice that is needed on disk)\n';
+const USAGE =
+  'usage: npm run lag -- [--gigabytes G] [--series N]   (10 and 100,000 unless told; twice G is needed on disk)\n';
 const GB = 1e9;
 const RAW_PARTITIONS = 8;
 const TASKS = 32;
@@ -34,7 +35,12 @@ const BOUND_MIB = { worker: 600, drain: 300 } as const;
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-async function run(gigabytes: number): Promise<boolean> {
+interface Backlog {
+  readonly gigabytes: number;
+  readonly series: number;
+}
+
+async function run(backlog: Backlog): Promise<boolean> {
   const kafka = await startKafka({
     own: true,
     name: 'lag-kafka',
@@ -55,7 +61,7 @@ async function run(gigabytes: number): Promise<boolean> {
       drain: { node: NODE },
     });
     try {
-      return await measure(penstock, new DiskSize(kafka.node(0).logDir), gigabytes);
+      return await measure(penstock, new DiskSize(kafka.node(0).logDir), backlog);
     } finally {
       await penstock.close();
     }
@@ -66,8 +72,8 @@ async function run(gigabytes: number): Promise<boolean> {
   }
 }
 
-async function measure(penstock: Deployment, disk: DiskSize, gigabytes: number): Promise<boolean> {
-  await fill(penstock, gigabytes * GB);
+async function measure(penstock: Deployment, disk: DiskSize, backlog: Backlog): Promise<boolean> {
+  await fill(penstock, backlog);
   const tasks = penstock.topic('all');
   say(`a worker, ${disk.of(penstock.raw)} behind`);
   const worker = await catchUp(
@@ -87,13 +93,13 @@ async function measure(penstock: Deployment, disk: DiskSize, gigabytes: number):
 }
 
 /** Writes the same bodies again and again, each always to the same partition, until the log has `bytes`. */
-async function fill(penstock: Deployment, bytes: number): Promise<void> {
-  const bodies = makeBodies();
+async function fill(penstock: Deployment, { gigabytes, series }: Backlog): Promise<void> {
+  const bodies = makeBodies(series);
   const mean = bodies.reduce((sum, { length }) => sum + length, 0) / bodies.length;
   const perBatch = Math.max(1, Math.floor(BATCH_BYTES / mean));
-  const batches = Math.ceil(bytes / (perBatch * mean) / RAW_PARTITIONS);
+  const batches = Math.ceil((gigabytes * GB) / (perBatch * mean) / RAW_PARTITIONS);
   say(
-    `filling: ${batches * perBatch * RAW_PARTITIONS} requests of ${SERIES_PER_BODY} series, ${Math.round(mean / 1000)} kB each`,
+    `filling: ${batches * perBatch * RAW_PARTITIONS} requests of ${SERIES_PER_BODY} series, ${Math.round(mean / 1000)} kB each; ${series} series in all`,
   );
   const started = Date.now();
   const write = async (partition: number) => {
@@ -136,16 +142,22 @@ class DiskSize {
   }
 }
 
-function gigabytes(): number | undefined {
+function backlog(): Backlog | undefined {
   try {
-    const { values } = parseArgs({ options: { gigabytes: { type: 'string', default: '10' } } });
-    return Number(values.gigabytes) > 0 ? Number(values.gigabytes) : undefined;
+    const { values } = parseArgs({
+      options: {
+        gigabytes: { type: 'string', default: '10' },
+        series: { type: 'string', default: '100000' },
+      },
+    });
+    const [gigabytes, series] = [Number(values.gigabytes), Number(values.series)];
+    return gigabytes > 0 && Number.isInteger(series) && series > 0 ? { gigabytes, series } : undefined;
   } catch {
     return undefined;
   }
 }
 
-const given = gigabytes();
+const given = backlog();
 if (given === undefined) {
   process.stderr.write(USAGE);
   process.exitCode = 2;
