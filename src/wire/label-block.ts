@@ -150,7 +150,7 @@ export class LabelBlock {
     const from = field.block();
     const stop = field.position;
     this.#label(from, stop, limits);
-    const plain = this.bytes[position] === TAG_FIELD_1 && this.#plain(from, stop);
+    const plain = this.#partEnd(TAG_FIELD_1, position, stop) === stop && this.#plain(from, stop);
     this.#starts.push(position);
     this.#ends.push(plain ? stop : -stop);
     return stop;
@@ -193,7 +193,7 @@ export class LabelBlock {
     return nameEnd >= 0 && this.#partEnd(0x12, nameEnd, to) === to;
   }
 
-  /** End of the string field at `position`; -1 where its tag is another or its length has more than two bytes. */
+  /** End of the field at `position`; -1 where its tag is another or its length has more than two bytes. */
   #partEnd(tag: number, position: number, to: number): number {
     if (position + 1 >= to || this.bytes[position] !== tag) return -1;
     const b0 = this.bytes[position + 1]!;

@@ -1,5 +1,5 @@
 import { ProtobufReader } from './protobuf-reader.ts';
-import { TIME_SERIES } from './write-request.ts';
+import { TAG_FIELD_1, TIME_SERIES } from './write-request.ts';
 
 /** A TimeSeries whose label fields come before all others. */
 export interface LabelsFirst {
@@ -10,24 +10,30 @@ export interface LabelsFirst {
 
 /**
  * The same TimeSeries with its label fields moved to the front. Protobuf lets fields come in any order; encoders write
- * them in theirs, so this is the rare case. Both kinds keep their order and their bytes.
+ * them in theirs, so this is the rare case. Both kinds keep their order and their bytes, but for the tag of a label: it
+ * becomes the one byte by which label fields are known elsewhere, since a varint may be written longer than it need be.
  * Throws PoisonError `protobuf` where `[start, end)` is malformed.
  */
 export function labelsFirst(bytes: Uint8Array, start: number, end: number): LabelsFirst {
   const result = Buffer.allocUnsafeSlow(end - start);
   let labelsEnd = 0;
+  let length = 0;
   for (const labels of [true, false]) {
     const fields = new ProtobufReader(bytes, start, end);
     let at = labels ? 0 : labelsEnd;
     while (fields.next()) {
+      const tagEnd = fields.position;
       fields.skip();
       if ((fields.field === TIME_SERIES.labels) !== labels) continue;
-      result.set(bytes.subarray(fields.fieldStart, fields.position), at);
-      at += fields.position - fields.fieldStart;
+      if (labels) result[at++] = TAG_FIELD_1;
+      const from = labels ? tagEnd : fields.fieldStart;
+      result.set(bytes.subarray(from, fields.position), at);
+      at += fields.position - from;
     }
     if (labels) labelsEnd = at;
+    length = at;
   }
-  return { bytes: result, labelsEnd };
+  return { bytes: result.subarray(0, length), labelsEnd };
 }
 
 /** One part of what follows the labels: whole fields, in `[start, end)`. */

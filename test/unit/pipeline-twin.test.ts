@@ -58,19 +58,33 @@ function route(
   };
 }
 
-const varint = (value: bigint): Buffer => {
+/** With `padding`, so many bytes longer than need be. */
+const varint = (value: bigint, padding = 0): Buffer => {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, value);
   for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
-  return Buffer.from([...bytes, Number(rest)]);
+  bytes.push(Number(rest));
+  for (let i = 0; i < padding; i++) {
+    bytes[bytes.length - 1]! |= 0x80;
+    bytes.push(0);
+  }
+  return Buffer.from(bytes);
 };
-const field = (number: number, bytes: Buffer): Buffer =>
-  Buffer.concat([varint(BigInt(number * 8 + 2)), varint(BigInt(bytes.length)), bytes]);
+/** How much longer than need be tag and length are. */
+type Padding = readonly [tag: number, length: number];
+const field = (number: number, bytes: Buffer, [tag, length]: Padding = [0, 0]): Buffer =>
+  Buffer.concat([varint(BigInt(number * 8 + 2), tag), varint(BigInt(bytes.length), length), bytes]);
 
 /** `undefined` so many times as often as a value. */
 function rarely<T>(times: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
   return fc.oneof({ weight: times, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
 }
+
+/** Encoders write varints as short as they can, but nothing has them do so. */
+const padding: fc.Arbitrary<Padding> = fc.oneof(
+  { weight: 30, arbitrary: fc.constant<Padding>([0, 0]) },
+  { weight: 1, arbitrary: fc.tuple(fc.nat(2), fc.nat(2)) },
+);
 
 const labelName = fc.constantFrom(
   '__name__',
@@ -89,12 +103,12 @@ const labelValue = fc.oneof(
 );
 /** Encoded Label messages: nearly always plain, at times with the parts swapped, one missing or a field too many. */
 const labelField = (name: string) =>
-  fc.tuple(labelValue, fc.integer({ min: 0, max: 30 })).map(([value, shape]) => {
-    const parts = [field(1, Buffer.from(name)), field(2, Buffer.from(value))];
+  fc.tuple(labelValue, fc.nat(30), padding, padding).map(([value, shape, outer, inner]) => {
+    const parts = [field(1, Buffer.from(name), inner), field(2, Buffer.from(value))];
     if (shape === 0) parts.reverse();
     if (shape === 1) parts.pop();
     if (shape === 2) parts.push(Buffer.from([0x18, 0x07]));
-    return field(1, Buffer.concat(parts));
+    return field(1, Buffer.concat(parts), outer);
   });
 const labelFields = fc
   .uniqueArray(labelName, { minLength: 1, maxLength: 6 })
@@ -107,14 +121,14 @@ const timestamp = fc.oneof(
     arbitrary: fc.constantFrom(0n, 1n, -1n, -(2n ** 63n), 2n ** 63n - 1n, 2n ** 35n - 1n, 2n ** 42n),
   },
 );
-const sampleField = fc.tuple(fc.option(fc.bigInt(0n, 2n ** 64n - 1n)), timestamp).map(([bits, time]) => {
-  const value = Buffer.alloc(9, 0x09);
-  if (bits !== null) value.writeBigUInt64LE(bits, 1);
-  return field(
-    2,
-    Buffer.concat([bits === null ? Buffer.alloc(0) : value, Buffer.from([0x10]), varint(time)]),
-  );
-});
+const sampleField = fc
+  .tuple(fc.option(fc.bigInt(0n, 2n ** 64n - 1n)), timestamp, padding)
+  .map(([bits, time, outer]) => {
+    const value = Buffer.alloc(9, 0x09);
+    if (bits !== null) value.writeBigUInt64LE(bits, 1);
+    const parts = [bits === null ? Buffer.alloc(0) : value, Buffer.from([0x10]), varint(time)];
+    return field(2, Buffer.concat(parts), outer);
+  });
 const otherField = fc.constantFrom(
   field(
     3,
@@ -141,6 +155,7 @@ interface Generated {
   /** Rank of each field in the message, or in order where undefined. */
   readonly mixed: number[] | undefined;
   readonly malformed: Buffer | undefined;
+  readonly outer: Padding;
 }
 
 /** Few label sets, so that the same series come back, and follow each other in the same order at times. */
@@ -150,16 +165,17 @@ const timeSeries = (labelSets: Buffer[][]) =>
     tail: fc.array(tailField, { maxLength: 4 }),
     mixed: rarely(12, fc.array(fc.nat(20), { minLength: 12, maxLength: 12 })),
     malformed: rarely(25, malformedField),
+    outer: padding,
   });
 
-function encodeSeries({ labels, tail, mixed, malformed }: Generated): Buffer {
+function encodeSeries({ labels, tail, mixed, malformed, outer }: Generated): Buffer {
   let fields = [...labels, ...tail];
   if (mixed) {
     const ranked = fields.map((bytes, i) => ({ bytes, rank: mixed[i % mixed.length]! }));
     fields = ranked.sort((a, b) => a.rank - b.rank).map(({ bytes }) => bytes);
   }
   if (malformed) fields.push(malformed);
-  return field(1, Buffer.concat(fields));
+  return field(1, Buffer.concat(fields), outer);
 }
 
 const scenario = fc.array(labelFields, { minLength: 1, maxLength: 40, size: 'max' }).chain((labelSets) =>

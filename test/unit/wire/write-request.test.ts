@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { PoisonError } from '../../../src/model/errors.ts';
+import { labelBlockEnd } from '../../../src/wire/label-block.ts';
 import { labelsFirst, splitTail } from '../../../src/wire/labels-first.ts';
 import { scanTail } from '../../../src/wire/scan-tail.ts';
 import { readFraming, readTail, SeriesTail } from '../../../src/wire/write-request.ts';
@@ -136,6 +137,13 @@ test('labels move to the front, all bytes kept in their order', () => {
     ['a', 'b'],
     ['c', 'd'],
   ]);
+});
+
+test('a label whose tag is longer than need be gets the usual one, so that moving labels ends', () => {
+  const label = '0a0161120162';
+  const moved = labelsFirst(bytes(`8a8000` + `8600${label}` + '12021005'), 0, 15);
+  assert.equal(moved.bytes.toString('hex'), `0a8600${label}12021005`);
+  assert.equal(labelBlockEnd(moved.bytes, 0, moved.bytes.length), moved.labelsEnd);
 });
 
 test('what follows the labels is cut between fields', () => {
