@@ -4,6 +4,8 @@ import { detectText } from './detect-text.ts';
 
 /** Text is told from binary by this many bytes at its start. */
 const LOOKED_AT = 1024;
+/** Text has one control character in so many bytes at its start, at most. */
+const BEGINNING = 16;
 
 /**
  * The content-encoding of a record without that header, by its first bytes:
@@ -33,7 +35,8 @@ export function detectContentEncoding(
  * 1. Byte 0 and a schema id of 4 bytes: Confluent's framing. No text has that byte, no protobuf message begins so.
  * 2. Text, which is UTF-8 without control characters: see `detectText`.
  * 3. Protobuf: see `detectProtobuf`. A message with a sample has control characters, as its tags are some.
- * 4. UTF-8 that only begins as text, so with control characters in its labels: `detectText` again.
+ * 4. UTF-8 that only begins as text, so with a control character in a name or label: `detectText` again. The block of a
+ *    short snappy record that is broken may be UTF-8 too, but half of it are tags and lengths, which are such characters.
  * 5. Printable ASCII for three quarters and no control characters: text in some other character set. Its decoder says
  *    which lines are not UTF-8.
  */
@@ -44,7 +47,8 @@ export function detectEncoding(body: Buffer): string | undefined {
   const encoding = detectProtobuf(body);
   if (encoding !== undefined) return encoding;
   if (!isText(body.subarray(0, 1))) return undefined;
-  return isUtf8(body) || isMostlyAscii(body.subarray(0, LOOKED_AT)) ? detectText(body) : undefined;
+  const isUtf8Text = body.subarray(0, BEGINNING).filter(isControl).length <= 1 && isUtf8(body);
+  return isUtf8Text || isMostlyAscii(body.subarray(0, LOOKED_AT)) ? detectText(body) : undefined;
 }
 
 /** UTF-8 without control characters other than tab, newline and carriage return, as far as is looked at. */
@@ -65,12 +69,14 @@ function isMostlyAscii(start: Uint8Array): boolean {
   return ascii * 4 >= start.length * 3;
 }
 
-/** Control characters that texts do not have. */
 function hasControls(start: Uint8Array): boolean {
-  for (const byte of start) {
-    if (byte < 0x20 ? byte !== 0x0a && byte !== 0x09 && byte !== 0x0d : byte === 0x7f) return true;
-  }
+  for (const byte of start) if (isControl(byte)) return true;
   return false;
+}
+
+/** A control character that texts do not have. */
+function isControl(byte: number): boolean {
+  return byte < 0x20 ? byte !== 0x0a && byte !== 0x09 && byte !== 0x0d : byte === 0x7f;
 }
 
 /** The smallest that a snappy block can be beside its content: 64 bytes from a copy of 3, and some. */

@@ -141,6 +141,17 @@ test('bytes that look like nothing are not guessed', () => {
   }
 });
 
+test('a broken snappy block whose bytes are UTF-8 and has newlines is no text', () => {
+  const body = Buffer.from('0a0b' + '0a09' + '0a0161' + '120464726f70', 'hex');
+  const broken = Buffer.concat([compress(body), Buffer.from('@')]);
+  assert.equal(detect(broken), undefined);
+});
+
+test('a control character in a name or label leaves a text what it is', () => {
+  assert.equal(detect(Buffer.from('up{a="\u0001"} 1')), 'prometheus_text');
+  assert.equal(detect(Buffer.from('cpu\u0000,host=a v=1')), 'influx');
+});
+
 test('a line of quotes and backslashes is told in linear time', () => {
   for (const piece of ['"', '\\', '"\\', 'a"', ' "']) {
     assert.equal(typeof detect(Buffer.from(piece.repeat(30_000))), 'string');

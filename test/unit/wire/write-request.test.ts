@@ -141,7 +141,7 @@ test('labels move to the front, all bytes kept in their order', () => {
 
 test('a label whose tag is longer than need be gets the usual one, so that moving labels ends', () => {
   const label = '0a0161120162';
-  const moved = labelsFirst(bytes(`8a8000` + `8600${label}` + '12021005'), 0, 15);
+  const moved = labelsFirst(bytes(`8a80008600${label}12021005`), 0, 15);
   assert.equal(moved.bytes.toString('hex'), `0a8600${label}12021005`);
   assert.equal(labelBlockEnd(moved.bytes, 0, moved.bytes.length), moved.labelsEnd);
 });
