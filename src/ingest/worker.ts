@@ -23,7 +23,7 @@ import { type IngestOptions, type IngestTopic, ingestTopics } from './options.ts
 import { SchemaWait } from './schema-wait.ts';
 import { runStep } from './step.ts';
 
-/** Bytes that one step takes at most. A step is processed in one go, so this bounds how long it holds the thread. */
+/** Bytes that one step takes at most, as they were fetched. How long it holds the thread is bounded too (step.ts). */
 const STEP_BYTES = 4 * 1024 * 1024;
 /** Most records a step takes: kafkajs' cost of a send grows with the square of its records. */
 const STEP_RECORDS = 5_000;
@@ -201,7 +201,11 @@ export class Worker {
         progressed();
         continue;
       }
-      const { output, publication } = runStep(taken, this.#pipeline!, this.#dead!, Date.now());
+      const { output, publication, done, left } = runStep(taken, this.#pipeline!, this.#dead!, Date.now());
+      if (left.length > 0) {
+        partition.putBack(left);
+        lastMs = Number.NEGATIVE_INFINITY; // they have waited
+      }
       const started = performance.now();
       await publisher.publish(publication);
       this.#gauges.committed(partition, publication.nextOffset);
@@ -209,7 +213,7 @@ export class Worker {
       this.#events.published({ ...output, publishSeconds }, Date.now());
       // The requests had copies of both, and they are answered.
       for (const { value } of output.records) release(value);
-      for (const { memory } of taken.records) if (memory !== undefined) giveBack(memory);
+      for (const { memory } of done) if (memory !== undefined) giveBack(memory);
       progressed();
     }
   }

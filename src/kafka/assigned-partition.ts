@@ -182,6 +182,13 @@ export class AssignedPartition {
     return this.#handOut(records);
   }
 
+  /** Takes back the last of the records that `take` has just given, which nobody has worked on: they come again next. */
+  putBack(records: readonly FetchedRecord[]): void {
+    if (this.#state !== 'consuming' || records.length === 0) return;
+    this.#queue.putBack(records);
+    this.#takenTo = records[0]!.offset;
+  }
+
   #handOut(records: readonly FetchedRecord[]): Taken {
     this.#takenTo = this.#queue.firstOffset ?? this.#position;
     return { records, nextOffset: this.#takenTo };

@@ -62,6 +62,12 @@ export class PartitionQueue {
     return this.#records.splice(0, count);
   }
 
+  /** Puts records in front again that were taken last. */
+  putBack(records: readonly FetchedRecord[]): void {
+    this.#records = [...records, ...this.#records];
+    for (const record of records) this.#bytes += recordBytes(record);
+  }
+
   clear(): void {
     this.#records = [];
     this.#bytes = 0;

@@ -105,6 +105,32 @@ describe('an assigned partition', () => {
     assert.deepEqual(await take(assigned), { offsets: [6], next: 10 });
   });
 
+  test('what is put back comes again, before the others, and is committed no sooner', async () => {
+    const { assigned } = partition();
+    assigned.begin(0n);
+    assigned.offer(batch(0, [0, 1, 2, 3, 4], 6));
+    const taken = (await assigned.take({ ...AT_ONCE, maxRecords: 4 }))!;
+    const queued = assigned.queuedBytes;
+    assigned.putBack(taken.records.slice(1));
+    assert.equal(assigned.queuedBytes, queued * 4);
+    assert.deepEqual(await take(assigned, { ...AT_ONCE, maxRecords: 2 }), { offsets: [1, 2], next: 3 });
+    assert.deepEqual(await take(assigned), { offsets: [3, 4], next: 7 });
+  });
+
+  test('nothing is put back once it drains or is opened anew', async () => {
+    const { assigned } = partition();
+    assigned.begin(0n);
+    assigned.offer(batch(0, [0, 1]));
+    const { records } = (await assigned.take(AT_ONCE))!;
+    assigned.reopen();
+    assigned.putBack(records);
+    assert.equal(assigned.queuedBytes, 0);
+    assigned.begin(0n);
+    assigned.drain();
+    assigned.putBack(records);
+    assert.equal(assigned.queuedBytes, 0);
+  });
+
   test('waits for the first record, and lingers for more until there are enough', async () => {
     const { assigned } = partition();
     assigned.begin(0n);
