@@ -1,4 +1,4 @@
-import { type KafkaAdmin, startOffset } from '../kafka/admin.ts';
+import type { KafkaAdmin } from '../kafka/admin.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
 import { KafkaSetupError, kafkaErrorType } from '../kafka/errors.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
@@ -120,7 +120,10 @@ export class Redrive {
     const ranges = new Map<number, OffsetRange>();
     for (const [partition, bound] of bounds) {
       // To the end of now, not of the start: a predecessor's last marker may be there.
-      ranges.set(partition, { from: startOffset(committed.get(partition), bound).offset, to: bound.high });
+      // What is done stands in the markers: where the offset does not fit, all there is is read.
+      const from = committed.get(partition) ?? bound.low;
+      const fits = from >= bound.low && from <= bound.high;
+      ranges.set(partition, { from: fits ? from : bound.low, to: bound.high });
     }
     const plan = new RedrivePlan();
     const nowMs = Date.now();

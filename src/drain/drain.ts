@@ -190,7 +190,7 @@ export class Drain {
         await forwarder.run(progressed);
       },
       onGap: (gap) => {
-        this.#metrics.offsetGaps.inc({ topic: gap.topic }, Number(gap.to - gap.from));
+        this.#metrics.offsetGaps.inc({ topic: gap.topic, reason: gap.reason }, Number(gap.to - gap.from));
         return drain.on_offset_gap;
       },
       onFailure: () => undefined,

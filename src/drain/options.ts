@@ -42,7 +42,9 @@ export const drainOptions = z
     on_offset_gap: z
       .enum(['continue', 'stop'])
       .default('continue')
-      .describe('When retention took records before they were forwarded: report it and go on, or stop.'),
+      .describe(
+        'When retention took records before they were forwarded, or they are lost: report it and go on, or stop.',
+      ),
   })
   .superRefine((options, context) => {
     const refuse = (key: string, message: string) =>

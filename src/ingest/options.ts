@@ -130,7 +130,9 @@ export const ingestOptions = z
     on_offset_gap: z
       .enum(['continue', 'stop'])
       .default('continue')
-      .describe('When retention took records before they were read: report it and go on, or stop.'),
+      .describe(
+        'When retention took records before they were read, or they are lost: report it and go on, or stop.',
+      ),
     tenant_headers: z
       .array(tenantHeader)
       .default(['X-Scope-OrgID', 'AccountID', 'ProjectID'])

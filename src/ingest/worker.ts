@@ -179,7 +179,7 @@ export class Worker {
       close: (publisher) => publisher.close(),
       work: (owned, publisher, progressed) => this.#work(owned, publisher, progressed),
       onGap: (gap) => {
-        this.#metrics.offsetGaps.inc({ topic: gap.topic }, Number(gap.to - gap.from));
+        this.#metrics.offsetGaps.inc({ topic: gap.topic, reason: gap.reason }, Number(gap.to - gap.from));
         return this.#options.ingest.on_offset_gap;
       },
       onFailure: () => this.#metrics.transactions.inc({ result: 'failed' }),

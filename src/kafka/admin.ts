@@ -9,28 +9,15 @@ export interface OffsetBounds {
   readonly high: bigint;
 }
 
-/** Where to begin reading, and what is missing before it. */
-export interface StartOffset {
-  readonly offset: bigint;
-  /** Records between the committed offset and `offset` that are gone, if any. */
-  readonly gap: { readonly from: bigint; readonly to: bigint } | undefined;
-}
-
-/**
- * Decides where to begin. Never lets kafkajs decide: it replaces an offset out of range in silence.
- *
- * A committed offset below the oldest record kept means that retention was faster than the reader. One above
- * the end means that the topic was made anew, or lost records; then everything in it is unread.
- */
-export function startOffset(committed: bigint | undefined, { low, high }: OffsetBounds): StartOffset {
-  if (committed === undefined) return { offset: low, gap: undefined };
-  if (committed < low) return { offset: low, gap: { from: committed, to: low } };
-  if (committed > high) return { offset: low, gap: { from: high, to: committed } };
-  return { offset: committed, gap: undefined };
-}
-
 const COORDINATOR_RETRY_MS = 200;
 const COORDINATOR_GIVE_UP_MS = 30_000;
+/** What a broker answers that is asked by metadata of before; kafkajs goes on asking it for up to five minutes. */
+const STALE_METADATA = new Set([
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'NOT_LEADER_FOR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'REPLICA_NOT_AVAILABLE',
+]);
 
 /** Repeats a question to a group's coordinator while there is none that answers: kafkajs asks once. */
 async function untilCoordinated<T>(ask: () => Promise<T>): Promise<T> {
@@ -89,12 +76,25 @@ export class KafkaAdmin {
   async offsetBounds(topic: string): Promise<Map<number, OffsetBounds>> {
     const admin = await this.client();
     const answer = await admin.fetchTopicOffsets(topic).catch((error) => {
-      if (kafkaErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') this.#discard(admin);
+      if (STALE_METADATA.has(kafkaErrorType(error))) this.#discard(admin);
       throw error;
     });
     return new Map(
       answer.map(({ partition, low, high }) => [partition, { low: BigInt(low), high: BigInt(high) }]),
     );
+  }
+
+  /**
+   * The same by a client of its own: kafkajs keeps metadata for five minutes, and may have it from a broker that was
+   * behind. Which broker is asked is left to chance.
+   */
+  async freshOffsetBounds(topic: string): Promise<Map<number, OffsetBounds>> {
+    const own = new KafkaAdmin(this.#connection);
+    try {
+      return await own.offsetBounds(topic);
+    } finally {
+      void own.close().catch(() => undefined);
+    }
   }
 
   /** By partition the first offset whose record is not older than a time (ms since the epoch); the end where none is. */

@@ -66,6 +66,8 @@ export class AssignedPartition {
   highWatermark = -1n;
   /** Milliseconds since the epoch at which a fetch last answered for this partition. */
   lastFetchMs = Date.now();
+  /** The offset that this process has committed last, the next to read then; -1 before the first. */
+  committedTo = -1n;
   readonly #group: PartitionGroup;
   readonly #queue = new PartitionQueue();
   readonly #lost = new AbortController();

@@ -1,14 +1,18 @@
 import type { Logger } from 'pino';
-import { errorMessage } from '../model/errors.ts';
+import { errorMessage, RetryableError } from '../model/errors.ts';
 import { sleep } from '../model/sleep.ts';
-import { type KafkaAdmin, type StartOffset, startOffset } from './admin.ts';
+import type { KafkaAdmin } from './admin.ts';
 import type { AssignedPartition, PartitionGroup } from './assigned-partition.ts';
 import type { KafkaConnection } from './client.ts';
-import { isMembershipError, KafkaSetupError, kafkaErrorType } from './errors.ts';
+import { isMembershipError, kafkaErrorType } from './errors.ts';
 import { GroupMember, type GroupMemberOptions, type MemberEvents, within } from './group-member.ts';
 import { HeldPartitions } from './held-partitions.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 import type { ConsumerGroupInstance } from './patch/types.ts';
+import { type CommittedOffset, type CommittedStart, StartOffsets } from './start-offset.ts';
+import { UnlikelyAnswers } from './unlikely-answers.ts';
+
+export type { CommittedStart };
 
 /** Settings of a group that is read. Times in ms, sizes in bytes. */
 export interface GroupReaderOptions extends GroupMemberOptions {
@@ -16,12 +20,6 @@ export interface GroupReaderOptions extends GroupMemberOptions {
   readonly queueBytes: number;
   /** The work on one partition. Runs until the partition is lost or drained; then it must return. */
   readonly consume: (partition: AssignedPartition) => Promise<void>;
-}
-
-/** Where a partition is read from, and what its last reader noted there. */
-export interface CommittedStart extends StartOffset {
-  /** Of the commit at `offset`; undefined when reading does not begin at one. */
-  readonly note: string | undefined;
 }
 
 /** Most bytes of one partition that are fetched ahead of its work: several steps' worth. More would gain nothing. */
@@ -42,7 +40,7 @@ const LEAST_FETCH_BYTES = 64 * 1024;
  */
 export class GroupReader {
   readonly #options: GroupReaderOptions;
-  readonly #admin: KafkaAdmin;
+  readonly #starts: StartOffsets;
   readonly #log: Logger;
   readonly #member: GroupMember;
   readonly #held: HeldPartitions;
@@ -50,8 +48,14 @@ export class GroupReader {
   #stopping = false;
   #readable: (() => void) | undefined;
 
-  constructor(connection: KafkaConnection, admin: KafkaAdmin, options: GroupReaderOptions, log: Logger) {
-    this.#admin = admin;
+  constructor(
+    connection: KafkaConnection,
+    admin: KafkaAdmin,
+    options: GroupReaderOptions,
+    log: Logger,
+    unlikely = new UnlikelyAnswers(),
+  ) {
+    this.#starts = new StartOffsets(admin, (partition) => this.#committed(partition), unlikely);
     this.#options = options;
     this.#log = log.child({ group: options.groupId });
     this.#member = new GroupMember(connection, options, this.#events(), this.#log);
@@ -83,22 +87,13 @@ export class GroupReader {
     return this.#member.start();
   }
 
-  /** Where to begin: the committed offset, or the oldest record kept when there is none or it is gone. */
-  async startOffset(partition: AssignedPartition): Promise<CommittedStart> {
-    const { topic } = partition;
-    const [entries, bounds] = await Promise.all([
-      this.#admin.committedEntries(this.#options.groupId),
-      this.#admin.offsetBounds(topic),
-    ]);
-    const committed = entries.get(topic)?.get(partition.partition);
-    const bound = bounds.get(partition.partition);
-    if (bound === undefined) {
-      throw new KafkaSetupError(
-        `Topic ${topic} has no partition ${partition.partition}. Was it deleted and made anew?`,
-      );
-    }
-    const start = startOffset(committed?.offset, bound);
-    return { ...start, note: start.offset === committed?.offset ? committed.metadata : undefined };
+  /**
+   * Where to begin: the committed offset, or the oldest record kept when there is none or it is gone.
+   *
+   * @throws RetryableError while what the brokers say is unlikely, KafkaSetupError when there is no such partition
+   */
+  startOffset(partition: AssignedPartition): Promise<CommittedStart> {
+    return this.#starts.of(partition);
   }
 
   /**
@@ -157,6 +152,7 @@ export class GroupReader {
       partition.assertOwned();
       try {
         await this.#committer.commit(partition, offset, note);
+        partition.committedTo = offset;
         return;
       } catch (error) {
         partition.assertOwned();
@@ -185,6 +181,14 @@ export class GroupReader {
     this.#readable?.();
     await this.#member.leave(deadline);
     return left;
+  }
+
+  /** Asked of the coordinator that this member has its membership from: another one may have been deposed. */
+  async #committed({ topic, partition }: AssignedPartition): Promise<CommittedOffset | undefined> {
+    const { group } = this.#member;
+    if (group === undefined) throw new RetryableError('this process is no member of the group now');
+    const { offset, metadata } = await group.committedOffset({ topic, partition });
+    return Number(offset) < 0 ? undefined : { offset: BigInt(offset), metadata: metadata ?? '' };
   }
 
   #events(): MemberEvents {

@@ -9,17 +9,19 @@ import {
   OffsetOutOfRangeError,
   PartitionLostError,
 } from './errors.ts';
-import type { CommittedStart, GroupReader } from './group-reader.ts';
+import type { GroupReader } from './group-reader.ts';
+import type { CommittedStart, GapReason } from './start-offset.ts';
 
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
 
-/** Records that were gone before they were read: offsets `from` (included) to `to` (not included). */
+/** Records that are missing where reading begins: offsets `from` (included) to `to` (not included). */
 export interface OffsetGap {
   readonly topic: string;
   readonly partition: number;
   readonly from: bigint;
   readonly to: bigint;
+  readonly reason: GapReason;
 }
 
 export interface SessionOptions<Resource> {
@@ -113,11 +115,32 @@ async function runSession<Resource>(
 }
 
 function reportGap<Resource>(gap: OffsetGap, { log, onGap }: SessionOptions<Resource>): void {
-  const text = `${gap.topic}/${gap.partition}: the records ${gap.from} to ${gap.to - 1n} were gone before they were read`;
+  const { what, advice } = describeGap(gap);
   if (onGap(gap) === 'stop') {
-    throw new KafkaSetupError(
-      `${text}, and on_offset_gap is stop. Check the topic's retention; set on_offset_gap: continue to go on without them.`,
-    );
+    throw new KafkaSetupError(`${what}, and on_offset_gap is stop. ${advice}`);
   }
-  log.error({ ...gap, from: String(gap.from), to: String(gap.to) }, text);
+  log.error({ ...gap, from: String(gap.from), to: String(gap.to) }, what);
+}
+
+/** What has become of the partition, and what to do where that is to stop a process. */
+function describeGap({ topic, partition, from, to, reason }: OffsetGap): { what: string; advice: string } {
+  const name = `${topic}/${partition}`;
+  const goOn = 'set on_offset_gap: continue to go on';
+  switch (reason) {
+    case 'retention':
+      return {
+        what: `${name}: the records ${from} to ${to - 1n} were gone before they were read`,
+        advice: `Check the topic's retention; ${goOn} without them.`,
+      };
+    case 'made_anew':
+      return {
+        what: `${name}: it ends at ${from} and has all records from 0 on, and ${to} was committed: the topic was made anew; all of it is unread`,
+        advice: `Check who made it anew; ${goOn} from its beginning.`,
+      };
+    case 'truncated':
+      return {
+        what: `${name}: it ends at ${from}, and ${to} was committed: records that were read are lost, as in an unclean leader election; what was written since then below ${from} is not read`,
+        advice: `Check unclean.leader.election.enable and the brokers' disks; ${goOn} at the end.`,
+      };
+  }
 }

@@ -34,6 +34,7 @@ export class ExactlyOnce implements PublisherFactory {
         const { topic, partition: id, membership } = partition;
         const partitions = [{ partition: id, offset: nextOffset }];
         await producer.send({ groupId, membership, topic, partitions }, records);
+        partition.committedTo = nextOffset;
       },
       close: () => producer.close(),
     };

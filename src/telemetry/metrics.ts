@@ -51,8 +51,8 @@ export class Metrics {
   readonly transactionSeconds = this.#histogram('publish_seconds', 'Duration of publishing one step.', []);
   readonly offsetGaps = this.#counter(
     'offset_gap_records_total',
-    'Records that were gone before they were read.',
-    ['topic'],
+    'Records missing where reading begins: gone before they were read, or lost after.',
+    ['topic', 'reason'],
   );
   readonly publishLatency = this.#histogram(
     'publish_latency_seconds',

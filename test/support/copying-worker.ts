@@ -5,6 +5,7 @@ import type { AssignedPartition, Taken } from '../../src/kafka/assigned-partitio
 import { GroupReader, type GroupReaderOptions } from '../../src/kafka/group-reader.ts';
 import type { OutgoingRecord } from '../../src/kafka/outgoing.ts';
 import { type OffsetGap, runSessions } from '../../src/kafka/partition-session.ts';
+import { UnlikelyAnswers } from '../../src/kafka/unlikely-answers.ts';
 import { AtLeastOnce } from '../../src/publish/at-least-once.ts';
 import { ExactlyOnce } from '../../src/publish/exactly-once.ts';
 import type { Publisher, PublisherFactory } from '../../src/publish/publisher.ts';
@@ -22,6 +23,8 @@ export interface CopyOptions {
   /** Exactly once unless told otherwise. */
   delivery?: 'at_least_once';
   reader?: Partial<GroupReaderOptions>;
+  /** How long what brokers hardly ever say has to last, ms; as long as in production unless told otherwise. */
+  lastingMs?: number;
   onGap?: (gap: OffsetGap) => 'continue' | 'stop';
   /** What is published for records that were taken; a copy of them unless told otherwise. */
   transform?: (taken: Taken, partition: AssignedPartition) => OutgoingRecord[] | Promise<OutgoingRecord[]>;
@@ -99,6 +102,7 @@ export class CopyingWorker {
         ...options.reader,
       },
       log,
+      new UnlikelyAnswers(options.lastingMs),
     );
   }
 

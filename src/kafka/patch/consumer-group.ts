@@ -1,4 +1,4 @@
-import { errorMessage } from '../../model/errors.ts';
+import { errorMessage, RetryableError } from '../../model/errors.ts';
 import { sleep } from '../../model/sleep.ts';
 import { isConnectionTrouble, isMembershipError, kafkaErrorType } from '../errors.ts';
 import type { ConsumerGroupInstance, FetchedBatch, OriginalConsumerGroup } from './types.ts';
@@ -32,6 +32,12 @@ interface Arguments {
 }
 interface Broker {
   isConnected(): boolean;
+  offsetFetch(request: {
+    groupId: string;
+    topics: { topic: string; partitions: { partition: number }[] }[];
+  }): Promise<{
+    responses: { topic: string; partitions: { offset: string; metadata: string | null }[] }[];
+  }>;
 }
 interface Original extends OriginalConsumerGroup {
   readonly maxWaitTime: number;
@@ -206,6 +212,18 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     override async commitOffsets(offsets: Parameters<Original['commitOffsets']>[0]): Promise<void> {
       try {
         await super.commitOffsets(offsets);
+      } catch (error) {
+        throw this.#lookedInto(error);
+      }
+    }
+
+    async committedOffset({ topic, partition }: { topic: string; partition: number }) {
+      const { groupId, coordinator } = this;
+      if (coordinator === null) throw new RetryableError('the group has no coordinator yet');
+      try {
+        const topics = [{ topic, partitions: [{ partition }] }];
+        const { responses } = await coordinator.offsetFetch({ groupId, topics });
+        return responses[0]!.partitions[0]!;
       } catch (error) {
         throw this.#lookedInto(error);
       }

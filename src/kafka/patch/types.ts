@@ -95,6 +95,11 @@ export interface ConsumerGroupInstance extends OriginalConsumerGroup {
    * shares it. Rejects with what the coordinator says; kafkajs' own `heartbeat` has the member join again instead.
    */
   beat(options: { interval: number }): Promise<void>;
+  /** What the group has committed for a partition, as its coordinator answers; an offset of -1 where it has nothing. */
+  committedOffset(of: {
+    topic: string;
+    partition: number;
+  }): Promise<{ readonly offset: string; readonly metadata: string | null }>;
 }
 
 /** A message as kafkajs hands it to its Produce request. */

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AssignedPartition } from '../../../src/kafka/assigned-partition.ts';
 import { KafkaSetupError, kafkaErrorType } from '../../../src/kafka/errors.ts';
 import type { OffsetGap } from '../../../src/kafka/partition-session.ts';
+import { RetryableError } from '../../../src/model/errors.ts';
 import { CopyingWorker, type CopyOptions, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
@@ -11,6 +13,9 @@ import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
 
 const numbers = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, index) => String(from + index));
+
+/** Long enough for a few sessions, each of which meets the same. */
+const LASTING_MS = 1_500;
 
 describe('faults of topics', { concurrency: true }, () => {
   let cluster: KafkaCluster;
@@ -128,7 +133,7 @@ describe('faults of topics', { concurrency: true }, () => {
     }).start();
     await caughtUp(topics, 100n);
     await worker.stop();
-    assert.deepEqual(gaps, [{ topic: topics.input, partition: 0, from: 10n, to: 40n }]);
+    assert.deepEqual(gaps, [{ topic: topics.input, partition: 0, from: 10n, to: 40n, reason: 'retention' }]);
     assert.deepEqual(await kafka.readAll(topics.output, 1), [numbers(40, 100)]);
   });
 
@@ -178,7 +183,8 @@ describe('faults of topics', { concurrency: true }, () => {
     hold.resolve();
     await caughtUp(topics, 600n);
     await worker.stop();
-    assert.deepEqual(gaps, [{ topic: topics.input, partition: 0, from: BigInt(fetched), to: 500n }]);
+    const gap = { topic: topics.input, partition: 0, from: BigInt(fetched), to: 500n, reason: 'retention' };
+    assert.deepEqual(gaps, [gap]);
     assert.deepEqual(worker.failures, []);
     const expected = [...values.slice(0, fetched), ...values.slice(500)];
     assert.deepEqual(await kafka.readAll(topics.output, 1), [expected]);
@@ -189,7 +195,7 @@ describe('faults of topics', { concurrency: true }, () => {
     await using own = new TestKafka(cluster.brokers);
     const topics = await setup();
     await own.produce(topics.input, 0, numbers(0, 100));
-    const worker = await new CopyingWorker(topics).start();
+    const worker = await new CopyingWorker(topics, { lastingMs: LASTING_MS }).start();
     await caughtUp(topics, 100n, own);
     const admin = await own.admin.client();
     await admin.deleteTopics({ topics: [topics.input] });
@@ -200,6 +206,93 @@ describe('faults of topics', { concurrency: true }, () => {
     await caughtUp(topics, 300n, fresh);
     await worker.stop();
     assert.deepEqual(await kafka.readAll(topics.output, 1), [[...numbers(0, 100), ...numbers(1000, 1300)]]);
+  });
+
+  /** A worker on 100 records whose group has committed more than there is. */
+  async function committedBeyond(offset: number, options: CopyOptions = {}) {
+    const topics = await setup();
+    await kafka.produce(topics.input, 0, numbers(0, 100));
+    await commitAt(topics, offset);
+    const gaps: OffsetGap[] = [];
+    const worker = new CopyingWorker(topics, {
+      lastingMs: LASTING_MS,
+      onGap: (gap) => {
+        gaps.push(gap);
+        return 'continue';
+      },
+      ...options,
+    });
+    const isDoubting = () =>
+      poll(
+        () => worker.failures.length >= 2,
+        {},
+        () => new Error('the end was believed at once'),
+      );
+    return { topics, gaps, worker, isDoubting };
+  }
+
+  test('an end before the committed offset that does not last repeats nothing', async () => {
+    const { topics, gaps, worker, isDoubting } = await committedBeyond(150, { lastingMs: 60_000 });
+    await worker.start();
+    await isDoubting();
+    await kafka.produce(topics.input, 0, numbers(100, 200));
+    await caughtUp(topics, 200n);
+    await worker.stop();
+    assert.deepEqual(gaps, []);
+    assert.deepEqual(await kafka.readAll(topics.output, 1), [numbers(150, 200)]);
+  });
+
+  test('a committed offset beyond the end, where all records are there, means a topic made anew', async () => {
+    const { topics, gaps, worker, isDoubting } = await committedBeyond(150);
+    await worker.start();
+    await isDoubting();
+    await caughtUp(topics, 100n);
+    await worker.stop();
+    assert.deepEqual(gaps, [
+      { topic: topics.input, partition: 0, from: 100n, to: 150n, reason: 'made_anew' },
+    ]);
+    assert.deepEqual(await kafka.readAll(topics.output, 1), [numbers(0, 100)]);
+  });
+
+  test('a committed offset beyond the end, where records were deleted, means a loss: reading goes on at the end', async () => {
+    const { topics, gaps, worker, isDoubting } = await committedBeyond(150);
+    await deleteBefore(topics, 40);
+    await worker.start();
+    await isDoubting();
+    await poll(
+      () => gaps.length > 0,
+      {},
+      () => new Error('no gap was reported'),
+    );
+    await kafka.produce(topics.input, 0, numbers(100, 120));
+    await caughtUp(topics, 120n);
+    await worker.stop();
+    assert.deepEqual(gaps, [
+      { topic: topics.input, partition: 0, from: 100n, to: 150n, reason: 'truncated' },
+    ]);
+    assert.deepEqual(await kafka.readAll(topics.output, 1), [numbers(100, 120)]);
+  });
+
+  test('a partition that is newer than the metadata of the reader is found', async () => {
+    const topics = await setup();
+    const worker = await new CopyingWorker(topics, { lastingMs: LASTING_MS }).start();
+    await poll(
+      () => worker.reader.partitions[0]?.state === 'consuming',
+      {},
+      () => new Error('the partition was not assigned'),
+    );
+    const { membership } = worker.reader.partitions[0]!;
+    const group = { pause() {}, resume() {}, seek() {}, queueShare: () => 1, fetchShare: () => 1 };
+    const at = (partition: number) =>
+      worker.reader.startOffset(new AssignedPartition(topics.input, partition, membership, group));
+    await assert.rejects(at(1), RetryableError);
+    const admin = await kafka.admin.client();
+    await admin.createPartitions({ topicPartitions: [{ topic: topics.input, count: 2 }] });
+    await kafka.produce(topics.input, 1, ['x']);
+    assert.equal((await at(1)).offset, 0n);
+    const { failures } = worker;
+    await worker.stop();
+    assert.deepEqual(failures, []);
   });
 
   test('a topic that is deleted spoils no question about another', async () => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { startOffset } from '../../../src/kafka/admin.ts';
 import { KafkaSetupError } from '../../../src/kafka/errors.ts';
 import { assertAcknowledged, type OutgoingRecord, topicMessages } from '../../../src/kafka/outgoing.ts';
 import { PartitionQueue } from '../../../src/kafka/partition-queue.ts';
@@ -109,22 +108,6 @@ describe('BatchLimit', () => {
   test('passes on every other error', () => {
     const other = new Error('connection closed');
     assert.throws(() => new BatchLimit().shrink(other, [record('x', 0)]), other);
-  });
-});
-
-describe('startOffset', () => {
-  const bounds = { low: 10n, high: 20n };
-
-  test('is the committed offset, or the oldest record when there is none', () => {
-    assert.deepEqual(startOffset(15n, bounds), { offset: 15n, gap: undefined });
-    assert.deepEqual(startOffset(10n, bounds), { offset: 10n, gap: undefined });
-    assert.deepEqual(startOffset(20n, bounds), { offset: 20n, gap: undefined });
-    assert.deepEqual(startOffset(undefined, bounds), { offset: 10n, gap: undefined });
-  });
-
-  test('reports what retention took, and a topic that was made anew', () => {
-    assert.deepEqual(startOffset(4n, bounds), { offset: 10n, gap: { from: 4n, to: 10n } });
-    assert.deepEqual(startOffset(21n, bounds), { offset: 10n, gap: { from: 20n, to: 21n } });
   });
 });
 

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { OffsetBounds } from '../../../src/kafka/admin.ts';
+import { AssignedPartition } from '../../../src/kafka/assigned-partition.ts';
+import { KafkaSetupError } from '../../../src/kafka/errors.ts';
+import { StartOffsets, startOffset } from '../../../src/kafka/start-offset.ts';
+import { UnlikelyAnswers } from '../../../src/kafka/unlikely-answers.ts';
+import { RetryableError } from '../../../src/model/errors.ts';
+
+describe('startOffset', () => {
+  const bounds = { low: 10n, high: 20n };
+
+  test('is the committed offset, or the oldest record when there is none', () => {
+    assert.deepEqual(startOffset(15n, bounds), { offset: 15n, gap: undefined });
+    assert.deepEqual(startOffset(10n, bounds), { offset: 10n, gap: undefined });
+    assert.deepEqual(startOffset(20n, bounds), { offset: 20n, gap: undefined });
+    assert.deepEqual(startOffset(undefined, bounds), { offset: 10n, gap: undefined });
+  });
+
+  test('reports what retention took, goes on at the end of what was truncated, and reads a new topic whole', () => {
+    assert.deepEqual(startOffset(4n, bounds), {
+      offset: 10n,
+      gap: { from: 4n, to: 10n, reason: 'retention' },
+    });
+    assert.deepEqual(startOffset(21n, bounds), {
+      offset: 20n,
+      gap: { from: 20n, to: 21n, reason: 'truncated' },
+    });
+    assert.deepEqual(startOffset(21n, { low: 0n, high: 20n }), {
+      offset: 0n,
+      gap: { from: 20n, to: 21n, reason: 'made_anew' },
+    });
+  });
+});
+
+/** A group's answers, each as the test has it now. */
+class Answers {
+  now = 0;
+  committed: bigint | undefined;
+  /** What the client says whose metadata is kept, and what any other broker says. */
+  kept: OffsetBounds | undefined = { low: 0n, high: 100n };
+  fresh: OffsetBounds | undefined = { low: 0n, high: 100n };
+  asked = 0;
+  readonly partition = new AssignedPartition(
+    't',
+    0,
+    { generationId: 1, memberId: 'm' },
+    { pause() {}, resume() {}, seek() {}, queueShare: () => 1, fetchShare: () => 1 },
+  );
+  readonly starts = new StartOffsets(
+    {
+      offsetBounds: async () => this.#of(this.kept),
+      freshOffsetBounds: async () => {
+        this.asked += 1;
+        return this.#of(this.fresh);
+      },
+    },
+    async () => (this.committed === undefined ? undefined : { offset: this.committed, metadata: 'note' }),
+    new UnlikelyAnswers(30_000, () => this.now),
+  );
+
+  #of(bounds: OffsetBounds | undefined) {
+    return new Map(bounds === undefined ? [] : [[0, bounds]]);
+  }
+
+  at(now: number) {
+    this.now = now;
+    return this.starts.of(this.partition);
+  }
+}
+
+describe('StartOffsets', () => {
+  test('asks another broker when an end is before the committed offset', async () => {
+    const answers = new Answers();
+    answers.committed = 150n;
+    answers.fresh = { low: 0n, high: 200n };
+    assert.deepEqual(await answers.at(0), { offset: 150n, gap: undefined, note: 'note' });
+    assert.equal(answers.asked, 1);
+    answers.kept = answers.fresh;
+    await answers.at(1);
+    assert.equal(answers.asked, 1);
+  });
+
+  test('believes an end before the committed offset only when it has lasted', async () => {
+    const answers = new Answers();
+    answers.committed = 150n;
+    await assert.rejects(answers.at(0), RetryableError);
+    await assert.rejects(answers.at(20_000), /t\/0 ends at 100, and 150 is committed; .* for 10 s more/);
+    assert.deepEqual(await answers.at(30_000), {
+      offset: 0n,
+      gap: { from: 100n, to: 150n, reason: 'made_anew' },
+      note: undefined,
+    });
+  });
+
+  test('reads on from the committed offset when the broker has caught up', async () => {
+    const answers = new Answers();
+    answers.committed = 150n;
+    await assert.rejects(answers.at(0), RetryableError);
+    answers.fresh = { low: 0n, high: 200n };
+    assert.equal((await answers.at(15_000)).offset, 150n);
+    answers.fresh = { low: 0n, high: 100n };
+    await assert.rejects(answers.at(30_000), RetryableError);
+  });
+
+  test('refuses a committed offset below what this process has committed, until it has lasted', async () => {
+    const answers = new Answers();
+    answers.partition.committedTo = 80n;
+    answers.committed = 70n;
+    await assert.rejects(answers.at(0), /committed is 70, and 80 was before/);
+    answers.committed = undefined;
+    await assert.rejects(answers.at(1), /committed is nothing, and 80 was before/);
+    answers.committed = 80n;
+    assert.equal((await answers.at(2)).offset, 80n);
+    answers.committed = undefined;
+    await assert.rejects(answers.at(3), RetryableError);
+    assert.equal((await answers.at(30_003)).offset, 0n);
+    // It is what is committed now: the next session does not wait for it again.
+    assert.equal((await answers.at(90_000)).offset, 0n);
+  });
+
+  test('a partition that is not there is missed only when no broker has heard of it for long', async () => {
+    const answers = new Answers();
+    answers.kept = undefined;
+    assert.equal((await answers.at(0)).offset, 0n);
+    answers.fresh = undefined;
+    await assert.rejects(answers.at(1), RetryableError);
+    await assert.rejects(answers.at(30_001), KafkaSetupError);
+  });
+});
