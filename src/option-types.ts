@@ -134,9 +134,10 @@ export function splitAddress(text: string): { host: string; port: number } {
   return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
 }
 
-/** A value as messages show it: short, and on one line. */
+/** A value as messages show it: short, and on one line. A text with @ may hold a login, so nothing of it is shown. */
 export function shown(value: unknown): string {
   if (value === undefined || value === null) return 'no value';
+  if (typeof value === 'string' && value.includes('@')) return 'the given value';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
   const text = JSON.stringify(value) ?? String(value);

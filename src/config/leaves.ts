@@ -87,13 +87,44 @@ export function schemaAt(root: z.ZodType, path: readonly PropertyKey[]): z.ZodTy
   return schema;
 }
 
+/** Whether a schema is a secret or has one in it: whatever else is given in its place may hold that secret. */
+function holdsSecret(wrapped: z.ZodType): boolean {
+  const { schema } = bare(wrapped);
+  if (schema instanceof z.ZodObject) {
+    return Object.values(schema.shape).some((inner) => holdsSecret(inner as z.ZodType));
+  }
+  if (schema instanceof z.ZodArray) return holdsSecret(schema.element as z.ZodType);
+  return isSecret(schema);
+}
+
+/** `shown`, for a value that was given where `schema` is expected. */
+export function shownFor(schema: z.ZodType | undefined, value: unknown): string {
+  const mayBeSecret = typeof value !== 'object' && schema !== undefined && holdsSecret(schema);
+  return mayBeSecret ? 'the given value' : shown(value);
+}
+
+/**
+ * What to say of a key that the mapping at `path` does not have. One that has characters of no key is not shown: in
+ * `url:http://user:password@host` the blank after the colon is missing, and all of it is a key.
+ */
+export function unknownKey<Step extends PropertyKey>(
+  path: readonly Step[],
+  key: string,
+  known: readonly string[],
+): { path: (Step | string)[]; message: string } {
+  if (/^[\w.-]+$/.test(key))
+    return { path: [...path, key], message: `unknown key; ${expectedName(key, known)}` };
+  const expected = `expected one of ${known.join(', ')}, and a blank after its colon`;
+  return { path: [...path], message: `a key here has characters that no key has; ${expected}` };
+}
+
 /** Names of the keys that a mapping at `path` may have. */
 export function keysAt(root: z.ZodType, path: readonly PropertyKey[]): string[] {
   const schema = schemaAt(root, path);
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 
-type Report = (path: readonly string[], message: string) => void;
+type Report = (path: string[], message: string) => void;
 
 /**
  * The part of `value` that has the shape of the schema: mappings where it has mappings, single values or
@@ -109,13 +140,15 @@ export function pickLeaves(
   const picked: Record<string, unknown> = {};
   if (value === undefined || value === null) return picked;
   if (!isMapping(value)) {
-    report(path, `${shown(value)} does not fit; expected a mapping with the keys ${known.join(', ')}`);
+    const given = shownFor(schema, value);
+    report([...path], `${given} does not fit; expected a mapping with the keys ${known.join(', ')}`);
     return picked;
   }
   for (const [key, item] of Object.entries(value)) {
     const at = [...path, key];
     if (!known.includes(key)) {
-      report(at, `unknown key; ${expectedName(key, known)}`);
+      const problem = unknownKey(path, key, known);
+      report(problem.path, problem.message);
       continue;
     }
     const inner = bare(schema.shape[key] as z.ZodType).schema;

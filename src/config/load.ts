@@ -2,13 +2,12 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type * as z from 'zod';
 import { ConfigError, errorMessage } from '../model/errors.ts';
-import { shown } from '../option-types.ts';
 import { compileRoute } from '../route.ts';
 import { type NodeOptions, nodeOptions, type RouteOptions, routeOptions } from '../route-options.ts';
 import { crossCheck, type Refuse } from './cross-checks.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { layer } from './layers.ts';
-import { type Leaf, leavesOf, pickLeaves } from './leaves.ts';
+import { type Leaf, leavesOf, pickLeaves, shownFor } from './leaves.ts';
 import { Positions } from './positions.ts';
 import { explainIssue, InvalidConfig, type Problem, valueAt } from './problem.ts';
 import { type RouteRules, readRouteRules } from './route-rules.ts';
@@ -132,7 +131,7 @@ function parseList<T extends z.ZodType>(
 ): (z.output<T> | undefined)[] {
   if (value === undefined || value === null) return [];
   if (Array.isArray(value)) return value.map((entry, at) => parse(item, entry, [section, at], refuse));
-  refuse([section], `${shown(value)} does not fit; expected a list`);
+  refuse([section], `${shownFor(item, value)} does not fit; expected a list`);
   return [];
 }
 

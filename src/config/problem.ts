@@ -1,8 +1,6 @@
 import type * as z from 'zod';
 import { ConfigError } from '../model/errors.ts';
-import { expectedName } from '../model/nearest.ts';
-import { isSecret, shown } from '../option-types.ts';
-import { keysAt, schemaAt } from './leaves.ts';
+import { keysAt, schemaAt, shownFor, unknownKey } from './leaves.ts';
 
 /** One thing that is wrong with the configuration. */
 export interface Problem {
@@ -61,15 +59,11 @@ export function explainIssue(
 ): { path: PropertyKey[]; message: string }[] {
   const { path } = issue;
   const value = valueAt(input, path);
-  const leaf = schemaAt(schema, path);
-  const given = leaf !== undefined && isSecret(leaf) ? 'the given value' : shown(value);
+  const given = shownFor(schemaAt(schema, path), value);
   const one = (message: string) => [{ path, message }];
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({
-        path: [...path, key],
-        message: `unknown key; ${expectedName(key, keysAt(schema, path))}`,
-      }));
+      return issue.keys.map((key) => unknownKey(path, key, keysAt(schema, path)));
     case 'invalid_type': {
       const expected = `expected ${typeName(issue.expected)}`;
       return one(

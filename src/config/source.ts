@@ -1,5 +1,6 @@
 import {
   type Document,
+  type ErrorCode,
   isAlias,
   isMap,
   isScalar,
@@ -8,6 +9,7 @@ import {
   type Node,
   parseDocument,
   visit,
+  type YAMLError,
 } from 'yaml';
 import { errorMessage } from '../model/errors.ts';
 import type { Problem } from './problem.ts';
@@ -16,6 +18,15 @@ export type Path = readonly (string | number)[];
 
 /** Reads a file as UTF-8 text; throws if it cannot be read. */
 export type ReadFile = (path: string) => string;
+
+/** In place of messages of the YAML library that quote what stands there: it may be a secret that lacks its quotes. */
+const UNQUOTED: Partial<Record<ErrorCode, string>> = {
+  BAD_DIRECTIVE: 'a line that begins with % is no directive that is known',
+  BAD_DQ_ESCAPE:
+    'there is no such escape sequence; expected a doubled backslash, or single quotes around the text',
+  TAG_RESOLVE_FAILED: 'what begins with ! is no tag that is known; expected quotes around it if it is a text',
+};
+const UNRESOLVED = 'there is no anchor for what begins with *; expected quotes around it if it is a text';
 
 /** A YAML text that knows the line of each of its keys and items. */
 export class Source {
@@ -41,8 +52,15 @@ export class Source {
       file,
       line: this.#lines.linePos(error.pos[0]).line,
       path: '',
-      message: `this is no valid YAML: ${error.message}`,
+      message: `this is no valid YAML: ${withoutText(error)}`,
     }));
+    visit(this.#document, {
+      Alias: (_, alias) => {
+        if (alias.resolve(this.#document) !== undefined) return;
+        const { line } = this.#lines.linePos(alias.range?.[0] ?? 0);
+        problems.push({ file, line, path: '', message: `this is no valid YAML: ${UNRESOLVED}` });
+      },
+    });
     if (problems.length === 0) {
       try {
         this.value = this.#document.toJS() ?? undefined;
@@ -97,4 +115,10 @@ export class Source {
   #resolve(node: unknown): Node | null {
     return ((isAlias(node) ? node.resolve(this.#document) : node) ?? null) as Node | null;
   }
+}
+
+/** The message of an error without what it quotes. */
+function withoutText({ code, message }: YAMLError): string {
+  if (code === 'UNEXPECTED_TOKEN') return message.replace(/: .*/s, '');
+  return UNQUOTED[code] ?? message;
 }

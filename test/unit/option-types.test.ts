@@ -36,4 +36,8 @@ describe('shown', () => {
     assert.equal(shown([1]), 'a list');
     assert.equal(shown({}), 'a mapping');
   });
+
+  it('has nothing of a text that may hold a login', () => {
+    assert.equal(shown('user:password@host'), 'the given value');
+  });
 });

@@ -151,7 +151,7 @@ describe('each problem is told with its line', () => {
       withRoute('      sprad: 2'),
       '6: routes[0].task.sprad: unknown key; expected spread?',
     ],
-    ['a section that is none', 'kafka: 3', '1: kafka: 3 does not fit; expected a mapping'],
+    ['a section that is none', 'kafka: 3', '1: kafka: the given value does not fit; expected a mapping'],
     ['a mapping for a value', 'kafka:\n  client_id: {a: 1}', '2: kafka.client_id: a mapping does not fit'],
     ['a wrong type', 'kafka:\n  client_id: 7', '2: kafka.client_id: 7 does not fit; expected a text'],
     [
