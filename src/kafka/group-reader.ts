@@ -46,6 +46,7 @@ export class GroupReader {
   readonly #held: HeldPartitions;
   readonly #committer: OffsetCommitter;
   #stopping = false;
+  #joinedMs = 0;
   #readable: (() => void) | undefined;
 
   constructor(
@@ -80,6 +81,18 @@ export class GroupReader {
   /** Whether this process is a member of the group now. */
   get joined(): boolean {
     return this.#member.joined;
+  }
+
+  /**
+   * When the group last showed that it knows this member: ms since the epoch. A join counts from its end, since it may
+   * take longer than a session.
+   */
+  get heardMs(): number {
+    return Math.max(this.#joinedMs, this.#member.group?.heardMs ?? 0);
+  }
+
+  get sessionTimeout(): number {
+    return this.#options.sessionTimeout;
   }
 
   /** Joins the group. Resolves when reading has begun; waits for brokers that are away. */
@@ -195,7 +208,10 @@ export class GroupReader {
     return {
       claims: (memberId) => this.#held.claims(memberId),
       mustRejoin: () => this.#held.mustRejoin,
-      joined: (membership, assignment) => this.#held.assigned(membership, assignment),
+      joined: (membership, assignment) => {
+        this.#joinedMs = Date.now();
+        this.#held.assigned(membership, assignment);
+      },
       lost: () => this.#held.loseAll(),
       readable: (ms) => this.#waitReadable(ms),
       partitionBytes: () => this.#fetchShare(),

@@ -12,6 +12,10 @@ export interface ObservedPartition {
 /** A consumer group member as the gauges see it. */
 export interface ObservedReader {
   readonly joined: boolean;
+  /** When the group last showed that it knows this member: ms since the epoch. */
+  readonly heardMs: number;
+  /** After so many ms of silence the group may have given the member's partitions to another one. */
+  readonly sessionTimeout: number;
   readonly partitions: readonly ObservedPartition[];
 }
 
@@ -21,13 +25,19 @@ export interface OffsetSource {
   offsetBounds(topic: string): Promise<Map<number, { readonly low: bigint; readonly high: bigint }>>;
 }
 
-interface Progress {
+/** What is known of a partition that is held. Times in ms since the epoch. */
+interface Known {
+  /** The next offset to read, as committed. */
   readonly offset: bigint;
-  readonly atMs: number;
+  /** When it was first seen there. */
+  readonly movedMs: number;
+  readonly end: bigint | undefined;
+  /** Since when records wait; undefined while none do. */
+  readonly lagMs: number | undefined;
 }
 
 const POLL_MS = 5_000;
-/** With lag and no commit for this long a partition counts as stalled. */
+/** With lag and no commit for this long, and a group that answers, a partition counts as stalled. */
 const STALLED_MS = 60_000;
 
 /**
@@ -40,15 +50,24 @@ export class GroupGauges {
   readonly #offsets: OffsetSource;
   readonly #metrics: Metrics;
   readonly #groupId: string;
-  readonly #ends = new Map<string, bigint>();
-  readonly #progress = new Map<string, Progress>();
+  readonly #now: () => number;
+  readonly #known = new Map<string, Known>();
+  /** When the group was last seen not to answer: what stands still meanwhile has not stalled. */
+  #silentMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(reader: ObservedReader, offsets: OffsetSource, metrics: Metrics, groupId: string) {
+  constructor(
+    reader: ObservedReader,
+    offsets: OffsetSource,
+    metrics: Metrics,
+    groupId: string,
+    now: () => number = Date.now,
+  ) {
     this.#reader = reader;
     this.#offsets = offsets;
     this.#metrics = metrics;
     this.#groupId = groupId;
+    this.#now = now;
   }
 
   start(): void {
@@ -63,7 +82,8 @@ export class GroupGauges {
 
   /** A commit has succeeded: the next offset to read is `offset`. */
   committed({ topic, partition }: { topic: string; partition: number }, offset: bigint): void {
-    this.#progress.set(`${topic}/${partition}`, { offset, atMs: Date.now() });
+    const id = `${topic}/${partition}`;
+    this.#observe(id, offset, this.#known.get(id)?.end);
   }
 
   /** Sets the gauges of one process anew from all its groups. */
@@ -84,22 +104,35 @@ export class GroupGauges {
     }
   }
 
-  /** Not ready: no member of the group, or a partition that makes no progress while records wait. */
+  /**
+   * Not ready: no member of the group, or none that it answers, as when Kafka cannot be reached; or a partition that
+   * makes no progress while records wait.
+   */
   readiness(): Readiness {
-    if (!this.#reader.joined)
-      return { ready: false, reason: `not a member of the consumer group ${this.#groupId}` };
-    const now = Date.now();
+    const absence = this.#absence();
+    if (absence !== undefined) return { ready: false, reason: absence };
     for (const { topic, partition } of this.#reader.partitions) {
-      const lag = this.#lag(topic, partition) ?? 0;
-      const progress = this.#progress.get(`${topic}/${partition}`);
-      if (lag === 0 || progress === undefined || now - progress.atMs < STALLED_MS) continue;
-      const seconds = Math.round((now - progress.atMs) / 1000);
+      const known = this.#known.get(`${topic}/${partition}`);
+      if (known?.lagMs === undefined) continue;
+      const stalledMs = this.#now() - Math.max(known.movedMs, known.lagMs, this.#silentMs);
+      if (stalledMs < STALLED_MS) continue;
+      const lag = this.#lag(topic, partition);
+      const seconds = Math.round(stalledMs / 1000);
       return {
         ready: false,
         reason: `${topic}/${partition} has ${lag} records to read and no commit for ${seconds} s`,
       };
     }
     return { ready: true };
+  }
+
+  /** Why the partitions may be another member's by now. */
+  #absence(): string | undefined {
+    const { joined, heardMs, sessionTimeout } = this.#reader;
+    if (!joined) return `not a member of the consumer group ${this.#groupId}`;
+    const silentMs = this.#now() - heardMs;
+    if (silentMs <= sessionTimeout) return undefined;
+    return `the consumer group ${this.#groupId} has not answered for ${Math.round(silentMs / 1000)} s`;
   }
 
   partitions(): unknown[] {
@@ -113,13 +146,31 @@ export class GroupGauges {
   }
 
   #lag(topic: string, partition: number): number | undefined {
-    const end = this.#ends.get(`${topic}/${partition}`);
-    const progress = this.#progress.get(`${topic}/${partition}`);
-    if (end === undefined || progress === undefined) return undefined;
-    return end > progress.offset ? Number(end - progress.offset) : 0;
+    const { offset, end } = this.#known.get(`${topic}/${partition}`) ?? {};
+    if (offset === undefined || end === undefined) return undefined;
+    return end > offset ? Number(end - offset) : 0;
+  }
+
+  #observe(id: string, offset: bigint, end: bigint | undefined): void {
+    const before = this.#known.get(id);
+    const now = this.#now();
+    this.#known.set(id, {
+      offset,
+      movedMs: before?.offset === offset ? before.movedMs : now,
+      end,
+      lagMs: end !== undefined && end > offset ? (before?.lagMs ?? now) : undefined,
+    });
+  }
+
+  /** A partition that comes back is a new one: what it did elsewhere is not known here. */
+  #forgetOthers(): void {
+    const held = new Set(this.#reader.partitions.map(({ topic, partition }) => `${topic}/${partition}`));
+    for (const id of this.#known.keys()) if (!held.has(id)) this.#known.delete(id);
   }
 
   async #poll(): Promise<void> {
+    if (this.#absence() !== undefined) this.#silentMs = this.#now();
+    this.#forgetOthers();
     const topics = new Set(this.#reader.partitions.map(({ topic }) => topic));
     for (const topic of topics) {
       try {
@@ -131,12 +182,10 @@ export class GroupGauges {
           const id = `${topic}/${partition}`;
           const bound = bounds.get(partition);
           if (bound === undefined) continue;
-          this.#ends.set(id, bound.high);
           const offset = committed.get(partition) ?? bound.low;
-          const before = this.#progress.get(id);
-          if (before === undefined || before.offset < offset || bound.high <= offset) {
-            this.#progress.set(id, { offset, atMs: Date.now() });
-          }
+          const before = this.#known.get(id)?.offset;
+          const isOld = before !== undefined && offset < before && offset < bound.high; // it has committed meanwhile
+          this.#observe(id, isOld ? before : offset, bound.high);
         }
       } catch {
         // Kafka is away: the figures stay as they are, and the consumer itself says so.

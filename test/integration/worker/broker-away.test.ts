@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
 import { Deployment } from '../../support/deployment.ts';
+import { poll } from '../../support/process.ts';
 import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
 import { samplesOf } from '../../support/task-samples.ts';
 
@@ -25,8 +26,8 @@ after(async () => {
   await kafka?.close();
 });
 
-test('a worker whose broker is away for 20 s goes on with nothing lost or repeated', async () => {
-  const { process } = await penstock.start(['worker']);
+test('a worker whose broker is away for 20 s is not ready, and goes on with nothing lost or repeated', async () => {
+  const { process, admin } = await penstock.start(['worker']);
   const parts = Array.from({ length: PARTITIONS }, (_, part) =>
     trueSeries(90).map(({ labels, samples }) => ({ labels: { ...labels, part: String(part) }, samples })),
   );
@@ -42,7 +43,9 @@ test('a worker whose broker is away for 20 s goes on with nothing lost or repeat
   await kafka.node(0).kill(); // in the middle of what it does
   await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
   assert.equal(process.exit, undefined, 'the worker waits');
+  assert.equal((await ready(admin)).status, 503);
   await kafka.node(0).start();
+  await becomes(200, admin);
   await produce(60);
   await penstock.workersDone();
 
@@ -52,3 +55,27 @@ test('a worker whose broker is away for 20 s goes on with nothing lost or repeat
   assert.equal(found.samples.size, parts.length * 90 * 120, 'samples in the task topic');
   assert.equal((await process.stop()).code, 0);
 });
+
+test('a worker whose broker hangs is not ready and says why; it is again when the broker answers', async () => {
+  const { process, admin } = await penstock.start(['worker']);
+  kafka.node(0).pause(); // its connections stay open
+  await becomes(503, admin);
+  const expected = new RegExp(`the consumer group ${penstock.group} has not answered for \\d+ s`);
+  assert.match((await ready(admin)).text, expected);
+  kafka.node(0).resume();
+  await becomes(200, admin);
+  assert.equal((await process.stop()).code, 0);
+});
+
+async function ready(admin: string): Promise<{ status: number; text: string }> {
+  const response = await fetch(`${admin}/-/ready`);
+  return { status: response.status, text: await response.text() };
+}
+
+async function becomes(status: number, admin: string): Promise<void> {
+  await poll(
+    async () => (await ready(admin)).status === status,
+    {},
+    () => new Error(`/-/ready does not become ${status}`),
+  );
+}
