@@ -104,10 +104,14 @@ export class Worker {
 
   /** Checks the topics, then joins the group. @throws KafkaSetupError when a topic is missing or too small. */
   async start(): Promise<void> {
-    const { ingest, routes } = this.#options;
-    await this.#checkTopics(routes);
+    const { ingest } = this.#options;
     const { dead_topic: topic } = ingest;
     const counts = await this.#admin.partitionCounts([topic]);
+    let routes: readonly CompiledRoute[];
+    do {
+      routes = this.#routes;
+      this.#maxBytes = await this.#checkTopics(routes);
+    } while (routes !== this.#routes); // a reload came between
     this.#dead = { topic, partitions: counts.get(topic)!, maxMessageBytes: this.#maxBytes.get(topic)! };
     this.#pipeline = new Pipeline({
       routes,
@@ -127,19 +131,23 @@ export class Worker {
    * @throws KafkaSetupError when a task topic is missing or too small; the old routes then stay in force
    */
   async reload(routes: readonly CompiledRoute[]): Promise<void> {
-    await this.#checkTopics(routes);
+    this.#maxBytes = await this.#checkTopics(routes);
     this.#pipeline?.replaceRoutes(routes);
     this.#events.routesReplaced(routes);
     this.#routes = routes;
   }
 
-  /** Every topic that is written to must be there, since kafkajs drops what is sent to a missing partition. */
-  async #checkTopics(routes: readonly CompiledRoute[]): Promise<void> {
+  /**
+   * Every topic that is written to must be there, since kafkajs drops what is sent to a missing partition.
+   *
+   * @returns `max.message.bytes` of each
+   */
+  async #checkTopics(routes: readonly CompiledRoute[]): Promise<Map<string, number>> {
     const { dead_topic } = this.#options.ingest;
     const read = this.#topics.map(({ topic }) => [topic, 1] as const);
     const taskTopics = new Map(routes.map((route) => [route.topic, route.count]));
     await this.#admin.requireTopics(new Map([...read, [dead_topic, 1], ...taskTopics]));
-    this.#maxBytes = await this.#admin.maxMessageBytes([dead_topic, ...taskTopics.keys()]);
+    return await this.#admin.maxMessageBytes([dead_topic, ...taskTopics.keys()]);
   }
 
   /** Finishes and commits what is in flight, leaves the group. @returns how many partitions were cut off. */

@@ -2,6 +2,11 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { loadConfig } from '../../../src/config/load.ts';
+import { Worker } from '../../../src/ingest/worker.ts';
+import { compileRoutes } from '../../../src/route.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
+import { Metrics } from '../../../src/telemetry/metrics.ts';
 import { compress, uncompress } from '../../../src/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../src/wire/write-request-builder.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
@@ -57,7 +62,7 @@ test('a reload under load neither loses nor repeats a sample, and an invalid fil
   const rounds = await load.stop();
   await penstock.workersDone();
 
-  const found = await samplesBySeries();
+  const found = await samplesBySeries(penstock);
   assert.equal(found.size, PARTITIONS * SERIES);
   const expected = Array.from({ length: rounds }, (_, round) => round);
   for (const [series, samples] of found) {
@@ -74,15 +79,37 @@ test('a reload under load neither loses nor repeats a sample, and an invalid fil
   assert.equal((await worker.process.stop()).code, 0);
 });
 
+test('a reload while the worker starts is in force when it has started', async () => {
+  const own = await Deployment.create({
+    brokers: kafka.brokers,
+    routes: [{ name: 'all', task: { labels: ['series'], count: 4 }, relabel: rules('first') }],
+  });
+  const config = () => loadConfig({ file: own.configFile, env: {} });
+  const { ingest, registry, ...first } = config();
+  const options = { ingest, registry, routes: compileRoutes(first) };
+  const worker = new Worker(own.connection, options, new Metrics(), createLog('silent', 'test'));
+  try {
+    const started = worker.start();
+    changeRoute(own, { relabel: rules('second') });
+    await worker.reload(compileRoutes(config()));
+    await started;
+    await own.produce([body(0, 0)]);
+    await own.workersDone();
+    const versions = [...(await samplesBySeries(own)).values()].flat().map(({ rules }) => rules);
+    assert.deepEqual([...new Set(versions)], ['second']);
+  } finally {
+    await worker.stop(Date.now() + 10_000);
+    await own.close();
+  }
+});
+
 function rules(version: string) {
   return [{ target_label: 'rules', replacement: version }];
 }
 
 /** Writes another route to the file, sends SIGHUP, and waits for what comes of it. */
 async function reload({ process, admin }: Running, change: object, result: 'applied' | 'refused') {
-  const config = JSON.parse(readFileSync(penstock.configFile, 'utf8'));
-  Object.assign(config.routes[0], change);
-  writeFileSync(penstock.configFile, JSON.stringify(config));
+  changeRoute(penstock, change);
   const count = async () => {
     const text = await (await fetch(`${admin}/metrics`)).text();
     return Number(
@@ -96,6 +123,12 @@ async function reload({ process, admin }: Running, change: object, result: 'appl
     {},
     () => new Error(`the reload was not ${result}`),
   );
+}
+
+function changeRoute({ configFile }: Deployment, change: object): void {
+  const config = JSON.parse(readFileSync(configFile, 'utf8'));
+  Object.assign(config.routes[0], change);
+  writeFileSync(configFile, JSON.stringify(config));
 }
 
 /** Writes a sample of every series in every round, until it is stopped. */
@@ -142,9 +175,9 @@ function body(partition: number, round: number): Buffer {
   return compress(builder.finish());
 }
 
-async function samplesBySeries(): Promise<Map<string, { round: number; rules: string }[]>> {
+async function samplesBySeries(from: Deployment): Promise<Map<string, { round: number; rules: string }[]>> {
   const found = new Map<string, { round: number; rules: string }[]>();
-  for (const { value } of await penstock.read(penstock.topic('all'))) {
+  for (const { value } of await from.read(from.topic('all'))) {
     for (const { labels, samples } of decodeWriteRequest(uncompress(value!, MAX_BODY)).series) {
       const { series = '', rules = '' } = Object.fromEntries(labels);
       const list = found.get(series) ?? [];
