@@ -52,7 +52,8 @@ async function main(setup: ProcessSetup): Promise<void> {
   process.once('SIGTERM', async () => {
     const left = await worker.stop();
     process.stdout.write(`stopped, ${left.length} left\n`);
-    process.exit(left.length === 0 ? 0 : 1);
+    // It ends by itself, unless something is left behind that keeps it.
+    process.exitCode = left.length === 0 ? 0 : 1;
   });
 }
 

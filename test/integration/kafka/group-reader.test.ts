@@ -162,7 +162,8 @@ describe('a group reader', { concurrency: true }, () => {
     await worker.waitForLog(/started/);
     await kafka.produce(topics.input, 0, ['1']);
     await until('a commit', async () => (await committed(topics, 0)) === 1n);
-    const exit = await worker.stop();
+    // Nothing in it ends the process: it ends when nothing keeps it.
+    const exit = await worker.stop({ timeoutMs: 10_000 });
     assert.deepEqual(exit, { code: 0, signal: null }, worker.log());
   });
 });
