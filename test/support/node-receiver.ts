@@ -22,12 +22,21 @@ export function numberedBody(task: number, number: number): Buffer {
 export class NodeReceiver {
   /** By task: the numbers of the records whose bodies came, in that order, also those that were never answered. */
   readonly taken = new Map<number, number[]>();
+  /** By task: when each of them came, in ms of `performance.now()`. */
+  readonly #arrivals = new Map<number, number[]>();
   /** Requests without series. */
   empty = 0;
   /** How long an answer takes, in ms. Infinite: it never comes. */
   delayMs: number;
   /** Tasks whose records are answered only when this resolves. */
   hold: { tasks: readonly number[]; until: Promise<void> } = { tasks: [], until: Promise.resolve() };
+  /** Tasks with a record that waits for that. */
+  readonly held = new Set<number>();
+  /**
+   * Until this resolves the node hangs: it answers nothing, and takes what comes only when it goes on, also from
+   * clients that have given up meanwhile.
+   */
+  awake: Promise<void> = Promise.resolve();
   readonly #server: Server;
 
   private constructor(delayMs: number) {
@@ -35,10 +44,12 @@ export class NodeReceiver {
     this.#server = createServer(async (request, response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
+      await this.awake;
       const task = this.#take(Buffer.concat(chunks));
       if (task !== undefined && this.delayMs === Number.POSITIVE_INFINITY) return;
       if (task !== undefined) await sleep(this.delayMs);
-      if (task !== undefined && this.hold.tasks.includes(task)) await this.hold.until;
+      if (task !== undefined && this.hold.tasks.includes(task)) await this.#held(task);
+      await this.awake;
       response.writeHead(204).end();
     });
   }
@@ -67,6 +78,13 @@ export class NodeReceiver {
     return repeats;
   }
 
+  /** The longest time without a record of a task since `sinceMs` of `performance.now()`, up to now, in ms. */
+  longestPause(task: number, sinceMs: number): number {
+    const times = (this.#arrivals.get(task) ?? []).filter((time) => time > sinceMs);
+    const ends = [...times, performance.now()];
+    return Math.max(...ends.map((time, index) => time - (times[index - 1] ?? sinceMs)));
+  }
+
   /** Breaks every connection. */
   cut(): void {
     this.#server.closeAllConnections();
@@ -75,6 +93,12 @@ export class NodeReceiver {
   close(): void {
     this.cut();
     this.#server.close();
+  }
+
+  async #held(task: number): Promise<void> {
+    this.held.add(task);
+    await this.hold.until;
+    this.held.delete(task);
   }
 
   /** @returns the task; undefined for an empty request. */
@@ -87,6 +111,9 @@ export class NodeReceiver {
     const numbers = this.taken.get(Number(task)) ?? [];
     numbers.push(Number(number));
     this.taken.set(Number(task), numbers);
+    const times = this.#arrivals.get(Number(task)) ?? [];
+    times.push(performance.now());
+    this.#arrivals.set(Number(task), times);
     return Number(task);
   }
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { drainGroupId } from '../../../src/drain/assignment.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
-import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
+import { heldTasks, possibleRepeats } from '../../support/drain-state.ts';
+import { NodeReceiver } from '../../support/node-receiver.ts';
 import { poll } from '../../support/process.ts';
 import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { TaskSource } from '../../support/task-source.ts';
 
 const TASKS = 8;
 /** Every task always has a request in flight: the receiver takes longer for one than the next takes to come. */
@@ -15,14 +16,17 @@ const RECORD_EVERY_MS = 80;
 const SOME = 10 * TASKS;
 const NODE = 'node-0';
 const PATIENT = { timeoutMs: 120_000 };
+/** The session of a `Deployment`'s drains; the rest is for the survivor's heartbeat, its joining, and a busy machine. */
+const TAKE_OVER = { timeoutMs: 6_000 + 6_000 };
+/** A task that stays is never longer without a request. In a rebalance that stops all it would be, by the wait for it. */
+const LONGEST_PAUSE_MS = 3_000;
 
 describe('drains of one node', () => {
   let kafka: KafkaCluster;
   let receiver: NodeReceiver;
   let penstock: Deployment;
   let topic: string;
-  /** Ends the source. Resolves to how many records each task has. */
-  let stopSource: () => Promise<number>;
+  let source: TaskSource;
 
   before(async () => {
     kafka = await startKafka();
@@ -35,32 +39,57 @@ describe('drains of one node', () => {
       brokers: kafka.brokers,
       routes: [{ name: 'all', task: { labels: ['record'], count: TASKS } }],
       nodes: [{ name: NODE, url: receiver.url }],
-      drain: { node: NODE, request_timeout: '60s' },
+      drain: { node: NODE, request_timeout: '600s' },
     });
     topic = penstock.topic('all');
-    const end = new AbortController();
-    const source = produce(penstock, topic, end.signal);
-    stopSource = () => {
-      end.abort();
-      return source;
-    };
+    source = new TaskSource(penstock, { topic, tasks: TASKS, everyMs: RECORD_EVERY_MS }).start();
   });
   afterEach(async () => {
-    await stopSource();
+    await source.stop();
     await penstock.close();
     receiver.close();
   });
 
-  const until = (what: string, check: () => boolean | Promise<boolean>) =>
-    poll(check, PATIENT, () => new Error(`waiting for "${what}" took too long`));
+  const until = (what: string, check: () => boolean | Promise<boolean>, limit = PATIENT) =>
+    poll(check, limit, () => new Error(`waiting for "${what}" took longer than ${limit.timeoutMs} ms`));
 
   const progress = async () => {
     const before = receiver.count;
     await until('more records', () => receiver.count >= before + SOME);
   };
 
-  const holds = (drain: Running, tasks: number) =>
-    until(`a drain holds ${tasks} tasks`, async () => (await heldTasks(drain)).length === tasks);
+  const holds = (drain: Running, tasks: number, limit = PATIENT) =>
+    until(`a drain holds ${tasks} tasks`, async () => (await heldTasks(drain)).length === tasks, limit);
+
+  const count = (task: number) => receiver.taken.get(task)!.length;
+
+  const goOn = async (tasks: readonly number[], records: number) => {
+    const before = tasks.map(count);
+    await until(`${records} more of ${tasks}`, () =>
+      tasks.every((task, at) => count(task) >= before[at]! + records),
+    );
+  };
+
+  /** Has the node answer no request of these tasks until the result is called; resolves when each has one in flight. */
+  const holdAnswers = async (tasks: readonly number[]) => {
+    const answered = Promise.withResolvers<void>();
+    receiver.hold = { tasks, until: answered.promise };
+    await until(`a request in flight of each of ${tasks}`, () =>
+      tasks.every((task) => receiver.held.has(task)),
+    );
+    return answered.resolve;
+  };
+
+  /** Tasks that did not move had requests all the time since `since`. */
+  const assertUndisturbed = (tasks: readonly number[], since: number) => {
+    for (const task of tasks) {
+      const pause = receiver.longestPause(task, since);
+      assert.ok(
+        pause < LONGEST_PAUSE_MS,
+        `task ${task} stayed, and had no request for ${Math.round(pause)} ms`,
+      );
+    }
+  };
 
   test('repeat nothing and keep the order when one joins, stops, joins again', async () => {
     const first = await penstock.start(['drain']);
@@ -79,11 +108,11 @@ describe('drains of one node', () => {
     await holds(third, TASKS / 2);
     assert.deepEqual(await first.process.stop(), { code: 0, signal: null }, first.process.log());
     await holds(third, TASKS);
-    const count = await stopSource();
+    const produced = await source.stop();
     await penstock.noLag(drainGroupId(topic, NODE), topic);
-    const all = Array.from({ length: count }, (_, number) => number);
+    const all = Array.from({ length: produced }, (_, number) => number);
     for (let task = 0; task < TASKS; task += 1) assert.deepEqual(receiver.taken.get(task), all);
-    assert.equal(await possibleRepeats(third), 0);
+    assert.deepEqual(await possibleRepeats(third), {});
   });
 
   test('go on with the partitions that stay while another joins, and with those that move when they are finished', async () => {
@@ -92,81 +121,42 @@ describe('drains of one node', () => {
     const first = await penstock.start(['drain']);
     await holds(first, TASKS);
     await progress();
-    const answered = Promise.withResolvers<void>();
-    receiver.hold = { tasks: moving, until: answered.promise };
+    const answer = await holdAnswers(moving);
+    const standing = moving.map(count);
+    const joining = performance.now();
     const second = await penstock.start(['drain']);
     await holds(first, staying.length);
     assert.deepEqual(await heldTasks(first), staying);
-    const count = (task: number) => receiver.taken.get(task)!.length;
-    const standing = moving.map(count);
-    const running = staying.map(count);
-    await until('the others go on', () => staying.every((task, at) => count(task) >= running[at]! + 30));
+    await goOn(staying, 30);
     assert.deepEqual(moving.map(count), standing, 'one request is in flight, and no more are sent');
     assert.deepEqual(await heldTasks(second), []);
-    answered.resolve();
+    answer();
     await holds(second, moving.length);
-    await until('those that moved go on', () =>
-      moving.every((task, at) => count(task) >= standing[at]! + 10),
-    );
-    await stopSource();
+    await goOn(moving, 10);
+    assertUndisturbed(staying, joining);
+    await source.stop();
     assert.deepEqual(receiver.repeats(), new Map());
   });
 
-  test('one killed: the other repeats at most one request a partition, and counts as many as it repeats', async () => {
+  test('one killed: the other repeats one request a partition, counts as many, and goes on with its own', async () => {
     const survivor = await penstock.start(['drain']);
     const victim = await penstock.start(['drain']);
     await holds(survivor, TASKS / 2);
     await holds(victim, TASKS / 2);
     await progress();
+    const staying = await heldTasks(survivor);
     const moving = await heldTasks(victim);
-    receiver.delayMs = Number.POSITIVE_INFINITY;
-    const inFlight = async () => {
-      const before = receiver.count;
-      await sleep(10 * ANSWER_MS);
-      return receiver.count === before;
-    };
-    await until('every partition waits for an answer', inFlight);
+    const answer = await holdAnswers(moving);
+    const killing = performance.now();
     await victim.process.kill();
-    receiver.delayMs = ANSWER_MS;
-    await holds(survivor, TASKS);
-    await progress();
-    await stopSource();
+    answer();
+    await holds(survivor, TASKS, TAKE_OVER);
+    await goOn(moving, 10);
+    assertUndisturbed(staying, killing);
+    await source.stop();
     const repeats = receiver.repeats();
-    const killed = [...repeats].filter(([task]) => moving.includes(task));
-    assert.deepEqual(killed.map(([task]) => task).sort(), moving);
-    for (const [task, numbers] of killed) assert.equal(numbers.length, 1, `task ${task}: ${numbers}`);
-    assert.equal(await possibleRepeats(survivor), killed.length);
+    assert.deepEqual([...repeats.keys()].sort(), moving);
+    for (const [task, numbers] of repeats) assert.equal(numbers.length, 1, `task ${task}: ${numbers}`);
+    assert.deepEqual(await possibleRepeats(survivor), { takeover: moving.length });
   });
 });
-
-/** Writes records 0, 1, 2, … to every partition. @returns how many. */
-async function produce(penstock: Deployment, topic: string, signal: AbortSignal): Promise<number> {
-  for (let number = 0; ; number += 1) {
-    if (signal.aborted) return number;
-    await penstock.producer.send(
-      Array.from({ length: TASKS }, (_, task) => ({
-        topic,
-        partition: task,
-        key: null,
-        value: numberedBody(task, number),
-        headers: { 'penstock-source': `in/0/${number}-${number}` },
-        timestamp: Date.now(),
-      })),
-    );
-    await sleep(RECORD_EVERY_MS, undefined, { signal }).catch(() => undefined);
-  }
-}
-
-async function heldTasks({ admin }: Running): Promise<number[]> {
-  const response = await fetch(`${admin}/api/status`);
-  const { partitions } = (await response.json()) as { partitions: { partition: number }[] };
-  return partitions.map(({ partition }) => partition).sort();
-}
-
-async function possibleRepeats({ admin }: Running): Promise<number> {
-  const text = await (await fetch(`${admin}/metrics`)).text();
-  return [...text.matchAll(/^penstock_deliver_possible_repeats_total\{.*\} (\d+)$/gm)].reduce(
-    (sum, [, value]) => sum + Number(value),
-    0,
-  );
-}

@@ -1,0 +1,27 @@
+/** What a running drain says of itself on its admin server. */
+import type { Running } from './deployment.ts';
+
+/** The tasks that it holds now, in order. */
+export async function heldTasks({ admin }: Running): Promise<number[]> {
+  const response = await fetch(`${admin}/api/status`);
+  const { partitions } = (await response.json()) as { partitions: { partition: number }[] };
+  return partitions.map(({ partition }) => partition).sort((a, b) => a - b);
+}
+
+/** How many requests it has counted that the node may have taken twice, by reason. */
+export function possibleRepeats(drain: Running): Promise<Record<string, number>> {
+  return counters(drain, 'penstock_deliver_possible_repeats_total');
+}
+
+/** How many attempts failed and were begun again, by reason. */
+export function retries(drain: Running): Promise<Record<string, number>> {
+  return counters(drain, 'penstock_deliver_retries_total');
+}
+
+/** Values above 0 of a counter by its label `reason`. */
+async function counters({ admin }: Running, name: string): Promise<Record<string, number>> {
+  const text = await (await fetch(`${admin}/metrics`)).text();
+  const lines = text.matchAll(new RegExp(`^${name}\\{.*reason="(\\w+)".*\\} (\\d+)$`, 'gm'));
+  const values = [...lines].map(([, reason, value]) => [reason!, Number(value)] as const);
+  return Object.fromEntries(values.filter(([, value]) => value > 0));
+}
