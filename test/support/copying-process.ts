@@ -1,9 +1,4 @@
-/**
- * A copying worker as a process of its own, to be killed or frozen. Started by `spawnCopyingWorker`.
- *
- * With `freezeAt` it stops itself (SIGSTOP) in the middle of the transaction that copies this value: the offset
- * and the first of two halves have been sent, the second half and the commit have not.
- */
+/** A copying worker as a process of its own, to be killed or frozen. Started by `spawnCopyingWorker`. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
@@ -12,13 +7,13 @@ import { CopyingWorker, type CopySetup } from './copying-worker.ts';
 import { ManagedProcess } from './process.ts';
 
 interface ProcessSetup extends CopySetup {
-  freezeAt?: string;
   delivery?: 'at_least_once';
 }
 
 const FILE = fileURLToPath(import.meta.url);
-/** Two of these do not go into one request. */
-const HALF_BYTES = 400_000;
+const FREEZE = 'SIGUSR2';
+/** What a frozen worker writes twice, beside its copies. Two of these do not go into one request. */
+export const HALF = 'x'.repeat(400_000);
 
 export function spawnCopyingWorker(setup: ProcessSetup): ManagedProcess {
   const folder = createRunFolder('copying');
@@ -30,18 +25,32 @@ export function spawnCopyingWorker(setup: ProcessSetup): ManagedProcess {
   });
 }
 
+/**
+ * Has such a process stop itself (SIGSTOP) in the middle of its next transaction: the offset and one `HALF` have been
+ * sent, the other, the copies and the commit have not. Resolves when it stands.
+ */
+export async function freezeInTransaction(worker: ManagedProcess): Promise<void> {
+  worker.signal(FREEZE);
+  await worker.waitForLog(/frozen in an open transaction/);
+}
+
 async function main(setup: ProcessSetup): Promise<void> {
-  const { output, freezeAt, delivery } = setup;
+  const { output, delivery } = setup;
+  let freeze = false;
+  process.once(FREEZE, () => {
+    freeze = true;
+  });
   const worker = new CopyingWorker(setup, {
     ...(delivery === undefined ? {} : { delivery }),
     log: pino({ level: 'debug' }, pino.destination({ sync: true })),
-    transform: ({ records }) =>
-      records.flatMap((record) => {
-        const copy = { ...record, topic: output, headers: {} };
-        if (freezeAt === undefined || String(record.value) !== freezeAt) return [copy];
-        const half = { ...copy, value: Buffer.alloc(HALF_BYTES, 'x') };
-        return [half, freezing(half), copy];
-      }),
+    transform: ({ records }) => {
+      const copies = records.map((record) => ({ ...record, topic: output, headers: {} }));
+      const [first] = copies;
+      if (!freeze || first === undefined) return copies;
+      freeze = false;
+      const half = { ...first, value: Buffer.from(HALF) };
+      return [half, freezing(half), ...copies];
+    },
   });
   worker.reader.failure.catch((error) => {
     process.stdout.write(`failed: ${error}\n`);

@@ -73,10 +73,21 @@ export class TestKafka implements AsyncDisposable {
   }
 
   /** All values of a topic that a read_committed reader sees, by partition. Waits for transactions still open. */
-  async readAll(topic: string, partitions: number): Promise<string[][]> {
+  readAll(topic: string, partitions: number): Promise<string[][]> {
+    return this.#read(topic, partitions, false);
+  }
+
+  /** All values that are in a topic, by partition, also those of transactions that were aborted or are open. */
+  readUncommitted(topic: string, partitions: number): Promise<string[][]> {
+    return this.#read(topic, partitions, true);
+  }
+
+  async #read(topic: string, partitions: number, readUncommitted: boolean): Promise<string[][]> {
     for (let partition = 0; partition < partitions; partition++) await this.produce(topic, partition, [END]);
     const groupId = uniqueName('read-all');
-    const consumer = this.connection.instance(BRIEF).consumer({ groupId, maxWaitTimeInMs: 100 });
+    const consumer = this.connection
+      .instance(BRIEF)
+      .consumer({ groupId, maxWaitTimeInMs: 100, readUncommitted });
     const values: string[][] = Array.from({ length: partitions }, () => []);
     const ended = new Set<number>();
     const done = Promise.withResolvers<void>();

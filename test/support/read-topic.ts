@@ -13,7 +13,10 @@ const TIMEOUT_MS = 60_000;
  *
  * `offsetBounds` ends at the last stable offset: right after a commit its markers may be missing in some partitions.
  */
-async function highWatermarks(connection: KafkaConnection, topic: string): Promise<Map<number, bigint>> {
+export async function highWatermarks(
+  connection: KafkaConnection,
+  topic: string,
+): Promise<Map<number, bigint>> {
   let cluster: OffsetCluster | undefined;
   const consumer = connection.instance(BRIEF).consumer({
     groupId: uniqueName('ends'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { spawnCopyingWorker } from '../../support/copying-process.ts';
+import { freezeInTransaction, HALF, spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
@@ -67,11 +67,12 @@ describe('exactly once with two workers', { concurrency: true }, () => {
     await assertCopied(topics.output, count);
   });
 
-  test('holds when a worker is killed in the middle of its transactions, twice', async () => {
+  test('holds when a worker is killed in the middle of a transaction, twice', async () => {
     const topics = await setup();
     const source = new NumberSource(kafka, topics.input, PARTITIONS).start();
     const survivor = await new CopyingWorker(topics).start();
-    for (let kill = 0; kill < 2; kill++) {
+    const kills = 2;
+    for (let kill = 0; kill < kills; kill++) {
       const victim = spawnCopyingWorker(topics);
       await poll(
         () => survivor.reader.partitions.length === 3,
@@ -79,6 +80,7 @@ describe('exactly once with two workers', { concurrency: true }, () => {
         () => new Error(`the victim does not work: ${victim.log()}`),
       );
       await sleep(1500);
+      await freezeInTransaction(victim);
       await victim.kill();
       await poll(
         () => survivor.reader.partitions.length === PARTITIONS,
@@ -89,6 +91,8 @@ describe('exactly once with two workers', { concurrency: true }, () => {
     const count = await source.stop();
     await caughtUp(topics, count);
     await survivor.stop();
+    const written = (await kafka.readUncommitted(topics.output, PARTITIONS)).flat();
+    assert.equal(written.filter((value) => value === HALF).length, kills, 'what the victims left behind');
     await assertCopied(topics.output, count);
   });
 });

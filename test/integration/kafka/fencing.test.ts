@@ -5,11 +5,12 @@ import { kafkaErrorType } from '../../../src/kafka/errors.ts';
 import type { GroupMembership } from '../../../src/kafka/patch/types.ts';
 import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
 import { TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
-import { spawnCopyingWorker } from '../../support/copying-process.ts';
+import { freezeInTransaction, HALF, spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
+import { highWatermarks } from '../../support/read-topic.ts';
 import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
 
 describe('fencing', { concurrency: true }, () => {
@@ -31,19 +32,34 @@ describe('fencing', { concurrency: true }, () => {
     return { brokers: cluster.brokers, groupId: uniqueName('fence'), input, output };
   }
 
+  /** Partitions with records of transactions that are neither committed nor aborted: read_committed readers wait there. */
+  async function openTransactions(topic: string): Promise<number[]> {
+    const stable = await kafka.admin.offsetBounds(topic);
+    const written = await highWatermarks(kafka.connection, topic);
+    return [...written.keys()].filter((partition) => written.get(partition)! > stable.get(partition)!.high);
+  }
+
   test('nothing of a worker that wakes after its partitions moved becomes visible, and it works again', async () => {
     const topics = await setup(2);
-    const zombie = spawnCopyingWorker({ ...topics, freezeAt: '500' });
+    const zombie = spawnCopyingWorker(topics);
     await zombie.waitForLog(/started/);
     const source = new NumberSource(kafka, topics.input, 2).start();
-    await zombie.waitForLog(/frozen in an open transaction/);
+    const committed = () => kafka.admin.committedOffsets(topics.groupId, topics.input);
+    await poll(
+      async () => (await committed()).size === 2,
+      {},
+      () => new Error(`the worker does not work: ${zombie.log()}`),
+    );
+    await freezeInTransaction(zombie);
+    const frozenAt = await committed();
+    assert.ok((await openTransactions(topics.output)).length > 0, 'it stands in an open transaction');
     const heir = await new CopyingWorker(topics).start();
     await poll(
-      () => heir.reader.partitions.length === 2 && heir.steps > 20,
+      async () => [...(await committed())].every(([partition, offset]) => offset > frozenAt.get(partition)!),
       {},
       () => new Error('nobody took over from the frozen worker'),
     );
-    const before = await kafka.admin.committedOffsets(topics.groupId, topics.input);
+    const before = await committed();
     zombie.resume();
     await poll(
       () => heir.reader.partitions.length === 1,
@@ -52,26 +68,24 @@ describe('fencing', { concurrency: true }, () => {
     );
     const [kept] = heir.reader.partitions;
     const reclaimed = 1 - kept!.partition;
-    const after = await kafka.admin.committedOffsets(topics.groupId, topics.input);
+    const after = await committed();
     for (const [partition, offset] of before) assert.ok(after.get(partition)! >= offset);
     await sleep(1500);
     const count = await source.stop();
     await poll(
-      async () =>
-        (await kafka.admin.committedOffsets(topics.groupId, topics.input)).get(reclaimed) === BigInt(count),
+      async () => (await committed()).get(reclaimed) === BigInt(count),
       {},
       () => new Error(`the zombie does not work again: ${zombie.log()}`),
     );
     assert.equal((await zombie.stop()).code, 0, zombie.log());
     await poll(
-      async () =>
-        [...(await kafka.admin.committedOffsets(topics.groupId, topics.input)).values()].every(
-          (offset) => offset === BigInt(count),
-        ),
+      async () => [...(await committed()).values()].every((offset) => offset === BigInt(count)),
       {},
       () => new Error('the group did not catch up'),
     );
     await heir.stop();
+    const written = (await kafka.readUncommitted(topics.output, 2)).flat();
+    assert.equal(written.filter((value) => value === HALF).length, 1, 'what it wrote before it was frozen');
     const expected = Array.from({ length: count }, (_, index) => String(index));
     for (const values of await kafka.readAll(topics.output, 2)) assert.deepEqual(values, expected);
   });
