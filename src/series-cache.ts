@@ -8,7 +8,7 @@ export interface SeriesCacheOptions {
   readonly bytes: number;
   /** Size of a slab: a power of two. */
   readonly slabBytes?: number;
-  /** Start value of the hash: random per process, so that nobody can prepare series that collide. */
+  /** Start value of the hash: random per process, so that series that collide in one do not in all. */
   readonly seed?: number;
 }
 
@@ -37,6 +37,11 @@ const NONE = -1;
 /** A place is a word's number in 31 bits. */
 const MAX_BYTES = 2 ** 33;
 const FIRST_SLOTS = 1024;
+/**
+ * Most slots of a bucket. There is a bucket a slot, so by chance none comes near. But MurmurHash3 has texts that collide
+ * whatever the seed, any number of them; whoever sends such must not make each lookup a search through all of them.
+ */
+const MOST_IN_BUCKET = 64;
 /**
  * Address space that slabs are cut from, taken at once. Untouched it costs nothing; but each time that the bytes outside
  * of its heap have grown by some 10 MB V8 collects garbage, and slabs taken one by one were half of its work.
@@ -88,8 +93,9 @@ export class SeriesCache {
   /** Slots that were ever in use. */
   #slots = 0;
   #free = NONE;
-  /** Hash of the series that `find` looked for last. */
+  /** Hash of the series that `find` looked for last, and whether its bucket takes no more. */
   #lookedUp = 0;
+  #isFull = false;
 
   #series = 0;
   #predicted = 0;
@@ -141,6 +147,7 @@ export class SeriesCache {
   find(previous: number, body: DataView, start: number, labelsEnd: number): boolean {
     const hash = hashBytes(this.#seed, body, start, labelsEnd);
     this.#lookedUp = hash;
+    let passed = 0;
     for (
       let slot = this.#buckets[hash & (this.#buckets.length - 1)]!;
       slot !== NONE;
@@ -151,17 +158,19 @@ export class SeriesCache {
         this.#found++;
         return true;
       }
+      passed++;
     }
+    this.#isFull = passed >= MOST_IN_BUCKET;
     this.#missed++;
     return false;
   }
 
   /**
    * Keeps a series that `find` has just not found, as the successor of `previous`; its entry becomes the current one.
-   * One larger than a quarter of a slab is used once and not kept.
+   * One larger than a quarter of a slab, or whose bucket is full, is used once and not kept.
    */
   insert(previous: number, entry: EntryBuilder): void {
-    if (entry.length > this.#slabWords) {
+    if (this.#isFull || entry.length > this.#slabWords) {
       this.words = entry.words;
       this.view = entry.view;
       this.word = 0;

@@ -105,6 +105,28 @@ test('two series of one hash stay two', () => {
   }
 });
 
+test('of series that fall into one bucket 64 are kept, the others are used all the same', () => {
+  const buckets = 1024;
+  const same: Buffer[] = [];
+  for (let i = 0; same.length < 200; i++) {
+    const labels = raw(`series-${i}`);
+    if ((hashBytes(7, viewOf(labels), 0, labels.length) & (buckets - 1)) === 0) same.push(labels);
+  }
+  const cache = new SeriesCache({ bytes: 1 << 20, seed: 7 });
+  for (let round = 0; round < 2; round++) {
+    const visited = same.map((labels, i) => visit(cache, -1, labels, i));
+    assert.deepEqual(
+      visited.map(({ task }) => task),
+      same.map((_, i) => i),
+    );
+    const known = round === 0 ? 0 : 64;
+    assert.equal(visited.filter(({ how }) => how === 'found').length, known);
+    assert.equal(visited.filter(({ slot }) => slot >= 0).length, 64);
+  }
+  assert.equal(cache.stats.series, 64);
+  assert.equal(visit(cache, -1, raw('another'), 5).slot, 64);
+});
+
 test('the cache agrees with a Map while it evicts', () => {
   const visits = fc.array(fc.tuple(fc.nat(120), fc.boolean()), {
     minLength: 1,
