@@ -223,6 +223,16 @@ export class AssignedPartition {
     this.#notify();
   }
 
+  /** What is at the position cannot be read: it is fetched again after `ms`. What is queued is worked on meanwhile. */
+  fetchLater(ms: number): void {
+    if (this.#state !== 'consuming') return;
+    this.#pause();
+    setTimeout(() => {
+      const isWaiting = this.#state === 'consuming' && !this.#outOfRange && this.#queue.length === 0;
+      if (isWaiting && this.#paused) this.#resume();
+    }, ms).unref();
+  }
+
   /** The topic is gone. What is queued is not worth working on: its offsets mean nothing in a new topic. */
   topicMissing(): void {
     this.#queue.clear();

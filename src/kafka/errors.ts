@@ -19,6 +19,11 @@ export class OffsetOutOfRangeError extends Error {
   override readonly name = 'OffsetOutOfRangeError';
 }
 
+/** A record batch is corrupt, or more than this process takes. It stays where it is: nothing behind it is read. */
+export class UnreadableBatchError extends Error {
+  override readonly name = 'UnreadableBatchError';
+}
+
 /** Kafka was asked for something that waiting cannot mend: a missing topic or partition, a refused login. */
 export class KafkaSetupError extends Error {
   override readonly name = 'KafkaSetupError';

@@ -145,6 +145,7 @@ export class GroupMember {
       readable: (ms) => events.readable(ms),
       partitionBytes: () => events.partitionBytes(),
       fetched: (batch) => events.fetched(batch),
+      unreadable: (topic, partition, error) => events.unreadable(topic, partition, error),
       topicMissing: () => events.topicMissing(),
       offsetOutOfRange: (topic, partition) => events.offsetOutOfRange(topic, partition),
     };

@@ -4,7 +4,7 @@ import { sleep } from '../model/sleep.ts';
 import type { KafkaAdmin } from './admin.ts';
 import type { AssignedPartition, PartitionGroup } from './assigned-partition.ts';
 import type { KafkaConnection } from './client.ts';
-import { isMembershipError, kafkaErrorType } from './errors.ts';
+import { isMembershipError, kafkaErrorType, type UnreadableBatchError } from './errors.ts';
 import { GroupMember, type GroupMemberOptions, type MemberEvents, within } from './group-member.ts';
 import { HeldPartitions } from './held-partitions.ts';
 import { OffsetCommitter } from './offset-committer.ts';
@@ -25,6 +25,8 @@ export interface GroupReaderOptions extends GroupMemberOptions {
 /** Most bytes of one partition that are fetched ahead of its work: several steps' worth. More would gain nothing. */
 const MOST_AHEAD_BYTES = 16 * 1024 * 1024;
 const OWNERSHIP_RETRY_MS = 200;
+/** A batch that is corrupt on one replica may be whole on another that leads next. */
+const UNREADABLE_RETRY_MS = 10_000;
 /** A partition's fetch may bring this share of a whole fetch. */
 const PARTITION_SHARE_OF_FETCH = 4;
 const LEAST_FETCH_BYTES = 64 * 1024;
@@ -216,11 +218,21 @@ export class GroupReader {
       readable: (ms) => this.#waitReadable(ms),
       partitionBytes: () => this.#fetchShare(),
       fetched: (batch) => this.#held.get(batch.topic, batch.partition)?.offer(batch) ?? false,
+      unreadable: (topic, partition, error) => this.#unreadable(topic, partition, error),
       topicMissing: () => {
         for (const partition of this.partitions) partition.topicMissing();
       },
       offsetOutOfRange: (topic, partition) => this.#held.get(topic, partition)?.outOfRange(),
     };
+  }
+
+  /** Nothing of it is passed over: that is for the operator to decide. The other partitions go on. */
+  #unreadable(topic: string, partition: number, error: UnreadableBatchError): void {
+    this.#log.error(
+      { topic, partition, error: error.message, retryInMs: UNREADABLE_RETRY_MS },
+      'records cannot be read; the partition waits at them, and is tried again (docs/kafkajs.md)',
+    );
+    this.#held.get(topic, partition)?.fetchLater(UNREADABLE_RETRY_MS);
   }
 
   async #waitReadable(ms: number): Promise<void> {

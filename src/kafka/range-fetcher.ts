@@ -159,6 +159,8 @@ export class RangeFetcher {
         return isTaken;
       },
       offsetOutOfRange: (_, partition) => void this.#outOfRange(partition, onFetched),
+      unreadable: (topic, partition, { message }) =>
+        this.#fail(new KafkaSetupError(`topic ${topic}, partition ${partition}: ${message}`)),
       topicMissing: () =>
         this.#fail(new KafkaSetupError(`topic ${this.#options.topic} was deleted while it was read`)),
     };

@@ -1,6 +1,12 @@
 import { errorMessage, RetryableError } from '../../model/errors.ts';
 import { sleep } from '../../model/sleep.ts';
-import { isConnectionTrouble, isMembershipError, kafkaErrorType } from '../errors.ts';
+import {
+  isConnectionTrouble,
+  isMembershipError,
+  kafkaErrorType,
+  type UnreadableBatchError,
+} from '../errors.ts';
+import { faultOf } from './record-set.ts';
 import type { ConsumerGroupInstance, FetchedBatch, OriginalConsumerGroup } from './types.ts';
 
 /** What Penstock is told of a kafkajs consumer group, and is asked by it. */
@@ -20,6 +26,8 @@ export interface GroupObserver {
   fetched(batch: FetchedBatch): boolean;
   /** The broker has no record at the position any more. Nothing is reset; the partition must be sought anew. */
   offsetOutOfRange(topic: string, partition: number): void;
+  /** What is at the position cannot be read. Nothing is passed over; the next fetch meets it again. */
+  unreadable(topic: string, partition: number, error: UnreadableBatchError): void;
   /** A topic does not exist any more. When it comes back it is another one, with offsets of its own. */
   topicMissing(): void;
 }
@@ -98,6 +106,7 @@ class CoordinatorMovedError extends Error {
  *   kafkajs a batch that was fetched before a seek or a rebalance can still arrive after it.
  * - An offset out of range is reported. The original commits the default offset in silence, even with
  *   `autoCommit: false`.
+ * - A batch that cannot be read is reported, and other partitions go on. The original crashes.
  * - What a fetch may bring is bounded over all brokers, and for a partition by what its queue has room for.
  * - With every partition paused the original sleeps out its wait; here a resumed partition ends it.
  * - A coordinator that cannot be reached, or is none any more, is looked for anew, also when a commit meets it. The
@@ -138,7 +147,14 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
         if (offsetManager === this.offsetManager) throw error;
         return []; // the group has rebalanced meanwhile
       });
-      return batches.filter((batch) => !this.hasSeekOffset(batch) && observer.fetched(batch));
+      return batches.filter((batch) => !this.hasSeekOffset(batch) && this.#isTaken(batch, observer));
+    }
+
+    #isTaken(batch: FetchedBatch, observer: GroupObserver): boolean {
+      const fault = batch.rawMessages.length === 0 ? faultOf(batch.rawMessages) : undefined;
+      if (fault === undefined) return observer.fetched(batch);
+      observer.unreadable(batch.topic, batch.partition, fault);
+      return false;
     }
 
     /** Each broker is asked on its own: what they may bring together is divided among them. */

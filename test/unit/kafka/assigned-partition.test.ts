@@ -329,6 +329,24 @@ describe('an assigned partition', () => {
     assert.deepEqual(await take(assigned), { offsets: [3], next: 4 });
   });
 
+  test('what cannot be read is fetched again later, unless something else has paused it by then', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { assigned, calls } = partition();
+    assigned.begin(0n);
+    calls.length = 0;
+    assigned.fetchLater(10_000);
+    t.mock.timers.tick(9_999);
+    assert.deepEqual(calls, ['pause']);
+    t.mock.timers.tick(1);
+    assert.deepEqual(calls, ['pause', 'resume']);
+    for (const disturb of [() => assigned.outOfRange(), () => assigned.drain(), () => assigned.lose()]) {
+      assigned.fetchLater(10_000);
+      disturb();
+      t.mock.timers.tick(10_000);
+    }
+    assert.equal(calls.filter((call) => call === 'resume').length, 1);
+  });
+
   test('of a topic that is gone nothing queued is worked on', async () => {
     const { assigned } = partition();
     assigned.begin(0n);

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { crc32c } from '../../../src/kafka/patch/crc32c.ts';
+import type { DecodedMessage } from '../../../src/kafka/patch/record-batch.ts';
 import {
-  type DecodedMessage,
+  faultOf,
   memoryOf,
   type OriginalFormats,
   recordSetDecoder,
@@ -66,7 +68,13 @@ async function encoded({ flags, records, ...rest }: BatchSpec): Promise<Buffer> 
   const encodedRecords = records.map((one) => Record(one));
   const { buffer } = await RecordBatch({ ...rest, records: encodedRecords });
   buffer[22]! |= flags;
-  return buffer;
+  return sealed(buffer);
+}
+
+/** The batch with the checksum of what it holds now. */
+function sealed(batch: Buffer): Buffer {
+  batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
+  return batch;
 }
 
 function fetched(set: Buffer): Buffer {
@@ -146,6 +154,81 @@ test("a record set older than Kafka's 0.11 goes to kafkajs", async () => {
     ['v'],
   );
   assert.equal(memoryOf(messages), undefined);
+});
+
+const PLAIN = {
+  flags: 0,
+  compression: 0,
+  transactional: false,
+  firstOffset: 7,
+  firstTimestamp: 1,
+  maxTimestamp: 1,
+  producerId: 1,
+};
+const hello = { key: null, value: Buffer.from('hello'), timestampDelta: 0, offsetDelta: 0, headers: {} };
+
+/** What is read of a good batch and, behind it, one of two records that `damage` has been at. */
+async function readDamaged(damage: (batch: Buffer) => void, compression = 0) {
+  const good = await encoded({ ...PLAIN, records: [hello] });
+  const bad = await encoded({ ...PLAIN, firstOffset: 8, compression, records: [hello, hello] });
+  damage(bad);
+  const alone = await decode(at6(fetched(bad)));
+  assert.equal(alone.length, 0);
+  const behind = await decode(at6(fetched(Buffer.concat([good, bad]))));
+  assert.deepEqual(
+    behind.map(({ value }) => String(value)),
+    ['hello'],
+  );
+  assert.equal(faultOf(behind)?.message, faultOf(alone)?.message);
+  return faultOf(alone)?.message;
+}
+
+test('a batch of which one bit has changed is not read, and what comes before it is', async () => {
+  for (const [byte, reason] of [
+    [70, /checksum/],
+    [60, /checksum/],
+    [16, /format/],
+    [18, /checksum/],
+  ] as const) {
+    const message = await readDamaged((batch) => (batch[byte]! ^= 0x40));
+    assert.match(message!, /^the record batch at offset 8: /);
+    assert.match(message!, reason);
+  }
+});
+
+const BAD_LENGTHS: Record<string, (batch: Buffer) => void> = {
+  'a value longer than its record': (batch) => (batch[batch.indexOf('hello') - 1] = 2 * 40),
+  'a record longer than its batch': (batch) => (batch[61] = 2 * 60),
+  'a record of negative length': (batch) => (batch[61] = 2 * 20 - 1),
+  'more headers than there are bytes': (batch) => (batch[batch.indexOf('hello') + 5] = 2 * 50),
+  'more records than there are bytes': (batch) => batch.writeInt32BE(2 ** 31 - 1, 57),
+  'a negative number of records': (batch) => batch.writeInt32BE(-1, 57),
+};
+
+for (const [name, damage] of Object.entries(BAD_LENGTHS)) {
+  test(`whoever has written it, its lengths are held against what there is: ${name}`, async () => {
+    const message = await readDamaged((batch) => {
+      damage(batch);
+      sealed(batch);
+    });
+    assert.match(message!, /^the record batch at offset 8: .*(pass|bytes)/);
+  });
+}
+
+test('a batch of negative length does not make the reader go back', async () => {
+  const message = await readDamaged((batch) => batch.writeInt32BE(-12 - 66, 8));
+  assert.equal(message, 'the record batch at offset 8: its length is -78');
+});
+
+test('a first batch that says it is longer than what was fetched is not waited for in silence', async () => {
+  const batch = await encoded({ ...PLAIN, records: [hello] });
+  batch.writeInt32BE(1_000_000, 8);
+  assert.match(faultOf(await decode(at6(fetched(batch))))!.message, /1000012 bytes, and \d+ were fetched/);
+});
+
+test('a batch that cannot be decompressed is one that cannot be read', async () => {
+  const message = await readDamaged((batch) => sealed(batch.fill(0xee, 61)), GZIP);
+  assert.match(message!, /^the record batch at offset 8: .*header/);
 });
 
 test('the memory of a response is given back once it is decoded', async () => {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 import {
   type GroupObserver,
   OBSERVER,
   observedConsumerGroup,
 } from '../../../../src/kafka/patch/consumer-group.ts';
+import { type OriginalFormats, recordSetDecoder } from '../../../../src/kafka/patch/record-set.ts';
 import type { ConsumerGroupInstance } from '../../../../src/kafka/patch/types.ts';
 
 /** The broker's answer, as kafkajs throws it. */
@@ -56,8 +58,9 @@ class OriginalGroup {
   async leave(): Promise<void> {
     this.left = true;
   }
+  batches: unknown[] = [];
   async fetch(): Promise<unknown[]> {
-    return [];
+    return this.batches;
   }
   getNodeIds(): string[] {
     return this.nodeIds;
@@ -230,4 +233,27 @@ test('what a fetch may bring is divided among the brokers, and for a partition i
     await member.fetch();
     assert.deepEqual([member.maxBytes, member.maxBytesPerPartition], [bytes, room]);
   }
+});
+
+test('what cannot be read is reported and thrown away, once what comes before it is taken; others go on', async () => {
+  const Decoder = createRequire(import.meta.url)(
+    'kafkajs/src/protocol/decoder',
+  ) as OriginalFormats['Decoder'];
+  const decode = recordSetDecoder({ Decoder, decodeMessages: async () => [], lookupCodec: () => null });
+  const damaged = Buffer.alloc(4 + 70, 2);
+  damaged.writeInt32BE(70);
+  damaged.writeInt32BE(58, 4 + 8);
+  const rawMessages = await decode(new Decoder(damaged));
+  const told: string[] = [];
+  const member = group({
+    fetched: ({ partition }) => told.push(`taken ${partition}`) > 0,
+    unreadable: (topic, partition, { message }) => told.push(`${topic}/${partition}: ${message}`),
+  });
+  const other = { topic: 't', partition: 1, rawMessages: [] };
+  member.batches = [{ topic: 't', partition: 0, rawMessages }, other];
+  assert.deepEqual(await member.fetch(), [other]);
+  assert.deepEqual(told, [
+    't/0: the record batch at offset 144680345676153346: its checksum is wrong',
+    'taken 1',
+  ]);
 });
