@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AssignedPartition } from '../../../src/kafka/assigned-partition.ts';
@@ -10,6 +11,17 @@ import { TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
 import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+
+/** Changes the first byte of `text` where it stands in a file, and back. */
+function flipBit(file: string, text: string): void {
+  const at = readFileSync(file).indexOf(text.slice(1)) - 1;
+  const handle = openSync(file, 'r+');
+  const byte = Buffer.alloc(1);
+  readSync(handle, byte, 0, 1, at);
+  byte[0]! ^= 1;
+  writeSync(handle, byte, 0, 1, at);
+  closeSync(handle);
+}
 
 const numbers = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, index) => String(from + index));
@@ -293,6 +305,37 @@ describe('faults of topics', { concurrency: true }, () => {
     const { failures } = worker;
     await worker.stop();
     assert.deepEqual(failures, []);
+  });
+
+  test('a batch that is corrupt on disk holds its partition, others go on, and nothing is passed over', async (t) => {
+    const { logDir } = cluster.node(0);
+    if (logDir === undefined) return t.skip('the log is in a container');
+    const topics = { ...(await setup()), input: await kafka.createTopic('in', 2) };
+    for (const value of ['before', 'damaged', 'behind']) await kafka.produce(topics.input, 0, [value]);
+    const flip = () => flipBit(`${logDir}/${topics.input}-0/00000000000000000000.log`, 'damaged');
+    flip();
+    const worker = await new CopyingWorker(topics, {
+      transform: ({ records }) =>
+        records.map((record) => ({ ...record, topic: topics.output, partition: 0, headers: {} })),
+    }).start();
+    await caughtUp(topics, 1n);
+    await kafka.produce(topics.input, 1, ['elsewhere']);
+    const other = async () => (await kafka.admin.committedOffsets(topics.groupId, topics.input)).get(1);
+    await poll(
+      async () => (await other()) === 1n,
+      {},
+      () => new Error('the other partition does not go on'),
+    );
+    assert.equal(await committed(topics), 1n);
+    flip();
+    await caughtUp(topics, 3n);
+    await worker.stop();
+    assert.deepEqual(worker.failures, []);
+    const [values] = await kafka.readAll(topics.output, 1);
+    assert.deepEqual(
+      values!.filter((value) => value !== 'elsewhere'),
+      ['before', 'damaged', 'behind'],
+    );
   });
 
   test('a topic that is deleted spoils no question about another', async () => {
