@@ -5,6 +5,7 @@ import type { KafkaConnection } from '../kafka/client.ts';
 import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
 import { GroupReader } from '../kafka/group-reader.ts';
 import { runSessions } from '../kafka/partition-session.ts';
+import { orDefect } from '../model/errors.ts';
 import { Pipeline } from '../pipeline.ts';
 import { AtLeastOnce } from '../publish/at-least-once.ts';
 import { ExactlyOnce } from '../publish/exactly-once.ts';
@@ -209,7 +210,9 @@ export class Worker {
         progressed();
         continue;
       }
-      const { output, publication, done, left } = runStep(taken, this.#pipeline!, this.#dead!, Date.now());
+      const { output, publication, done, left } = orDefect(() =>
+        runStep(taken, this.#pipeline!, this.#dead!, Date.now()),
+      );
       if (left.length > 0) {
         partition.putBack(left);
         lastMs = Number.NEGATIVE_INFINITY; // they have waited

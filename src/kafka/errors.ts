@@ -1,4 +1,6 @@
+import { AssertionError } from 'node:assert';
 import { certificateFault } from '../credentials/certificate-fault.ts';
+import { DefectError } from '../model/errors.ts';
 
 /** The members of a kafkajs error that Penstock decides by. */
 interface KafkaErrorLike {
@@ -65,6 +67,10 @@ const LOGIN_REFUSED_NAMES = new Set(['KafkaJSSASLAuthenticationError', 'KafkaLog
 /** kafkajs gives a connection that broke in the middle of a login the name of a refusal. */
 const LOGIN_INTERRUPTED = /failed: (Closed connection|Connection |Not connected|Request .* timed out)/;
 
+/** What JavaScript throws for a mistake in a program. */
+const MISTAKES = [TypeError, RangeError, ReferenceError, AssertionError];
+const KAFKAJS_FRAME = /[\\/]node_modules[\\/]kafkajs[\\/]/;
+
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 const CONNECTION_TROUBLE = new Set([
   'KafkaJSConnectionError',
@@ -86,6 +92,15 @@ export function kafkaErrorType(error: unknown): string {
     at = at.cause as KafkaErrorLike | undefined;
   }
   return '';
+}
+
+/**
+ * Penstock itself is wrong, and trying again would not end. kafkajs makes such mistakes too, but in trouble that passes: it
+ * asks a cluster of which it knows no leader, or a connection that has just closed.
+ */
+export function isDefect(error: unknown): boolean {
+  if (error instanceof DefectError) return true;
+  return MISTAKES.some((kind) => error instanceof kind) && !KAFKAJS_FRAME.test((error as Error).stack ?? '');
 }
 
 /** A batch is over the topic's `max.message.bytes`. */

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { errorMessage, RetryableError } from '../model/errors.ts';
-import { sleep } from '../model/sleep.ts';
+import { Backoff, sleep } from '../model/sleep.ts';
 import type { KafkaAdmin } from './admin.ts';
 import type { AssignedPartition, PartitionGroup } from './assigned-partition.ts';
 import type { KafkaConnection } from './client.ts';
@@ -27,6 +27,9 @@ const MOST_AHEAD_BYTES = 16 * 1024 * 1024;
 const OWNERSHIP_RETRY_MS = 200;
 /** A batch that is corrupt on one replica may be whole on another that leads next. */
 const UNREADABLE_RETRY_MS = 10_000;
+/** Pauses between commits that a coordinator refuses although it takes the heartbeats of this member. */
+const COMMIT_RETRY_MIN_MS = 100;
+const COMMIT_RETRY_MAX_MS = 5_000;
 /** A partition's fetch may bring this share of a whole fetch. */
 const PARTITION_SHARE_OF_FETCH = 4;
 const LEAST_FETCH_BYTES = 64 * 1024;
@@ -163,7 +166,8 @@ export class GroupReader {
    * @throws PartitionLostError
    */
   async commit(partition: AssignedPartition, offset: bigint, note = ''): Promise<void> {
-    for (;;) {
+    const backoff = new Backoff(COMMIT_RETRY_MIN_MS, COMMIT_RETRY_MAX_MS);
+    for (let failures = 1; ; failures += 1) {
       partition.assertOwned();
       try {
         await this.#committer.commit(partition, offset, note);
@@ -175,8 +179,10 @@ export class GroupReader {
           { error: errorMessage(error), type: kafkaErrorType(error) },
           'commit failed, trying again',
         );
-        if (isMembershipError(error)) await this.confirmOwnership(partition);
-        else await sleep(OWNERSHIP_RETRY_MS, partition.lost);
+        if (isMembershipError(error)) {
+          if (failures > 1) await sleep(backoff.next(), partition.lost);
+          await this.confirmOwnership(partition);
+        } else await sleep(OWNERSHIP_RETRY_MS, partition.lost);
       }
     }
   }

@@ -3,9 +3,12 @@ import { errorMessage } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
 import {
+  isConnectionTrouble,
+  isDefect,
   isMembershipError,
   isUnauthorized,
   KafkaSetupError,
+  kafkaErrorType,
   OffsetOutOfRangeError,
   PartitionLostError,
 } from './errors.ts';
@@ -25,7 +28,7 @@ export interface OffsetGap {
 }
 
 export interface SessionOptions<Resource> {
-  readonly reader: GroupReader;
+  readonly reader: Pick<GroupReader, 'confirmOwnership' | 'startOffset'>;
   readonly log: Logger;
   /** What the work needs: opened after ownership is proven, and before the committed offset is read. */
   readonly open: (partition: AssignedPartition) => Promise<Resource>;
@@ -51,44 +54,51 @@ export interface SessionOptions<Resource> {
  * work. After any error of the work a new session begins the same way, since only that tells what of the last
  * step was committed. Trouble with Kafka is waited out here, with pauses that grow.
  *
- * @throws KafkaSetupError and what else only the operator can mend; the process then ends
+ * @throws KafkaSetupError and what else only the operator can mend, and defects; the process then ends
  */
 export async function runSessions<Resource>(
   partition: AssignedPartition,
   options: SessionOptions<Resource>,
 ): Promise<void> {
   const backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+  let failures = 0;
+  const progressed = () => {
+    backoff.reset();
+    failures = 0;
+  };
   while (partition.active) {
     try {
-      await runSession(partition, options, () => backoff.reset());
+      await runSession(partition, options, progressed);
     } catch (error) {
       if (error instanceof PartitionLostError || partition.state === 'lost') return;
-      if (error instanceof KafkaSetupError || isUnauthorized(error)) throw error;
-      await settle(error, partition, options, backoff);
+      if (error instanceof KafkaSetupError || isUnauthorized(error) || isDefect(error)) throw error;
+      failures += 1;
+      // After one rebalance the next session waits by itself until the group has settled.
+      const retryInMs = failures === 1 && isMembershipError(error) ? 0 : Math.round(backoff.next());
+      report(error, retryInMs, partition, options);
+      await sleep(retryInMs, partition.ending);
     }
   }
 }
 
-/** Reports what ended a session, and waits where that may help. */
-async function settle<Resource>(
+/** Says what ended a session. An error that is not known to come from Kafka or from outside shows where it does. */
+function report<Resource>(
   error: unknown,
-  { topic, partition, ending }: AssignedPartition,
+  retryInMs: number,
+  { topic, partition }: AssignedPartition,
   { log, onFailure }: SessionOptions<Resource>,
-  backoff: Backoff,
-): Promise<void> {
-  const fields = { topic, partition, error: errorMessage(error) };
+): void {
+  const fields = { topic, partition, error: errorMessage(error), retryInMs };
   if (isMembershipError(error)) {
     log.debug(fields, 'a step met a rebalance and is done again from the committed offset');
-    return; // the next session waits by itself until the group has settled
-  }
-  const retryInMs = Math.round(backoff.next());
-  if (error instanceof OffsetOutOfRangeError) {
-    log.debug({ ...fields, retryInMs }, 'reading begins anew where the records are');
+  } else if (error instanceof OffsetOutOfRangeError) {
+    log.debug(fields, 'reading begins anew where the records are');
   } else {
     onFailure(error);
-    log.warn({ ...fields, retryInMs }, 'a step failed and is tried again from the committed offset');
+    const isKnown = kafkaErrorType(error) !== '' || isConnectionTrouble(error);
+    const stack = isKnown ? {} : { err: error };
+    log.warn({ ...fields, ...stack }, 'a step failed and is tried again from the committed offset');
   }
-  await sleep(retryInMs, ending);
 }
 
 async function runSession<Resource>(

@@ -4,7 +4,10 @@
  * - `ConfigError`: the user's configuration or arguments are wrong. Exit code 2, nothing is started.
  * - `PoisonError`: this record or series can never be used. It goes to the dead letters; the rest goes on.
  * - `RetryableError`: infrastructure is in trouble. The same work is tried again; nothing is committed.
- * - any other error is a defect of Penstock: the process stops with the stack, Kafka holds the work.
+ * - `DefectError`, and what JavaScript throws for a mistake in a program: a defect of Penstock. The process stops with
+ *   the stack, Kafka holds the work.
+ *
+ * Anything else comes from a library that reaches outside, and is tried again with its stack in the log.
  */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -36,6 +39,25 @@ export class RetryableError extends Error {
   constructor(message: string, options?: ErrorOptions & { retryAfterMs?: number | undefined }) {
     super(message, options);
     this.retryAfterMs = options?.retryAfterMs;
+  }
+}
+
+/** Penstock itself is wrong: nothing that time or an operator does mends it. The cause has the stack. */
+export class DefectError extends Error {
+  override readonly name = 'DefectError';
+}
+
+/**
+ * Runs work that does no I/O, and takes bad input for data: what it throws is a defect.
+ *
+ * @throws DefectError; RetryableError where the work says that itself
+ */
+export function orDefect<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RetryableError) throw error;
+    throw new DefectError(`a defect of Penstock: ${errorMessage(error)}`, { cause: error });
   }
 }
 
