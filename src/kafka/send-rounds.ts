@@ -1,5 +1,6 @@
 import { isTooLarge, KafkaSetupError } from './errors.ts';
 import type { OutgoingRecord } from './outgoing.ts';
+import { refusedForGood } from './refused-records.ts';
 
 /** Bytes of one partition in one request, at first: half of what a topic takes unless it is told otherwise. */
 const BATCH_BYTES = 512 * 1024;
@@ -39,10 +40,10 @@ export class BatchLimit {
   /**
    * To be called with the error of a round. Returns when the same records may pass in smaller rounds.
    *
-   * @throws KafkaSetupError when a record alone is too large; the error itself when it is another one
+   * @throws KafkaSetupError when a record alone is too large, or refused for good; the error itself when it is another one
    */
   shrink(error: unknown, round: readonly OutgoingRecord[]): void {
-    if (!isTooLarge(error)) throw error;
+    if (!isTooLarge(error)) throw refusedForGood(error, round) ?? error;
     const batches = new Map<string, number>();
     for (const record of round) {
       const id = `${record.topic}/${record.partition}`;

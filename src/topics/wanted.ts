@@ -28,6 +28,17 @@ export interface TopicSetup {
   }[];
 }
 
+/**
+ * Task records keep the time of their source: what the ingest topic has taken their topic has to take, whenever it is
+ * read. Kafka, which knows both settings
+ * since 3.6, refuses times more than an hour ahead unless told otherwise.
+ */
+const KAFKAS_LARGEST = '9223372036854775807';
+const ANY_TIME = {
+  'message.timestamp.before.max.ms': KAFKAS_LARGEST,
+  'message.timestamp.after.max.ms': KAFKAS_LARGEST,
+};
+
 /** Ingest topics, task topics in the order of their routes, dead-letter topic. Routes may share a task topic. */
 export function wantedTopics({ topics, ingest, routes }: TopicSetup): WantedTopic[] {
   const { raw, tasks, dead } = topics;
@@ -40,7 +51,11 @@ export function wantedTopics({ topics, ingest, routes }: TopicSetup): WantedTopi
       topic,
       purpose: 'tasks',
       partitions: Math.max(...writers.map(({ partitions }) => partitions)),
-      settings: { ...settings(tasks.retention), 'max.message.bytes': String(tasks.max_message_bytes) },
+      settings: {
+        ...settings(tasks.retention),
+        ...ANY_TIME,
+        'max.message.bytes': String(tasks.max_message_bytes),
+      },
       tasks: writers.map(({ name, task }) => ({ route: name, count: task.count })),
     };
   });

@@ -22,6 +22,12 @@ const AS_CREATED = {
   'min.insync.replicas': '1',
 };
 
+/** Of a task topic: what the ingest topic has taken it takes too. */
+const ANY_TIME = {
+  'message.timestamp.before.max.ms': '9223372036854775807',
+  'message.timestamp.after.max.ms': '9223372036854775807',
+};
+
 function state(partitions: number, settings: object = {}, replicationFactor = 3): TopicState {
   return { partitions, replicationFactor, settings: new Map(Object.entries({ ...AS_CREATED, ...settings })) };
 }
@@ -33,7 +39,7 @@ function cluster(
 ): ClusterTopics {
   const all = {
     raw: state(12),
-    'tasks.http': state(32, { 'max.message.bytes': '4194304' }),
+    'tasks.http': state(32, { 'max.message.bytes': '4194304', ...ANY_TIME }),
     dead: state(1, { 'retention.ms': '1209600000', 'max.message.bytes': '4259840' }),
     ...topics,
   };
@@ -86,7 +92,7 @@ describe('topics plan', () => {
       found.flatMap(({ changes }) => changes),
       [
         create('raw', 12, { 'retention.ms': '86400000' }),
-        create('tasks.http', 32, { 'retention.ms': '86400000', 'max.message.bytes': '4194304' }),
+        create('tasks.http', 32, { 'retention.ms': '86400000', 'max.message.bytes': '4194304', ...ANY_TIME }),
         create('dead', 1, { 'retention.ms': '1209600000', 'max.message.bytes': String(4_194_304 + 65_536) }),
       ],
     );
@@ -147,7 +153,12 @@ describe('topics plan', () => {
       setup(),
       cluster({
         raw: state(12, { 'message.timestamp.type': 'LogAppendTime', 'cleanup.policy': 'compact' }),
-        'tasks.http': state(32, { 'retention.ms': '3600000', 'max.message.bytes': '8388608' }),
+        'tasks.http': state(32, {
+          'retention.ms': '3600000',
+          'max.message.bytes': '8388608',
+          ...ANY_TIME,
+          'message.timestamp.after.max.ms': '3600000',
+        }),
       }),
     );
     assert.deepEqual(raw!.changes, [
@@ -166,6 +177,7 @@ describe('topics plan', () => {
         topic: 'tasks.http',
         settings: [
           { name: 'retention.ms', from: '3600000', to: '86400000' },
+          { name: 'message.timestamp.after.max.ms', from: '3600000', to: '9223372036854775807' },
           { name: 'max.message.bytes', from: '8388608', to: '4194304' },
         ],
       },

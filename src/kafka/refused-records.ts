@@ -1,0 +1,50 @@
+import { KafkaSetupError, kafkaErrorType } from './errors.ts';
+import type { OutgoingRecord } from './outgoing.ts';
+
+/**
+ * What a broker refuses for good: it would refuse it again. Returns undefined for any other error.
+ *
+ * The answer does not say which topic it is about where a request had several.
+ */
+export function refusedForGood(
+  error: unknown,
+  records: readonly OutgoingRecord[],
+): KafkaSetupError | undefined {
+  switch (kafkaErrorType(error)) {
+    case 'INVALID_TIMESTAMP':
+      return new KafkaSetupError(
+        `The brokers refuse records for ${topicsOf(records)} for their times, ${timesOf(records)}: records keep the time of ` +
+          'their source, and message.timestamp.before.max.ms or message.timestamp.after.max.ms of the topic is less than ' +
+          'that is away from now. Run "penstock topics apply", which sets both so that any time is taken.',
+        { cause: error },
+      );
+    case 'INVALID_RECORD':
+      return new KafkaSetupError(
+        `The brokers refuse records for ${topicsOf(records)} as invalid. Records have no key, which a topic with ` +
+          'cleanup.policy compact does not take: "penstock topics plan" shows what has to be set otherwise.',
+        { cause: error },
+      );
+    default:
+      return undefined;
+  }
+}
+
+function topicsOf(records: readonly OutgoingRecord[]): string {
+  const topics = [...new Set(records.map(({ topic }) => topic))];
+  return `${topics.length === 1 ? 'topic' : 'one of the topics'} ${topics.join(', ')}`;
+}
+
+function timesOf(records: readonly OutgoingRecord[]): string {
+  let [oldest, newest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { timestamp } of records) {
+    oldest = Math.min(oldest, timestamp);
+    newest = Math.max(newest, timestamp);
+  }
+  return oldest === newest ? formatTime(oldest) : `${formatTime(oldest)} to ${formatTime(newest)}`;
+}
+
+/** Kafka takes times that a Date does not know. */
+function formatTime(ms: number): string {
+  const time = new Date(ms);
+  return Number.isNaN(time.getTime()) ? `${ms} ms since 1970` : time.toISOString();
+}
