@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { drainGroupId } from '../../../src/drain/assignment.ts';
+import { BRIEF } from '../../../src/kafka/client.ts';
+import { Deployment } from '../../support/deployment.ts';
+import { uniqueName } from '../../support/names.ts';
+import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
+import { poll } from '../../support/process.ts';
+import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+
+const NODE = 'node-0';
+/** Well below the minute after which lag without a commit makes a drain not ready; CI may be busy. */
+const SOON = { timeoutMs: 30_000 };
+
+let kafka: KafkaCluster;
+let receiver: NodeReceiver;
+let penstock: Deployment;
+
+before(async () => {
+  [kafka, receiver] = await Promise.all([startKafka(), NodeReceiver.open(0)]);
+  penstock = await Deployment.create({
+    brokers: kafka.brokers,
+    routes: [{ name: 'all', task: { labels: ['record'], count: 2 } }],
+    nodes: [{ name: NODE, url: receiver.url }],
+    drain: { node: NODE },
+  });
+});
+
+after(async () => {
+  await penstock?.close();
+  receiver?.close();
+  await kafka?.close();
+});
+
+test('aborted records at the end of a task partition are no lag: their offsets are committed without a record', async () => {
+  const topic = penstock.topic('all');
+  const group = drainGroupId(topic, NODE);
+  const { process } = await penstock.start(['drain']);
+  const producer = penstock.connection.instance(BRIEF).producer({
+    transactionalId: uniqueName('tx'),
+    idempotent: false,
+    allowAutoTopicCreation: false,
+  });
+  await producer.connect();
+  const write = async (number: number, end: 'commit' | 'abort') => {
+    const transaction = await producer.transaction();
+    for (const partition of [0, 1]) {
+      await transaction.send({ topic, messages: [{ partition, value: numberedBody(partition, number) }] });
+    }
+    await transaction[end]();
+  };
+  const caughtUp = () =>
+    poll(
+      async () => (await penstock.lag(group, topic)) === 0n,
+      SOON,
+      () => new Error('the drain does not commit up to the end of the topic'),
+    );
+  await write(0, 'commit');
+  await write(1, 'abort');
+  await caughtUp();
+  const [, committed] = [...(await penstock.admin.committedOffsets(group, topic)).entries()].flat();
+  assert.equal(committed, 4n, 'a record and a marker, twice');
+  await write(2, 'abort'); // and when there was no record before them
+  await caughtUp();
+  await write(3, 'commit');
+  await caughtUp();
+  await producer.disconnect();
+  assert.deepEqual(
+    receiver.taken,
+    new Map([
+      [0, [0, 3]],
+      [1, [0, 3]],
+    ]),
+  );
+  assert.deepEqual(await process.stop(), { code: 0, signal: null });
+});

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Deployment } from '../../support/deployment.ts';
+import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
+import { poll } from '../../support/process.ts';
+import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+
+let kafka: KafkaCluster;
+let receiver: NodeReceiver;
+let penstock: Deployment;
+
+before(async () => {
+  [kafka, receiver] = await Promise.all([startKafka(), NodeReceiver.open(0)]);
+  penstock = await Deployment.create({
+    brokers: kafka.brokers,
+    routes: [{ name: 'all', task: { labels: ['record'], count: 2 } }],
+    nodes: [{ name: 'node-0', url: receiver.url }],
+    drain: { node: 'node-0' },
+  });
+});
+
+after(async () => {
+  await penstock?.close();
+  receiver?.close();
+  await kafka?.close();
+});
+
+test('a drain counts task records that repeat their source or lack a part of a step, and forwards them', async () => {
+  const topic = penstock.topic('all');
+  const { admin, process } = await penstock.start(['drain']);
+  const records = [
+    { 'penstock-source': 'raw/0/5-9' },
+    { 'penstock-source': 'raw/0/5-9' },
+    { 'penstock-source': 'raw/0/10-11', 'penstock-part': '2/2' },
+    { 'penstock-source': 'raw/0/12-12' },
+  ];
+  await penstock.producer.send(
+    records.map((headers, number) => ({
+      topic,
+      partition: 1,
+      key: null,
+      value: numberedBody(1, number),
+      headers,
+      timestamp: Date.now(),
+    })),
+  );
+  await poll(
+    () => receiver.count === records.length,
+    {},
+    () => new Error(`the node has ${receiver.count} records`),
+  );
+  const metrics = await (await fetch(`${admin}/metrics`)).text();
+  const faults = [...metrics.matchAll(/^penstock_source_faults_total\{(.*)\} (\d+)$/gm)];
+  assert.deepEqual(
+    new Map(faults.map(([, labels, count]) => [labels, count])),
+    new Map([
+      [`topic="${topic}",fault="repeated"`, '1'],
+      [`topic="${topic}",fault="missing"`, '1'],
+    ]),
+  );
+  const lines = process
+    .log()
+    .split('\n')
+    .filter((line) => line.includes('a task record is out of sequence'));
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line)).map(({ offset, source, fault }) => ({ offset, source, fault })),
+    [
+      { offset: '1', source: 'raw/0/5-9', fault: 'repeated' },
+      { offset: '2', source: 'raw/0/10-11', fault: 'missing' },
+    ],
+  );
+});
