@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { expectedName } from '../model/nearest.ts';
-import { address, duration } from '../option-types.ts';
+import { address, duration, shown } from '../option-types.ts';
 import { compileSelector, SelectorError } from '../relabel/selector.ts';
 import type { RangeRequest } from '../replay/range-plan.ts';
 import { usageError } from './command.ts';
@@ -226,7 +226,7 @@ function urlArgument(text: string): string {
   if (url === null || !/^https?:$/.test(url.protocol))
     throw usageError(
       'replay',
-      `--to-storage ${text}: no HTTP URL; expected such as http://victoria-metrics:8428`,
+      `--to-storage: ${shown(text)} is no HTTP URL; expected such as http://victoria-metrics:8428`,
     );
   if (url.username !== '' || url.password !== '')
     throw usageError(

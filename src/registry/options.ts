@@ -7,7 +7,7 @@ export const registryOptions = z
   .strictObject({
     url: z
       .url({ protocol: /^https?$/, error: 'this is no URL; expected http:// or https://' })
-      .refine((text) => !/^https?:[/]*[^/?#]*@/.test(text), {
+      .refine((text) => !/^https?:[/]*[^/?#]*@/i.test(text), {
         error: 'the URL carries a user name or password; expected it without, since URLs are logged',
       })
       .optional()

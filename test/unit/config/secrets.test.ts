@@ -55,6 +55,11 @@ describe('a refusal does not show a secret that stands in the wrong place', () =
     ['kafka:\n  sasl: {admin:hunter2}', /^f\.yml:2: kafka\.sasl: a key here has characters that no key has/],
     ['registry: admin:hunter2', /^f\.yml:1: registry: the given value does not fit; expected a mapping with/],
     ['registry: {url: "http//admin:hunter2@r"}', /^f\.yml:1: registry\.url: this is no URL/],
+    ['registry: {url: "HTTP://admin:hunter2@r"}', /^f\.yml:1: registry\.url: the URL carries a user name or/],
+    [
+      'kafka:\n  sasl: {mechanism: oauthbearer, token_url: "HTTP://admin:hunter2@r"}',
+      /f\.yml:2: kafka\.sasl\.token_url: the URL carries a user name or password/,
+    ],
     [
       'kafka: {brokers: ["user:hunter2@b:9092"]}',
       /^f\.yml:1: kafka\.brokers\[0\]: the given value is no addr/,
