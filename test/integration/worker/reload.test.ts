@@ -79,6 +79,21 @@ test('a reload under load neither loses nor repeats a sample, and an invalid fil
   assert.equal((await worker.process.stop()).code, 0);
 });
 
+test('a reload that is refused shows no secret, neither in the log nor in the answer', async () => {
+  const { admin, process } = await penstock.start(['worker']);
+  const before = readFileSync(penstock.configFile, 'utf8');
+  const { kafka: _, ...others } = JSON.parse(before);
+  writeFileSync(penstock.configFile, JSON.stringify({ ...others, kafka: { sasl: 'admin:hunter2' } }));
+  const answer = await fetch(`${admin}/-/reload`, { method: 'POST' });
+  const text = await answer.text();
+  writeFileSync(penstock.configFile, before);
+  assert.equal(answer.status, 400);
+  assert.match(text, /kafka\.sasl: the given value does not fit; expected a mapping/);
+  assert.match(process.log(), /kafka\.sasl: the given value does not fit/);
+  assert.doesNotMatch(`${text}${process.log()}`, /hunter2/);
+  assert.equal((await process.stop()).code, 0);
+});
+
 test('a reload while the worker starts is in force when it has started', async () => {
   const own = await Deployment.create({
     brokers: kafka.brokers,
