@@ -21,6 +21,8 @@ export interface DeploymentOptions {
   readonly rawPartitions?: number;
   /** How long the ingest topic keeps records; the default of the configuration unless told. */
   readonly rawRetention?: string;
+  /** `max.message.bytes` of the task topics; the default of the configuration unless told. */
+  readonly maxTaskRecord?: string;
   /** Replicas of every topic, 1 unless told. */
   readonly replicas?: number;
   /** Routes without their topics; each gets one of its own. */
@@ -157,6 +159,7 @@ export class Deployment {
     kafka = {},
     rawPartitions = 1,
     rawRetention,
+    maxTaskRecord,
     replicas = 1,
     routes,
     nodes = [],
@@ -178,6 +181,7 @@ export class Deployment {
           partitions: rawPartitions,
           ...(rawRetention === undefined ? {} : { retention: rawRetention }),
         },
+        tasks: maxTaskRecord === undefined ? {} : { max_message_bytes: maxTaskRecord },
       },
     };
   }

@@ -23,6 +23,9 @@ interface Cut {
   readonly done: () => void;
 }
 
+/** How long such a request may be in coming, in ms. */
+const CUT_TIMEOUT_MS = 60_000;
+
 export class KafkaProxy {
   readonly port: number;
   /** The broker's own port; set it before the first connection. */
@@ -42,9 +45,17 @@ export class KafkaProxy {
     return proxy;
   }
 
-  /** Cuts the connection of the next such request. Resolves when that has happened. */
+  /** Cuts the connection of the next such request. Resolves when that has happened; rejects when none comes. */
   cut(apiKey: number, text: string, lost: Cut['lost']): Promise<void> {
-    return new Promise((done) => {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#cut = undefined;
+        reject(new Error(`no request ${apiKey} with "${text}" lost its ${lost} in ${CUT_TIMEOUT_MS} ms`));
+      }, CUT_TIMEOUT_MS);
+      const done = () => {
+        clearTimeout(timer);
+        resolve();
+      };
       this.#cut = { apiKey, text, lost, done };
     });
   }

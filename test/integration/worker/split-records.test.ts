@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { Deployment } from '../../support/deployment.ts';
+import type { ReadRecord } from '../../support/read-topic.ts';
+import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { samplesOf } from '../../support/task-samples.ts';
+
+const LIMIT_BYTES = 64 * 1024;
+const ROUNDS = 12;
+
+let kafka: KafkaCluster;
+let penstock: Deployment;
+
+before(async () => {
+  kafka = await startKafka();
+  penstock = await Deployment.create({
+    brokers: kafka.brokers,
+    maxTaskRecord: String(LIMIT_BYTES),
+    routes: [{ name: 'all', task: { labels: ['service'], count: 2 } }],
+  });
+});
+
+after(async () => {
+  await penstock?.close();
+  await kafka?.close();
+});
+
+test('steps larger than a task topic takes arrive in parts that fit, every sample once', async () => {
+  // Mostly digits that no other series has: snappy makes them little smaller.
+  const series = trueSeries(400).map(({ labels, samples }, index) => ({
+    labels: {
+      ...labels,
+      pod: createHash('shake256', { outputLength: 256 }).update(`${index}`).digest('hex'),
+    },
+    samples,
+  }));
+  const bodies = Array.from({ length: ROUNDS }, (_, round) =>
+    scrape(series, 1_760_000_000_000 + round * 1000, round),
+  );
+  for (const body of bodies) await penstock.produce([body]);
+  const { process } = await penstock.start(['worker']);
+  await penstock.workersDone();
+  assert.equal((await process.stop()).code, 0);
+
+  const records = await penstock.read(penstock.topic('all'));
+  const steps = Map.groupBy(records, (record) => `${record.partition} ${header(record, 'penstock-source')}`);
+  for (const [step, parts] of steps) {
+    const expected = parts.map((_, index) => `${index + 1}/${parts.length}`);
+    assert.deepEqual(
+      parts.map((record) => header(record, 'penstock-part')),
+      parts.length > 1 ? expected : [''],
+      step,
+    );
+  }
+  const bytes = (of: readonly ReadRecord[]) => of.map(({ value }) => value!.length);
+  assert.ok(Math.max(...bytes(records)) <= LIMIT_BYTES, `records of ${bytes(records)} bytes`);
+  const total = [...steps.values()].map((parts) => bytes(parts).reduce((sum, length) => sum + length));
+  assert.ok(Math.max(...total) > LIMIT_BYTES, `steps of ${total} bytes: none had to be split`);
+
+  const found = samplesOf(records);
+  assert.equal(found.repeated, 0);
+  assert.equal(found.outOfOrder, 0);
+  const byPod = [...found.samples].map(([key, value]) => [key.replace(/.*pod="(\w+)".*@/, '$1@'), value]);
+  const truth = series.flatMap(({ labels: { pod }, samples }) =>
+    [...samples].map(([time, value]) => [`${pod}@${time}`, value] as const),
+  );
+  assert.deepEqual(new Map(byPod as [string, number][]), new Map(truth));
+  assert.deepEqual(await penstock.read(penstock.dead), []);
+});
+
+function header({ headers }: ReadRecord, name: string): string {
+  return String(headers?.[name] ?? '');
+}
