@@ -42,6 +42,9 @@ const REAUTHENTICATE_BEFORE_MS = 5_000;
 /** Opens connections to one cluster. Checks kafkajs' replacements before the first. */
 export class KafkaConnection {
   readonly #config: KafkaConfig;
+  readonly #brokers: string[];
+  /** Of `brokers`, the one that the next instance asks first. */
+  #first: number;
 
   /** @throws ConfigError when a certificate or key file cannot be used. */
   constructor(options: KafkaOptions, log: Logger) {
@@ -50,6 +53,8 @@ export class KafkaConnection {
     const files = options.tls.enabled ? new TlsFiles(options.tls, 'kafka.tls') : undefined;
     const trouble = new ConnectionTrouble(log);
     const sasl = saslOptions(options.sasl, trouble);
+    this.#brokers = options.brokers;
+    this.#first = Math.floor(Math.random() * options.brokers.length);
     this.#config = {
       brokers: options.brokers,
       clientId: options.client_id,
@@ -67,13 +72,15 @@ export class KafkaConnection {
 
   /**
    * A kafkajs instance of its own for one consumer, producer or admin client. They must not share one:
-   * kafkajs keeps its book of committed offsets there.
+   * kafkajs keeps its book of committed offsets there. Each asks another broker first: one that hangs does not hold up all.
    *
    * @param requestTimeoutMs most time for an answer, if that is less than the configuration allows
    */
   instance(retry: RetryOptions, requestTimeoutMs = Number.POSITIVE_INFINITY): Kafka {
     const requestTimeout = Math.min(this.#config.requestTimeout!, requestTimeoutMs);
-    return new kafkajs.Kafka({ ...this.#config, retry, requestTimeout });
+    const brokers = [...this.#brokers.slice(this.#first), ...this.#brokers.slice(0, this.#first)];
+    this.#first = (this.#first + 1) % brokers.length;
+    return new kafkajs.Kafka({ ...this.#config, brokers, retry, requestTimeout });
   }
 }
 

@@ -56,6 +56,23 @@ const COORDINATOR_MOVING = new Set([
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'NOT_COORDINATOR_FOR_GROUP',
 ]);
+/** A broker says that it cannot now, for reasons of its own or while the cluster changes. */
+const SERVER_TROUBLE = new Set([
+  ...NOT_A_MEMBER,
+  ...COORDINATOR_MOVING,
+  'UNKNOWN',
+  'BROKER_NOT_AVAILABLE',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'REPLICA_NOT_AVAILABLE',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'REQUEST_TIMED_OUT',
+  'NETWORK_EXCEPTION',
+  'NOT_CONTROLLER',
+  'KAFKA_STORAGE_ERROR',
+]);
 const UNAUTHORIZED = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
   'GROUP_AUTHORIZATION_FAILED',
@@ -85,6 +102,10 @@ const CONNECTION_TROUBLE = new Set([
   'RetryableError',
 ]);
 
+const UNANSWERED = new Set(['KafkaJSRequestTimeoutError', 'KafkaJSConnectionClosedError']);
+/** kafkajs has connected to a broker and not learnt yet what it can do. */
+const NOT_CONNECTED = 'Broker not connected';
+
 /** The broker's name for an error (`ILLEGAL_GENERATION`), wherever kafkajs has wrapped it; '' for any other. */
 export function kafkaErrorType(error: unknown): string {
   for (let at = error as KafkaErrorLike | undefined, depth = 0; at && depth < 8; depth += 1) {
@@ -113,8 +134,17 @@ export function isConnectionTrouble(error: unknown): boolean {
   return someCause(
     error,
     (at) =>
-      CONNECTION_TROUBLE.has(at.name ?? '') || at.type === 'ILLEGAL_SASL_STATE' || isInterruptedLogin(at),
+      CONNECTION_TROUBLE.has(at.name ?? '') ||
+      at.type === 'ILLEGAL_SASL_STATE' ||
+      at.message === NOT_CONNECTED ||
+      isInterruptedLogin(at),
   );
+}
+
+/** A broker took a request and did not answer it, or hung up: another one may. */
+export function isUnanswered(error: unknown): boolean {
+  const at = error as KafkaErrorLike;
+  return UNANSWERED.has(at.name ?? '') || isInterruptedLogin(at);
 }
 
 /** The broker says that this process is no member of the group in this generation. */
@@ -125,6 +155,11 @@ export function isMembershipError(error: unknown): boolean {
 /** A broker is taking over the group, as the very first group of a cluster meets it: time mends it. */
 export function isCoordinatorMoving(error: unknown): boolean {
   return COORDINATOR_MOVING.has(kafkaErrorType(error));
+}
+
+/** A broker failed at a request that is right, or does not know of a topic or leader that others know: time mends it. */
+export function isServerTrouble(error: unknown): boolean {
+  return SERVER_TROUBLE.has(kafkaErrorType(error));
 }
 
 /** The broker refuses this user: waiting does not help, the operator has to act. */

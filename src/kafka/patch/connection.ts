@@ -1,10 +1,14 @@
 import type { Socket } from 'node:net';
 import { certificateFault } from '../../credentials/certificate-fault.ts';
+import { errorMessage } from '../../model/errors.ts';
 import { giveBack } from '../../wire/memory.ts';
+import { isUnanswered } from '../errors.ts';
 import { type BrokerResponse, ResponseReader } from './response-reader.ts';
 
 interface Protocol {
   readonly request: { readonly apiKey: number; encode(): unknown };
+  /** Most time for the answer in ms, where it is not the connection's `requestTimeout`. */
+  readonly requestTimeout?: number;
 }
 
 /** While a login is under way its answers go here instead of to the requests that wait. */
@@ -14,6 +18,8 @@ interface LoginHandlers {
 
 interface Connection {
   readonly sasl: unknown;
+  /** In ms. */
+  readonly connectionTimeout: number;
   /** Of the last login, as `process.hrtime` gives it. */
   readonly authenticatedAt: [seconds: number, nanos: number] | null;
   readonly authHandlers: LoginHandlers | null;
@@ -33,10 +39,21 @@ interface Connection {
 }
 
 /** ApiVersions, SaslHandshake, SaslAuthenticate: what is sent without a login, or to make one. */
-const LOGIN_REQUESTS = new Set([18, 17, 36]);
+export const LOGIN_REQUESTS: ReadonlySet<number> = new Set([18, 17, 36]);
 /** A login this fresh is not renewed, however short its session: the broker takes no two within a second. */
 const FRESH_LOGIN_MS = 2_000;
 const PRODUCE = 0;
+
+/** A broker has not answered. kafkajs turns to the next one at an error of this name alone. */
+export class SilentBrokerError extends Error {
+  override readonly name = 'KafkaJSConnectionError';
+  /** kafkajs' word for "try again". */
+  readonly retriable = true;
+
+  constructor(cause: unknown) {
+    super(errorMessage(cause), { cause });
+  }
+}
 
 /**
  * kafkajs' connection with these changes.
@@ -46,6 +63,9 @@ const PRODUCE = 0;
  * - A broker that is given up again and again leaves no listeners, of which Node would warn.
  * - A login that fails ends the connection. The original leaves it open, and a client that never came to be is
  *   never closed: the socket then keeps the process from ending.
+ * - A request that is not answered ends the connection, as in the Java client: kafkajs then looks for another broker,
+ *   or for another leader. The original asks the same one for ever. A broker that takes the connection and says
+ *   nothing at all, as one that hangs, is found out within the connection timeout.
  * - A login is renewed (KIP-368) only when every request that was begun under the old one is on the wire. The broker
  *   takes nothing else in between, and the original lets a request slip in whose bytes were not ready yet. And it is
  *   renewed at most every two seconds, also when a token close to its end was all there was.
@@ -71,6 +91,8 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
       return result;
     }
 
+    /** The broker left the last requests unanswered (broker-pool.ts). */
+    silent = false;
     /** Requests that were begun under the present login and are not written yet. */
     #unwritten = 0;
     #responses = new ResponseReader();
@@ -88,7 +110,7 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
 
     async #send(protocol: Protocol): Promise<unknown> {
       const { request } = protocol;
-      if (!this.sasl || LOGIN_REQUESTS.has(request.apiKey)) return super.send(protocol);
+      if (!this.sasl || LOGIN_REQUESTS.has(request.apiKey)) return this.#sendOrHangUp(protocol);
       if (!this.isAuthenticated()) await this.authenticate();
       this.#unwritten += 1;
       let waiting = true;
@@ -103,13 +125,33 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
         return bytes;
       };
       try {
-        return await super.send({ ...protocol, request: Object.assign(Object.create(request), { encode }) });
+        const watched = Object.assign(Object.create(request), { encode });
+        return await this.#sendOrHangUp({ ...protocol, request: watched });
       } finally {
         written();
       }
     }
 
+    /** A silent broker gets no second request on this connection: it would only wait behind the first one. */
+    async #sendOrHangUp(protocol: Protocol): Promise<unknown> {
+      const isFirst = LOGIN_REQUESTS.has(protocol.request.apiKey);
+      const timeout = isFirst ? { requestTimeout: this.connectionTimeout } : {};
+      try {
+        return await super.send({ ...protocol, ...timeout });
+      } catch (error) {
+        if (!isTimeout(error) && !(isFirst && isUnanswered(error))) throw error;
+        const silent = new SilentBrokerError(error);
+        this.silent = true;
+        // What comes later on a socket that is left open would be taken for the next one's.
+        this.socket?.destroy();
+        this.rejectRequests(silent);
+        await this.disconnect();
+        throw silent;
+      }
+    }
+
     override processData(piece: Buffer): void {
+      this.silent = false;
       if (this.authHandlers !== null && !this.authExpectResponse) {
         this.authHandlers.onSuccess(Buffer.from(piece));
         return;
@@ -134,7 +176,7 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
         await super.authenticate();
       } catch (error) {
         await this.disconnect();
-        throw error;
+        throw isUnanswered(error) ? new SilentBrokerError(error) : error;
       }
     }
 
@@ -157,6 +199,10 @@ function isFresh(login: Connection['authenticatedAt']): boolean {
   if (login === null) return false;
   const [seconds, nanos] = process.hrtime(login);
   return seconds * 1000 + nanos / 1e6 < FRESH_LOGIN_MS;
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === 'KafkaJSRequestTimeoutError';
 }
 
 function nextTurn(): Promise<void> {

@@ -6,6 +6,7 @@ import {
   kafkaErrorType,
   type UnreadableBatchError,
 } from '../errors.ts';
+import { SilentBrokerError } from './connection.ts';
 import { faultOf } from './record-set.ts';
 import type { ConsumerGroupInstance, FetchedBatch, OriginalConsumerGroup } from './types.ts';
 
@@ -114,7 +115,7 @@ class CoordinatorMovedError extends Error {
  *   consumer crash when that broker is not ready yet.
  * - A rebalance goes on beside the fetches, and a member that has given up partitions starts one. In the original
  *   nothing is fetched from the word of a rebalance until all members have come.
- * - A leader that moves does not make the group rebalance, and fetches to several brokers that all want to join
+ * - A leader that moves, or hangs, does not make the group rebalance, and fetches to several brokers that all want to join
  *   join once.
  */
 export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Original): unknown {
@@ -270,8 +271,9 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
 
     override async recoverFromFetch(error: { type?: string }): Promise<void> {
       if (error.type === 'UNKNOWN_TOPIC_OR_PARTITION') this.#observer?.topicMissing();
-      if (this.#observer === undefined || !LEADER_MOVED.has(error.type ?? ''))
-        return super.recoverFromFetch(error);
+      // A leader that hangs may be none any more.
+      const moved = LEADER_MOVED.has(error.type ?? '') || error instanceof SilentBrokerError;
+      if (this.#observer === undefined || !moved) return super.recoverFromFetch(error);
       await sleep(ELECTION_PAUSE_MS);
       await this.cluster.refreshMetadata();
     }

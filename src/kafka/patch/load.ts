@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module';
 import type * as KafkaJs from 'kafkajs';
 import { filterAbortedMessages } from './aborted.ts';
+import { acquaintedBroker } from './broker.ts';
+import { talkativeFirst } from './broker-pool.ts';
 import { decisiveConnection } from './connection.ts';
 import { rebalancingApart } from './connection-pool.ts';
 import { observedConsumerGroup } from './consumer-group.ts';
@@ -67,6 +69,10 @@ replace('network/requestQueue/index.js', quietRequestQueue);
 replace('network/connection.js', decisiveConnection);
 replace<Parameters<typeof rebalancingApart>[0]>('network/connectionPool.js', (original) =>
   rebalancingApart(original, require('kafkajs/src/network/connection')),
+);
+replace('broker/index.js', acquaintedBroker);
+replace<Parameters<typeof talkativeFirst>[0]>('cluster/brokerPool.js', (original) =>
+  talkativeFirst(original, require('kafkajs/src/utils/shuffle')),
 );
 replace('consumer/consumerGroup.js', observedConsumerGroup);
 

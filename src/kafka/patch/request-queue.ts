@@ -1,3 +1,15 @@
+import { LOGIN_REQUESTS } from './connection.ts';
+
+interface PushedRequest {
+  readonly entry: { readonly apiKey: number };
+  readonly requestTimeout?: number | null;
+}
+
+interface SocketRequest {
+  /** In ms. */
+  requestTimeout: number;
+}
+
 /** The state of kafkajs' `RequestQueue` that its scheduling looks at. */
 interface RequestQueue {
   pending: unknown[];
@@ -5,6 +17,7 @@ interface RequestQueue {
   throttleCheckTimeoutId: NodeJS.Timeout | null;
   checkPendingRequests(): void;
   waitForPendingRequests(): Promise<void>;
+  createSocketRequest(pushed: PushedRequest): SocketRequest;
 }
 
 /** Milliseconds after which a waiting request is looked at again. kafkajs uses the same. */
@@ -19,6 +32,8 @@ const CHECK_INTERVAL_MS = 10;
  * The original hands a past time to setTimeout, which Node 24 warns of, and sets a new timer each time one
  * has run, with nothing waiting: a wake-up every millisecond and connection. Here a timer runs only while
  * requests wait.
+ *
+ * The first words on a connection have the time that they ask for. The original gives them that of any request at least.
  */
 export function quietRequestQueue(Original: new (...args: never[]) => RequestQueue): unknown {
   return class QuietRequestQueue extends Original {
@@ -29,6 +44,13 @@ export function quietRequestQueue(Original: new (...args: never[]) => RequestQue
         this.#empty = undefined;
       });
       return this.#empty;
+    }
+
+    override createSocketRequest(pushed: PushedRequest): SocketRequest {
+      const request = super.createSocketRequest(pushed);
+      if (LOGIN_REQUESTS.has(pushed.entry.apiKey))
+        request.requestTimeout = pushed.requestTimeout ?? request.requestTimeout;
+      return request;
     }
 
     scheduleCheckPendingRequests(): void {

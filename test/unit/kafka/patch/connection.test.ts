@@ -11,6 +11,10 @@ class DueConnection {
   authenticatedAt: Login = null;
   ended = false;
   failure: Error | undefined;
+  answer: Error | undefined;
+  readonly connectionTimeout = 1_000;
+  readonly sent: unknown[] = [];
+  rejected: Error | undefined;
   readonly authHandlers = null;
   readonly authExpectResponse = false;
   readonly requestQueue = { fulfillRequest() {} };
@@ -26,7 +30,9 @@ class DueConnection {
   async connect(): Promise<boolean> {
     return true;
   }
-  async send(): Promise<unknown> {
+  async send(protocol: object): Promise<unknown> {
+    this.sent.push(protocol);
+    if (this.answer !== undefined) throw this.answer;
     return undefined;
   }
   async authenticate(): Promise<void> {
@@ -38,7 +44,9 @@ class DueConnection {
     this.socket.unref();
     return true;
   }
-  rejectRequests(): void {}
+  rejectRequests(error: Error): void {
+    this.rejected = error;
+  }
   processData(): void {}
 }
 
@@ -66,6 +74,64 @@ test('a login that fails ends the connection', async () => {
   const accepted = connection();
   await accepted.authenticate();
   assert.equal(accepted.ended, false);
+});
+
+const named = (name: string, message = name) => Object.assign(new Error(message), { name });
+
+for (const [what, apiKey] of Object.entries({ ApiVersions: 18, SaslHandshake: 17, SaslAuthenticate: 36 })) {
+  test(`a broker that does not answer ${what} is no connection, and the next one is asked`, async () => {
+    const frozen = connection();
+    frozen.answer = named('KafkaJSRequestTimeoutError', `Request ${what} timed out`);
+    const request = { apiKey, encode: () => undefined };
+    await assert.rejects(frozen.send({ request }), {
+      name: 'KafkaJSConnectionError',
+      message: frozen.answer.message,
+      retriable: true,
+    });
+    assert.deepEqual(frozen.sent, [{ request, requestTimeout: frozen.connectionTimeout }]);
+    assert.equal(frozen.ended, true);
+    assert.equal(frozen.socket.destroyed, true);
+    assert.equal(frozen.rejected?.name, 'KafkaJSConnectionError');
+  });
+}
+
+test('a request that is not answered ends the connection, and its time is its own', async () => {
+  const frozen = connection();
+  frozen.authenticatedAt = process.hrtime();
+  frozen.answer = named('KafkaJSRequestTimeoutError');
+  const answer = frozen.send({ request: { apiKey: 10 }, requestTimeout: 7 });
+  await assert.rejects(answer, { name: 'KafkaJSConnectionError' });
+  assert.equal((frozen.sent[0] as { requestTimeout: number }).requestTimeout, 7);
+  assert.equal(frozen.ended, true);
+});
+
+test('a broker that hangs up in the middle is no silent one', async () => {
+  const gone = connection();
+  gone.authenticatedAt = process.hrtime();
+  gone.answer = named('KafkaJSConnectionClosedError');
+  await assert.rejects(gone.send({ request: { apiKey: 10 } }), gone.answer);
+});
+
+test('an answer to ApiVersions that is an error is passed on as it is', async () => {
+  const old = connection();
+  old.answer = Object.assign(named('KafkaJSProtocolError'), { type: 'UNSUPPORTED_VERSION' });
+  await assert.rejects(old.send({ request: { apiKey: 18 } }), old.answer);
+  assert.equal(old.ended, false);
+});
+
+test('a login that breaks off is an error of the connection, one that is refused is not', async () => {
+  const broken = connection();
+  broken.failure = named(
+    'KafkaJSSASLAuthenticationError',
+    'SASL PLAIN authentication failed: Closed connection',
+  );
+  await assert.rejects(broken.authenticate(), { name: 'KafkaJSConnectionError' });
+  const refused = connection();
+  refused.failure = named(
+    'KafkaJSSASLAuthenticationError',
+    'SASL PLAIN authentication failed: wrong password',
+  );
+  await assert.rejects(refused.authenticate(), refused.failure);
 });
 
 test('a broker that is given up again and again leaves no listeners', async () => {

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { talkativeFirst } from '../../../../src/kafka/patch/broker-pool.ts';
+
+interface Node {
+  readonly connectionPool: { readonly pool: { silent: boolean }[] };
+  isConnected(): boolean;
+}
+
+/** kafkajs' pool as far as the replacement asks it. */
+class OriginalPool {
+  brokers: Record<string, Node> = {};
+  readonly gone = new Set<string>();
+
+  async findBroker({ nodeId }: { nodeId: string }): Promise<Node> {
+    if (this.gone.has(nodeId)) throw new Error(`connect ECONNREFUSED ${nodeId}`);
+    return this.brokers[nodeId]!;
+  }
+  async findConnectedBroker(): Promise<unknown> {
+    return 'whichever';
+  }
+  async withBroker(_: (answerer: { nodeId: string }) => Promise<unknown>): Promise<unknown> {
+    throw new Error('No brokers in the broker pool');
+  }
+}
+
+function pool(silent: readonly string[], connected = true): OriginalPool {
+  const Talkative = talkativeFirst(OriginalPool as never, (ids) => ids) as typeof OriginalPool;
+  const made = new Talkative();
+  for (const id of ['1', '2', '3']) {
+    const connections = [{ silent: false }, { silent: silent.includes(id) }];
+    made.brokers[id] = { connectionPool: { pool: connections }, isConnected: () => connected };
+  }
+  return made;
+}
+
+test('a broker that hangs is asked last', async () => {
+  const asked: string[] = [];
+  const answer = await pool(['1']).withBroker(async ({ nodeId }) => {
+    asked.push(nodeId);
+    if (nodeId !== '1') throw new Error('does not know');
+    return 'known';
+  });
+  assert.equal(answer, 'known');
+  assert.deepEqual(asked, ['2', '3', '1']);
+});
+
+test('one that cannot be reached is passed over', async () => {
+  const brokers = pool([]);
+  brokers.gone.add('1');
+  assert.equal(await brokers.withBroker(async ({ nodeId }) => nodeId), '2');
+});
+
+test('when none is reached the reason is told, when none knows there is no answer', async () => {
+  const brokers = pool([]);
+  const nobody = async () => {
+    throw new Error('does not know');
+  };
+  assert.equal(await brokers.withBroker(nobody), null);
+  for (const id of ['1', '2', '3']) brokers.gone.add(id);
+  await assert.rejects(brokers.withBroker(nobody), /ECONNREFUSED/);
+  brokers.brokers = {};
+  await assert.rejects(brokers.withBroker(nobody), /No brokers/);
+});
+
+test('of the connected ones, one that answers is taken', async () => {
+  const brokers = pool(['1', '2']);
+  assert.equal(await brokers.findConnectedBroker(), brokers.brokers['3']);
+  assert.equal(await pool(['1', '2', '3']).findConnectedBroker(), 'whichever');
+  assert.equal(await pool([], false).findConnectedBroker(), 'whichever');
+});
