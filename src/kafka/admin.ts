@@ -9,6 +9,11 @@ export interface OffsetBounds {
   readonly high: bigint;
 }
 
+/**
+ * Most time for an answer: a broker that hangs is not waited for long, as partitions begin with such questions. Brokers
+ * take 5 s to create topics, and then answer that it goes on.
+ */
+const REQUEST_TIMEOUT_MS = 10_000;
 const COORDINATOR_RETRY_MS = 200;
 const COORDINATOR_GIVE_UP_MS = 30_000;
 /** What a broker answers that is asked by metadata of before; kafkajs goes on asking it for up to five minutes. */
@@ -151,9 +156,14 @@ export class KafkaAdmin {
   /** The kafkajs client itself, for calls that only one command makes. */
   client(): Promise<Admin> {
     this.#admin ??= (async () => {
-      const admin = this.#connection.instance(BRIEF).admin();
-      await admin.connect();
-      return admin;
+      const admin = this.#connection.instance(BRIEF, REQUEST_TIMEOUT_MS).admin();
+      try {
+        await admin.connect();
+        return admin;
+      } catch (error) {
+        void admin.disconnect().catch(() => undefined);
+        throw error;
+      }
     })().catch((error) => {
       this.#admin = undefined;
       throw error;

@@ -27,6 +27,8 @@ export const NO_MEMBER: GroupMembership = { generationId: -1, memberId: '' };
 
 /** Pause between attempts while the broker still completes the transaction before. It takes a few ms. */
 const CONCURRENT_RETRY_MS = 3;
+/** A transaction waits for this many brokers that do not answer before it is over. */
+const SILENT_BROKERS = 4;
 /** After this long the transaction before is stuck, not slow. */
 const CONCURRENT_GIVE_UP_MS = 10_000;
 
@@ -59,7 +61,7 @@ export class TransactionalProducer {
     connection: KafkaConnection,
     options: { transactionalId: string; timeoutMs: number; limit: BatchLimit },
   ): Promise<TransactionalProducer> {
-    const producer = connection.instance(BRIEF).producer({
+    const producer = connection.instance(BRIEF, options.timeoutMs / SILENT_BROKERS).producer({
       transactionalId: options.transactionalId,
       transactionTimeout: options.timeoutMs,
       idempotent: false,

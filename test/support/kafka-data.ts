@@ -13,8 +13,8 @@ export const SILENT = pino({ level: 'silent' });
 const MOST_NUMBERS = 100_000;
 const END = 'end of the test';
 
-export function connect(brokers: string[], log = SILENT): KafkaConnection {
-  return new KafkaConnection(kafkaOptions.parse({ brokers, request_timeout: '5s' }), log);
+export function connect(brokers: string[], log = SILENT, options: object = {}): KafkaConnection {
+  return new KafkaConnection(kafkaOptions.parse({ brokers, request_timeout: '5s', ...options }), log);
 }
 
 /** A connection to a cluster with an admin client, closed together. */
