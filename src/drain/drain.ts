@@ -105,7 +105,9 @@ export class Drain {
     for (const [route, tasks] of this.#assignment.tasks(Date.now())) {
       this.#metrics.drainTasks.set({ node: this.#assignment.node, route }, tasks.length);
     }
-    await Promise.all(this.#topics.map(({ reader }) => reader.start()));
+    // Those that have joined are running when it is tried again.
+    const started = await Promise.allSettled(this.#topics.map(({ reader }) => reader.start()));
+    for (const each of started) if (each.status === 'rejected') throw each.reason;
     for (const { gauges } of this.#topics) gauges.start();
   }
 

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { createAssigner, type Ownership } from './assigner.ts';
 import { type KafkaConnection, PATIENT } from './client.ts';
-import { isConnectionTrouble, isLoginRefused } from './errors.ts';
+import { isConnectionTrouble, isLoginRefused, isServerTrouble } from './errors.ts';
 import type { GroupObserver } from './patch/consumer-group.ts';
 import type { ConsumerGroupInstance, GroupMembership } from './patch/types.ts';
 
@@ -46,6 +46,7 @@ export class GroupMember {
   #consumer: Consumer | undefined;
   #group: ConsumerGroupInstance | undefined;
   #membership: GroupMembership | undefined;
+  #started: Promise<void> | undefined;
   #heartbeats: NodeJS.Timeout | undefined;
   #stopping = false;
 
@@ -75,10 +76,17 @@ export class GroupMember {
     return this.#membership !== undefined;
   }
 
-  /** Joins the group. Resolves when reading has begun; waits for brokers that are away. */
-  async start(): Promise<void> {
+  /**
+   * Joins the group. Resolves when reading has begun; waits for brokers that are away. It may be called again: after
+   * that it does nothing, after a failure it tries anew.
+   */
+  start(): Promise<void> {
     this.#heartbeats ??= setInterval(() => this.#heartbeat(), this.#options.heartbeatInterval);
-    await this.#run();
+    this.#started ??= this.#run().catch((error) => {
+      this.#started = undefined;
+      throw error;
+    });
+    return this.#started;
   }
 
   /** Joins no more, whatever happens. */
@@ -173,13 +181,13 @@ export class GroupMember {
     this.#events.lost();
     if (this.#stopping) return;
     if (restart) this.#log.warn({ error: error.message }, 'consumer restarts');
-    else if (isConnectionTrouble(error) || isLoginRefused(error)) void this.#restart(error);
+    else if (canRestart(error)) void this.#restart(error);
     else this.fail(error);
   }
 
   /**
-   * kafkajs gives up at some kinds of broker trouble that it could wait out, such as a coordinator not found, and at
-   * a login that is refused. That was good at the start, so one side has been given new credentials before the other.
+   * kafkajs gives up at some kinds of broker trouble that it could wait out, such as a coordinator not found or a
+   * broker that fails, and at a login that is refused. That was good at the start, so one side has been given new credentials before the other.
    */
   async #restart(error: Error): Promise<void> {
     const retryInMs = Math.round(this.#restarts.next());
@@ -195,6 +203,11 @@ export class GroupMember {
     // kafkajs' own loop meets the same answer and acts on it; this one only keeps the session alive between fetches.
     this.#group?.beat({ interval: this.#options.heartbeatInterval / 2 }).catch(() => undefined);
   }
+}
+
+/** Not where only the operator can help, or where Penstock is wrong. */
+function canRestart(error: unknown): boolean {
+  return isConnectionTrouble(error) || isServerTrouble(error) || isLoginRefused(error);
 }
 
 /** Waits for `work`, at most `ms`. */
