@@ -1,6 +1,6 @@
 import type { Mechanism } from 'kafkajs';
 import type { ConnectionTrouble } from './connection-trouble.ts';
-import { KafkaLoginError } from './errors.ts';
+import { isLoginRefused, KafkaLoginError } from './errors.ts';
 import type { TokenSource } from './oauth.ts';
 
 /** Separates and ends the parts of a message (RFC 7628 section 3.1). */
@@ -31,7 +31,8 @@ export function oauthLogin(tokens: TokenSource, trouble: ConnectionTrouble): Mec
           trouble.failed(`${host}:${port}`, error);
           throw error;
         } catch (error) {
-          tokens.refused(token);
+          // A connection that breaks says nothing of the token.
+          if (isLoginRefused(error)) tokens.refused(token);
           throw error;
         }
       },
