@@ -154,7 +154,7 @@ export class GroupMember {
       partitionBytes: () => events.partitionBytes(),
       fetched: (batch) => events.fetched(batch),
       unreadable: (topic, partition, error) => events.unreadable(topic, partition, error),
-      topicMissing: () => events.topicMissing(),
+      topicMissing: (topic) => events.topicMissing(topic),
       offsetOutOfRange: (topic, partition) => events.offsetOutOfRange(topic, partition),
     };
   }

@@ -225,8 +225,8 @@ export class GroupReader {
       partitionBytes: () => this.#fetchShare(),
       fetched: (batch) => this.#held.get(batch.topic, batch.partition)?.offer(batch) ?? false,
       unreadable: (topic, partition, error) => this.#unreadable(topic, partition, error),
-      topicMissing: () => {
-        for (const partition of this.partitions) partition.topicMissing();
+      topicMissing: (topic) => {
+        for (const partition of this.partitions) if (partition.topic === topic) partition.topicMissing();
       },
       offsetOutOfRange: (topic, partition) => this.#held.get(topic, partition)?.outOfRange(),
     };

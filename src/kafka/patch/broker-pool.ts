@@ -1,3 +1,5 @@
+import { sleep } from '../../model/sleep.ts';
+
 interface Broker {
   readonly connectionPool: { readonly pool: readonly { readonly silent?: boolean }[] };
   isConnected(): boolean;
@@ -5,7 +7,18 @@ interface Broker {
 
 type Question = (answerer: { nodeId: string; broker: Broker }) => Promise<unknown>;
 
+interface Metadata {
+  readonly topicMetadata: readonly {
+    readonly topic: string;
+    readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
+  }[];
+}
+
 interface BrokerPool {
+  metadata: Metadata | null;
+  /** In ms since the epoch. */
+  metadataExpireAt: number | null;
+  refreshMetadata(topics: readonly string[]): Promise<void>;
   /** By node id. */
   readonly brokers: Readonly<Record<string, Broker>>;
   findBroker(options: { nodeId: string }): Promise<Broker>;
@@ -13,17 +26,48 @@ interface BrokerPool {
   withBroker(question: Question): Promise<unknown>;
 }
 
+/** An election takes some 100 ms; a partition that has no leader after this long is out of service. */
+const ELECTION_MS = 1_000;
+const ELECTION_PAUSE_MS = 100;
+/** Metadata in which a partition has no leader is asked for again after this. */
+const LEADERLESS_MAX_AGE_MS = 2_000;
+
 /**
  * kafkajs' brokers of a cluster, of which one that hangs is asked last what any of them knows: metadata, and who
  * coordinates. A step of a transaction asks that several times, and the original asks whichever comes.
  *
  * A broker that cannot be reached is passed over. The original then asks no other one.
+ *
+ * Partitions without a leader (partition-errors.ts) are waited for while that may be an election, once, and then
+ * looked for every two seconds.
  */
 export function talkativeFirst(
   Original: new (...args: never[]) => BrokerPool,
   shuffle: (ids: string[]) => string[],
 ): unknown {
   return class TalkativeFirst extends Original {
+    /** Partitions that were waited for. */
+    #leaderless: ReadonlySet<string> = new Set();
+
+    override async refreshMetadata(topics: readonly string[]): Promise<void> {
+      const until = Date.now() + ELECTION_MS;
+      for (;;) {
+        await super.refreshMetadata(topics);
+        const leaderless = withoutLeader(this.metadata);
+        const isKnown = [...leaderless].every((partition) => this.#leaderless.has(partition));
+        if (isKnown || Date.now() > until) {
+          this.#leaderless = leaderless;
+          if (leaderless.size > 0) this.#expireWithin(LEADERLESS_MAX_AGE_MS);
+          return;
+        }
+        await sleep(ELECTION_PAUSE_MS);
+      }
+    }
+
+    #expireWithin(ms: number): void {
+      this.metadataExpireAt = Math.min(this.metadataExpireAt ?? 0, Date.now() + ms);
+    }
+
     override async findConnectedBroker(): Promise<Broker> {
       const { brokers } = this;
       const nodeId = shuffle(Object.keys(brokers)).find((id) => {
@@ -53,6 +97,13 @@ export function talkativeFirst(
       return null; // kafkajs' word for "nobody knows"
     }
   };
+}
+
+function withoutLeader(metadata: Metadata | null): Set<string> {
+  const names = (metadata?.topicMetadata ?? []).flatMap(({ topic, partitionMetadata }) =>
+    partitionMetadata.filter(({ leader }) => leader < 0).map(({ partitionId }) => `${topic}/${partitionId}`),
+  );
+  return new Set(names);
 }
 
 function isSilent({ connectionPool }: Broker): boolean {

@@ -29,8 +29,8 @@ export interface GroupObserver {
   offsetOutOfRange(topic: string, partition: number): void;
   /** What is at the position cannot be read. Nothing is passed over; the next fetch meets it again. */
   unreadable(topic: string, partition: number, error: UnreadableBatchError): void;
-  /** A topic does not exist any more. When it comes back it is another one, with offsets of its own. */
-  topicMissing(): void;
+  /** `topic` does not exist any more. When it comes back it is another one, with offsets of its own. */
+  topicMissing(topic: string): void;
 }
 
 /** Key under which a partition assigner carries its observer into kafkajs' consumer group. */
@@ -47,6 +47,11 @@ interface Broker {
   }): Promise<{
     responses: { topic: string; partitions: { offset: string; metadata: string | null }[] }[];
   }>;
+}
+interface FetchError {
+  readonly type?: string;
+  /** Which topic the answer was about (partition-errors.ts). */
+  readonly topic?: string;
 }
 interface Original extends OriginalConsumerGroup {
   readonly maxWaitTime: number;
@@ -66,7 +71,7 @@ interface Original extends OriginalConsumerGroup {
   leave(): Promise<void>;
   assigned(): { readonly topic: string }[];
   resolveOffset(position: { topic: string; partition: number; offset: string }): void;
-  recoverFromFetch(error: { type?: string }): Promise<void>;
+  recoverFromFetch(error: FetchError): Promise<void>;
   fetch(nodeId: string): Promise<FetchedBatch[]>;
   recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void>;
 }
@@ -269,8 +274,9 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       }
     }
 
-    override async recoverFromFetch(error: { type?: string }): Promise<void> {
-      if (error.type === 'UNKNOWN_TOPIC_OR_PARTITION') this.#observer?.topicMissing();
+    override async recoverFromFetch(error: FetchError): Promise<void> {
+      if (error.type === 'UNKNOWN_TOPIC_OR_PARTITION' && error.topic !== undefined)
+        this.#observer?.topicMissing(error.topic);
       // A leader that hangs may be none any more.
       const moved = LEADER_MOVED.has(error.type ?? '') || error instanceof SilentBrokerError;
       if (this.#observer === undefined || !moved) return super.recoverFromFetch(error);

@@ -7,6 +7,7 @@ import { decisiveConnection } from './connection.ts';
 import { rebalancingApart } from './connection-pool.ts';
 import { observedConsumerGroup } from './consumer-group.ts';
 import { crc32c } from './crc32c.ts';
+import { leaderlessMetadata, namedFetchErrors } from './partition-errors.ts';
 import { produceRequest } from './produce-request.ts';
 import {
   type OriginalFormats,
@@ -53,6 +54,9 @@ replace<OriginalFormats['decodeMessages']>('protocol/requests/fetch/v4/decodeMes
     lookupCodec: require('kafkajs/src/protocol/message/compression').lookupCodecByAttributes,
   }),
 );
+// Later versions take what finds the errors from the first.
+replace('protocol/requests/metadata/v0/response.js', leaderlessMetadata);
+replace('protocol/requests/fetch/v0/response.js', namedFetchErrors);
 for (const version of [4, 5, 6, 7, 8, 9, 10, 11])
   replace<ResponseFormat>(`protocol/requests/fetch/v${version}/response.js`, releasingResponse);
 replace('consumer/filterAbortedMessages.js', () => filterAbortedMessages);

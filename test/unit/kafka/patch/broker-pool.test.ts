@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { talkativeFirst } from '../../../../src/kafka/patch/broker-pool.ts';
 
+const MAX_AGE_MS = 60_000;
+
 interface Node {
   readonly connectionPool: { readonly pool: { silent: boolean }[] };
   isConnected(): boolean;
@@ -11,6 +13,19 @@ interface Node {
 class OriginalPool {
   brokers: Record<string, Node> = {};
   readonly gone = new Set<string>();
+  /** Leaders of one topic's partitions, by each refresh; the last for ever. */
+  leaders: number[][] = [[1]];
+  refreshes = 0;
+  metadata: object | null = null;
+  metadataExpireAt: number | null = null;
+
+  async refreshMetadata(_: readonly string[]): Promise<void> {
+    const leaders = this.leaders[Math.min(this.refreshes, this.leaders.length - 1)]!;
+    this.refreshes += 1;
+    const partitionMetadata = leaders.map((leader, partitionId) => ({ partitionId, leader }));
+    this.metadata = { topicMetadata: [{ topic: 't', partitionMetadata }] };
+    this.metadataExpireAt = Date.now() + MAX_AGE_MS;
+  }
 
   async findBroker({ nodeId }: { nodeId: string }): Promise<Node> {
     if (this.gone.has(nodeId)) throw new Error(`connect ECONNREFUSED ${nodeId}`);
@@ -68,4 +83,25 @@ test('of the connected ones, one that answers is taken', async () => {
   assert.equal(await brokers.findConnectedBroker(), brokers.brokers['3']);
   assert.equal(await pool(['1', '2', '3']).findConnectedBroker(), 'whichever');
   assert.equal(await pool([], false).findConnectedBroker(), 'whichever');
+});
+
+test('an election is waited for', async () => {
+  const brokers = pool([]);
+  brokers.leaders = [
+    [1, -1],
+    [1, 2],
+  ];
+  await brokers.refreshMetadata(['t']);
+  assert.equal(brokers.refreshes, 2);
+  assert.ok(brokers.metadataExpireAt! > Date.now() + MAX_AGE_MS / 2);
+});
+
+test('a partition that stays without a leader is waited for once, and looked for again soon', async () => {
+  const brokers = pool([]);
+  brokers.leaders = [[1, -1]];
+  await brokers.refreshMetadata(['t']);
+  assert.ok(brokers.metadataExpireAt! < Date.now() + MAX_AGE_MS / 2);
+  const before = brokers.refreshes;
+  await brokers.refreshMetadata(['t']);
+  assert.equal(brokers.refreshes, before + 1);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
+import { SilentBrokerError } from '../../../../src/kafka/patch/connection.ts';
 import {
   type GroupObserver,
   OBSERVER,
@@ -35,7 +36,14 @@ class OriginalGroup {
   heartbeats: (Error | Promise<never>)[] = [];
   commits: Error[] = [];
   joinAnswers: (Error | Promise<void>)[] = [];
-  cluster = { refreshMetadata: async () => undefined, findGroupCoordinator: async () => 'new coordinator' };
+  metadataRefreshed = 0;
+  recovered: unknown[] = [];
+  cluster = {
+    refreshMetadata: async () => {
+      this.metadataRefreshed += 1;
+    },
+    findGroupCoordinator: async () => 'new coordinator',
+  };
 
   async heartbeat(): Promise<void> {
     const next = this.heartbeats.shift();
@@ -61,6 +69,9 @@ class OriginalGroup {
   batches: unknown[] = [];
   async fetch(): Promise<unknown[]> {
     return this.batches;
+  }
+  async recoverFromFetch(error: unknown): Promise<void> {
+    this.recovered.push(error);
   }
   getNodeIds(): string[] {
     return this.nodeIds;
@@ -216,6 +227,25 @@ describe('a consumer group that rebalances', () => {
       await assert.rejects(other.beat(NOW), { type });
       assert.equal(other.heardMs >= before, known);
     }
+  });
+});
+
+describe('a fetch that fails', () => {
+  test('at a leader that hangs, or is none any more: the leader is looked for, and nobody joins again', async () => {
+    for (const error of [answer('NOT_LEADER_FOR_PARTITION'), new SilentBrokerError(new Error('timed out'))]) {
+      const member = group();
+      await member.recoverFromFetch(error);
+      assert.deepEqual([member.metadataRefreshed, member.recovered], [1, []]);
+    }
+  });
+
+  test('over a topic that is missing: it is named; the rest is left to kafkajs', async () => {
+    const missing: string[] = [];
+    const member = group({ topicMissing: (topic) => missing.push(topic) });
+    const error = Object.assign(answer('UNKNOWN_TOPIC_OR_PARTITION'), { topic: 't2' });
+    await member.recoverFromFetch(error);
+    assert.deepEqual(missing, ['t2']);
+    assert.deepEqual(member.recovered, [error]);
   });
 });
 

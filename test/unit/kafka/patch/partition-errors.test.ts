@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { test } from 'node:test';
+import '../../../../src/kafka/patch/load.ts';
+
+interface Format {
+  parse(answer: object): Promise<object>;
+}
+
+const require = createRequire(import.meta.url);
+const metadata: Format = require('kafkajs/src/protocol/requests/metadata/v6/response');
+const fetch: Format = require('kafkajs/src/protocol/requests/fetch/v11/response');
+
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
+const LEADER_NOT_AVAILABLE = 5;
+const BROKER_NOT_AVAILABLE = 8;
+
+function topic(name: string, topicErrorCode: number, ...partitionErrorCodes: number[]) {
+  const partitionMetadata = partitionErrorCodes.map((partitionErrorCode, partitionId) => ({
+    partitionErrorCode,
+    partitionId,
+    leader: partitionErrorCode === 0 ? 1 : -1,
+  }));
+  return { topic: name, topicErrorCode, partitionMetadata };
+}
+
+test('metadata with a partition that has no leader is an answer', async () => {
+  const answer = { brokers: [], topicMetadata: [topic('a', 0, 0, LEADER_NOT_AVAILABLE), topic('b', 0, 0)] };
+  assert.deepEqual(await metadata.parse(answer), answer);
+});
+
+test('other errors of metadata are thrown, and a topic is named', async () => {
+  const faulty = { brokers: [], topicMetadata: [topic('a', 0, 0, BROKER_NOT_AVAILABLE)] };
+  await assert.rejects(metadata.parse(faulty), { type: 'BROKER_NOT_AVAILABLE' });
+  const missing = { brokers: [], topicMetadata: [topic('a', 0, 0), topic('b', UNKNOWN_TOPIC_OR_PARTITION)] };
+  await assert.rejects(metadata.parse(missing), { type: 'UNKNOWN_TOPIC_OR_PARTITION', topic: 'b' });
+});
+
+test('an error of a fetch names its topic and partition', async () => {
+  const partitions = [
+    { partition: 0, errorCode: 0 },
+    { partition: 4, errorCode: UNKNOWN_TOPIC_OR_PARTITION },
+  ];
+  const answer = {
+    errorCode: 0,
+    responses: [
+      { topicName: 'a', partitions: [] },
+      { topicName: 'b', partitions },
+    ],
+  };
+  await assert.rejects(fetch.parse(answer), { type: 'UNKNOWN_TOPIC_OR_PARTITION', topic: 'b', partition: 4 });
+});
