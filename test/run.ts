@@ -6,7 +6,8 @@
  *     npm test -- -t 'restart' test/e2e         tests whose name matches
  *
  * Tests without servers run first. Meanwhile one Kafka comes up; the tests that need servers share it
- * (`PENSTOCK_TEST_BROKERS`), except those that stop or kill brokers, which start their own.
+ * (`PENSTOCK_TEST_BROKERS`), except those that stop or kill brokers, which start their own. The chaos run comes last,
+ * with the machine to itself.
  */
 import { availableParallelism } from 'node:os';
 import { run } from 'node:test';
@@ -20,6 +21,8 @@ import { vmagentSupportsStreamAggregation } from './support/servers/victoriametr
 
 /** One file's limit. A test that hangs must not hide what the others found. */
 const FILE_TIMEOUT_MS = 15 * 60_000;
+/** The chaos run takes some 6 minutes, and on a busy machine waits for its brokers as long as it takes. */
+const ALONE_TIMEOUT_MS = 30 * 60_000;
 
 interface Counts {
   passed: number;
@@ -34,13 +37,13 @@ const { positionals, values } = parseArgs({
 const namePatterns = values['test-name-pattern'] ?? [];
 const stop = new AbortController();
 
-async function runFiles(files: string[], concurrency: number): Promise<Counts> {
+async function runFiles(files: string[], concurrency: number, timeout = FILE_TIMEOUT_MS): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   if (files.length === 0 || stop.signal.aborted) return counts;
   const events = run({
     files,
     concurrency,
-    timeout: FILE_TIMEOUT_MS,
+    timeout,
     signal: stop.signal,
     // A file ends with its last test. What a test must not leave behind it has to assert; a leftover is no reason to hang.
     execArgv: ['--test-force-exit'],
@@ -73,30 +76,37 @@ async function describeServers(kafka: KafkaCluster): Promise<void> {
   process.stdout.write(`\n${lines.join('\n')}\n\n`);
 }
 
-async function main(): Promise<number> {
-  sweepRunFolders();
-  const { quick, served } = findTests(positionals);
+/** The tests without servers, then those that share a Kafka. */
+async function runMost(quick: string[], served: string[]): Promise<Counts[]> {
   const starting = served.length > 0 ? startKafka({ name: 'shared-kafka' }) : undefined;
   // Its error is reported where it is awaited, after the quick tests.
   starting?.catch(() => {});
   try {
     const first = await runFiles(quick, availableParallelism());
-    let second: Counts = { passed: 0, failed: 0, skipped: 0 };
-    if (starting !== undefined) {
-      const kafka = await starting;
-      await describeServers(kafka);
-      process.env.PENSTOCK_TEST_BROKERS = kafka.brokers.join(',');
-      second = await runFiles(served, 2);
-    }
-    const total = (key: keyof Counts) => first[key] + second[key];
-    const [passed, failed, skipped] = [total('passed'), total('failed'), total('skipped')];
-    process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
-    return failed === 0 && passed > 0 && !stop.signal.aborted ? 0 : 1;
+    if (starting === undefined) return [first];
+    const kafka = await starting;
+    await describeServers(kafka);
+    process.env.PENSTOCK_TEST_BROKERS = kafka.brokers.join(',');
+    return [first, await runFiles(served, 2)];
   } finally {
     await starting?.then(
       (kafka) => kafka.close(),
       () => {},
     );
+  }
+}
+
+async function main(): Promise<number> {
+  sweepRunFolders();
+  const { quick, served, alone } = findTests(positionals);
+  try {
+    const counts = await runMost(quick, served);
+    counts.push(await runFiles(alone, 1, ALONE_TIMEOUT_MS));
+    const total = (key: keyof Counts) => counts.reduce((sum, of) => sum + of[key], 0);
+    const [passed, failed, skipped] = [total('passed'), total('failed'), total('skipped')];
+    process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+    return failed === 0 && passed > 0 && !stop.signal.aborted ? 0 : 1;
+  } finally {
     sweepRunFolders();
   }
 }

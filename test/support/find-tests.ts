@@ -8,7 +8,11 @@ export interface TestFiles {
   quick: string[];
   /** Real servers: few at a time. */
   served: string[];
+  /** A cluster of its own under faults: what runs beside it would be a fault that nobody planned. */
+  alone: string[];
 }
+
+const ALONE = path.normalize('test/e2e/chaos.test.ts');
 
 /**
  * All test files whose path contains one of the filters (all of them without a filter); paths are absolute.
@@ -27,7 +31,10 @@ export function findTests(filters: string[]): TestFiles {
   const absolute = (file: string) => path.join(ROOT, file);
   return {
     quick: inFolders(['unit', 'conformance', 'fuzz']).filter(chosen).map(absolute),
-    served: inFolders(['integration', 'e2e']).filter(chosen).map(absolute),
+    served: inFolders(['integration', 'e2e'])
+      .filter((file) => chosen(file) && file !== ALONE)
+      .map(absolute),
+    alone: all.filter((file) => chosen(file) && file === ALONE).map(absolute),
   };
 }
 
