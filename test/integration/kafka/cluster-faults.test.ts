@@ -3,21 +3,15 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { KafkaAdmin } from '../../../src/kafka/admin.ts';
-import type { KafkaConnection } from '../../../src/kafka/client.ts';
-import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
-import { TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
 import { CopyingWorker } from '../../support/copying-worker.ts';
 import { Deployment } from '../../support/deployment.ts';
-import { connect, NumberSource, SILENT, TestKafka } from '../../support/kafka-data.ts';
+import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
 import { startKafka } from '../../support/servers/kafka.ts';
 
 /** Connections a worker may have more after a fault than before: kafkajs opens some only when it looks around. */
 const SPARE_CONNECTIONS = 12;
-/** Longer than an answer is waited for. */
-const FROZEN_MS = 40_000;
 
 describe('exactly once while brokers die', { concurrency: true }, () => {
   test('on three brokers, of which each is killed and comes back, also as coordinator and leader', async () => {
@@ -56,33 +50,6 @@ describe('exactly once while brokers die', { concurrency: true }, () => {
     await assertEqualContent(kafka, topics, 6);
   });
 
-  test('with the broker that is first in the list frozen: what opens meanwhile works, then and afterwards', async () => {
-    await using cluster = closing(await startKafka({ brokers: 3, name: 'frozen-broker' }));
-    await using kafka = new TestKafka(cluster.brokers);
-    const { topics, source } = await setup(cluster.brokers, kafka, 3);
-    const worker = await new CopyingWorker(topics).start();
-    const workOf = (each: CopyingWorker) => poll(...untilSteps(each, each.steps + 12));
-    await workOf(worker);
-    cluster.node(0).pause();
-    const frozenMs = Date.now();
-    // Each asks another broker first, so one of them asks the frozen one.
-    const connection = connect(cluster.brokers, SILENT, { connection_timeout: '2s' });
-    const admins = cluster.brokers.map(() => new KafkaAdmin(connection));
-    await Promise.all(admins.map((admin) => answers(admin, topics.input)));
-    await Promise.all(cluster.brokers.map(() => opens(connection)));
-    const second = await new CopyingWorker(topics).start();
-    await Promise.all([workOf(worker), workOf(second)]);
-    await sleep(Math.max(0, frozenMs + FROZEN_MS - Date.now()));
-    await Promise.all(admins.map((admin) => answers(admin, topics.input)));
-    cluster.node(0).resume();
-    await Promise.all([workOf(worker), workOf(second)]);
-    await Promise.all(admins.map((admin) => answers(admin, topics.input)));
-    await Promise.all(admins.map((admin) => admin.close()));
-    await assertCopied(kafka, topics, source, 3);
-    for (const each of [worker, second]) assert.deepEqual(await each.stop(), []);
-    await assertEqualContent(kafka, topics, 3);
-  });
-
   test('on one broker that is away for 20 s and comes back on its port', async () => {
     await using cluster = closing(await startKafka({ own: true, name: 'outage' }));
     await using kafka = new TestKafka(cluster.brokers);
@@ -105,40 +72,6 @@ describe('exactly once while brokers die', { concurrency: true }, () => {
     assert.ok(held < 30 << 20, `${held} bytes more are held after 20 s without a broker`);
   });
 });
-
-function untilSteps(worker: CopyingWorker, steps: number): Parameters<typeof poll> {
-  return [
-    () => worker.steps > steps,
-    { timeoutMs: 60_000 },
-    () => new Error(`a worker stands still: ${String(worker.failures.at(-1))}`),
-  ];
-}
-
-/** The admin client answers, if not at once: other questions than the first go to any broker, and one is frozen. */
-async function answers(admin: KafkaAdmin, topic: string): Promise<void> {
-  let last: unknown;
-  const ask = async () => {
-    const counts = await admin.partitionCounts([topic]).catch((error) => {
-      last = error;
-    });
-    return counts?.get(topic) !== undefined;
-  };
-  await poll(ask, { timeoutMs: 40_000 }, () => new Error(`the admin client does not answer: ${last}`));
-}
-
-/** A transactional producer opens, if not at once: the frozen broker may coordinate its transactions. */
-async function opens(connection: KafkaConnection): Promise<void> {
-  const options = { transactionalId: uniqueName('opens'), timeoutMs: 8_000, limit: new BatchLimit() };
-  let last: unknown;
-  const open = async () => {
-    const producer = await TransactionalProducer.open(connection, options).catch((error) => {
-      last = error;
-    });
-    await producer?.close();
-    return producer !== undefined;
-  };
-  await poll(open, { timeoutMs: 40_000 }, () => new Error(`no producer opens: ${last}`));
-}
 
 async function setup(brokers: string[], kafka: TestKafka, partitions: number) {
   const input = await kafka.createTopic('in', partitions);

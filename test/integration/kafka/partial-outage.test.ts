@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KafkaAdmin } from '../../../src/kafka/admin.ts';
+import type { KafkaConnection } from '../../../src/kafka/client.ts';
+import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
+import { TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
+import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
+import { connect, NumberSource, SILENT, TestKafka } from '../../support/kafka-data.ts';
+import { uniqueName } from '../../support/names.ts';
+import { poll } from '../../support/process.ts';
+import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+
+/** Longer than an answer is waited for. */
+const FROZEN_MS = 40_000;
+const PARTITIONS = 3;
+
+describe('what works while a part of the cluster does not', () => {
+  let cluster: KafkaCluster;
+  before(async () => {
+    cluster = await startKafka({ brokers: 3, name: 'partial-outage' });
+  });
+  after(async () => {
+    await stopCopyingWorkers();
+    await cluster.close();
+  });
+
+  async function setup(kafka: TestKafka, replicas: number) {
+    const input = await kafka.createTopic('in', PARTITIONS, { replicas });
+    const output = await kafka.createTopic('out', PARTITIONS);
+    return { brokers: cluster.brokers, groupId: uniqueName('outage'), input, output };
+  }
+
+  test('a broker that is frozen, first in the list: all that opens meanwhile, then and afterwards', async () => {
+    await using kafka = new TestKafka(cluster.brokers);
+    const topics = await setup(kafka, -1);
+    const source = new NumberSource(kafka, topics.input, PARTITIONS).start();
+    const workers = [await new CopyingWorker(topics).start()];
+    await work(workers);
+    cluster.node(0).pause();
+    const frozenMs = Date.now();
+    // Each asks another broker first, so one of them asks the frozen one.
+    const connection = connect(cluster.brokers, SILENT, { connection_timeout: '2s' });
+    const admins = cluster.brokers.map(() => new KafkaAdmin(connection));
+    try {
+      await Promise.all(admins.map((admin) => answers(admin, topics.input)));
+      await Promise.all(cluster.brokers.map(() => opens(connection)));
+      workers.push(await new CopyingWorker(topics).start());
+      await work(workers);
+      await sleep(Math.max(0, frozenMs + FROZEN_MS - Date.now()));
+      await Promise.all(admins.map((admin) => answers(admin, topics.input)));
+    } finally {
+      cluster.node(0).resume();
+    }
+    await work(workers);
+    await Promise.all(admins.map((admin) => answers(admin, topics.input)));
+    await Promise.all(admins.map((admin) => admin.close()));
+    await source.stop();
+    await copied(kafka, topics);
+    for (const worker of workers) assert.deepEqual(await worker.stop(), []);
+    const input = await kafka.readAll(topics.input, PARTITIONS);
+    assert.deepEqual(await kafka.readAll(topics.output, PARTITIONS), input);
+  });
+
+  test('a partition whose only replica is away: the others of its topic', async () => {
+    await using kafka = new TestKafka(cluster.brokers);
+    const topics = await setup(kafka, 1);
+    const taken = Array.from({ length: PARTITIONS }, () => 0);
+    const worker = await new CopyingWorker(topics, {
+      delivery: 'at_least_once',
+      transform: ({ records }, { partition }) => {
+        taken[partition]! += records.length;
+        return [];
+      },
+    }).start();
+    const produced = Array.from({ length: PARTITIONS }, () => 0);
+    const brings = async (partition: number) => {
+      await using fresh = new TestKafka(cluster.brokers);
+      await fresh.produce(topics.input, partition, ['a', 'b']);
+      produced[partition]! += 2;
+      const late = () => new Error(`of partition ${partition} ${taken[partition]} records came`);
+      await poll(() => taken[partition] === produced[partition], {}, late);
+    };
+    for (let partition = 0; partition < PARTITIONS; partition += 1) await brings(partition);
+    const metadata = await (await kafka.admin.client()).fetchTopicMetadata({ topics: [topics.input] });
+    const leaders = metadata.topics[0]!.partitions.toSorted((a, b) => a.partitionId - b.partitionId);
+    const gone = leaders[0]!.leader;
+    await cluster.node(gone - 1).kill();
+    await sleep(4_000); // beyond the broker's session
+    const led = leaders.filter(({ leader }) => leader !== gone);
+    assert.ok(led.length > 0);
+    for (const { partitionId } of led) await brings(partitionId);
+    await cluster.node(gone - 1).start();
+    await brings(0);
+    assert.deepEqual(await worker.stop(), []);
+  });
+});
+
+async function work(workers: readonly CopyingWorker[]): Promise<void> {
+  const before = workers.map(({ steps }) => steps);
+  await poll(
+    () => workers.every(({ steps }, index) => steps > before[index]! + 12),
+    {},
+    () => new Error(`the workers stand still: ${workers.map(({ failures }) => String(failures.at(-1)))}`),
+  );
+}
+
+/** The admin client answers, if not at once: other questions than the first go to any broker, and one is frozen. */
+async function answers(admin: KafkaAdmin, topic: string): Promise<void> {
+  let last: unknown;
+  const ask = async () => {
+    const counts = await admin.partitionCounts([topic]).catch((error) => {
+      last = error;
+    });
+    return counts?.get(topic) !== undefined;
+  };
+  await poll(ask, { timeoutMs: 40_000 }, () => new Error(`the admin client does not answer: ${last}`));
+}
+
+/** A transactional producer opens, if not at once: the frozen broker may coordinate its transactions. */
+async function opens(connection: KafkaConnection): Promise<void> {
+  const options = { transactionalId: uniqueName('opens'), timeoutMs: 8_000, limit: new BatchLimit() };
+  let last: unknown;
+  const open = async () => {
+    const producer = await TransactionalProducer.open(connection, options).catch((error) => {
+      last = error;
+    });
+    await producer?.close();
+    return producer !== undefined;
+  };
+  await poll(open, { timeoutMs: 40_000 }, () => new Error(`no producer opens: ${last}`));
+}
+
+/** The group has read all that is there. */
+async function copied(kafka: TestKafka, { groupId, input }: { groupId: string; input: string }) {
+  await poll(
+    async () => {
+      const ends = await kafka.admin.offsetBounds(input);
+      const offsets = await kafka.admin.committedOffsets(groupId, input);
+      return [...ends].every(([partition, { high }]) => offsets.get(partition) === high);
+    },
+    {},
+    () => new Error('the group did not catch up'),
+  );
+}
