@@ -1,6 +1,8 @@
 import { copyRecords } from './copy-records.ts';
 import { OffsetOutOfRangeError, PartitionLostError } from './errors.ts';
+import { Expansion } from './expansion.ts';
 import { type FetchedRecord, PartitionQueue } from './partition-queue.ts';
+import { fetchedBytes } from './patch/record-set.ts';
 import type { FetchedBatch, GroupMembership } from './patch/types.ts';
 
 /** What a partition needs of the group that it is read in. */
@@ -10,7 +12,7 @@ export interface PartitionGroup {
   seek(partition: AssignedPartition, offset: bigint): void;
   /** Bytes that one partition may have queued. */
   queueShare(): number;
-  /** Bytes that one fetch may bring for it; a record batch that is larger comes whole all the same. */
+  /** Bytes of a queue that one fetch may bring for it; a record batch that is larger comes whole all the same. */
   fetchShare(): number;
 }
 
@@ -70,6 +72,7 @@ export class AssignedPartition {
   committedTo = -1n;
   readonly #group: PartitionGroup;
   readonly #queue = new PartitionQueue();
+  readonly #expansion = new Expansion();
   readonly #lost = new AbortController();
   readonly #ending = new AbortController();
   #state: 'opening' | 'consuming' | 'draining' | 'lost' = 'opening';
@@ -104,6 +107,11 @@ export class AssignedPartition {
 
   get queuedBytes(): number {
     return this.#queue.bytes;
+  }
+
+  /** Bytes that its queue takes for a byte that is fetched, as fetches have shown; from 1. */
+  get expansion(): number {
+    return this.#expansion.value;
   }
 
   /** Offset of the next record that nobody has taken yet; -1 before `begin`. */
@@ -205,8 +213,10 @@ export class AssignedPartition {
       this.#group.seek(this, this.#position);
       return false;
     }
-    if (batch.rawMessages.length === 0) return true;
+    const before = this.#queue.bytes;
     for (const record of copyRecords(batch)) this.#queue.push(record);
+    this.#expansion.fetched(fetchedBytes(batch.rawMessages), this.#queue.bytes - before);
+    if (batch.rawMessages.length === 0) return true;
     this.#position = BigInt(batch.lastOffset()) + 1n;
     // Only taking records resumes a partition, so one that has none is not paused, however small its share is.
     const isFull = this.#queue.bytes + this.#group.fetchShare() > this.#group.queueShare();

@@ -222,7 +222,7 @@ export class GroupReader {
       },
       lost: () => this.#held.loseAll(),
       readable: (ms) => this.#waitReadable(ms),
-      partitionBytes: () => this.#fetchShare(),
+      partitionBytes: () => this.#fetchBytes(),
       fetched: (batch) => this.#held.get(batch.topic, batch.partition)?.offer(batch) ?? false,
       unreadable: (topic, partition, error) => this.#unreadable(topic, partition, error),
       topicMissing: (topic) => {
@@ -263,6 +263,13 @@ export class GroupReader {
   #fetchShare(): number {
     const most = this.#options.fetchMaxBytes / PARTITION_SHARE_OF_FETCH;
     return Math.ceil(Math.min(most, Math.max(LEAST_FETCH_BYTES, this.#queueShare() / 2)));
+  }
+
+  /** The same as bytes on the wire. They are asked for alike of all partitions, so the one that expands most decides. */
+  #fetchBytes(): number {
+    const read = this.partitions.filter(({ paused }) => !paused);
+    const expansion = Math.max(1, ...read.map((partition) => partition.expansion));
+    return Math.ceil(this.#fetchShare() / expansion);
   }
 
   #partitionGroup(): PartitionGroup {

@@ -20,11 +20,17 @@ export interface OriginalFormats {
 }
 
 const ownMemory = new WeakMap<object, Buffer>();
+const sizes = new WeakMap<object, number>();
 const faults = new WeakMap<object, UnreadableBatchError>();
 
 /** The memory that holds all of these messages and nothing else, if there is such; kafkajs' `Batch.rawMessages`. */
 export function memoryOf(rawMessages: object): Buffer | undefined {
   return ownMemory.get(rawMessages);
+}
+
+/** Bytes that a fetch brought for these messages, as they were on the wire; 0 where there were none. */
+export function fetchedBytes(rawMessages: object): number {
+  return sizes.get(rawMessages) ?? 0;
 }
 
 /** Why nothing behind these messages could be read, if so. */
@@ -68,6 +74,7 @@ export function recordSetDecoder(formats: OriginalFormats) {
       if (!(error instanceof UnreadableBatchError)) throw error;
       faults.set(messages, error);
     }
+    sizes.set(messages, size);
     if (plain === 0 || messages.length === 0) giveBack(bytes);
     else if (packed === 0) ownMemory.set(messages, bytes);
     return messages;

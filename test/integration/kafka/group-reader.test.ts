@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BRIEF } from '../../../src/kafka/client.ts';
+import { kafkajs } from '../../../src/kafka/patch/load.ts';
 import { spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, FAST_GROUP, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
@@ -33,6 +36,34 @@ describe('a group reader', { concurrency: true }, () => {
 
   const committed = async ({ groupId, input }: Topics, partition: number) =>
     (await kafka.admin.committedOffsets(groupId, input)).get(partition) ?? -1n;
+
+  test('queues no more than its bound of a topic that is compressed', async (t) => {
+    const topics = await setup(1);
+    const queueBytes = 8 << 20;
+    // 32 times the same 3 KB: gzip makes a thirtieth of it.
+    const value = () => Buffer.concat(Array<Buffer>(32).fill(randomBytes(3_000)));
+    const producer = kafka.connection.instance(BRIEF).producer();
+    await producer.connect();
+    for (let sent = 0; sent < 600; sent++) {
+      const compression = kafkajs.CompressionTypes.GZIP;
+      await producer.send({ topic: topics.input, compression, messages: [{ value: value() }] });
+    }
+    await producer.disconnect();
+    const worker = new CopyingWorker(topics, {
+      reader: { queueBytes },
+      transform: async ({ records }) => {
+        await sleep(20);
+        return records.map((source) => ({ ...source, value: null, topic: topics.output, headers: {} }));
+      },
+    });
+    t.after(() => worker.stop());
+    const queued: number[] = [];
+    const watch = setInterval(() => queued.push(worker.reader.partitions[0]?.queuedBytes ?? 0), 1);
+    await worker.start();
+    await until('all is read', async () => (await committed(topics, 0)) === 600n);
+    clearInterval(watch);
+    assert.ok(Math.max(...queued) < queueBytes * 1.25, `${Math.max(...queued)} bytes were queued`);
+  });
 
   test('queues no more than its bound, does not hold up other partitions, and keeps its membership', async (t) => {
     const topics = await setup(2);

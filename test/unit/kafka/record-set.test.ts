@@ -6,6 +6,7 @@ import { crc32c } from '../../../src/kafka/patch/crc32c.ts';
 import type { DecodedMessage } from '../../../src/kafka/patch/record-batch.ts';
 import {
   faultOf,
+  fetchedBytes,
   memoryOf,
   type OriginalFormats,
   recordSetDecoder,
@@ -138,6 +139,8 @@ test('records that are not compressed lie in one piece of memory of their own, c
   for (const { value } of messages) assert.equal(value!.buffer, memory.buffer);
   const packed = await encoded({ ...base, compression: GZIP, records: [one] });
   assert.equal(memoryOf(await decode(at6(fetched(packed)))), undefined);
+  assert.equal(fetchedBytes(messages), plain.length);
+  assert.equal(fetchedBytes(await decode(at6(fetched(packed)))), packed.length);
 });
 
 test('a record set that is not even the beginning of a batch has no records', async () => {
