@@ -1,7 +1,7 @@
 import { copyRecords } from './copy-records.ts';
 import { OffsetOutOfRangeError, PartitionLostError } from './errors.ts';
 import { Expansion } from './expansion.ts';
-import { type FetchedRecord, PartitionQueue } from './partition-queue.ts';
+import { type FetchedRecord, PartitionQueue, recordBytes } from './partition-queue.ts';
 import { fetchedBytes } from './patch/record-set.ts';
 import type { FetchedBatch, GroupMembership } from './patch/types.ts';
 
@@ -106,7 +106,7 @@ export class AssignedPartition {
   }
 
   get queuedBytes(): number {
-    return this.#queue.bytes;
+    return this.#queue.memoryBytes;
   }
 
   /** Bytes that its queue takes for a byte that is fetched, as fetches have shown; from 1. */
@@ -187,7 +187,7 @@ export class AssignedPartition {
     }
     if (!this.#ready()) return undefined;
     const records = this.#queue.take(limits.maxRecords, limits.maxBytes);
-    if (this.#paused && !this.#outOfRange && this.#queue.bytes <= resumeAt(this.#group.queueShare()))
+    if (this.#paused && !this.#outOfRange && this.#queue.memoryBytes <= resumeAt(this.#group.queueShare()))
       this.#resume();
     return this.#handOut(records);
   }
@@ -213,13 +213,16 @@ export class AssignedPartition {
       this.#group.seek(this, this.#position);
       return false;
     }
-    const before = this.#queue.bytes;
-    for (const record of copyRecords(batch)) this.#queue.push(record);
-    this.#expansion.fetched(fetchedBytes(batch.rawMessages), this.#queue.bytes - before);
+    let bytes = 0;
+    for (const record of copyRecords(batch)) {
+      this.#queue.push(record);
+      bytes += recordBytes(record);
+    }
+    this.#expansion.fetched(fetchedBytes(batch.rawMessages), bytes);
     if (batch.rawMessages.length === 0) return true;
     this.#position = BigInt(batch.lastOffset()) + 1n;
     // Only taking records resumes a partition, so one that has none is not paused, however small its share is.
-    const isFull = this.#queue.bytes + this.#group.fetchShare() > this.#group.queueShare();
+    const isFull = this.#queue.memoryBytes + this.#group.fetchShare() > this.#group.queueShare();
     if (isFull && this.#queue.length > 0) this.#pause();
     this.#notify();
     return true;

@@ -25,13 +25,24 @@ export function recordBytes({ key, value, headers }: FetchedRecord): number {
   return bytes;
 }
 
+/** What was lent for the records of a fetch beyond what they take: up to as much again (wire/memory.ts). */
+function unusedBytes({ memory }: FetchedRecord): number {
+  return memory === undefined ? 0 : memory.buffer.byteLength - memory.length;
+}
+
 /** Records of one partition between the fetch and the processing, in order. It counts bytes; its owner bounds them. */
 export class PartitionQueue {
   #records: FetchedRecord[] = [];
   #bytes = 0;
+  #unused = 0;
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** The same with what was lent for them in vain: what the queue costs. */
+  get memoryBytes(): number {
+    return this.#bytes + this.#unused;
   }
 
   get length(): number {
@@ -46,6 +57,7 @@ export class PartitionQueue {
   push(record: FetchedRecord): void {
     this.#records.push(record);
     this.#bytes += recordBytes(record);
+    this.#unused += unusedBytes(record);
   }
 
   /** Takes records off the front: at least one if there is any, then as many as stay within the two limits. */
@@ -59,17 +71,23 @@ export class PartitionQueue {
       count += 1;
     }
     this.#bytes -= bytes;
-    return this.#records.splice(0, count);
+    const taken = this.#records.splice(0, count);
+    for (const record of taken) this.#unused -= unusedBytes(record);
+    return taken;
   }
 
   /** Puts records in front again that were taken last. */
   putBack(records: readonly FetchedRecord[]): void {
     this.#records = [...records, ...this.#records];
-    for (const record of records) this.#bytes += recordBytes(record);
+    for (const record of records) {
+      this.#bytes += recordBytes(record);
+      this.#unused += unusedBytes(record);
+    }
   }
 
   clear(): void {
     this.#records = [];
     this.#bytes = 0;
+    this.#unused = 0;
   }
 }

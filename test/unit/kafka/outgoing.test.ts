@@ -151,4 +151,30 @@ describe('PartitionQueue', () => {
     queue.clear();
     assert.deepEqual([queue.length, queue.bytes, queue.take(1, 1)], [0, 0, []]);
   });
+
+  test('counts apart what was lent for its records in vain', () => {
+    const queue = new PartitionQueue();
+    const record = (offset: bigint, memory?: Buffer) => ({
+      topic: 't',
+      partition: 0,
+      offset,
+      timestamp: 0,
+      key: null,
+      value: Buffer.alloc(800),
+      headers: {},
+      ...(memory !== undefined && { memory }),
+    });
+    queue.push(record(0n));
+    queue.push(record(1n, Buffer.from(new ArrayBuffer(64 << 10), 0, 1600)));
+    const unused = (64 << 10) - 1600;
+    const both = () => [queue.bytes, queue.memoryBytes];
+    assert.deepEqual(both(), [2000, 2000 + unused]);
+    const taken = queue.take(10, 2000);
+    assert.equal(taken.length, 2);
+    assert.deepEqual(both(), [0, 0]);
+    queue.putBack(taken);
+    assert.deepEqual(both(), [2000, 2000 + unused]);
+    queue.take(1, 2000);
+    assert.deepEqual(both(), [1000, 1000 + unused]);
+  });
 });
