@@ -2,7 +2,16 @@ import type { VictoriaMetrics } from '../support/servers/victoriametrics.ts';
 import { partitionOf, type RawRounds } from './check-tasks.ts';
 import type { ChaosCluster } from './cluster.ts';
 import { Problems } from './problems.ts';
-import { RAW_PARTITIONS, relabeled, roundAt, SERIES, SERIES_PER_PARTITION, sampleValue } from './truth.ts';
+import { RoundSet } from './round-set.ts';
+import {
+  RAW_PARTITIONS,
+  relabeled,
+  roundAt,
+  SERIES,
+  SERIES_PER_PARTITION,
+  sampleValue,
+  taskOf,
+} from './truth.ts';
 
 export interface StorageCounts {
   readonly stored: number;
@@ -16,9 +25,8 @@ export interface StorageQuestion {
   readonly cluster: ChaosCluster;
   readonly startMs: number;
   readonly raw: RawRounds;
-  readonly taskOf: Int32Array;
   /** Rounds by series that a killed vmagent may have lost. */
-  readonly excused: readonly ReadonlySet<number>[];
+  readonly excused: readonly RoundSet[];
 }
 
 /** Holds storage against the ingest topic: every sample at least once, with its value and labels, nothing else. */
@@ -27,11 +35,15 @@ export async function checkStorage(
 ): Promise<{ counts: StorageCounts; problems: Problems }> {
   const { cluster, raw, excused } = question;
   const problems = new Problems();
-  const found = Array.from({ length: SERIES }, () => new Set<number>());
+  const found = Array.from({ length: SERIES }, () => new RoundSet());
   let stored = 0;
   await cluster.storage.flush();
   for (let partition = 0; partition < RAW_PARTITIONS; partition += 1)
     stored += await readPartition(cluster.storage, partition, question, found, problems);
+  // The partitions were asked for by the label that each series has: this is all the rest.
+  const known = Array.from({ length: SERIES }, (_, series) => series).join('|');
+  for (const { metric } of await cluster.storage.exportSeries(`{__name__!="",series!~"${known}"}`))
+    problems.add('storage: foreign series', JSON.stringify(metric));
   let distinct = 0;
   let missing = 0;
   let lostByVmagent = 0;
@@ -44,7 +56,7 @@ export async function checkStorage(
         missing += 1;
         problems.add(
           'storage: sample is missing',
-          `series ${series}, round ${round}, task ${question.taskOf[series]}`,
+          `series ${series}, round ${round}, task ${taskOf(series)}`,
         );
       }
     }
@@ -56,7 +68,7 @@ async function readPartition(
   storage: VictoriaMetrics,
   partition: number,
   question: StorageQuestion,
-  found: readonly Set<number>[],
+  found: readonly RoundSet[],
   problems: Problems,
 ): Promise<number> {
   const first = partition * SERIES_PER_PARTITION;
@@ -82,9 +94,9 @@ async function readPartition(
 function hasLabels(
   metric: Readonly<Record<string, string>>,
   series: number,
-  { cluster, taskOf }: StorageQuestion,
+  { cluster }: StorageQuestion,
 ): boolean {
-  const task = taskOf[series]!;
+  const task = taskOf(series);
   const wanted: Record<string, string> = {
     ...relabeled(series),
     stream_task_id: String(task),

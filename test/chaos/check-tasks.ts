@@ -1,7 +1,16 @@
 import { uncompress } from '../../src/wire/snappy.ts';
 import { decodeWriteRequest } from '../support/prompb.ts';
 import type { Problems } from './problems.ts';
-import { RAW_PARTITIONS, relabeled, roundAt, SERIES, SERIES_PER_PARTITION, sampleValue } from './truth.ts';
+import { RoundSet } from './round-set.ts';
+import {
+  RAW_PARTITIONS,
+  relabeled,
+  roundAt,
+  SERIES,
+  SERIES_PER_PARTITION,
+  sampleValue,
+  taskOf,
+} from './truth.ts';
 
 const MAX_BODY = 16 * 1024 * 1024;
 
@@ -54,21 +63,24 @@ export class TaskCheck {
   duplicates = 0;
   outOfOrder = 0;
   foreign = 0;
-  /** Task of each series; -1 until one is seen. */
-  readonly taskOf = new Int32Array(SERIES).fill(-1);
   readonly #startMs: number;
   readonly #raw: RawRounds;
   readonly #problems: Problems;
   /** How many samples of each series were found in their place. */
   readonly #found = new Int32Array(SERIES);
-  readonly #seen = Array.from({ length: SERIES }, () => new Set<number>());
-  readonly #inRaw: readonly ReadonlySet<number>[];
+  readonly #seen = Array.from({ length: SERIES }, () => new RoundSet());
+  readonly #inRaw: readonly RoundSet[];
+  readonly #taskOf = Array.from({ length: SERIES }, (_, series) => taskOf(series));
 
   constructor(startMs: number, raw: RawRounds, problems: Problems) {
     this.#startMs = startMs;
     this.#raw = raw;
     this.#problems = problems;
-    this.#inRaw = raw.map((rounds) => new Set(rounds));
+    this.#inRaw = raw.map((rounds) => {
+      const set = new RoundSet();
+      for (const round of rounds) set.add(round);
+      return set;
+    });
   }
 
   /** @returns the samples of the record that belong there. */
@@ -105,9 +117,8 @@ export class TaskCheck {
       this.#problems.add('task topic: foreign series', `partition ${partition}: ${JSON.stringify(labels)}`);
       return undefined;
     }
-    if (this.taskOf[series] === -1) this.taskOf[series] = partition;
-    if (this.taskOf[series] === partition) return series;
-    this.#problems.add('task topic: a series is in two tasks', JSON.stringify(labels));
+    if (this.#taskOf[series] === partition) return series;
+    this.#problems.add('task topic: a series is not in the task of its group', JSON.stringify(labels));
     return undefined;
   }
 
@@ -119,7 +130,7 @@ export class TaskCheck {
   }
 
   #place(series: number, round: number): boolean {
-    const where = `series ${series}, round ${round}, task ${this.taskOf[series]}`;
+    const where = `series ${series}, round ${round}, task ${this.#taskOf[series]}`;
     const seen = this.#seen[series]!;
     if (seen.has(round)) {
       this.duplicates += 1;

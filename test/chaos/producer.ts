@@ -4,11 +4,14 @@ import { sleep } from '../../src/model/sleep.ts';
 import { RAW_PARTITIONS, ROUND_MS, recordOf } from './truth.ts';
 
 const AFTER_ERROR_MS = 200;
+/** Most rounds of one request: what has come due while a busy cluster took its time with the one before. */
+const MOST_AT_ONCE = 20;
 
 /**
  * Writes round after round to every ingest partition, and knows which of them Kafka has acknowledged.
  *
- * A round whose send failed may be in the topic or not. It is never sent again, so it can be there once at most.
+ * A round whose send failed may be in the topic or not. It is never sent again, so it can be there once at most. Rounds
+ * that come due while a send is under way go out together, so that a slow cluster gets as many records as a fast one.
  */
 export class TrueProducer {
   readonly startMs = Date.now();
@@ -55,13 +58,18 @@ export class TrueProducer {
     let next = Date.now() + (partition * ROUND_MS) / RAW_PARTITIONS;
     while (!signal.aborted) {
       await sleep(Math.max(0, next - Date.now()), signal);
-      next = Math.max(next + ROUND_MS, Date.now());
-      const round = rounds.length;
-      rounds.push(false);
-      const value = recordOf(partition, round, this.startMs);
+      const due = 1 + Math.floor((Date.now() - next) / ROUND_MS);
+      const count = Math.max(1, Math.min(due, MOST_AT_ONCE));
+      next = Math.max(next + count * ROUND_MS, Date.now() - MOST_AT_ONCE * ROUND_MS);
+      const first = rounds.length;
+      const messages = Array.from({ length: count }, (_, at) => ({
+        partition,
+        value: recordOf(partition, first + at, this.startMs),
+      }));
+      rounds.push(...messages.map(() => false));
       try {
-        await this.#producer.send({ topic: this.#topic, acks: -1, messages: [{ partition, value }] });
-        rounds[round] = true;
+        await this.#producer.send({ topic: this.#topic, acks: -1, messages });
+        rounds.fill(true, first);
       } catch {
         await sleep(AFTER_ERROR_MS, signal);
       }

@@ -1,13 +1,17 @@
 import { compress } from '../../src/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+import { plainJump, plainXxh64 } from '../support/plain-hash.ts';
 
 /** The series that are written, and the sample that each has in each round. */
 export const RAW_PARTITIONS = 6;
 export const SERIES_PER_PARTITION = 40;
 export const SERIES = RAW_PARTITIONS * SERIES_PER_PARTITION;
 export const TASKS = 12;
-/** Time between the samples of a series, and between two records of a partition, in ms. */
-export const ROUND_MS = 200;
+/**
+ * Time between the samples of a series, and between two records of a partition, in ms: several in each step of a
+ * worker, so that a worker that dies has a transaction open often enough.
+ */
+export const ROUND_MS = 50;
 
 export const ROUTE = {
   name: 'http',
@@ -35,6 +39,17 @@ function labelsOf(index: number): Record<string, string> {
 export function relabeled(index: number): Record<string, string> {
   const { code: _, ...kept } = labelsOf(index);
   return { ...kept, cluster: 'chaos' };
+}
+
+/**
+ * The task of a series, worked out without the code under test (DESIGN section 3): it depends on the labels of its
+ * group alone, so all series of a group are in one task.
+ */
+export function taskOf(index: number): number {
+  const labels = relabeled(index);
+  const key = ROUTE.task.labels.toSorted().flatMap((name) => [name, labels[name]!]);
+  const separated = key.flatMap((text) => [Buffer.from(text), Buffer.from([0xff])]);
+  return plainJump(plainXxh64(Buffer.concat(separated)), ROUTE.task.count);
 }
 
 /** A value that names its series and round. */

@@ -7,6 +7,7 @@ import type { ChaosCluster } from './cluster.ts';
 import type { FaultRunner } from './faults.ts';
 import { Problems } from './problems.ts';
 import type { TrueProducer } from './producer.ts';
+import { RoundSet } from './round-set.ts';
 import { SERIES } from './truth.ts';
 
 export interface Verdict {
@@ -47,7 +48,7 @@ export async function verify(
 
   const tasks = new TaskCheck(startMs, raw.rounds, problems);
   const delivery = new DeliveryCheck(cluster, faults.done, problems);
-  const excused = Array.from({ length: SERIES }, () => new Set<number>());
+  const excused = Array.from({ length: SERIES }, () => new RoundSet());
   let taskRecords = 0;
   await visit(cluster.tasks, (partition, value, offset) => {
     taskRecords += 1;
@@ -58,7 +59,7 @@ export async function verify(
   tasks.finish();
   delivery.finish();
 
-  const question = { cluster, startMs, raw: raw.rounds, taskOf: tasks.taskOf, excused };
+  const question = { cluster, startMs, raw: raw.rounds, excused };
   let storage = await checkStorage(question);
   for (let left = STORAGE_TRIES; left > 0 && storage.counts.missing > 0; left -= 1) {
     await sleep(STORAGE_PAUSE_MS);

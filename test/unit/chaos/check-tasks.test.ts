@@ -10,38 +10,55 @@ import {
   relabeled,
   SERIES_PER_PARTITION,
   sampleValue,
+  TASKS,
+  taskOf,
   timeOf,
 } from '../../chaos/truth.ts';
 
 /** The chaos run is only worth what its check finds. */
 const START = 1_700_000_000_000;
-const TASK = 3;
+const SERIES_OF_PARTITION = Array.from({ length: SERIES_PER_PARTITION }, (_, series) => series);
 
-/** A task record with a sample of each series of ingest partition 0 for each of the rounds. */
-function taskRecord(rounds: number[], change: { cluster?: string; value?: number } = {}): Buffer {
-  const builder = new WriteRequestBuilder();
-  for (const round of rounds) {
-    for (let series = 0; series < SERIES_PER_PARTITION; series += 1) {
-      const labels = {
-        ...relabeled(series),
-        stream_task_id: String(TASK),
-        cluster: change.cluster ?? 'chaos',
-      };
-      builder.beginSeries();
-      for (const [name, value] of Object.entries(labels)) builder.label(name, value);
-      builder.sample(change.value ?? sampleValue(series, round), timeOf(START, round));
-      builder.endSeries();
-    }
-  }
-  return compress(builder.finish());
+interface Change {
+  readonly cluster?: string;
+  readonly value?: number;
+  /** Where series 0 goes, instead of the task of its group. */
+  readonly task?: number;
 }
 
-/** What is found when ingest partition 0 holds rounds 0, 1 and 2, and the task topic these records. */
-function check(...records: Buffer[]) {
+interface TaskRecord {
+  readonly task: number;
+  readonly body: Buffer;
+}
+
+/** The task records of a step: a sample of each series of ingest partition 0 for each of the rounds. */
+function step(rounds: number[], change: Change = {}): TaskRecord[] {
+  const taskIn = (series: number) => (series === 0 ? (change.task ?? taskOf(0)) : taskOf(series));
+  return [...Map.groupBy(SERIES_OF_PARTITION, taskIn)].map(([task, list]) => {
+    const builder = new WriteRequestBuilder();
+    for (const round of rounds) {
+      for (const series of list) {
+        const labels = {
+          ...relabeled(series),
+          stream_task_id: String(task),
+          cluster: change.cluster ?? 'chaos',
+        };
+        builder.beginSeries();
+        for (const [name, value] of Object.entries(labels)) builder.label(name, value);
+        builder.sample(change.value ?? sampleValue(series, round), timeOf(START, round));
+        builder.endSeries();
+      }
+    }
+    return { task, body: compress(builder.finish()) };
+  });
+}
+
+/** What is found when ingest partition 0 holds rounds 0, 1 and 2, and the task topic the records of these steps. */
+function check(...steps: TaskRecord[][]) {
   const problems = new Problems();
   const raw = Array.from({ length: RAW_PARTITIONS }, (_, partition) => (partition === 0 ? [0, 1, 2] : []));
   const tasks = new TaskCheck(START, raw, problems);
-  for (const record of records) tasks.visit(TASK, record);
+  for (const { task, body } of steps.flat()) tasks.visit(task, body);
   tasks.finish();
   const { missing, duplicates, outOfOrder, foreign } = tasks;
   return { missing, duplicates, outOfOrder, foreign, ok: problems.lines().length === 0 };
@@ -52,24 +69,28 @@ describe('the check of the task topic', () => {
   const all = SERIES_PER_PARTITION;
 
   test('passes what is right', () => {
-    assert.deepEqual(check(taskRecord([0]), taskRecord([1, 2])), { ...none, ok: true });
+    assert.deepEqual(check(step([0]), step([1, 2])), { ...none, ok: true });
   });
   test('finds a lost record', () => {
-    assert.deepEqual(check(taskRecord([0]), taskRecord([1])), { ...none, missing: all, ok: false });
+    assert.deepEqual(check(step([0]), step([1])), { ...none, missing: all, ok: false });
   });
   test('finds a repeated record', () => {
-    const found = check(taskRecord([0]), taskRecord([1]), taskRecord([1]), taskRecord([2]));
+    const found = check(step([0]), step([1]), step([1]), step([2]));
     assert.deepEqual(found, { ...none, duplicates: all, ok: false });
   });
   test('finds records out of order', () => {
-    const found = check(taskRecord([0]), taskRecord([2]), taskRecord([1]));
+    const found = check(step([0]), step([2]), step([1]));
     assert.equal(found.ok, false);
     assert.ok(found.outOfOrder >= all);
   });
+  test('finds a series that is not in the task of its group', () => {
+    const found = check(step([0, 1, 2], { task: (taskOf(0) + 1) % TASKS }));
+    assert.deepEqual(found, { ...none, missing: 3, foreign: 3, ok: false });
+  });
   test('finds other labels, other values and samples that nobody wrote', () => {
-    assert.equal(check(taskRecord([0], { cluster: 'x' }), taskRecord([0, 1, 2])).foreign, all);
-    assert.equal(check(taskRecord([0], { value: 1.5 }), taskRecord([0, 1, 2])).foreign, all);
-    assert.equal(check(taskRecord([0, 1, 2]), taskRecord([7])).foreign, all);
+    assert.equal(check(step([0], { cluster: 'x' }), step([0, 1, 2])).foreign, all);
+    assert.equal(check(step([0], { value: 1.5 }), step([0, 1, 2])).foreign, all);
+    assert.equal(check(step([0, 1, 2]), step([7])).foreign, all);
   });
 });
 
