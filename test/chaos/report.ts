@@ -28,6 +28,7 @@ export function report(result: ChaosResult): string {
       ['', ''],
       ['records in the ingest topic', verdict.rawRecords],
       ['records in the task topic', verdict.taskRecords],
+      ['  of cut transactions, beside them', verdict.aborted],
       ['samples in the task topic', tasks.samples],
       ['  missing', tasks.missing],
       ['  twice', tasks.duplicates],

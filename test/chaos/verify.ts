@@ -1,10 +1,12 @@
 import { sleep } from '../../src/model/sleep.ts';
 import { visitTopic } from '../support/read-topic.ts';
+import { consoleRead } from '../support/servers/kafka-console.ts';
 import { DeliveryCheck } from './check-delivery.ts';
 import { checkStorage, type StorageCounts } from './check-storage.ts';
 import { RawCheck, TaskCheck } from './check-tasks.ts';
 import type { ChaosCluster } from './cluster.ts';
 import type { FaultRunner } from './faults.ts';
+import { PartitionDigests } from './partition-digests.ts';
 import { Problems } from './problems.ts';
 import type { TrueProducer } from './producer.ts';
 import { RoundSet } from './round-set.ts';
@@ -13,6 +15,8 @@ import { SERIES } from './truth.ts';
 export interface Verdict {
   readonly rawRecords: number;
   readonly taskRecords: number;
+  /** Records in the task topic that only a read_uncommitted reader sees: of transactions that were cut. */
+  readonly aborted: number;
   readonly tasks: TaskCheck;
   readonly delivery: DeliveryCheck;
   readonly storage: StorageCounts;
@@ -49,15 +53,17 @@ export async function verify(
   const tasks = new TaskCheck(startMs, raw.rounds, problems);
   const delivery = new DeliveryCheck(cluster, faults.done, problems);
   const excused = Array.from({ length: SERIES }, () => new RoundSet());
-  let taskRecords = 0;
+  const read = new PartitionDigests();
   await visit(cluster.tasks, (partition, value, offset) => {
-    taskRecords += 1;
+    read.add(partition, offset, value);
     const places = tasks.visit(partition, value);
     if (!delivery.visit(partition, offset, value)) return;
     for (const { series, round } of places) excused[series]!.add(round);
   });
   tasks.finish();
   delivery.finish();
+
+  const aborted = await checkReader(cluster, read, problems);
 
   const question = { cluster, startMs, raw: raw.rounds, excused };
   let storage = await checkStorage(question);
@@ -72,10 +78,36 @@ export async function verify(
   if (dead > 0) problems.add('dead letters, although nothing was malformed', `${dead} records`);
   return {
     rawRecords: raw.rounds.flat().length,
-    taskRecords,
+    taskRecords: read.records,
+    aborted,
     tasks,
     delivery,
     storage: storage.counts,
     problems: [...problems.lines(), ...storage.problems.lines()],
   };
+}
+
+/**
+ * Holds what was read of the task topic against what Kafka's own consumer reads: the reader is under test too.
+ *
+ * @returns how many records only read_uncommitted sees
+ */
+async function checkReader(
+  { kafka: { brokers }, tasks: topic }: ChaosCluster,
+  read: PartitionDigests,
+  problems: Problems,
+): Promise<number> {
+  const committed = new PartitionDigests();
+  let all = 0;
+  await Promise.all([
+    consoleRead({ brokers, topic, isolation: 'read_committed' }, ({ partition, offset, value }) =>
+      committed.add(partition, offset, value),
+    ),
+    consoleRead({ brokers, topic, isolation: 'read_uncommitted' }, () => {
+      all += 1;
+    }),
+  ]);
+  for (const difference of read.differences(committed))
+    problems.add("task topic: Kafka's own consumer reads something else", difference);
+  return all - committed.records;
 }

@@ -48,11 +48,18 @@ export function kafkaJars(): Promise<string> {
   });
 }
 
-/** The `java` arguments that run a main class of Kafka's. */
-export function javaArguments(jars: string, heapMb: number, mainClass: string, args: string[]): string[] {
+/** The `java` arguments that run a main class of Kafka's; `more` are further places of its classes. */
+export function javaArguments(
+  jars: string,
+  heapMb: number,
+  mainClass: string,
+  args: string[],
+  more: readonly string[] = [],
+): string[] {
   const logging = `-Dlog4j2.configurationFile=${path.join(jars, 'log4j2.xml')}`;
   const heap = [`-Xmx${heapMb}m`, `-Xms${Math.min(heapMb, 256)}m`];
-  return [...JVM_FLAGS, ...heap, logging, '-cp', path.join(jars, 'lib', '*'), mainClass, ...args];
+  const classPath = [path.join(jars, 'lib', '*'), ...more].join(path.delimiter);
+  return [...JVM_FLAGS, ...heap, logging, '-cp', classPath, mainClass, ...args];
 }
 
 /**
