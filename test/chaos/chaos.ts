@@ -1,8 +1,9 @@
 import { sleep } from '../../src/model/sleep.ts';
 import { ChaosCluster } from './cluster.ts';
 import { type DoneFault, FaultRunner } from './faults.ts';
-import { planFaults } from './plan.ts';
+import { type FaultKind, planFaults } from './plan.ts';
 import { TrueProducer } from './producer.ts';
+import { StallWatch } from './stalls.ts';
 import { type Verdict, verify } from './verify.ts';
 
 export interface ChaosOptions {
@@ -16,6 +17,8 @@ export interface ChaosOptions {
 export interface ChaosResult {
   readonly planned: number;
   readonly done: readonly DoneFault[];
+  /** Kinds of the plan that met nothing: the run proves nothing about them. */
+  readonly missed: readonly FaultKind[];
   readonly acknowledged: number;
   readonly unknown: number;
   readonly maxLag: { readonly workers: number; readonly drains: number };
@@ -23,6 +26,8 @@ export interface ChaosResult {
   readonly recoveryMs: number;
   readonly peakMiB: ReadonlyMap<string, number>;
   readonly cutOff: number;
+  /** When the host stood still: how often, and together, in ms. */
+  readonly stalls: { readonly count: number; readonly ms: number };
   readonly verdict: Verdict | undefined;
   /** Empty: everything held. */
   readonly problems: readonly string[];
@@ -34,6 +39,8 @@ const OBSERVE_MS = 1_000;
 const CALM_MS = 5_000;
 /** Recovery has failed when the lag has not become less for this long. */
 const NO_PROGRESS_MS = 120_000;
+/** A run of this length with workers killed has to show a transaction that was cut. */
+const ABORTS_FROM_MS = 180_000;
 /** Most memory of a process, in MiB (issue 6). */
 const MEMORY_BOUND_MIB = { worker: 600, drain: 300 } as const;
 
@@ -45,9 +52,11 @@ export async function runChaos({ seed, durationMs, say }: ChaosOptions): Promise
   const faults = new FaultRunner(cluster);
   const producer = new TrueProducer(cluster.penstock.connection, cluster.penstock.raw);
   const watch = new Watch(cluster, faults, producer, say);
+  const host = new StallWatch();
   try {
     await producer.start();
     watch.start();
+    host.start();
     await faults.run(plan, durationMs);
     say('the faults are over');
     await sleep(CALM_MS);
@@ -60,8 +69,13 @@ export async function runChaos({ seed, durationMs, say }: ChaosOptions): Promise
       );
     const recoveryMs = Date.now() - quietFrom;
     await watch.stop();
+    problems.push(...(await cluster.stopAll()));
+    host.stop();
     say('verifying');
-    const verdict = await verify(cluster, producer, faults);
+    const { stalls } = host;
+    const verdict = await verify(cluster, producer, { faults: faults.done, stalls });
+    if (verdict.aborted === 0 && durationMs >= ABORTS_FROM_MS && faults.kinds.has('worker SIGKILL'))
+      problems.push('no transaction was cut: the run proves nothing about them');
     const slots = [...cluster.slots.values()];
     for (const slot of slots) {
       problems.push(...slot.crashes);
@@ -72,15 +86,18 @@ export async function runChaos({ seed, durationMs, say }: ChaosOptions): Promise
     return {
       planned: plan.length,
       done: faults.done,
+      missed: [...new Set(plan.map(({ kind }) => kind))].filter((kind) => !faults.kinds.has(kind)),
       ...producer.counts,
       maxLag: watch.maxLag,
       recoveryMs,
       peakMiB: new Map(slots.map(({ name, peakMiB }) => [name, peakMiB])),
-      cutOff: slots.reduce((sum, { cutOff }) => sum + cutOff, 0),
+      cutOff: slots.reduce((sum, { cutOff }) => sum + cutOff.length, 0),
+      stalls: { count: stalls.length, ms: stalls.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0) },
       verdict,
       problems: [...problems, ...verdict.problems],
     };
   } finally {
+    host.stop();
     await watch.stop();
     await cluster.close();
   }

@@ -1,91 +1,149 @@
-import type { ChaosCluster } from './cluster.ts';
+import {
+  causesOf,
+  type DrainAccount,
+  isSlow,
+  KILL_TAKES_MS,
+  type NodeCauses,
+  type PossibleRepeat,
+  SLACK_MS,
+} from './causes.ts';
 import type { DoneFault } from './faults.ts';
 import { type Acceptance, bodyId } from './gate.ts';
 import type { Problems } from './problems.ts';
-import { RepeatBound } from './repeat-bound.ts';
+import { type Repeat, withoutCause } from './repeat-bound.ts';
+import type { Span } from './stalls.ts';
 
 /**
  * A vmagent keeps what it has accepted in memory until it has sent it, and loses that with SIGKILL: up to its
  * flush interval, and the time for a request. What it accepted earlier than this before, it has sent: ms that it ran.
  */
 const VMAGENT_MEMORY_MS = 5_000;
-/** From the decision to kill until the process is gone, at most. */
-const KILL_TAKES_MS = 1_000;
+
+/** The nodes, and what the gates before them and their drains know. */
+export interface Delivering {
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly gate: { readonly accepted: ReadonlyMap<string, readonly Acceptance[]> };
+  }[];
+  /** The node that hash 2 gives a task to. */
+  owner(task: number): { readonly name: string };
+  drainsOf(node: string): readonly DrainAccount[];
+}
+
+export interface Troubles {
+  readonly faults: readonly DoneFault[];
+  readonly stalls: readonly Span[];
+}
 
 /** Holds what vmagents accepted against the task topic. Records come in the order of their partition. */
 export class DeliveryCheck {
   /** Requests that a vmagent accepted again: together, and of them those whose earlier answer a drain had received. */
   repeats = 0;
   repeatsAfterAnswer = 0;
-  /** Most repeats of one partition, and most that the crashes and hangs of its node allow. */
+  /** Those that no crash or hang explains, and those that no drain has counted. */
+  withoutCause = 0;
+  uncounted = 0;
+  /** Most repeats of one partition, and the crashes and hangs that its node had. */
   worst = { repeats: 0, bound: 0, task: -1 };
-  /** Hangs that were not of the plan: drains evicted, and requests that took too long. */
-  readonly unplanned = { evictions: 0, slow: 0 };
-  readonly #cluster: ChaosCluster;
-  readonly #faults: readonly DoneFault[];
+  /** Hangs that were not of the plan: drains evicted, with and without a reason, and requests that took too long. */
+  readonly unplanned = { evictions: 0, unexplained: 0, slow: 0 };
+  readonly #deployment: Delivering;
+  readonly #troubles: Troubles;
   readonly #problems: Problems;
-  readonly #bound: RepeatBound;
-  readonly #repeatsOf = new Map<number, number>();
-  readonly #slowOf = new Map<number, number>();
+  readonly #causes: ReadonlyMap<string, NodeCauses>;
+  readonly #possible: ReadonlyMap<string, readonly PossibleRepeat[]>;
+  readonly #repeatsOf = new Map<number, Repeat[]>();
   readonly #lastFirst = new Map<number, number>();
 
-  constructor(cluster: ChaosCluster, faults: readonly DoneFault[], problems: Problems) {
-    this.#cluster = cluster;
-    this.#faults = faults;
+  constructor(deployment: Delivering, troubles: Troubles, problems: Problems) {
+    this.#deployment = deployment;
+    this.#troubles = troubles;
     this.#problems = problems;
-    this.#bound = new RepeatBound(cluster, faults);
-    this.unplanned.evictions = this.#bound.evictions;
+    const { faults, stalls } = troubles;
+    const drains = new Map(deployment.nodes.map(({ name }) => [name, deployment.drainsOf(name)]));
+    this.#causes = new Map([...drains].map(([name, of]) => [name, causesOf(name, of, faults, stalls)]));
+    for (const { evictions, unexplained } of this.#causes.values()) {
+      this.unplanned.evictions += evictions;
+      this.unplanned.unexplained += unexplained;
+    }
+    this.#possible = joined([...drains.values()].flat().map(({ possibleRepeats }) => possibleRepeats));
   }
 
   /** @returns whether a SIGKILL of the vmagent may have taken the record out of its memory. */
   visit(task: number, offset: string, value: Buffer): boolean {
     const where = `task ${task}, offset ${offset}`;
-    const owner = this.#cluster.owner(task);
+    const owner = this.#deployment.owner(task).name;
     const id = bodyId(value);
-    for (const { name, gate } of this.#cluster.nodes) {
-      if (name !== owner.name && gate.accepted.has(id))
-        this.#problems.add(
-          'vmagent: a record of another node',
-          `${where}, owner ${owner.name}, seen by ${name}`,
-        );
+    for (const { name, gate } of this.#deployment.nodes) {
+      if (name !== owner && gate.accepted.has(id))
+        this.#problems.add('vmagent: a record of another node', `${where}, owner ${owner}, seen by ${name}`);
     }
-    const accepted = owner.gate.accepted.get(id);
+    const { gate } = this.#deployment.nodes.find(({ name }) => name === owner)!;
+    const accepted = gate.accepted.get(id)?.toSorted((a, b) => a.fromMs - b.fromMs);
     if (accepted === undefined) {
       this.#problems.add('vmagent: record was never accepted', where);
       return false;
     }
-    this.#count(task, owner.name, accepted);
-    const first = accepted[0]!.atMs;
+    this.#count(task, offset, accepted);
+    const first = Math.min(...accepted.map(({ atMs }) => atMs));
     if (first < (this.#lastFirst.get(task) ?? 0))
       this.#problems.add('vmagent: record came out of order', where);
     this.#lastFirst.set(task, first);
-    return accepted.every(({ atMs }) => this.#killedSoonAfter(owner.name, atMs));
+    return accepted.every(({ atMs }) => this.#killedSoonAfter(owner, atMs));
   }
 
   finish(): void {
     for (const [task, repeats] of this.#repeatsOf) {
-      const bound = this.#bound.of(this.#cluster.owner(task).name, this.#slowOf.get(task) ?? 0);
-      if (repeats > this.worst.repeats) this.worst = { repeats, bound, task };
-      if (repeats > bound)
-        this.#problems.add(
-          'vmagent: more repeats than the bound',
-          `task ${task}: ${repeats}, bound ${bound}`,
-        );
+      const { causes } = this.#causes.get(this.#deployment.owner(task).name)!;
+      // Those that a slow request explains as well come last: the causes are for the others first.
+      const inOrder = repeats.toSorted((a, b) => Number(a.slow) - Number(b.slow));
+      const left = withoutCause(inOrder, causes);
+      for (const repeat of left) if (!repeat.slow) this.#refuse(repeat);
+      const slow = left.filter((repeat) => repeat.slow).length;
+      this.unplanned.slow += slow;
+      this.#bound(task, repeats.length, causes.length + slow);
     }
   }
 
-  #count(task: number, node: string, accepted: readonly Acceptance[]): void {
-    const slow = accepted.filter((acceptance) => this.#bound.isSlow(node, acceptance)).length;
-    this.unplanned.slow += slow;
-    this.#slowOf.set(task, (this.#slowOf.get(task) ?? 0) + slow);
-    const again = accepted.length - 1;
-    this.repeats += again;
-    this.repeatsAfterAnswer += accepted.slice(0, -1).filter(({ answered }) => answered).length;
-    this.#repeatsOf.set(task, (this.#repeatsOf.get(task) ?? 0) + again);
+  #refuse({ where, fromMs, toMs, answered }: Repeat): void {
+    this.withoutCause += 1;
+    this.#problems.add(
+      'vmagent: a repeat that no crash or hang explains',
+      `${where}: ${clock(fromMs)} (${answered ? 'answered' : 'not answered'}) and again ${clock(toMs)}`,
+    );
+  }
+
+  /** The plain bound over the whole run, whatever the times: it says how far from it the worst partition was. */
+  #bound(task: number, repeats: number, bound: number): void {
+    if (repeats > this.worst.repeats) this.worst = { repeats, bound, task };
+    if (repeats > bound)
+      this.#problems.add('vmagent: more repeats than the bound', `task ${task}: ${repeats}, bound ${bound}`);
+  }
+
+  #count(task: number, offset: string, accepted: readonly Acceptance[]): void {
+    const said = this.#possible.get(`${task}/${offset}`) ?? [];
+    const words = said.map(({ atMs, reason }) => `${reason} at ${clock(atMs)}`).join(', ');
+    const where = `task ${task}, offset ${offset} (its drains: ${words})`;
+    const unanswered = said.filter(({ reason }) => reason === 'unanswered').map(({ atMs }) => atMs);
+    const repeats = this.#repeatsOf.get(task) ?? [];
+    this.#repeatsOf.set(task, repeats);
+    for (const [index, { fromMs: toMs }] of accepted.slice(1).entries()) {
+      const before = accepted[index]!;
+      const { fromMs } = before;
+      const between = unanswered.filter((ms) => ms >= fromMs - SLACK_MS && ms <= toMs + SLACK_MS);
+      const slow = isSlow(before, between, this.#troubles.stalls);
+      this.repeats += 1;
+      if (before.answered) this.repeatsAfterAnswer += 1;
+      repeats.push({ where, fromMs, toMs, answered: before.answered && !slow, slow });
+    }
+    const missing = Math.max(0, accepted.length - 1 - said.length);
+    if (missing === 0) return;
+    this.uncounted += missing;
+    this.#problems.add('vmagent: a repeat that no drain counted', `${where}: ${missing}`);
   }
 
   #killedSoonAfter(node: string, atMs: number): boolean {
-    return this.#faults.some(
+    return this.#troubles.faults.some(
       ({ kind, target, fromMs }) =>
         kind === 'vmagent SIGKILL' &&
         target === node &&
@@ -96,9 +154,19 @@ export class DeliveryCheck {
 
   /** While it is stopped it sends nothing. How long that was before its end at `killedMs`, in ms. */
   #stoppedBefore(node: string, killedMs: number): number {
-    return this.#faults
+    return this.#troubles.faults
       .filter(({ kind, target }) => kind === 'vmagent SIGSTOP' && target === node)
       .filter(({ toMs }) => toMs <= killedMs && toMs > killedMs - VMAGENT_MEMORY_MS)
       .reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
   }
+}
+
+function joined<T>(maps: readonly ReadonlyMap<string, readonly T[]>[]): Map<string, readonly T[]> {
+  const all = new Map<string, readonly T[]>();
+  for (const [key, list] of maps.flatMap((map) => [...map])) all.set(key, [...(all.get(key) ?? []), ...list]);
+  return all;
+}
+
+function clock(ms: number): string {
+  return new Date(ms).toISOString().slice(11);
 }

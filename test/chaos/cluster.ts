@@ -8,6 +8,7 @@ import {
   type VictoriaMetrics,
   type Vmagent,
 } from '../support/servers/victoriametrics.ts';
+import { type DrainAccount, REQUEST_TIMEOUT_MS } from './causes.ts';
 import { Gate } from './gate.ts';
 import { Slot } from './slot.ts';
 import { RAW_PARTITIONS, ROUTE } from './truth.ts';
@@ -25,11 +26,9 @@ const DRAINS = { 'drain-0a': 0, 'drain-0b': 0, 'drain-1': 1, 'drain-2': 2 } as c
 const WORKERS = ['worker-0', 'worker-1', 'worker-2', 'worker-3'];
 /** Started when workers are scaled out. */
 export const SPARE_WORKER = 'worker-3';
-/** A drain gives a request up after this: a vmagent that is stopped for longer sees it again. */
-export const REQUEST_TIMEOUT_MS = 5_000;
 
 /** Ten times what it takes: a busy machine must not spoil a run. */
-const BROKER_START_TIMEOUT_MS = 180_000;
+const START_TIMEOUT_MS = 180_000;
 
 /** The whole deployment: three brokers, workers, drains, vmagents behind gates, and storage. All real processes. */
 export class ChaosCluster {
@@ -60,7 +59,7 @@ export class ChaosCluster {
 
   static async start(): Promise<ChaosCluster> {
     const [kafka, storage] = await Promise.all([
-      startKafka({ brokers: 3, own: true, name: 'chaos-kafka', startTimeoutMs: BROKER_START_TIMEOUT_MS }),
+      startKafka({ brokers: 3, own: true, name: 'chaos-kafka', startTimeoutMs: START_TIMEOUT_MS }),
       startVictoriaMetrics(),
     ]);
     const nodes = await Promise.all(NODES.map((name) => startNode(name, storage)));
@@ -76,7 +75,11 @@ export class ChaosCluster {
     const cluster = new ChaosCluster(kafka, storage, nodes, penstock, slots);
     const first = [...slots.values()].filter(({ name }) => name !== SPARE_WORKER);
     for (const slot of first) slot.start();
-    await Promise.all(first.map((slot) => slot.ready()));
+    const ready = await Promise.all(first.map((slot) => slot.ready(START_TIMEOUT_MS)));
+    if (!ready.every(Boolean)) {
+      await cluster.close();
+      throw new Error(`not every process was ready after ${START_TIMEOUT_MS / 1000} s`);
+    }
     return cluster;
   }
 
@@ -93,13 +96,12 @@ export class ChaosCluster {
     return this.nodes.find(({ name }) => this.#assignments.get(name)!.owns(this.tasks, task, Date.now()))!;
   }
 
-  /** The node that a drain feeds. */
-  nodeOfDrain(slot: string): string {
-    return NODES[DRAINS[slot as keyof typeof DRAINS]]!;
-  }
-
-  drainsOf(node: string): Slot[] {
-    return [...this.slots.values()].filter(({ name }) => name in DRAINS && this.nodeOfDrain(name) === node);
+  /** What the drains of a node have said and met so far. */
+  drainsOf(node: string): DrainAccount[] {
+    const slots = [...this.slots.values()].filter(({ name }) => name in DRAINS);
+    return slots
+      .filter(({ name }) => NODES[DRAINS[name as keyof typeof DRAINS]] === node)
+      .map((slot) => slot.account());
   }
 
   /** Records that wait for workers, and for drains, also by node. */
@@ -123,6 +125,22 @@ export class ChaosCluster {
     return metadata.topics.every(({ partitions }) =>
       partitions.every(({ isr, replicas }) => isr.length === replicas.length),
     );
+  }
+
+  /** Stops all workers, then all drains, when nothing is left to do. Resolves to what was not clean about it. */
+  async stopAll(): Promise<string[]> {
+    const stop = async (slot: Slot) => {
+      const exit = await slot.stop();
+      if (exit === undefined || exit.code === 0) return [];
+      return [
+        `${slot.name} was stopped at rest: ${exit.signal ?? `exit code ${exit.code}`}, ${slot.logFile}`,
+      ];
+    };
+    const slots = [...this.slots.values()];
+    const workers = slots.filter(({ name }) => WORKERS.includes(name));
+    const drains = slots.filter(({ name }) => name in DRAINS);
+    const problems = [...(await Promise.all(workers.map(stop))), ...(await Promise.all(drains.map(stop)))];
+    return problems.flat();
   }
 
   async close(): Promise<void> {

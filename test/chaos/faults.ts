@@ -10,6 +10,8 @@ export interface DoneFault {
   readonly target: string;
   readonly fromMs: number;
   readonly toMs: number;
+  /** It met a process that took part, or a request. One that did not proves nothing. */
+  readonly hit: boolean;
 }
 
 /** What a slow vmagent takes for a request, in ms. Less than a drain waits. */
@@ -34,12 +36,20 @@ export class FaultRunner {
     this.#cluster = cluster;
   }
 
+  /** Kinds that have met something. */
+  get kinds(): ReadonlySet<FaultKind> {
+    return new Set(this.done.filter(({ hit }) => hit).map(({ kind }) => kind));
+  }
+
   /** Faults that are in force now. */
   get running(): number {
     return this.#running;
   }
 
-  /** Resolves `durationMs` after the call, when the last fault is over. What could not begin by then is left out. */
+  /**
+   * Resolves `durationMs` after the call, when the last fault is over. What could not begin by then is left out, unless
+   * nothing of its kind has happened yet.
+   */
   async run(plan: readonly Fault[], durationMs: number): Promise<void> {
     const startMs = Date.now();
     const all: Promise<void>[] = [];
@@ -57,27 +67,30 @@ export class FaultRunner {
 
   async #carryOut({ kind, target, forMs }: Fault, endMs: number): Promise<void> {
     try {
-      if (Date.now() > endMs) return;
+      if (Date.now() > endMs && this.kinds.has(kind)) return;
       if (target.startsWith('broker')) await this.#brokersInSync();
       const fromMs = Date.now();
-      await this.#counted(this.#act(kind, target, forMs));
-      this.done.push({ kind, target, fromMs, toMs: Date.now() });
+      const hit = await this.#counted(this.#act(kind, target, forMs));
+      this.done.push({ kind, target, fromMs, toMs: Date.now(), hit });
+      // The next one is to meet a process that takes part; one that is not ready by then counts as missed.
+      if (this.#cluster.slots.has(target)) await this.#cluster.slot(target).ready();
     } catch (error) {
       const [what] = errorMessage(error).split('\n'); // the rest is the log of a server
       this.errors.push(`${kind} of ${target}: ${what}`);
     }
   }
 
-  async #counted(fault: Promise<void>): Promise<void> {
+  async #counted(fault: Promise<boolean>): Promise<boolean> {
     this.#running += 1;
     try {
-      await fault;
+      return await fault;
     } finally {
       this.#running -= 1;
     }
   }
 
-  #act(kind: FaultKind, target: string, forMs: number): Promise<void> {
+  /** Resolves to whether it met something. */
+  #act(kind: FaultKind, target: string, forMs: number): Promise<boolean> {
     switch (kind) {
       case 'worker SIGKILL':
       case 'drain SIGKILL':
@@ -91,7 +104,7 @@ export class FaultRunner {
         return this.#scaleOut(forMs);
       case 'worker SIGSTOP':
       case 'drain SIGSTOP':
-        return freeze(this.#cluster.slot(target), forMs);
+        return this.#freeze(target, forMs);
       case 'broker SIGKILL':
         return this.#restartBroker(target, 'kill', forMs);
       case 'broker stop':
@@ -109,45 +122,60 @@ export class FaultRunner {
     }
   }
 
-  async #replace(target: string, how: 'kill' | 'stop', forMs: number): Promise<void> {
+  async #replace(target: string, how: 'kill' | 'stop', forMs: number): Promise<boolean> {
     const slot = this.#cluster.slot(target);
+    const { joined } = slot;
     await slot[how]();
     await sleep(forMs);
     slot.start();
+    return joined;
   }
 
-  async #scaleOut(forMs: number): Promise<void> {
+  async #freeze(target: string, forMs: number): Promise<boolean> {
+    const slot = this.#cluster.slot(target);
+    const { joined } = slot;
+    await freeze(slot, forMs);
+    return joined;
+  }
+
+  async #scaleOut(forMs: number): Promise<boolean> {
     const slot = this.#cluster.slot(SPARE_WORKER);
     slot.start();
+    const joined = await slot.ready();
     await sleep(forMs);
     await slot.stop();
+    return joined;
   }
 
-  async #restartBroker(target: string, how: 'kill' | 'stop', forMs: number): Promise<void> {
+  async #restartBroker(target: string, how: 'kill' | 'stop', forMs: number): Promise<boolean> {
     const broker = this.#broker(target);
     await broker[how]();
     await sleep(forMs);
     await broker.start();
+    return true;
   }
 
   #broker(target: string): KafkaNode {
     return this.#cluster.kafka.node(Number(target.split('-')[1]));
   }
 
-  async #restartVmagent(target: string, how: 'kill' | 'stop', forMs: number): Promise<void> {
+  async #restartVmagent(target: string, how: 'kill' | 'stop', forMs: number): Promise<boolean> {
     const { agent } = this.#cluster.node(target);
     await agent[how]();
     await sleep(forMs);
     await agent.start();
+    return true;
   }
 
-  async #trouble(kind: FaultKind, target: string, forMs: number): Promise<void> {
+  async #trouble(kind: FaultKind, target: string, forMs: number): Promise<boolean> {
     const { gate } = this.#cluster.node(target);
+    const before = gate.troubled;
     if (kind === 'vmagent unreachable') gate.cut();
     else if (kind === 'vmagent slow') gate.mode = { kind: 'slow', delayMs: SLOW_MS };
     else gate.mode = { kind: 'status', status: 503 };
     await sleep(forMs);
     gate.mode = { kind: 'open' };
+    return gate.troubled > before;
   }
 
   async #brokersInSync(): Promise<void> {
@@ -159,8 +187,9 @@ export class FaultRunner {
   }
 }
 
-async function freeze(process: { pause(): void; resume(): void }, forMs: number): Promise<void> {
+async function freeze(process: { pause(): void; resume(): void }, forMs: number): Promise<boolean> {
   process.pause();
   await sleep(forMs);
   process.resume();
+  return true;
 }

@@ -36,7 +36,8 @@ export class Gate {
   /** By `bodyId`. */
   readonly accepted = new Map<string, Acceptance[]>();
   mode: GateMode = { kind: 'open' };
-  requests = 0;
+  /** Requests and connections that met with trouble here: refused, held up or cut. */
+  troubled = 0;
   readonly #target: URL;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #server: Server;
@@ -49,7 +50,10 @@ export class Gate {
     });
     this.#server.keepAliveTimeout = 120_000;
     this.#server.on('connection', (socket) => {
-      if (this.mode.kind === 'cut') socket.destroy();
+      if (this.mode.kind === 'cut') {
+        this.troubled += 1;
+        socket.destroy();
+      }
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
       socket.on('error', () => undefined);
@@ -71,6 +75,7 @@ export class Gate {
   /** Nobody can connect, and who was connected is not any more. */
   cut(): void {
     this.mode = { kind: 'cut' };
+    this.troubled += this.#sockets.size;
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -81,10 +86,10 @@ export class Gate {
   }
 
   async #forward(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
-    this.requests += 1;
     const body = await readBody(incoming);
     const fromMs = Date.now();
     const { mode } = this;
+    if (mode.kind === 'slow' || mode.kind === 'status') this.troubled += 1;
     if (mode.kind === 'slow') await sleep(mode.delayMs);
     if (mode.kind === 'status') {
       answer.writeHead(mode.status).end('the gate was told to refuse');
@@ -100,7 +105,9 @@ export class Gate {
     if (status >= 200 && status < 300) {
       const id = bodyId(body);
       const list = this.accepted.get(id) ?? [];
-      list.push({ fromMs, atMs: Date.now(), answered: !answer.destroyed });
+      // A connection that was cut a moment ago has not told the answer yet.
+      const answered = !answer.destroyed && answer.socket?.destroyed === false;
+      list.push({ fromMs, atMs: Date.now(), answered });
       this.accepted.set(id, list);
     }
     answer.writeHead(status).end();

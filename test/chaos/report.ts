@@ -3,9 +3,10 @@ import { FAULT_KINDS } from './plan.ts';
 
 /** The result as a table for people, and the verdict. */
 export function report(result: ChaosResult): string {
-  const { verdict, done, planned, maxLag, peakMiB } = result;
+  const { verdict, done, planned, maxLag, peakMiB, stalls } = result;
+  const hits = done.filter(({ hit }) => hit);
   const faults = FAULT_KINDS.map(
-    (kind) => [kind, done.filter((fault) => fault.kind === kind).length] as const,
+    (kind) => [kind, hits.filter((fault) => fault.kind === kind).length] as const,
   );
   const peak = (prefix: string) =>
     Math.round(
@@ -13,7 +14,8 @@ export function report(result: ChaosResult): string {
     );
   const rows: (readonly [string, string | number])[] = [
     ...faults,
-    ['faults in all', `${done.length} of ${planned} planned`],
+    ['faults in all', `${hits.length} of ${planned} planned`],
+    ['  that met nothing', done.length - hits.length],
     ['', ''],
     ['records acknowledged', result.acknowledged],
     ['records with unknown outcome', result.unknown],
@@ -21,9 +23,11 @@ export function report(result: ChaosResult): string {
     ['recovery after the last fault', `${(result.recoveryMs / 1000).toFixed(1)} s`],
     ['largest worker / drain', `${peak('worker')} / ${peak('drain')} MiB`],
     ['stops cut off at their deadline', result.cutOff],
+    ['stalls of the host', `${stalls.count}, ${(stalls.ms / 1000).toFixed(1)} s`],
   ];
   if (verdict !== undefined) {
     const { tasks, delivery, storage } = verdict;
+    const { unplanned } = delivery;
     rows.push(
       ['', ''],
       ['records in the ingest topic', verdict.rawRecords],
@@ -36,11 +40,10 @@ export function report(result: ChaosResult): string {
       ['  foreign', tasks.foreign],
       ['requests that a vmagent took again', delivery.repeats],
       ['  of them after an answered one', delivery.repeatsAfterAnswer],
+      ['  without a cause, not counted by a drain', `${delivery.withoutCause}, ${delivery.uncounted}`],
       ['  most of one partition', `${delivery.worst.repeats} (bound ${delivery.worst.bound})`],
-      [
-        '  evictions, slow requests, not planned',
-        `${delivery.unplanned.evictions}, ${delivery.unplanned.slow}`,
-      ],
+      ['  evictions not planned, and unexplained', `${unplanned.evictions}, ${unplanned.unexplained}`],
+      ['  requests too slow, not planned', unplanned.slow],
       ['samples in storage', storage.stored],
       ['  missing', storage.missing],
       ['  lost by killed vmagents after 2xx', storage.lostByVmagent],

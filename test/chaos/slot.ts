@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type PenstockProcess, spawnPenstock } from '../support/penstock.ts';
+import type { Exit } from '../support/process.ts';
+import type { DrainAccount, PossibleRepeat } from './causes.ts';
+import type { Span } from './stalls.ts';
 
 export interface SlotOptions {
   readonly name: string;
@@ -13,34 +16,43 @@ export interface SlotOptions {
 const CUT_OFF = 'stopped at the deadline';
 /** What a process says when it was cut off from Kafka, or stood still, for so long that it lost its partitions. */
 const HANG = /"time":"([^"]+)".*"msg":"(?:evicted|consumer restarts)/;
+/** What a drain says before it sends a record that its node may have taken already (`DrainEvents.possibleRepeat`). */
+const POSSIBLE_REPEAT =
+  /"time":"([^"]+)".*"partition":(\d+),"offset":"(\d+)".*"reason":"(\w+)","msg":"the node may take this record a second/;
+/** A busy machine, brokers that are away: a process that is not ready by then is left to itself. */
+const READY_TIMEOUT_MS = 30_000;
 
 /** One place in the deployment: a process of Penstock, and after each kill its successor. */
 export class Slot {
   readonly name: string;
   /** Ends that nobody caused: exit codes and log files. */
   readonly crashes: string[] = [];
-  /** Clean stops that ended at the deadline, with exit code 1. */
-  cutOff = 0;
+  /** Clean stops that ended at the deadline, with exit code 1: from the signal to the end. */
+  readonly cutOff: Span[] = [];
   /** Largest resident size of any of its processes, in MiB. */
   peakMiB = 0;
   readonly #options: SlotOptions;
   readonly #logFiles: string[] = [];
   #process: PenstockProcess | undefined;
+  #joined = false;
 
   constructor(options: SlotOptions) {
     this.name = options.name;
     this.#options = options;
   }
 
-  get running(): boolean {
-    return this.#process !== undefined && this.#process.exit === undefined;
+  /** Whether its process has been ready since it was started: then a fault hits one that takes part. */
+  get joined(): boolean {
+    return this.#joined;
   }
 
+  /** Log of the process that was started last. */
   get logFile(): string {
-    return this.#process?.logFile ?? '';
+    return this.#logFiles.at(-1) ?? '';
   }
 
   start(): void {
+    this.#joined = false;
     const { command, configFile, adminPort, env } = this.#options;
     this.#process = spawnPenstock([command], {
       configFile,
@@ -54,17 +66,30 @@ export class Slot {
     this.#logFiles.push(this.#process.logFile);
   }
 
-  /** Times at which one of its processes found that it had lost its partitions, ms since the epoch. */
-  hangs(): number[] {
-    const lines = this.#logFiles.flatMap((file) => readFileSync(file, 'utf8').split('\n'));
-    return lines.flatMap((line) => {
-      const time = HANG.exec(line)?.[1];
-      return time === undefined ? [] : [Date.parse(time)];
-    });
+  /** What all its processes have said of hangs and repeats. */
+  account(): DrainAccount {
+    const hangs: number[] = [];
+    const possibleRepeats = new Map<string, PossibleRepeat[]>();
+    for (const line of this.#logFiles.flatMap((file) => readFileSync(file, 'utf8').split('\n'))) {
+      const [, time] = HANG.exec(line) ?? [];
+      if (time !== undefined) hangs.push(Date.parse(time));
+      const [, at, task, offset, reason] = POSSIBLE_REPEAT.exec(line) ?? [];
+      if (at === undefined || reason === undefined) continue;
+      const key = `${task}/${offset}`;
+      possibleRepeats.set(key, [...(possibleRepeats.get(key) ?? []), { atMs: Date.parse(at), reason }]);
+    }
+    return { name: this.name, hangs, cutOff: this.cutOff, possibleRepeats };
   }
 
-  async ready(): Promise<void> {
-    await this.#process?.waitForReady(this.#options.adminPort);
+  /** Waits until its process is ready, for a while. Resolves to whether it is. */
+  async ready(timeoutMs = READY_TIMEOUT_MS): Promise<boolean> {
+    const process = this.#process;
+    const isReady = await process?.waitForReady(this.#options.adminPort, { timeoutMs }).then(
+      () => true,
+      () => false,
+    );
+    if (isReady === true && process === this.#process) this.#joined = true;
+    return isReady ?? false;
   }
 
   async kill(): Promise<void> {
@@ -73,20 +98,23 @@ export class Slot {
     await process?.kill();
   }
 
-  /** SIGTERM, and the end that it should come to. */
-  async stop(): Promise<void> {
+  /** SIGTERM, and the end that it should come to. Resolves to how it ended; undefined when none was running. */
+  async stop(): Promise<Exit | undefined> {
     this.observe();
     const process = this.#take();
-    if (process === undefined) return;
-    const { code, signal } = await process.stop();
+    if (process === undefined) return undefined;
+    const fromMs = Date.now();
+    const exit = await process.stop();
+    const { code, signal } = exit;
     // So early that Node had not yet begun to listen for signals: nothing was in flight.
     const stillborn = signal === 'SIGTERM' && process.log() === '';
-    if (code === 0 || stillborn) return;
-    if (code === 1 && process.log().includes(CUT_OFF)) this.cutOff += 1;
+    if (code === 0 || stillborn) return exit;
+    if (code === 1 && process.log().includes(CUT_OFF)) this.cutOff.push({ fromMs, toMs: Date.now() });
     else
       this.crashes.push(
         `${this.name} was told to stop: ${signal ?? `exit code ${code}`}, ${process.logFile}`,
       );
+    return exit;
   }
 
   pause(): void {
@@ -113,6 +141,7 @@ export class Slot {
   #take(): PenstockProcess | undefined {
     const process = this.#process;
     this.#process = undefined;
+    this.#joined = false;
     return process;
   }
 }

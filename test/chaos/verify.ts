@@ -1,11 +1,10 @@
 import { sleep } from '../../src/model/sleep.ts';
 import { visitTopic } from '../support/read-topic.ts';
 import { consoleRead } from '../support/servers/kafka-console.ts';
-import { DeliveryCheck } from './check-delivery.ts';
+import { DeliveryCheck, type Troubles } from './check-delivery.ts';
 import { checkStorage, type StorageCounts } from './check-storage.ts';
 import { RawCheck, TaskCheck } from './check-tasks.ts';
 import type { ChaosCluster } from './cluster.ts';
-import type { FaultRunner } from './faults.ts';
 import { PartitionDigests } from './partition-digests.ts';
 import { Problems } from './problems.ts';
 import type { TrueProducer } from './producer.ts';
@@ -32,7 +31,7 @@ const STORAGE_PAUSE_MS = 3_000;
 export async function verify(
   cluster: ChaosCluster,
   producer: TrueProducer,
-  faults: FaultRunner,
+  troubles: Troubles,
 ): Promise<Verdict> {
   const { penstock } = cluster;
   const { startMs } = producer;
@@ -51,7 +50,7 @@ export async function verify(
   raw.finish(producer.acknowledged, problems);
 
   const tasks = new TaskCheck(startMs, raw.rounds, problems);
-  const delivery = new DeliveryCheck(cluster, faults.done, problems);
+  const delivery = new DeliveryCheck(cluster, troubles, problems);
   const excused = Array.from({ length: SERIES }, () => new RoundSet());
   const read = new PartitionDigests();
   await visit(cluster.tasks, (partition, value, offset) => {

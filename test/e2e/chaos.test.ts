@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runChaos } from '../chaos/chaos.ts';
-import { FAULT_KINDS } from '../chaos/plan.ts';
 import { report } from '../chaos/report.ts';
 
 /** The short form of `npm run chaos`; docs/reliability.md has the long runs. */
@@ -16,10 +15,5 @@ test('whatever dies, every sample is exactly once in the task topics, in order, 
   });
   t.diagnostic(report(result));
   assert.deepEqual(result.problems, []);
-  const happened = new Set<string>(result.done.map(({ kind }) => kind));
-  // Brokers wait for one another to be in sync: on a slow machine few of their faults fit in.
-  const broker = [...happened].some((kind) => kind.startsWith('broker'));
-  const missing = FAULT_KINDS.filter((kind) => !kind.startsWith('broker') && !happened.has(kind));
-  assert.ok(broker, 'no broker went down: this run proves nothing about it');
-  assert.deepEqual(missing, [], 'these faults did not happen: the run proves nothing about them');
+  assert.deepEqual(result.missed, [], 'these faults met nothing: the run proves nothing about them');
 });
