@@ -27,7 +27,7 @@ describe('however long it lasts, one request a partition is sent again', () => {
   before(async () => {
     // A broker that is stopped for a moment is not to lose its own session.
     const properties = { 'broker.session.timeout.ms': '60000' };
-    kafka = await startKafka({ own: true, name: 'hangs', properties, startTimeoutMs: 180_000 });
+    kafka = await startKafka({ own: true, name: 'hangs', properties });
   });
   after(() => kafka.close());
 

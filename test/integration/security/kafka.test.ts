@@ -142,7 +142,7 @@ describe('a command logs in', { concurrency: true }, () => {
   }
 });
 
-const REFUSED = 'what is refused at the start ends a worker with exit code 1 and one line';
+const REFUSED = 'what is refused at the start ends a worker with exit code 1 and one line that says why';
 describe(REFUSED, { concurrency: 4 }, () => {
   const refusals: Record<
     string,
@@ -185,10 +185,18 @@ describe(REFUSED, { concurrency: 4 }, () => {
     test(what, async () => {
       const worker = spawnWorker(settings(), env());
       const { code } = await worker.waitForExit(PATIENT);
-      const lines = logLines(worker).filter(({ level }) => ['warn', 'error', 'fatal'].includes(level));
-      assert.equal(lines.length, 1, worker.log());
-      assert.equal(lines[0]!.level, 'fatal');
-      assert.match(lines[0]!.msg, says);
+      const lines = logLines(worker);
+      const [fatal, ...more] = lines.filter(({ level }) => level === 'fatal' || level === 'error');
+      assert.equal(fatal?.level, 'fatal', worker.log());
+      assert.deepEqual(more, []);
+      assert.match(fatal.msg, says);
+      // What was met twice is said before it is known to stay, and a busy machine is late with anything.
+      const isOther = (cause: string) => !fatal.msg.includes(cause) && !/timeout|timed out/i.test(cause);
+      const warnings = lines.filter(({ level }) => level === 'warn');
+      assert.deepEqual(
+        warnings.filter(({ msg, error = msg }) => isOther(error)),
+        [],
+      );
       assert.equal(code, 1);
     });
   }
@@ -281,10 +289,16 @@ function spawnWorker(settings: Settings, env: Record<string, string>): PenstockP
   return worker;
 }
 
-function logLines(worker: PenstockProcess): { level: string; msg: string }[] {
+interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly error?: string;
+}
+
+function logLines(worker: PenstockProcess): LogLine[] {
   return worker
     .log()
     .split('\n')
     .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as { level: string; msg: string });
+    .map((line) => JSON.parse(line) as LogLine);
 }

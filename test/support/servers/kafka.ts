@@ -61,11 +61,12 @@ export interface KafkaOptions {
   name?: string;
   /** Start one even when `PENSTOCK_TEST_BROKERS` names a cluster: for tests that stop and kill nodes. */
   own?: boolean;
-  /** How long a broker may take to come up, ms. Default 60,000. */
+  /** How long a broker may take to come up, ms. Default 180,000. */
   startTimeoutMs?: number;
 }
 
-const START_TIMEOUT_MS = 60_000;
+/** Seconds; minutes on a machine with much else to do. */
+const START_TIMEOUT_MS = 180_000;
 
 /** Starts a cluster and waits until every broker is live. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
