@@ -1,6 +1,7 @@
 import type { TopicMessages } from 'kafkajs';
 import { RetryableError } from '../model/errors.ts';
 import { KafkaSetupError } from './errors.ts';
+import type { UnlikelyAnswers } from './unlikely-answers.ts';
 
 /** A producer whose metadata may be older than this is not believed when it knows no such partition. */
 const FRESH_METADATA_MS = 10_000;
@@ -33,21 +34,25 @@ export function topicMessages(records: readonly OutgoingRecord[]): TopicMessages
  * kafkajs drops messages to a partition that it has no metadata of, and resolves.
  *
  * @param connectedMs when the producer connected, in ms since the epoch: partitions may have been added since
+ * @param unknown partitions that producers with fresh metadata did not know: a broker may not have heard of them yet
  * @throws RetryableError when another producer, with fresh metadata, may know the partition; else KafkaSetupError
  */
 export function assertAcknowledged(
   records: readonly OutgoingRecord[],
   acknowledged: readonly { readonly topicName: string; readonly partition: number }[],
   connectedMs: number,
+  unknown: UnlikelyAnswers,
 ): void {
   const seen = new Set(acknowledged.map(({ topicName, partition }) => `${topicName}/${partition}`));
   const missing = new Set(
     records.map(({ topic, partition }) => `${topic}/${partition}`).filter((id) => !seen.has(id)),
   );
+  for (const id of seen) unknown.refuted(id);
   if (missing.size === 0) return;
   if (Date.now() - connectedMs > FRESH_METADATA_MS) {
     throw new RetryableError(`The metadata has no partition ${[...missing].join(', ')}; it may be old`);
   }
+  for (const id of missing) unknown.met(id, `the metadata has no partition ${id}`);
   throw new KafkaSetupError(
     `The brokers have no partition ${[...missing].join(', ')}. Run "penstock topics apply" with the same configuration.`,
   );

@@ -3,6 +3,7 @@ import { RetryableError } from '../model/errors.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
 import { assertAcknowledged, type OutgoingRecord, topicMessages } from './outgoing.ts';
 import { BatchLimit } from './send-rounds.ts';
+import { UnlikelyAnswers } from './unlikely-answers.ts';
 
 interface Connected {
   readonly producer: Producer;
@@ -14,16 +15,20 @@ interface Connected {
 export class PlainProducer {
   readonly #connection: KafkaConnection;
   readonly #limit = new BatchLimit();
+  readonly #unknown: UnlikelyAnswers;
   #connected: Promise<Connected> | undefined;
 
-  constructor(connection: KafkaConnection) {
+  /** @param unknown how long brokers may say that there is no such partition */
+  constructor(connection: KafkaConnection, unknown = new UnlikelyAnswers()) {
     this.#connection = connection;
+    this.#unknown = unknown;
   }
 
   /**
    * Resolves when every record is in all in-sync replicas. After an error some may be there, some not.
    *
-   * @throws KafkaSetupError for a partition that does not exist and a record that is too large
+   * @throws KafkaSetupError for a partition that does not exist, a record that is too large and one that is refused for
+   * good; RetryableError while it is not sure that the partition does not exist
    */
   async send(records: readonly OutgoingRecord[]): Promise<void> {
     for (const round of this.#limit.rounds(records)) {
@@ -50,7 +55,7 @@ export class PlainProducer {
     const { producer, sinceMs } = await connecting;
     const acknowledged = await producer.sendBatch({ topicMessages: topicMessages(round), acks: -1 });
     try {
-      assertAcknowledged(round, acknowledged, sinceMs);
+      assertAcknowledged(round, acknowledged, sinceMs, this.#unknown);
     } catch (error) {
       if (error instanceof RetryableError && this.#connected === connecting) {
         this.#connected = undefined;

@@ -1,10 +1,12 @@
 import type { Producer, Transaction } from 'kafkajs';
+import { sleep } from '../model/sleep.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
 import { KafkaSetupError, kafkaErrorType } from './errors.ts';
 import { assertAcknowledged, type OutgoingRecord, topicMessages } from './outgoing.ts';
 import { withMembership } from './patch/txn-offset-commit.ts';
 import type { GroupMembership } from './patch/types.ts';
 import type { BatchLimit } from './send-rounds.ts';
+import { UnlikelyAnswers } from './unlikely-answers.ts';
 
 /** Offsets of a source topic that a transaction commits. */
 export interface SourceOffsets {
@@ -22,15 +24,28 @@ export interface PartitionOffset {
   readonly metadata?: string;
 }
 
+export interface ProducerOptions {
+  readonly transactionalId: string;
+  readonly timeoutMs: number;
+  readonly limit: BatchLimit;
+  /**
+   * Partitions that metadata did not have, of this producer and those before it. Absent: the first metadata that does
+   * not have a partition is believed.
+   */
+  readonly unknown?: UnlikelyAnswers;
+}
+
 /** A group that nobody joins takes commits of any generation. */
 export const NO_MEMBER: GroupMembership = { generationId: -1, memberId: '' };
 
-/** Pause between attempts while the broker still completes the transaction before. It takes a few ms. */
-const CONCURRENT_RETRY_MS = 3;
 /** A transaction waits for this many brokers that do not answer before it is over. */
 const SILENT_BROKERS = 4;
 /** After this long the transaction before is stuck, not slow. */
 const CONCURRENT_GIVE_UP_MS = 10_000;
+const CONCURRENT_RETRY_MIN_MS = 3;
+const CONCURRENT_RETRY_MAX_MS = 100;
+/** Share of the time waited so far that the next pause takes: short pauses for some 50 ms, then ever longer ones. */
+const CONCURRENT_RETRY_SHARE = 1 / 16;
 
 /**
  * Writes output records and source offsets in one transaction.
@@ -43,11 +58,17 @@ const CONCURRENT_GIVE_UP_MS = 10_000;
 export class TransactionalProducer {
   readonly #producer: Producer;
   readonly #limit: BatchLimit;
+  readonly #unknown: UnlikelyAnswers;
   readonly #connectedMs: number;
 
-  private constructor(producer: Producer, limit: BatchLimit, connectedMs: number) {
+  private constructor(
+    producer: Producer,
+    { limit, unknown = new UnlikelyAnswers(0) }: ProducerOptions,
+    connectedMs: number,
+  ) {
     this.#producer = producer;
     this.#limit = limit;
+    this.#unknown = unknown;
     this.#connectedMs = connectedMs;
   }
 
@@ -57,10 +78,7 @@ export class TransactionalProducer {
    *
    * Call it only with proof of ownership: it would fence the rightful owner.
    */
-  static async open(
-    connection: KafkaConnection,
-    options: { transactionalId: string; timeoutMs: number; limit: BatchLimit },
-  ): Promise<TransactionalProducer> {
+  static async open(connection: KafkaConnection, options: ProducerOptions): Promise<TransactionalProducer> {
     const producer = connection.instance(BRIEF, options.timeoutMs / SILENT_BROKERS).producer({
       transactionalId: options.transactionalId,
       transactionTimeout: options.timeoutMs,
@@ -78,7 +96,7 @@ export class TransactionalProducer {
       void producer.disconnect().catch(() => undefined);
       throw error;
     }
-    return new TransactionalProducer(producer, options.limit, connectedMs);
+    return new TransactionalProducer(producer, options, connectedMs);
   }
 
   /**
@@ -107,7 +125,7 @@ export class TransactionalProducer {
     for (const round of this.#limit.rounds(records)) {
       try {
         const acknowledged = await transaction.sendBatch({ topicMessages: topicMessages(round), acks: -1 });
-        assertAcknowledged(round, acknowledged, this.#connectedMs);
+        assertAcknowledged(round, acknowledged, this.#connectedMs, this.#unknown);
       } catch (error) {
         this.#limit.shrink(error, round);
         throw error;
@@ -124,16 +142,29 @@ async function sendOffsets(transaction: Transaction, source: SourceOffsets): Pro
   const { groupId, membership, topic } = source;
   const partitions = source.partitions.map(({ offset, ...rest }) => ({ ...rest, offset: String(offset) }));
   const topics = withMembership([{ topic, partitions }], membership);
-  const giveUp = Date.now() + CONCURRENT_GIVE_UP_MS;
+  const started = Date.now();
   for (;;) {
     try {
       await transaction.sendOffsets({ consumerGroupId: groupId, topics });
       return;
     } catch (error) {
-      if (kafkaErrorType(error) !== 'CONCURRENT_TRANSACTIONS' || Date.now() > giveUp) throw error;
-      await new Promise((resolve) => setTimeout(resolve, CONCURRENT_RETRY_MS));
+      const waitedMs = Date.now() - started;
+      if (kafkaErrorType(error) !== 'CONCURRENT_TRANSACTIONS' || waitedMs > CONCURRENT_GIVE_UP_MS)
+        throw error;
+      await sleep(concurrentPause(waitedMs));
     }
   }
+}
+
+/**
+ * Pause before the next attempt while the broker still completes the transaction before, in ms. That takes a few ms; under
+ * load it takes longer, and each attempt is a request to two brokers.
+ */
+export function concurrentPause(waitedMs: number): number {
+  return Math.min(
+    CONCURRENT_RETRY_MAX_MS,
+    Math.max(CONCURRENT_RETRY_MIN_MS, waitedMs * CONCURRENT_RETRY_SHARE),
+  );
 }
 
 function givenPartition({ message }: { message: { partition?: number } }): number {

@@ -2,6 +2,8 @@ import { RetryableError } from '../model/errors.ts';
 
 /** A broker that was frozen, or cut off from the controller, learns within seconds what it has missed. */
 const LASTING_MS = 30_000;
+/** Nothing is concluded from two answers that are further apart. A session that begins in trouble takes some seconds. */
+const FORGOTTEN_MS = 60_000;
 
 /**
  * Answers of Kafka that are hardly ever true, and that a broker gives which has missed the last elections: an end
@@ -19,15 +21,15 @@ export class UnlikelyAnswers {
   }
 
   /**
-   * Returns when `subject` has been answered like this for long enough. One that nobody has asked about for that
-   * long begins anew.
+   * Returns when `subject` has been answered like this for long enough. After a minute in which nobody asked it
+   * begins anew.
    *
    * @throws RetryableError before; the question is to be asked again, best of another broker
    */
   met(subject: string, answer: string): void {
     const now = this.#now();
     const before = this.#met.get(subject);
-    const sinceMs = before === undefined || now - before.lastMs > this.#lastingMs ? now : before.sinceMs;
+    const sinceMs = before === undefined || now - before.lastMs > FORGOTTEN_MS ? now : before.sinceMs;
     this.#met.set(subject, { sinceMs, lastMs: now });
     const leftMs = sinceMs + this.#lastingMs - now;
     if (leftMs <= 0) return;

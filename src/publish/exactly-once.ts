@@ -2,6 +2,7 @@ import type { AssignedPartition } from '../kafka/assigned-partition.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
 import { BatchLimit } from '../kafka/send-rounds.ts';
 import { TransactionalProducer } from '../kafka/transactional-producer.ts';
+import { UnlikelyAnswers } from '../kafka/unlikely-answers.ts';
 import type { Publisher, PublisherFactory, StepPublication } from './publisher.ts';
 
 /**
@@ -14,11 +15,19 @@ export class ExactlyOnce implements PublisherFactory {
   readonly #groupId: string;
   readonly #timeoutMs: number;
   readonly #limit = new BatchLimit();
+  readonly #unknown: UnlikelyAnswers;
 
-  constructor(connection: KafkaConnection, groupId: string, timeoutMs: number) {
+  /** @param unknown how long brokers may say that there is no such partition */
+  constructor(
+    connection: KafkaConnection,
+    groupId: string,
+    timeoutMs: number,
+    unknown = new UnlikelyAnswers(),
+  ) {
     this.#connection = connection;
     this.#groupId = groupId;
     this.#timeoutMs = timeoutMs;
+    this.#unknown = unknown;
   }
 
   async open(partition: AssignedPartition): Promise<Publisher> {
@@ -27,6 +36,7 @@ export class ExactlyOnce implements PublisherFactory {
       transactionalId: `${groupId}-${partition.topic}-${partition.partition}`,
       timeoutMs: this.#timeoutMs,
       limit: this.#limit,
+      unknown: this.#unknown,
     });
     return {
       publish: async ({ records, nextOffset }: StepPublication) => {

@@ -60,10 +60,11 @@ export class CopyingWorker {
   constructor({ brokers, groupId, input, output }: CopySetup, options: CopyOptions = {}) {
     const log = options.log ?? SILENT;
     const connection = connect(brokers, log);
+    const unlikely = new UnlikelyAnswers(options.lastingMs);
     this.#publishers =
       options.delivery === 'at_least_once'
         ? new AtLeastOnce(connection, (partition, offset) => this.reader.commit(partition, offset))
-        : new ExactlyOnce(connection, groupId, 20_000);
+        : new ExactlyOnce(connection, groupId, 20_000, unlikely);
     const transform =
       options.transform ??
       (({ records }) => records.map((record) => ({ ...record, topic: output, headers: {} })));
@@ -102,7 +103,7 @@ export class CopyingWorker {
         ...options.reader,
       },
       log,
-      new UnlikelyAnswers(options.lastingMs),
+      unlikely,
     );
   }
 

@@ -5,6 +5,8 @@ import { KafkaSetupError } from '../../../src/kafka/errors.ts';
 import { assertAcknowledged, type OutgoingRecord, topicMessages } from '../../../src/kafka/outgoing.ts';
 import { PartitionQueue } from '../../../src/kafka/partition-queue.ts';
 import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
+import { concurrentPause } from '../../../src/kafka/transactional-producer.ts';
+import { UnlikelyAnswers } from '../../../src/kafka/unlikely-answers.ts';
 import { RetryableError } from '../../../src/model/errors.ts';
 
 function record(topic: string, partition: number, bytes = 3): OutgoingRecord {
@@ -38,6 +40,7 @@ describe('outgoing records', () => {
   test('that the brokers have not acknowledged are an error that names the partition', () => {
     const records = [record('x', 1), record('y', 7), record('y', 7)];
     const now = Date.now();
+    const atOnce = new UnlikelyAnswers(0);
     assertAcknowledged(
       records,
       [
@@ -45,8 +48,9 @@ describe('outgoing records', () => {
         { topicName: 'y', partition: 7 },
       ],
       now,
+      atOnce,
     );
-    const missing = () => assertAcknowledged(records, [{ topicName: 'x', partition: 1 }], now);
+    const missing = () => assertAcknowledged(records, [{ topicName: 'x', partition: 1 }], now, atOnce);
     assert.throws(
       missing,
       (error: Error) => error instanceof KafkaSetupError && /partition y\/7\. Run/.test(error.message),
@@ -55,7 +59,34 @@ describe('outgoing records', () => {
 
   test('are tried again when the metadata may only be old', () => {
     const hourAgo = Date.now() - 3_600_000;
-    assert.throws(() => assertAcknowledged([record('x', 1)], [], hourAgo), RetryableError);
+    const atOnce = new UnlikelyAnswers(0);
+    assert.throws(() => assertAcknowledged([record('x', 1)], [], hourAgo, atOnce), RetryableError);
+  });
+});
+
+describe('a partition that no metadata has', () => {
+  test('is an error only when fresh metadata has lacked it for long, without an acknowledgement in between', () => {
+    let now = 0;
+    const unknown = new UnlikelyAnswers(30_000, () => now);
+    const send = (atMs: number, ...acknowledged: { topicName: string; partition: number }[]) => {
+      now = atMs;
+      assertAcknowledged([record('x', 1)], acknowledged, Date.now(), unknown);
+    };
+    assert.throws(() => send(0), RetryableError);
+    assert.throws(() => send(20_000), RetryableError);
+    send(25_000, { topicName: 'x', partition: 1 });
+    assert.throws(() => send(30_000), RetryableError);
+    assert.throws(() => send(60_000), KafkaSetupError);
+  });
+});
+
+describe('concurrentPause', () => {
+  test('is short as long as the broker usually takes, and grows to a tenth of a second', () => {
+    assert.deepEqual([0, 3, 30, 48].map(concurrentPause), [3, 3, 3, 3]);
+    assert.deepEqual([160, 800, 1_600, 9_000].map(concurrentPause), [10, 50, 100, 100]);
+    let attempts = 0;
+    for (let waited = 0; waited <= 10_000; attempts += 1) waited += concurrentPause(waited);
+    assert.ok(attempts < 200, `${attempts} attempts`);
   });
 });
 
