@@ -68,9 +68,17 @@ export class StartOffsets {
    * @throws RetryableError while an answer is unlikely, KafkaSetupError when there is no such partition
    */
   async of(partition: AssignedPartition): Promise<CommittedStart> {
-    const committed = await this.#committed(partition);
+    // In this order: what was committed for a topic that is deleted goes with it, and the ends may be those of the
+    // topic that has its name now.
+    const { topic, partition: id } = partition;
+    let bounds = (await this.#admin.offsetBounds(topic)).get(id);
+    let committed = await this.#committed(partition);
+    if (!isLikely(bounds, committed)) {
+      bounds = (await this.#admin.freshOffsetBounds(topic)).get(id);
+      committed = await this.#committed(partition);
+    }
     this.#checkCommitted(partition, committed?.offset);
-    const start = startOffset(committed?.offset, await this.#bounds(partition, committed?.offset));
+    const start = startOffset(committed?.offset, this.#checked(partition, bounds, committed));
     return { ...start, note: start.offset === committed?.offset ? committed.metadata : undefined };
   }
 
@@ -87,11 +95,12 @@ export class StartOffsets {
     partition.committedTo = committed;
   }
 
-  async #bounds({ topic, partition }: AssignedPartition, committed = 0n): Promise<OffsetBounds> {
+  #checked(
+    { topic, partition }: AssignedPartition,
+    bounds: OffsetBounds | undefined,
+    committed: CommittedOffset | undefined,
+  ): OffsetBounds {
     const name = `${topic}/${partition}`;
-    const isLikely = (seen: OffsetBounds | undefined) => seen !== undefined && seen.high >= committed;
-    let bounds = (await this.#admin.offsetBounds(topic)).get(partition);
-    if (!isLikely(bounds)) bounds = (await this.#admin.freshOffsetBounds(topic)).get(partition);
     if (bounds === undefined) {
       this.#unlikely.met(`${name} exists`, `topic ${topic} has no partition ${partition}`);
       throw new KafkaSetupError(
@@ -99,8 +108,17 @@ export class StartOffsets {
       );
     }
     this.#unlikely.refuted(`${name} exists`);
-    if (isLikely(bounds)) this.#unlikely.refuted(`${name} end`);
-    else this.#unlikely.met(`${name} end`, `${name} ends at ${bounds.high}, and ${committed} is committed`);
+    if (isLikely(bounds, committed)) this.#unlikely.refuted(`${name} end`);
+    else {
+      this.#unlikely.met(
+        `${name} end`,
+        `${name} ends at ${bounds.high}, and ${committed?.offset} is committed`,
+      );
+    }
     return bounds;
   }
+}
+
+function isLikely(bounds: OffsetBounds | undefined, committed: CommittedOffset | undefined): boolean {
+  return bounds !== undefined && bounds.high >= (committed?.offset ?? 0n);
 }

@@ -41,6 +41,7 @@ class Answers {
   kept: OffsetBounds | undefined = { low: 0n, high: 100n };
   fresh: OffsetBounds | undefined = { low: 0n, high: 100n };
   asked = 0;
+  onBounds = () => {};
   readonly partition = new AssignedPartition(
     't',
     0,
@@ -49,7 +50,10 @@ class Answers {
   );
   readonly starts = new StartOffsets(
     {
-      offsetBounds: async () => this.#of(this.kept),
+      offsetBounds: async () => {
+        this.onBounds();
+        return this.#of(this.kept);
+      },
       freshOffsetBounds: async () => {
         this.asked += 1;
         return this.#of(this.fresh);
@@ -117,6 +121,15 @@ describe('StartOffsets', () => {
     assert.equal((await answers.at(30_003)).offset, 0n);
     // It is what is committed now: the next session does not wait for it again.
     assert.equal((await answers.at(90_000)).offset, 0n);
+  });
+
+  test('a topic that is made anew while its ends are asked for is read from its beginning', async () => {
+    const answers = new Answers();
+    answers.committed = 50n;
+    answers.onBounds = () => {
+      answers.committed = undefined; // Kafka forgets what was committed for a topic when it is deleted
+    };
+    assert.equal((await answers.at(0)).offset, 0n);
   });
 
   test('a partition that is not there is missed only when no broker has heard of it for long', async () => {
