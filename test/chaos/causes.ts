@@ -101,10 +101,18 @@ export function isSlow(
   stalls: readonly Span[],
 ): boolean {
   if (atMs - fromMs >= REQUEST_TIMEOUT_MS - SLACK_MS) return true;
-  return unansweredMs.some((toMs) => {
-    const wait = { fromMs: toMs - REQUEST_TIMEOUT_MS, toMs };
-    return stalls.reduce((sum, stall) => sum + common(stall, wait), 0) >= LONG_STALL_MS;
-  });
+  return unansweredMs.some((toMs) => stalledBefore(toMs, stalls) >= LONG_STALL_MS);
+}
+
+/** When a request came that the gate read at `fromMs`, at the earliest: a host that stands still reads late. */
+export function arrivedMs(fromMs: number, stalls: readonly Span[]): number {
+  return fromMs - stalledBefore(fromMs, stalls);
+}
+
+/** How long the host stood still in the time that a drain waits for an answer, before `toMs`. */
+function stalledBefore(toMs: number, stalls: readonly Span[]): number {
+  const wait = { fromMs: toMs - REQUEST_TIMEOUT_MS, toMs };
+  return stalls.reduce((sum, stall) => sum + common(stall, wait), 0);
 }
 
 /** The hangs of a drain that no SIGSTOP of its own explains: each explains the first that comes of it. */

@@ -1,4 +1,5 @@
 import {
+  arrivedMs,
   causesOf,
   type DrainAccount,
   isSlow,
@@ -129,7 +130,7 @@ export class DeliveryCheck {
     this.#repeatsOf.set(task, repeats);
     for (const [index, { fromMs: toMs }] of accepted.slice(1).entries()) {
       const before = accepted[index]!;
-      const { fromMs } = before;
+      const fromMs = arrivedMs(before.fromMs, this.#troubles.stalls);
       const between = unanswered.filter((ms) => ms >= fromMs - SLACK_MS && ms <= toMs + SLACK_MS);
       const slow = isSlow(before, between, this.#troubles.stalls);
       this.repeats += 1;

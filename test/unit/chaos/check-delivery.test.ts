@@ -157,6 +157,14 @@ describe('what the drain had the answer to, only the drain repeats', () => {
     refuses({ ...run, unansweredAt: 11, stalls: [span(7, 7.9)] });
     refuses(run);
   });
+  test('a gate that stood still may have read a request after the drain was killed, or had given it up', () => {
+    const records = [[{ at: 10 }, { at: 16 }]];
+    const faults = [fault('drain SIGKILL', 7, 8)];
+    refuses({ records, faults });
+    passes({ records, faults, stalls: [span(7, 10)] });
+    passes({ records, unansweredAt: 8.4, stalls: [span(7, 8), span(8.8, 10)] });
+    refuses({ records, unansweredAt: 8.4, stalls: [span(7, 8)] });
+  });
 });
 
 describe('hangs that were not planned', () => {
