@@ -42,7 +42,7 @@ export const KILL_TAKES_MS = 1_000;
 const FINDS_OUT_MS = 30_000;
 /** Clocks of the drain and the gate around one request. */
 export const SLACK_MS = 500;
-/** The host has to have stood still for this long while a drain waited, to be the reason that it gave up. */
+/** The host has to have stood still for this long, to be the reason that a drain was evicted or gave a request up. */
 const LONG_STALL_MS = 1_000;
 
 /** Kinds that end or hang a drain, or hang or cut off the vmagent. `at once`: whatever follows comes from its beginning. */
@@ -74,7 +74,8 @@ export function causesOf(
     if (how === undefined || !concerned) return [];
     return [{ what: kind, of, fromMs, toMs: how === 'at once' ? fromMs + KILL_TAKES_MS : toMs }];
   });
-  const trouble = [...stalls, ...faults.filter(({ kind }) => kind.startsWith('broker'))];
+  const longStalls = stalls.filter(({ fromMs, toMs }) => toMs - fromMs >= LONG_STALL_MS);
+  const trouble = [...longStalls, ...faults.filter(({ kind }) => kind.startsWith('broker'))];
   let evictions = 0;
   let unexplained = 0;
   for (const drain of drains) {
