@@ -20,7 +20,7 @@ const HANG = /"time":"([^"]+)".*"msg":"(?:evicted|consumer restarts)/;
 const POSSIBLE_REPEAT =
   /"time":"([^"]+)".*"partition":(\d+),"offset":"(\d+)".*"reason":"(\w+)","msg":"the node may take this record a second/;
 /** A busy machine, brokers that are away: a process that is not ready by then is left to itself. */
-const READY_TIMEOUT_MS = 30_000;
+const READY_TIMEOUT_MS = 60_000;
 
 /** One place in the deployment: a process of Penstock, and after each kill its successor. */
 export class Slot {
