@@ -194,7 +194,7 @@ describe('a group reader', { concurrency: true }, () => {
     await kafka.produce(topics.input, 0, ['1']);
     await until('a commit', async () => (await committed(topics, 0)) === 1n);
     // Nothing in it ends the process: it ends when nothing keeps it.
-    const exit = await worker.stop({ timeoutMs: 10_000 });
+    const exit = await worker.stop();
     assert.deepEqual(exit, { code: 0, signal: null }, worker.log());
   });
 });
