@@ -122,10 +122,8 @@ export const ingestOptions = z
       .prefault('64MiB')
       .describe('Most bytes fetched and not yet processed; at this mark the worker stops fetching.'),
     series_cache_bytes: size()
-      .prefault('512MiB')
-      .describe(
-        'Most memory for series already routed, relabeled and hashed, taken as they come; the least recently used make room. A million of 12 labels take 400 MiB.',
-      ),
+      .prefault('256MiB')
+      .describe('Memory for series already routed, relabeled and hashed; the least recently used make room.'),
     transaction_timeout: duration()
       .prefault('30s')
       .describe('The broker ends an open transaction after this; at most its transaction.max.timeout.ms.'),
