@@ -79,7 +79,7 @@ export class Bed {
         dead_topic: uniqueName('dead'),
         group: uniqueName('group'),
         delivery: options.delivery,
-        series_cache_bytes: `${options.cacheMib ?? 512}MiB`,
+        ...(options.cacheMib === undefined ? {} : { series_cache_bytes: `${options.cacheMib}MiB` }),
       },
       routes: [
         {

@@ -55,7 +55,7 @@ const WORKER_CASES: WorkerCase[] = [
   { ...warm, name: 'worker warm, at least once', delivery: 'at_least_once' },
   { ...warm, name: 'worker warm, at least once, 4 partitions', delivery: 'at_least_once', partitions: 4 },
   { ...warm, name: 'worker warm, 1,000 series', series: 1_000 },
-  { ...warm, name: 'worker warm, 1,000,000 series', series: 1_000_000 },
+  { ...warm, name: 'worker warm, 1,000,000 series', series: 1_000_000, cacheMib: 512 },
   { ...warm, name: 'worker warm, series in changing order', shuffled: true },
   { ...warm, name: 'worker churn 5 % a minute, 4 relabel rules', kind: 'churn', relabel: RULES },
   {

@@ -26,6 +26,7 @@ export interface WorkerCase {
   readonly relabel?: readonly unknown[];
   /** Series of a request in another order at each scrape. */
   readonly shuffled?: boolean;
+  /** `ingest.series_cache_bytes`; its default where absent. */
   readonly cacheMib?: number;
 }
 
@@ -47,7 +48,8 @@ export async function runWorkerCase(bed: Bed, options: WorkerCase): Promise<Case
     pin(bed.kafkaPid, BROKER_CORE);
     const count = Math.ceil(options.samples / series);
     const usage = await worker.measure(() => bed.fill(prepared.raw, scrapes.take(count)), count * series);
-    return { name, series, partitions, ...usage };
+    const note = options.cacheMib === undefined ? {} : { note: `series_cache_bytes: ${options.cacheMib}MiB` };
+    return { name, series, partitions, ...usage, ...note };
   } finally {
     await worker.stop();
     await bed.discard(prepared);
