@@ -45,7 +45,7 @@ test('a worker reports what retention took before it was read, and goes on or st
   const metrics = await (await fetch(`${second.admin}/metrics`)).text();
   assert.match(
     metrics,
-    new RegExp(`^penstock_offset_gap_records_total\\{topic="${penstock.raw}"\\} 7$`, 'm'),
+    new RegExp(`^penstock_offset_gap_records_total\\{topic="${penstock.raw}",reason="retention"\\} 7$`, 'm'),
   );
   assert.match(second.process.log(), gap(5, 11));
   assert.equal((await second.process.stop()).code, 0);
