@@ -119,6 +119,16 @@ const before =
   args.compare === undefined ? undefined : (JSON.parse(readFileSync(args.compare, 'utf8')) as Document);
 if (before !== undefined && before.quick !== args.quick)
   process.stderr.write('Of the two runs one is quick: take the change with a grain of salt.\n');
+/** Results are written case by case: a run that is cut short has not been for nothing. */
+function keep(more: readonly CaseResult[]): void {
+  results.push(...more);
+  if (args.out === undefined) return;
+  const [cpu, ...others] = cpus();
+  const machine = { node: process.version, cpu: cpu?.model, cores: 1 + others.length };
+  const document: Document = { date: new Date().toISOString(), quick: args.quick, ...machine, results };
+  writeFileSync(args.out, `${JSON.stringify(document, null, 2)}\n`);
+}
+
 const wanted = GROUPS.filter(({ name }) => name.includes(args.only));
 const results: CaseResult[] = [];
 const started = performance.now();
@@ -128,7 +138,7 @@ if (wanted.length > 0) {
     for (const { name, run } of wanted) {
       process.stderr.write(`${name} …\n`);
       try {
-        results.push(...(await run(bed)));
+        keep(await run(bed));
       } catch (error) {
         // What the other cases measured must not be lost for this one.
         process.stderr.write(`${name} failed: ${error instanceof Error ? error.stack : String(error)}\n`);
@@ -139,14 +149,8 @@ if (wanted.length > 0) {
     await bed.close();
   }
 }
-if ('pipeline'.includes(args.only)) results.push(...runPipelineCases());
-if ('decoders'.includes(args.only)) results.push(...runDecoderCases());
+if ('pipeline'.includes(args.only)) keep(runPipelineCases());
+if ('decoders'.includes(args.only)) keep(runDecoderCases());
 
-if (args.out !== undefined) {
-  const [cpu, ...others] = cpus();
-  const machine = { node: process.version, cpu: cpu?.model, cores: 1 + others.length };
-  const document: Document = { date: new Date().toISOString(), quick: args.quick, ...machine, results };
-  writeFileSync(args.out, `${JSON.stringify(document, null, 2)}\n`);
-}
 process.stdout.write(`${args.markdown ? markdown(results) : table(results, before?.results)}\n`);
 process.stderr.write(`${Math.round((performance.now() - started) / 1000)} s\n`);
