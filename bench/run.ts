@@ -104,6 +104,7 @@ const GROUPS: readonly { readonly name: string; readonly run: (bed: Bed) => Prom
     name: 'worker, two processes',
     run: (bed: Bed) => runProcessesCases(bed, { series: 100_000, samples: SAMPLES / 2 }),
   },
+  { name: 'latency', run: (bed: Bed) => runLatencyCases(bed, { series: 100_000, seconds: LATENCY_SECONDS }) },
   {
     name: 'replay raw to storage',
     run: (bed: Bed) => runReplayCases(bed, { series: 100_000, samples: SAMPLES }),
@@ -112,7 +113,6 @@ const GROUPS: readonly { readonly name: string; readonly run: (bed: Bed) => Prom
     name: 'replay beside a live flow',
     run: (bed: Bed) => runReplayLatencyCase(bed, { ...REPLAY_LATENCY, seconds: LATENCY_SECONDS }),
   },
-  { name: 'latency', run: (bed: Bed) => runLatencyCases(bed, { series: 100_000, seconds: LATENCY_SECONDS }) },
 ];
 
 const before =
