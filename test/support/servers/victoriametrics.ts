@@ -5,6 +5,9 @@ import { freePort } from '../ports.ts';
 import type { ManagedProcess } from '../process.ts';
 import { findVictoria, type VictoriaBinary } from './victoria-binaries.ts';
 
+/** One that was killed on a busy machine, and looks through its saved queue, takes its time. */
+const RESTART_MS = 180_000;
+
 /** One series of `/api/v1/export`. */
 export interface ExportedSeries {
   metric: Record<string, string>;
@@ -193,7 +196,7 @@ async function startServer(
     async start() {
       if (server.process.exit === undefined) throw new Error(`${name} runs already`);
       server.process = launch(server.process);
-      await server.process.waitForHttp(`${url}/health`);
+      await server.process.waitForHttp(`${url}/health`, { timeoutMs: RESTART_MS });
     },
     async close() {
       await server.process.discard();
