@@ -37,7 +37,7 @@ const KEPT_TEXT_BYTES = 8 * 1024;
  * known when a body is on the wire for good.
  *
  * Requests go by `dispatch`: a drain's work on a record is little more than its request, and the stream of an answer's
- * body is a third of it (bench/README.md).
+ * body is an eighth to a third of it (bench/README.md).
  */
 export class HttpConnections {
   readonly #options: HttpConnectionsOptions;
