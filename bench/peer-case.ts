@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { request } from 'undici';
 import { createRunFolder } from '../test/support/cache.ts';
+import { findVictoria } from '../test/support/servers/victoria-binaries.ts';
 import { startVmagent } from '../test/support/servers/victoriametrics.ts';
 import type { CaseResult } from './case-result.ts';
 import { HelperProcess } from './helper-process.ts';
@@ -13,6 +14,10 @@ const WARM_UP_SCRAPES = 4;
 /** Requests in flight, so that it is never idle. */
 const CONCURRENCY = 4;
 const SETTLE_MS = 2_000;
+/** Targets that series are divided among, as tasks are among nodes. */
+const TARGETS = 3;
+/** The first version with `-remoteWrite.shardByURL`. */
+const SHARDS_SINCE = [1, 92] as const;
 
 /**
  * A vmagent on the same core with the same requests and rules: HTTP in, relabeling, one target. It keeps no state in
@@ -28,9 +33,17 @@ export async function runPeerCase(options: {
   // JSON is YAML too.
   const rules = path.join(createRunFolder('peer'), 'relabel.yml');
   writeFileSync(rules, JSON.stringify(options.relabel));
+  const isSharded = canShard((await findVictoria('vmagent')).version);
+  const more = Array.from(
+    { length: TARGETS - 1 },
+    (_, n) => `-remoteWrite.url=${remoteWriteUrl}?shard=${n + 2}`,
+  );
   const agent = await startVmagent({
     remoteWriteUrl,
-    extraArgs: [`-remoteWrite.relabelConfig=${rules}`],
+    extraArgs: [
+      `-remoteWrite.relabelConfig=${rules}`,
+      ...(isSharded ? ['-remoteWrite.shardByURL', ...more] : []),
+    ],
   });
   try {
     pin(agent.pid, PENSTOCK_CORE);
@@ -45,7 +58,7 @@ export async function runPeerCase(options: {
     await settled();
     const samples = count * series;
     return {
-      name: `peer: vmagent ${agent.version}, HTTP in, 4 relabel rules, 1 target`,
+      name: `peer: vmagent ${agent.version}, HTTP in, 4 relabel rules, ${isSharded ? `${TARGETS} targets` : '1 target'}`,
       series,
       samples,
       cpuMicrosPerSample: ((cpuSecondsOf(agent.pid) - before) * 1e6) / samples,
@@ -69,6 +82,12 @@ async function post(url: string, requests: Generator<{ readonly value: Buffer }>
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, sender));
+}
+
+function canShard(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [sinceMajor, sinceMinor] = SHARDS_SINCE;
+  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
 }
 
 /** It answers before it has passed a request on. */

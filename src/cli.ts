@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16
+#!/usr/bin/env -S node --max-semi-space-size=16 --initial-heap-size=256
 import { DONE, reportError, WRONG_USAGE } from './commands/command.ts';
 import { version } from './commands/version.ts';
 import { ConfigError } from './model/errors.ts';

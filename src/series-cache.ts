@@ -1,5 +1,5 @@
 import { ENTRY, type EntryBuilder } from './series-entry.ts';
-import { equalBytes } from './wire/bytes.ts';
+import { copyBytes, equalBytes } from './wire/bytes.ts';
 import { TAG_FIELD_1 } from './wire/write-request.ts';
 
 /** How a cache is made. */
@@ -181,7 +181,7 @@ export class SeriesCache {
     const slot = this.#takeSlot();
     const slab = this.#slabFor(entry.length / 4);
     const word = slab.used;
-    slab.words.set(entry.words.subarray(0, entry.length / 4), word);
+    copyBytes(entry.view, 0, slab.view, word * 4, entry.length);
     slab.words[word + ENTRY.slot] = slot;
     slab.used += entry.length / 4;
     const hash = this.#lookedUp;

@@ -57,9 +57,20 @@ export function compileTask(options: TaskOptions): TaskFunction {
   const key = new SeriesKey();
   const group = new Uint32Array(2);
   const series = new Uint32Array(2);
+  const dependsOnGroupAlone = ownHash || names.length > 0;
+  /** Values of the group labels that `group` and `first` are of; none before the first series. */
+  const hashed: string[] = [];
+  /** The group's first task. */
+  let first = 0;
 
-  /** Leaves the group's hash in `group`: high and low word. */
+  /**
+   * Leaves the group's hash in `group`, high and low word, and its first task in `first`.
+   *
+   * Fast path: new series come target by target, so most are of the group of the one before. Then there is nothing to do
+   * (the twin is a function of its own for each series, in the tests; bench/README.md).
+   */
   function hashGroup(labels: Labels): void {
+    if (dependsOnGroupAlone && isHashed(labels)) return;
     if (ownHash) {
       key.writeGroup(names, labels);
       xxh64Into(key.bytes, 0, key.length, group);
@@ -67,10 +78,13 @@ export function compileTask(options: TaskOptions): TaskFunction {
       group[0] = 0;
       group[1] = streamMetricsRouteHash(names.length === 0 ? labels : presentLabels(names, labels));
     }
+    first = consistent ? jump(group[0]!, group[1]!, count) : modulo(group[0]!, group[1]!, count);
+    for (let at = 0; at < names.length; at++) hashed[at] = labelValue(labels, names[at]!);
   }
 
-  function firstTask(): number {
-    return consistent ? jump(group[0]!, group[1]!, count) : modulo(group[0]!, group[1]!, count);
+  function isHashed(labels: Labels): boolean {
+    for (let at = 0; at < names.length; at++) if (hashed[at] !== labelValue(labels, names[at]!)) return false;
+    return names.length > 0;
   }
 
   function spreadIndex(labels: Labels): number {
@@ -82,7 +96,7 @@ export function compileTask(options: TaskOptions): TaskFunction {
 
   function task(labels: Labels): number {
     hashGroup(labels);
-    return (firstTask() + spreadIndex(labels)) % count;
+    return (first + spreadIndex(labels)) % count;
   }
 
   function explain(labels: Labels): TaskExplanation {
@@ -92,7 +106,7 @@ export function compileTask(options: TaskOptions): TaskFunction {
     return {
       groupKey: `{${shown.map((label) => `${label.name}=${JSON.stringify(label.value)}`).join(',')}}`,
       hash: String((BigInt(group[0]!) << 32n) | BigInt(group[1]!)),
-      task: (firstTask() + index) % count,
+      task: (first + index) % count,
       spreadIndex: index,
     };
   }

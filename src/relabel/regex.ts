@@ -31,7 +31,7 @@ function wholePattern(plain: Re2, syntax: Node | undefined): WholePattern {
   return {
     groupNames: plain.groupNames,
     test: shape ?? nativeTest(native, plain),
-    captures: native ? (text) => nativeCaptures(native, text, capturesPlain) : capturesPlain,
+    captures: native ? nativeCaptures(native, capturesPlain) : capturesPlain,
     replaceAll: (text, template) => plain.replaceAll(text, template),
   };
 }
@@ -41,8 +41,18 @@ function nativeTest(native: RegExp | undefined, plain: Re2): Test {
   return (text) => (text.length <= NATIVE_LIMIT ? native.test(text) : plain.test(text));
 }
 
-function nativeCaptures(native: RegExp, text: string, plain: (text: string) => Captures | undefined) {
-  return text.length <= NATIVE_LIMIT ? (native.exec(text) ?? undefined) : plain(text);
+/** Keeps the answer to the last text: most new series follow one with the same value (see `Re2.test`). */
+function nativeCaptures(native: RegExp, plain: (text: string) => Captures | undefined) {
+  let last: string | undefined;
+  let captures: Captures | undefined;
+  return (text: string): Captures | undefined => {
+    if (text.length > NATIVE_LIMIT) return plain(text);
+    if (text !== last) {
+      captures = native.exec(text) ?? undefined;
+      last = text;
+    }
+    return captures;
+  };
 }
 
 /**
@@ -90,6 +100,7 @@ export function victoriaMetricsPattern(expression: string, keepAnchors: boolean)
   const inside = new Re2(text);
   const native = given && nativeRegExp(given);
   const capturesPlain = (source: string) => plain.captures(source);
+  const captures = native ? nativeCaptures(native, capturesPlain) : capturesPlain;
   return {
     groupNames: plain.groupNames,
     matchesEverything: false,
@@ -98,8 +109,7 @@ export function victoriaMetricsPattern(expression: string, keepAnchors: boolean)
     text,
     test: victoriaMetricsTest(text),
     captures: native
-      ? (source) =>
-          source.includes('\n') ? plain.captures(source) : nativeCaptures(native, source, capturesPlain)
+      ? (source) => (source.includes('\n') ? plain.captures(source) : captures(source))
       : capturesPlain,
   };
 }

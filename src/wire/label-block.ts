@@ -32,6 +32,9 @@ export function labelBlockEnd(bytes: Uint8Array, start: number, end: number): nu
   return position;
 }
 
+/** Labels that there is room for at first. */
+const FIRST_LABELS = 64;
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -46,15 +49,19 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export class LabelBlock {
   labels: Label[] = [];
   bytes: Buffer = Buffer.alloc(0);
-  /** Per label the first byte of its field, tag included, and the end; the end is negated where the field is not plain. */
-  readonly #starts: number[] = [];
-  readonly #ends: number[] = [];
-  /** The series before: its label fields, and where each begins and ends in them (not negated). */
+  /** First byte of the label fields. */
+  #base = 0;
+  /**
+   * Per label, from the first byte of the label fields on: the first byte of its field, tag included, and the end,
+   * negated where the field is not plain. `#before…` are those of the last series that was decoded to its end.
+   */
+  #starts = new Int32Array(FIRST_LABELS);
+  #ends = new Int32Array(FIRST_LABELS);
+  #beforeStarts = new Int32Array(FIRST_LABELS);
+  #beforeEnds = new Int32Array(FIRST_LABELS);
   #before: Label[] = [];
   #beforeBytes = Buffer.allocUnsafeSlow(4096);
   #beforeView = viewOf(this.#beforeBytes);
-  readonly #beforeStarts: number[] = [];
-  readonly #beforeEnds: number[] = [];
 
   /**
    * Decodes the label fields in `[start, end)`, which `labelBlockEnd` or a full walk has found.
@@ -67,21 +74,21 @@ export class LabelBlock {
    */
   decode(bytes: Buffer, start: number, end: number, limits: LabelLimits, view = viewOf(bytes)): void {
     this.bytes = bytes;
-    this.labels = [];
-    this.#starts.length = 0;
-    this.#ends.length = 0;
-    let position = start;
-    while (position < end) {
-      const index = this.labels.length;
-      const same = this.#sameAsBefore(view, position, end, index);
+    this.#base = start;
+    // A copy in which the labels that differ are replaced is cheaper than a list that grows.
+    const labels = this.#before.slice();
+    this.labels = labels;
+    let count = 0;
+    for (let position = start; position < end; count++) {
+      if (count === this.#starts.length) this.#growPlaces();
+      this.#starts[count] = position - start;
+      const same = this.#sameAsBefore(view, position, end, count);
       if (same > 0) {
-        this.labels.push(this.#before[index]!);
-        this.#starts.push(position);
-        this.#ends.push(position + same);
         position += same;
-      } else position = this.#field(position, end, limits);
+        this.#ends[count] = position - start;
+      } else position = this.#field(position, end, count, limits);
     }
-    const count = this.labels.length;
+    if (labels.length > count) labels.length = count;
     if (count === 0) throw poison('no_labels', 'the series has no labels');
     if (limits.labels_per_series > 0 && count > limits.labels_per_series) {
       throw poison(
@@ -89,7 +96,7 @@ export class LabelBlock {
         `the series has ${count} labels, more than the limit of ${limits.labels_per_series} (ingest.limits.labels_per_series)`,
       );
     }
-    refuseDuplicates(this.labels);
+    refuseDuplicates(labels);
     this.#remember(view, start, end);
   }
 
@@ -111,53 +118,72 @@ export class LabelBlock {
     }
     copyBytes(view, start, this.#beforeView, 0, length);
     this.#before = this.labels;
-    const count = this.labels.length;
-    for (let i = 0; i < count; i++) {
-      this.#beforeStarts[i] = this.#starts[i]! - start;
-      // A field that is not plain has its end before its start here, and so is never taken again.
-      this.#beforeEnds[i] = this.#ends[i]! - start;
-    }
+    const [starts, ends] = [this.#beforeStarts, this.#beforeEnds];
+    this.#beforeStarts = this.#starts;
+    this.#beforeEnds = this.#ends;
+    this.#starts = starts;
+    this.#ends = ends;
   }
 
-  /**
-   * Index from `hint` on of the received label that equals `label` and came in plain form; -1 where there is none.
-   */
-  find(label: Label, hint: number): number {
-    const { labels } = this;
-    for (let i = hint; i < labels.length; i++) {
-      const received = labels[i]!;
-      if (received === label || (received.name === label.name && received.value === label.value)) {
-        return this.#ends[i]! < 0 ? -1 : i;
-      }
-    }
-    return -1;
+  #growPlaces(): void {
+    const size = this.#starts.length * 2;
+    const grown = (places: Int32Array<ArrayBuffer>) => {
+      const larger = new Int32Array(size);
+      larger.set(places);
+      return larger;
+    };
+    this.#starts = grown(this.#starts);
+    this.#ends = grown(this.#ends);
+    this.#beforeStarts = grown(this.#beforeStarts);
+    this.#beforeEnds = grown(this.#beforeEnds);
   }
 
+  /** Index of this very label among those of the series decoded last, if it came in plain form; else -1. */
+  find(label: Label): number {
+    const index = this.labels.indexOf(label);
+    return index >= 0 && this.#beforeEnds[index]! < 0 ? -1 : index;
+  }
+
+  /** First byte of the field of a label that `find` has found. */
   fieldStart(index: number): number {
-    return this.#starts[index]!;
+    return this.#base + this.#beforeStarts[index]!;
   }
 
   fieldEnd(index: number): number {
-    return this.#ends[index]!;
+    return this.#base + this.#beforeEnds[index]!;
   }
 
   /** Reads one label field and returns its end. */
-  #field(position: number, end: number, limits: LabelLimits): number {
+  #field(position: number, end: number, index: number, limits: LabelLimits): number {
+    const plainEnd = this.#plainField(position, end, index, limits);
+    if (plainEnd >= 0) return plainEnd;
     const field = new ProtobufReader(this.bytes, position, end);
     field.next();
     if (field.field !== TIME_SERIES.labels) throw malformed(`field ${field.field} among the labels`);
     field.expect(BYTES, 'TimeSeries.labels');
     const from = field.block();
-    const stop = field.position;
-    this.#label(from, stop, limits);
-    const plain = this.#partEnd(TAG_FIELD_1, position, stop) === stop && this.#plain(from, stop);
-    this.#starts.push(position);
-    this.#ends.push(plain ? stop : -stop);
+    this.#label(from, field.position, index, limits);
+    this.#ends[index] = this.#base - field.position;
+    return field.position;
+  }
+
+  /** The same for a field that is name then value and nothing else, so that its bytes may stand for the two; -1 for others. */
+  #plainField(position: number, end: number, index: number, limits: LabelLimits): number {
+    const stop = this.#partEnd(TAG_FIELD_1, position, end);
+    if (stop < 0 || stop > end) return -1;
+    const from = this.#contentStart(position);
+    const nameEnd = this.#partEnd(0x0a, from, stop);
+    if (nameEnd < 0 || this.#partEnd(0x12, nameEnd, stop) !== stop) return -1;
+    const name = this.#name(this.#contentStart(from), nameEnd, index, limits);
+    const value = this.#value(this.#contentStart(nameEnd), stop, limits);
+    if (name === '') throw noName(value);
+    this.labels[index] = { name, value };
+    this.#ends[index] = stop - this.#base;
     return stop;
   }
 
   /** Reads one Label message; the last of repeated fields wins, as everywhere in protobuf. */
-  #label(from: number, to: number, limits: LabelLimits): void {
+  #label(from: number, to: number, index: number, limits: LabelLimits): void {
     let name = '';
     let value = '';
     const reader = new ProtobufReader(this.bytes, from, to);
@@ -165,32 +191,15 @@ export class LabelBlock {
       if (reader.field === LABEL.name) {
         reader.expect(BYTES, 'Label.name');
         const begin = reader.block();
-        const { label_name_bytes: most } = limits;
-        limitBytes('label_name_too_long', 'a label name', reader.position - begin, most, 'label_name_bytes');
-        name = this.#name(begin, reader.position);
+        name = this.#name(begin, reader.position, index, limits);
       } else if (reader.field === LABEL.value) {
         reader.expect(BYTES, 'Label.value');
         const begin = reader.block();
-        const { label_value_bytes: most } = limits;
-        limitBytes(
-          'label_value_too_long',
-          'a label value',
-          reader.position - begin,
-          most,
-          'label_value_bytes',
-        );
-        value = this.#text(begin, reader.position);
+        value = this.#value(begin, reader.position, limits);
       } else reader.skip();
     }
-    if (name === '')
-      throw poison('empty_label_name', `a label without a name, value ${JSON.stringify(value)}`);
-    this.labels.push({ name, value });
-  }
-
-  /** Whether the Label message is name then value and nothing else, so that its bytes may stand for the two. */
-  #plain(from: number, to: number): boolean {
-    const nameEnd = this.#partEnd(0x0a, from, to);
-    return nameEnd >= 0 && this.#partEnd(0x12, nameEnd, to) === to;
+    if (name === '') throw noName(value);
+    this.labels[index] = { name, value };
   }
 
   /** End of the field at `position`; -1 where its tag is another or its length has more than two bytes. */
@@ -203,10 +212,21 @@ export class LabelBlock {
     return position + 2 < to && b1 > 0 && b1 < 0x80 ? position + 3 + ((b0 & 0x7f) | (b1 << 7)) : -1;
   }
 
+  /** Where the content of a field with a length of at most two bytes begins. */
+  #contentStart(position: number): number {
+    return position + (this.bytes[position + 1]! < 0x80 ? 2 : 3);
+  }
+
   /** A label name: nearly always that of the label that stood here in the series before. */
-  #name(begin: number, stop: number): string {
-    const before = this.#before[this.labels.length]?.name;
+  #name(begin: number, stop: number, index: number, { label_name_bytes: most }: LabelLimits): string {
+    limitBytes('label_name_too_long', 'a label name', stop - begin, most, 'label_name_bytes');
+    const before = this.#before[index]?.name;
     return before !== undefined && this.#isAsciiText(before, begin, stop) ? before : this.#text(begin, stop);
+  }
+
+  #value(begin: number, stop: number, { label_value_bytes: most }: LabelLimits): string {
+    limitBytes('label_value_too_long', 'a label value', stop - begin, most, 'label_value_bytes');
+    return this.#text(begin, stop);
   }
 
   #isAsciiText(text: string, begin: number, stop: number): boolean {
@@ -255,6 +275,10 @@ function refuseDuplicates(labels: Labels): void {
 
 function duplicate(name: string): PoisonError {
   return poison('duplicate_label', `the label name ${JSON.stringify(name)} is there more than once`);
+}
+
+function noName(value: string): PoisonError {
+  return poison('empty_label_name', `a label without a name, value ${JSON.stringify(value)}`);
 }
 
 function limitBytes(reason: string, what: string, bytes: number, limit: number, key: string): void {

@@ -29,6 +29,28 @@ test('spread 1: the task depends on the group labels alone and lies in [0, count
   );
 });
 
+test('series after series gives what a function of its own gives', () => {
+  const series = fc.record({ rest: others, service: value, namespace: value });
+  const list = fc.array(series, { minLength: 2, maxLength: 6 });
+  fc.assert(
+    fc.property(
+      hash,
+      fc.integer({ min: 3, max: 50 }),
+      fc.constantFrom(GROUP, []),
+      list,
+      (kind, tasks, labels, all) => {
+        const options = { labels, count: tasks, spread: 2, hash: kind };
+        const reused = compileTask(options);
+        for (const { rest, service, namespace } of all) {
+          const each = withGroup(rest, service, namespace);
+          assert.equal(reused(each), compileTask(options)(each));
+          assert.deepEqual(reused.explain(each), compileTask(options).explain(each));
+        }
+      },
+    ),
+  );
+});
+
 test('an absent group label is an empty one', () => {
   fc.assert(
     fc.property(hash, count, value, (kind, tasks, service) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { PoisonError } from '../../../src/model/errors.ts';
+import type { Label } from '../../../src/model/labels.ts';
 import { LabelBlock, type LabelLimits, labelBlockEnd } from '../../../src/wire/label-block.ts';
 import { encodeLabels } from '../../support/plain-pipeline.ts';
 
@@ -79,11 +80,28 @@ test('find offers only labels whose bytes may be used again', () => {
   const bytes = Buffer.from(`${of(['a', 'x'.repeat(300)])}0a061201310a0162${of(['c', ''])}`, 'hex');
   const block = new LabelBlock();
   block.decode(bytes, 0, bytes.length, NO_LIMITS);
-  assert.equal(block.find({ name: 'a', value: 'x'.repeat(300) }, 0), 0);
+  const [a, b, c] = block.labels as [Label, Label, Label];
+  assert.equal(block.find(a), 0);
   assert.equal(bytes.toString('hex', block.fieldStart(0), block.fieldEnd(0)), of(['a', 'x'.repeat(300)]));
-  assert.equal(block.find({ name: 'b', value: '1' }, 0), -1);
-  assert.equal(block.find({ name: 'c', value: '' }, 0), 2);
-  assert.equal(block.find({ name: 'c', value: '' }, 3), -1);
+  assert.equal(block.find(b), -1);
+  assert.equal(block.find(c), 2);
+  assert.equal(bytes.toString('hex', block.fieldStart(2), block.fieldEnd(2)), of(['c', '']));
+  assert.equal(block.find({ ...c }), -1, 'an equal label that did not come with the series');
+});
+
+test('a series of more labels than there is room for at first', () => {
+  const labels = Array.from({ length: 300 }, (_, n): [string, string] => [`l${n}`, `${n}`]);
+  const bytes = Buffer.from(of(...labels), 'hex');
+  const block = new LabelBlock();
+  for (let round = 0; round < 2; round++) {
+    block.decode(bytes, 0, bytes.length, NO_LIMITS);
+    assert.deepEqual(
+      block.labels.map(({ name, value }) => [name, value]),
+      labels,
+    );
+    const last = block.find(block.labels[299]!);
+    assert.equal(bytes.toString('hex', block.fieldStart(last), block.fieldEnd(last)), of(['l299', '299']));
+  }
 });
 
 /** A length-delimited field of up to 16 KiB. */
@@ -112,12 +130,7 @@ test('decoding after another series gives what a fresh instance gives', () => {
       assert.ok(error instanceof PoisonError);
       return error.reason;
     }
-    return block.labels.map((label, i) => [
-      label,
-      block.fieldStart(i),
-      block.fieldEnd(i),
-      block.find(label, i),
-    ]);
+    return block.labels.map((label, i) => [label, block.fieldStart(i), block.fieldEnd(i), block.find(label)]);
   };
   let shared = 0;
   fc.assert(
