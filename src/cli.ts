@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --initial-heap-size=256
+#!/usr/bin/env -S node --max-semi-space-size=16 --initial-heap-size=128
 import { DONE, reportError, WRONG_USAGE } from './commands/command.ts';
 import { version } from './commands/version.ts';
 import { ConfigError } from './model/errors.ts';

@@ -6,6 +6,7 @@ import { talkativeFirst } from './broker-pool.ts';
 import { decisiveConnection } from './connection.ts';
 import { rebalancingApart } from './connection-pool.ts';
 import { observedConsumerGroup } from './consumer-group.ts';
+import { rememberingManager } from './coordinators.ts';
 import { crc32c } from './crc32c.ts';
 import { leaderlessMetadata, namedFetchErrors } from './partition-errors.ts';
 import { produceRequest } from './produce-request.ts';
@@ -83,6 +84,7 @@ replace<Parameters<typeof talkativeFirst>[0]>('cluster/brokerPool.js', (original
   talkativeFirst(original, require('kafkajs/src/utils/shuffle')),
 );
 replace('consumer/consumerGroup.js', observedConsumerGroup);
+replace<Parameters<typeof rememberingManager>[0]>('producer/eosManager/index.js', rememberingManager);
 
 /** The kafkajs module, with Penstock's replacements in force. */
 export const kafkajs: typeof KafkaJs = require('kafkajs');

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BRIEF } from '../../../src/kafka/client.ts';
+import { kafkaErrorType } from '../../../src/kafka/errors.ts';
 import { freezeInTransaction, HALF, spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
@@ -9,6 +11,18 @@ import { poll } from '../../support/process.ts';
 import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
 
 const PARTITIONS = 6;
+
+/** Again while the broker is at the end of the transaction before, some milliseconds. */
+async function unlessConcurrent(attempt: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (kafkaErrorType(error) !== 'CONCURRENT_TRANSACTIONS') throw error;
+      await sleep(5);
+    }
+  }
+}
 
 describe('exactly once with two workers', { concurrency: true }, () => {
   let cluster: KafkaCluster;
@@ -42,6 +56,32 @@ describe('exactly once with two workers', { concurrency: true }, () => {
     };
     await poll(check, { timeoutMs: 40_000 }, () => new Error(`the group did not catch up to ${count}`));
   }
+
+  test('a transaction asks for its coordinators only the first time', async () => {
+    const topic = await kafka.createTopic('out', 1);
+    const groupId = uniqueName('copy');
+    const producer = kafka.connection
+      .instance(BRIEF, 10_000)
+      .producer({ transactionalId: groupId, idempotent: false, retry: { retries: 0 } });
+    const requests: string[] = [];
+    await producer.connect();
+    producer.on('producer.network.request', ({ payload }) => requests.push(payload.apiName));
+    const perTransaction: number[] = [];
+    for (let n = 0; n < 3; n++) {
+      requests.length = 0;
+      const transaction = await producer.transaction();
+      const offsets = [{ topic, partitions: [{ partition: 0, offset: String(n) }] }];
+      await unlessConcurrent(() => transaction.sendOffsets({ consumerGroupId: groupId, topics: offsets }));
+      await transaction.send({ topic, messages: [{ partition: 0, value: String(n) }] });
+      await transaction.commit();
+      perTransaction.push(requests.filter((name) => name === 'GroupCoordinator').length);
+    }
+    await producer.disconnect();
+    const [first, ...others] = perTransaction;
+    assert.ok(first! >= 2, `${first} in the first transaction`);
+    assert.deepEqual(others, [0, 0]);
+    assert.deepEqual(await kafka.readAll(topic, 1), [['0', '1', '2']]);
+  });
 
   test('holds when a worker joins and when one leaves', async () => {
     const topics = await setup();

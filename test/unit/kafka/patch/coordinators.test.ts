@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { withKnownCoordinators } from '../../../../src/kafka/patch/coordinators.ts';
+
+/** A cluster whose coordinator is `node` at each moment, and what it was asked. */
+function clusterOf(state: { node: string; fails?: boolean }) {
+  const asked: string[] = [];
+  const broker = (nodeId: string) => {
+    const answer = (name: string) => async () => {
+      asked.push(`${name} of ${nodeId}`);
+      if (state.fails) throw new Error('no');
+    };
+    return {
+      nodeId,
+      initProducerId: answer('init'),
+      addPartitionsToTxn: answer('partitions'),
+      addOffsetsToTxn: answer('offsets'),
+      txnOffsetCommit: answer('commit'),
+      endTxn: answer('end'),
+    };
+  };
+  const cluster = withKnownCoordinators({
+    retry: {},
+    findGroupCoordinator: async ({ groupId }) => {
+      asked.push(`who coordinates ${groupId}`);
+      return broker(state.node);
+    },
+    findBroker: async ({ nodeId }) => {
+      if (nodeId !== state.node) throw new Error(`${nodeId} is gone`);
+      return broker(nodeId);
+    },
+    refreshMetadataIfNecessary: async () => undefined,
+    findControllerBroker: async () => undefined,
+  });
+  const find = (groupId = 'g', coordinatorType = 1) =>
+    cluster.findGroupCoordinator({ groupId, coordinatorType });
+  return { asked, find };
+}
+
+test('a coordinator is looked up once, each kind of each id for itself', async () => {
+  const { asked, find } = clusterOf({ node: '1' });
+  await (await find()).addPartitionsToTxn({});
+  await (await find()).endTxn({});
+  await (await find('g', 0)).txnOffsetCommit({});
+  await (await find('h')).endTxn({});
+  assert.deepEqual(asked, [
+    'who coordinates g',
+    'partitions of 1',
+    'end of 1',
+    'who coordinates g',
+    'commit of 1',
+    'who coordinates h',
+    'end of 1',
+  ]);
+});
+
+test('after an error it is looked up again', async () => {
+  const state = { node: '1', fails: true };
+  const { asked, find } = clusterOf(state);
+  for (const request of [
+    'initProducerId',
+    'addPartitionsToTxn',
+    'addOffsetsToTxn',
+    'txnOffsetCommit',
+    'endTxn',
+  ] as const) {
+    asked.length = 0;
+    await assert.rejects(async () => (await find())[request]({}), /no/);
+    assert.equal(asked[0], 'who coordinates g', request);
+  }
+  state.fails = false;
+  state.node = '2';
+  asked.length = 0;
+  await (await find()).endTxn({});
+  assert.deepEqual(asked, ['who coordinates g', 'end of 2']);
+});
+
+test('a broker that cannot be reached any more is not asked again', async () => {
+  const state = { node: '1' };
+  const { asked, find } = clusterOf(state);
+  await find();
+  state.node = '2';
+  await assert.rejects(find, /1 is gone/);
+  asked.length = 0;
+  await (await find()).endTxn({});
+  assert.deepEqual(asked, ['who coordinates g', 'end of 2']);
+});
