@@ -173,6 +173,12 @@ export function vmagentSupportsStreamAggregation(version: string): boolean {
   return major > 1 || (major === 1 && minor >= 86);
 }
 
+/** Whether a vmagent of this version has `enable_windows`: since 1.112.0. An empty version has not. */
+export function vmagentHasWindows(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 1 || (major === 1 && minor >= 112);
+}
+
 interface Server {
   url: string;
   process: ManagedProcess;
