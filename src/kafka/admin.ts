@@ -16,7 +16,7 @@ export interface OffsetBounds {
 const REQUEST_TIMEOUT_MS = 10_000;
 const COORDINATOR_RETRY_MS = 200;
 const COORDINATOR_GIVE_UP_MS = 30_000;
-/** What a broker answers that is asked by metadata of before; kafkajs goes on asking it for up to five minutes. */
+/** What a broker answers that was asked by metadata of another one that is behind. */
 const STALE_METADATA = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
   'NOT_LEADER_FOR_PARTITION',
@@ -90,8 +90,8 @@ export class KafkaAdmin {
   }
 
   /**
-   * The same by a client of its own: kafkajs keeps metadata for five minutes, and may have it from a broker that was
-   * behind. Which broker is asked is left to chance.
+   * The same by a client of its own: the other may have its metadata from a broker that is behind. Which broker is asked
+   * is left to chance.
    */
   async freshOffsetBounds(topic: string): Promise<Map<number, OffsetBounds>> {
     const own = new KafkaAdmin(this.#connection);
