@@ -62,13 +62,21 @@ export async function runSessions<Resource>(
 ): Promise<void> {
   const backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
   let failures = 0;
+  let told: OffsetGap | undefined;
   const progressed = () => {
     backoff.reset();
     failures = 0;
+    told = undefined;
+  };
+  const onGap = (gap: OffsetGap) => {
+    // Until something is committed behind it each session meets the same gap again.
+    if (isSameGap(gap, told)) return;
+    reportGap(gap, options);
+    told = gap;
   };
   while (partition.active) {
     try {
-      await runSession(partition, options, progressed);
+      await runSession(partition, options, progressed, onGap);
     } catch (error) {
       if (error instanceof PartitionLostError || partition.state === 'lost') return;
       if (error instanceof KafkaSetupError || isUnauthorized(error) || isDefect(error)) throw error;
@@ -105,6 +113,7 @@ async function runSession<Resource>(
   partition: AssignedPartition,
   options: SessionOptions<Resource>,
   progressed: () => void,
+  onGap: (gap: OffsetGap) => void,
 ): Promise<void> {
   const { reader } = options;
   await reader.confirmOwnership(partition, partition.ending);
@@ -113,8 +122,7 @@ async function runSession<Resource>(
   try {
     const start = await reader.startOffset(partition);
     const { offset, gap } = start;
-    if (gap !== undefined)
-      reportGap({ topic: partition.topic, partition: partition.partition, ...gap }, options);
+    if (gap !== undefined) onGap({ topic: partition.topic, partition: partition.partition, ...gap });
     partition.begin(offset);
     await options.work(partition, resource, progressed, start);
   } finally {
@@ -122,6 +130,10 @@ async function runSession<Resource>(
     // A producer with a request under way waits for it when it closes; its successor does not have to.
     void options.close(resource).catch(() => undefined);
   }
+}
+
+function isSameGap(gap: OffsetGap, other: OffsetGap | undefined): boolean {
+  return gap.from === other?.from && gap.to === other.to && gap.reason === other.reason;
 }
 
 function reportGap<Resource>(gap: OffsetGap, { log, onGap }: SessionOptions<Resource>): void {

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { pino } from 'pino';
 import { AssignedPartition } from '../../../src/kafka/assigned-partition.ts';
 import { KafkaSetupError } from '../../../src/kafka/errors.ts';
-import { runSessions } from '../../../src/kafka/partition-session.ts';
+import { type OffsetGap, runSessions } from '../../../src/kafka/partition-session.ts';
+import type { CommittedStart } from '../../../src/kafka/start-offset.ts';
 import { DefectError, orDefect, RetryableError } from '../../../src/model/errors.ts';
 
 interface Line {
@@ -17,6 +18,15 @@ const BEHIND = Object.assign(new Error('behind'), { type: 'ILLEGAL_GENERATION' }
 
 /** Runs sessions whose work fails with one error after the other, and then drains the partition. */
 async function fail(...errors: unknown[]): Promise<Line[]> {
+  return (await failBehind(undefined, errors)).lines;
+}
+
+/** The same where each session finds that records are missing before its beginning. */
+async function failBehind(
+  gap: CommittedStart['gap'],
+  errors: readonly unknown[],
+): Promise<{ lines: Line[]; gaps: OffsetGap[] }> {
+  const gaps: OffsetGap[] = [];
   const lines: Line[] = [];
   const log = pino({ level: 'debug' }, { write: (text) => void lines.push(JSON.parse(text)) });
   const partition = new AssignedPartition('t', 0, { generationId: 1, memberId: 'm' }, GROUP);
@@ -24,7 +34,7 @@ async function fail(...errors: unknown[]): Promise<Line[]> {
   await runSessions<undefined>(partition, {
     reader: {
       confirmOwnership: async () => undefined,
-      startOffset: async () => ({ offset: 0n, gap: undefined, note: undefined }),
+      startOffset: async () => ({ offset: 0n, gap, note: undefined }),
     },
     log,
     open: async () => undefined,
@@ -37,10 +47,13 @@ async function fail(...errors: unknown[]): Promise<Line[]> {
       }
       if (left.length > 0) throw left.shift();
     },
-    onGap: () => 'continue',
+    onGap: (each) => {
+      gaps.push(each);
+      return 'continue';
+    },
     onFailure: () => undefined,
   });
-  return lines;
+  return { lines, gaps };
 }
 
 /** As V8 writes it for a mistake in kafkajs. */
@@ -100,4 +113,13 @@ test('what work without I/O throws is a defect, with its cause; trouble that it 
     orDefect(() => 5),
     5,
   );
+
+  test('tells of missing records once, however often the step behind them fails', async () => {
+    const gap = { from: 100n, to: 150n, reason: 'made_anew' } as const;
+    const told = { topic: 't', partition: 0, ...gap };
+    const trouble = new RetryableError('waits');
+    assert.deepEqual((await failBehind(gap, [trouble, trouble])).gaps, [told]);
+    const again = await failBehind(gap, [trouble, 'progress', trouble]);
+    assert.deepEqual(again.gaps, [told, told], 'the same offsets, missing once more');
+  });
 });
