@@ -9,6 +9,7 @@ import { createRunFolder } from '../test/support/cache.ts';
 import { uniqueName } from '../test/support/names.ts';
 import { runPenstock } from '../test/support/penstock.ts';
 import { type KafkaCluster, startKafka } from '../test/support/servers/kafka.ts';
+import { unpin } from './measured-process.ts';
 
 /** What a case needs of the ingest side. */
 export interface BedOptions {
@@ -64,6 +65,7 @@ export class Bed {
 
   /** A configuration with topics that nobody else uses; the topics exist afterwards. */
   async prepare(options: BedOptions): Promise<Prepared> {
+    unpin(this.kafkaPid); // the case before may have tied it to a core
     const folder = createRunFolder('bench');
     const raw = uniqueName('raw');
     const tasks = uniqueName('tasks');

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { type PenstockProcess, spawnPenstock } from '../test/support/penstock.ts';
 import { freePort } from '../test/support/ports.ts';
 
@@ -23,6 +24,7 @@ export interface Usage {
 }
 
 const POLL_MS = 100;
+const MOST_POLL_MS = 2_000;
 /** What is left to do once the last sample is counted. */
 const SETTLE_MS = 300;
 
@@ -62,18 +64,23 @@ export class MeasuredProcess {
     };
   }
 
-  /** Resolves to a reading once `samples` have been done. */
+  /**
+   * Resolves to a reading once `samples` have been done. Reading /metrics is work too, most of all with a supervisor; so
+   * it is read often only near the end.
+   */
   async until(samples: number, timeoutMs = 300_000): Promise<Reading> {
     const deadline = Date.now() + timeoutMs;
-    for (;;) {
-      const reading = await this.read();
+    const first = await this.read();
+    for (let reading = first; ; reading = await this.read()) {
       if (reading.samples >= samples) return reading;
       if (Date.now() > deadline || this.#process.exit !== undefined) {
         throw new Error(
           `${reading.samples} of ${samples} samples done in time. Log:\n${this.#process.log().slice(-2000)}`,
         );
       }
-      await pause(POLL_MS);
+      const perMs = (reading.samples - first.samples) / (reading.wallSeconds - first.wallSeconds) / 1000;
+      const leftMs = perMs > 0 ? (samples - reading.samples) / perMs : 0;
+      await pause(Math.min(MOST_POLL_MS, Math.max(POLL_MS, leftMs * 0.8)));
     }
   }
 
@@ -153,5 +160,14 @@ function pause(ms: number): Promise<void> {
 
 /** Keeps a process on one core, so that broker and worker do not take turns. False where `taskset` is missing. */
 export function pin(pid: number, core: number): boolean {
-  return spawnSync('taskset', ['--all-tasks', '--pid', '--cpu-list', String(core), String(pid)]).status === 0;
+  return allow(pid, String(core));
+}
+
+/** Lets a process run on all cores again. */
+export function unpin(pid: number): boolean {
+  return allow(pid, `0-${cpus().length - 1}`);
+}
+
+function allow(pid: number, cores: string): boolean {
+  return spawnSync('taskset', ['--all-tasks', '--pid', '--cpu-list', cores, String(pid)]).status === 0;
 }
