@@ -6,7 +6,8 @@ import { holdBack } from './throttle.ts';
 
 /** What a process gets of its core. The broker has the rest. */
 const SHARE = 0.3;
-const PARTITIONS = 4;
+/** Enough that each of two processes always has a step to work on while it waits for the broker with others. */
+const PARTITIONS = 8;
 const WARM_UP_SAMPLES = 800_000;
 
 /**

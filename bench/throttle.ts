@@ -1,4 +1,4 @@
-const PERIOD_MS = 40;
+const PERIOD_MS = 16;
 
 /**
  * Lets each process run for a part of the time only, the processes in turn. Returns what ends that.
