@@ -3,6 +3,7 @@ import type { CaseResult } from './case-result.ts';
 import { MeasuredProcess, pin } from './measured-process.ts';
 import { Scrapes } from './scrapes.ts';
 import { holdBack } from './throttle.ts';
+import { worthOfTwoCores } from './worth-of-cores.ts';
 
 /** What a process gets of its core. The broker has the rest. */
 const SHARE = 0.3;
@@ -23,13 +24,21 @@ export async function runProcessesCases(
 ): Promise<CaseResult[]> {
   const ones: CaseResult[] = [];
   const twos: CaseResult[] = [];
-  for (const processes of TURNS)
+  const worths: number[] = [];
+  for (const processes of TURNS) {
+    worths.push(await worthOfTwoCores());
     (processes === 1 ? ones : twos).push(await runHeldBack(bed, { ...options, processes }));
+  }
   const [one, two] = [mean(ones), mean(twos)];
   const speedUp = (two.samplesPerSecond ?? 0) / (one.samplesPerSecond ?? 0);
   const cpu = (one.cpuMicrosPerSample ?? 0) / (two.cpuMicrosPerSample ?? 0);
-  const text = `${speedUp.toFixed(2)} times the samples/s of one; ${(2 * cpu).toFixed(2)} times by CPU time`;
-  return [one, { ...two, speedUp, note: `${two.note}; ${text}` }];
+  const notes = [
+    two.note,
+    `${speedUp.toFixed(2)} times the samples/s of one`,
+    `${(2 * cpu).toFixed(2)} times by CPU time`,
+    `two cores did ${Math.min(...worths).toFixed(2)} to ${Math.max(...worths).toFixed(2)} times the work of one meanwhile`,
+  ];
+  return [one, { ...two, speedUp, note: notes.join('; ') }];
 }
 
 /** The first of the results with the mean of the figures that are compared. */

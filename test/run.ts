@@ -87,7 +87,7 @@ async function runMost(quick: string[], served: string[]): Promise<Counts[]> {
     const kafka = await starting;
     await describeServers(kafka);
     process.env.PENSTOCK_TEST_BROKERS = kafka.brokers.join(',');
-    return [first, await runFiles(served, 3)];
+    return [first, await runFiles(served, 2)];
   } finally {
     await starting?.then(
       (kafka) => kafka.close(),
