@@ -11,6 +11,9 @@ export interface EncodedLabels {
   readonly length: number;
 }
 
+const FIRST_BYTES = 16 * 1024;
+/** Largest memory that is kept from one series to the next but one. */
+const KEPT_BYTES = 128 * 1024;
 /** In place of an index into the labels: the task label. */
 const TASK = -1;
 
@@ -84,7 +87,7 @@ function outputOrder(names: readonly string[], taskLabel: string): number[] {
 
 /** The output labels of one series, encoded one behind the other. */
 class EncodedFields implements EncodedLabels {
-  bytes = Buffer.allocUnsafeSlow(16 * 1024);
+  bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   view = viewOf(this.bytes);
   length = 0;
   readonly #labels: Label[] = [];
@@ -94,6 +97,8 @@ class EncodedFields implements EncodedLabels {
   begin(): void {
     this.length = 0;
     this.#count = 0;
+    // One huge series must not hold its memory for ever.
+    if (this.bytes.length > KEPT_BYTES) this.#allocate(FIRST_BYTES);
   }
 
   /** Whether the label at `index` is this one. */
@@ -193,9 +198,13 @@ class EncodedFields implements EncodedLabels {
   #reserve(extra: number): void {
     const needed = this.length + extra;
     if (needed <= this.bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
-    this.bytes.copy(grown, 0, 0, this.length);
-    this.bytes = grown;
-    this.view = viewOf(grown);
+    const old = this.bytes;
+    this.#allocate(Math.max(needed, old.length * 2));
+    old.copy(this.bytes, 0, 0, this.length);
+  }
+
+  #allocate(size: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+    this.view = viewOf(this.bytes);
   }
 }

@@ -50,7 +50,7 @@ test('after other series it encodes as an encoder of its own would, and as plain
 test('a series of more bytes than there is room for at first', () => {
   const encoder = new OutputEncoder(TASK_LABEL);
   const block = new LabelBlock();
-  for (const value of ['x'.repeat(50_000), 'é'.repeat(50_000), 'x']) {
+  for (const value of ['x'.repeat(50_000), 'é'.repeat(50_000), 'x', 'y', 'z']) {
     const labels = [
       { name: 'a', value },
       { name: 'z', value },
