@@ -3,7 +3,7 @@ import path from 'node:path';
 import { request } from 'undici';
 import { createRunFolder } from '../test/support/cache.ts';
 import { findVictoria } from '../test/support/servers/victoria-binaries.ts';
-import { startVmagent } from '../test/support/servers/victoriametrics.ts';
+import { isSince, startVmagent } from '../test/support/servers/victoriametrics.ts';
 import type { CaseResult } from './case-result.ts';
 import { HelperProcess } from './helper-process.ts';
 import { cpuSecondsOf, peakMib, pin } from './measured-process.ts';
@@ -16,11 +16,12 @@ const CONCURRENCY = 4;
 const SETTLE_MS = 2_000;
 /** Targets that series are divided among, as tasks are among nodes. */
 const TARGETS = 3;
-/** The first version with `-remoteWrite.shardByURL`. */
-const SHARDS_SINCE = [1, 92] as const;
+/** The first minor version of 1.x with `-remoteWrite.shardByURL`. */
+const SHARDS_SINCE = 92;
 
 /**
- * A vmagent on the same core with the same requests and rules: HTTP in, relabeling, one target. It keeps no state in
+ * A vmagent on the same core with the same requests and rules: HTTP in, relabeling, and as many
+ * targets as it can divide series among. It keeps no state in
  * Kafka and promises less; it is here since machines differ, and a ratio says more than a figure.
  */
 export async function runPeerCase(options: {
@@ -33,7 +34,7 @@ export async function runPeerCase(options: {
   // JSON is YAML too.
   const rules = path.join(createRunFolder('peer'), 'relabel.yml');
   writeFileSync(rules, JSON.stringify(options.relabel));
-  const isSharded = canShard((await findVictoria('vmagent')).version);
+  const isSharded = isSince((await findVictoria('vmagent')).version, SHARDS_SINCE);
   const more = Array.from(
     { length: TARGETS - 1 },
     (_, n) => `-remoteWrite.url=${remoteWriteUrl}?shard=${n + 2}`,
@@ -82,12 +83,6 @@ async function post(url: string, requests: Generator<{ readonly value: Buffer }>
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, sender));
-}
-
-function canShard(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [sinceMajor, sinceMinor] = SHARDS_SINCE;
-  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
 }
 
 /** It answers before it has passed a request on. */

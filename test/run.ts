@@ -17,7 +17,7 @@ import { sweepRunFolders } from './support/cache.ts';
 import { findTests } from './support/find-tests.ts';
 import { type KafkaCluster, startKafka } from './support/servers/kafka.ts';
 import { findVictoria } from './support/servers/victoria-binaries.ts';
-import { vmagentSupportsStreamAggregation } from './support/servers/victoriametrics.ts';
+import { vmagentHasWindows } from './support/servers/victoriametrics.ts';
 
 /** One file's limit. A test that hangs must not hide what the others found. */
 const FILE_TIMEOUT_MS = 15 * 60_000;
@@ -68,9 +68,9 @@ async function describeServers(kafka: KafkaCluster): Promise<void> {
     `VictoriaMetrics: ${storage.source}`,
     `vmagent: ${vmagent.source}`,
   ];
-  if (!vmagentSupportsStreamAggregation(vmagent.version)) {
+  if (!vmagentHasWindows(vmagent.version)) {
     lines.push(
-      'This vmagent has no stream aggregation (1.86 and later have): tests of aggregation are skipped.',
+      'This vmagent has no windows of stream aggregation (1.112 and later have): tests of aggregation are skipped.',
     );
   }
   process.stdout.write(`\n${lines.join('\n')}\n\n`);

@@ -57,7 +57,6 @@ export function compileTask(options: TaskOptions): TaskFunction {
   const key = new SeriesKey();
   const group = new Uint32Array(2);
   const series = new Uint32Array(2);
-  const dependsOnGroupAlone = ownHash || names.length > 0;
   /** Values of the group labels that `group` and `first` are of; none before the first series. */
   const hashed: string[] = [];
   /** The group's first task. */
@@ -70,7 +69,7 @@ export function compileTask(options: TaskOptions): TaskFunction {
    * (the twin is a function of its own for each series, in the tests; bench/README.md).
    */
   function hashGroup(labels: Labels): void {
-    if (dependsOnGroupAlone && isHashed(labels)) return;
+    if (isHashed(labels)) return;
     if (ownHash) {
       key.writeGroup(names, labels);
       xxh64Into(key.bytes, 0, key.length, group);
@@ -82,6 +81,7 @@ export function compileTask(options: TaskOptions): TaskFunction {
     for (let at = 0; at < names.length; at++) hashed[at] = labelValue(labels, names[at]!);
   }
 
+  /** Never without group labels: the hash is then of all labels, or costs nothing. */
   function isHashed(labels: Labels): boolean {
     for (let at = 0; at < names.length; at++) if (hashed[at] !== labelValue(labels, names[at]!)) return false;
     return names.length > 0;

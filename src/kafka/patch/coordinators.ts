@@ -31,8 +31,8 @@ interface ManagerOptions<C> {
  * kafkajs' state of a transactional producer, made to remember who its coordinators are.
  *
  * The original asks a broker for the coordinator four times a transaction: four of nine requests, each of which waits
- * for the one before (bench/README.md). One is forgotten, and looked
- * for again, at any error but the one by which it says that it still completes the transaction before.
+ * for the one before (bench/README.md). One is forgotten, and looked for again, at any error but the one by which it
+ * says that it still completes the transaction before.
  */
 export function rememberingManager<T>(
   original: (options: ManagerOptions<TransactionCluster>) => T,

@@ -169,14 +169,18 @@ function joinBlocks(blocks: ExportedSeries[]): ExportedSeries[] {
 
 /** Whether a vmagent of this version can aggregate streams: since 1.86.0. An empty version cannot. */
 export function vmagentSupportsStreamAggregation(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > 1 || (major === 1 && minor >= 86);
+  return isSince(version, 86);
 }
 
 /** Whether a vmagent of this version has `enable_windows`: since 1.112.0. An empty version has not. */
 export function vmagentHasWindows(version: string): boolean {
+  return isSince(version, 112);
+}
+
+/** Whether a version is 1.`since` or later. An empty one is not. */
+export function isSince(version: string, since: number): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > 1 || (major === 1 && minor >= 112);
+  return major > 1 || (major === 1 && minor >= since);
 }
 
 interface Server {

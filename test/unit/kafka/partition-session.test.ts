@@ -99,6 +99,15 @@ describe('runSessions', () => {
     assert.ok(third! >= 100 && third! <= 200, `${third}`);
     assert.equal(afterProgress, 0);
   });
+
+  test('tells of missing records once, however often the step behind them fails', async () => {
+    const gap = { from: 100n, to: 150n, reason: 'made_anew' } as const;
+    const told = { topic: 't', partition: 0, ...gap };
+    const trouble = new RetryableError('waits');
+    assert.deepEqual((await failBehind(gap, [trouble, trouble])).gaps, [told]);
+    const again = await failBehind(gap, [trouble, 'progress', trouble]);
+    assert.deepEqual(again.gaps, [told, told], 'the same offsets, missing once more');
+  });
 });
 
 test('what work without I/O throws is a defect, with its cause; trouble that it knows of is not', () => {
@@ -113,13 +122,4 @@ test('what work without I/O throws is a defect, with its cause; trouble that it 
     orDefect(() => 5),
     5,
   );
-
-  test('tells of missing records once, however often the step behind them fails', async () => {
-    const gap = { from: 100n, to: 150n, reason: 'made_anew' } as const;
-    const told = { topic: 't', partition: 0, ...gap };
-    const trouble = new RetryableError('waits');
-    assert.deepEqual((await failBehind(gap, [trouble, trouble])).gaps, [told]);
-    const again = await failBehind(gap, [trouble, 'progress', trouble]);
-    assert.deepEqual(again.gaps, [told, told], 'the same offsets, missing once more');
-  });
 });
