@@ -1,6 +1,6 @@
 import { compareByBytes } from './hash/byte-order.ts';
 import type { Label, Labels } from './model/labels.ts';
-import { copyBytes, viewOf } from './wire/bytes.ts';
+import { ByteSink } from './wire/byte-sink.ts';
 import type { LabelBlock } from './wire/label-block.ts';
 import { varintLength } from './wire/write-request-builder.ts';
 
@@ -14,6 +14,8 @@ export interface EncodedLabels {
 const FIRST_BYTES = 16 * 1024;
 /** Largest memory that is kept from one series to the next but one. */
 const KEPT_BYTES = 128 * 1024;
+/** Room for the tags and lengths of one label. */
+const HEADS_BYTES = 32;
 /** In place of an index into the labels: the task label. */
 const TASK = -1;
 
@@ -65,7 +67,7 @@ export class OutputEncoder {
       else current.copy(label, raw, received.fieldStart(place), received.fieldEnd(place));
     }
     current.copyFields(before, from, order.length);
-    return current;
+    return current.encoded;
   }
 
   #sameNames(labels: Labels): boolean {
@@ -86,19 +88,21 @@ function outputOrder(names: readonly string[], taskLabel: string): number[] {
 }
 
 /** The output labels of one series, encoded one behind the other. */
-class EncodedFields implements EncodedLabels {
-  bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  view = viewOf(this.bytes);
-  length = 0;
+class EncodedFields {
+  #sink = new ByteSink(FIRST_BYTES);
   readonly #labels: Label[] = [];
   readonly #ends: number[] = [];
   #count = 0;
 
+  get encoded(): EncodedLabels {
+    return this.#sink;
+  }
+
   begin(): void {
-    this.length = 0;
     this.#count = 0;
+    this.#sink.length = 0;
     // One huge series must not hold its memory for ever.
-    if (this.bytes.length > KEPT_BYTES) this.#allocate(FIRST_BYTES);
+    if (this.#sink.bytes.length > KEPT_BYTES) this.#sink = new ByteSink(FIRST_BYTES);
   }
 
   /** Whether the label at `index` is this one. */
@@ -112,31 +116,28 @@ class EncodedFields implements EncodedLabels {
   copyFields(other: EncodedFields, from: number, to: number): void {
     if (from >= to) return;
     const start = from === 0 ? 0 : other.#ends[from - 1]!;
-    const moved = this.length - start;
-    const size = other.#ends[to - 1]! - start;
-    this.#reserve(size);
-    copyBytes(other.view, start, this.view, this.length, size);
+    const moved = this.#sink.length - start;
+    this.#sink.copy(other.#sink.view, start, other.#ends[to - 1]! - start);
     for (let at = from; at < to; at++) this.#append(other.#labels[at]!, other.#ends[at]! + moved);
   }
 
   /** Appends a label whose field is `[start, end)` of `raw`. */
   copy(label: Label, raw: DataView, start: number, end: number): void {
-    this.#reserve(end - start);
-    copyBytes(raw, start, this.view, this.length, end - start);
-    this.#append(label, this.length + end - start);
+    this.#sink.copy(raw, start, end - start);
+    this.#append(label, this.#sink.length);
   }
 
   /** Appends a label. */
   encode(label: Label): void {
     const { name, value } = label;
-    const start = this.length;
+    const start = this.#sink.length;
     // Room for three bytes a UTF-16 unit, which is the most that it takes in UTF-8.
-    this.#reserve(3 * (name.length + value.length) + 32);
+    this.#sink.reserve(3 * (name.length + value.length) + HEADS_BYTES);
     if (!this.#encodeAscii(name, value)) {
-      this.length = start;
+      this.#sink.length = start;
       this.#encodeText(name, value);
     }
-    this.#append(label, this.length);
+    this.#append(label, this.#sink.length);
   }
 
   /**
@@ -146,65 +147,44 @@ class EncodedFields implements EncodedLabels {
   #encodeAscii(name: string, value: string): boolean {
     this.#heads(name.length, value.length);
     if (!this.#ascii(name)) return false;
-    this.#head(0x12, value.length);
+    this.#sink.head(0x12, value.length);
     return this.#ascii(value);
   }
 
   #ascii(text: string): boolean {
-    const bytes = this.bytes;
-    let at = this.length;
+    const { bytes, length: start } = this.#sink;
     let all = 0;
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
       all |= unit;
-      bytes[at++] = unit;
+      bytes[start + i] = unit;
     }
-    this.length = at;
+    this.#sink.length = start + text.length;
     return all < 0x80;
   }
 
   #encodeText(name: string, value: string): void {
     const valueLength = Buffer.byteLength(value);
     this.#heads(Buffer.byteLength(name), valueLength);
-    this.length += this.bytes.write(name, this.length);
-    this.#head(0x12, valueLength);
-    this.length += this.bytes.write(value, this.length);
+    this.#text(name);
+    this.#sink.head(0x12, valueLength);
+    this.#text(value);
+  }
+
+  #text(text: string): void {
+    this.#sink.length += this.#sink.bytes.write(text, this.#sink.length);
   }
 
   /** What comes before the name. */
   #heads(nameLength: number, valueLength: number): void {
     const size = 2 + varintLength(nameLength) + varintLength(valueLength) + nameLength + valueLength;
-    this.#head(0x0a, size);
-    this.#head(0x0a, nameLength);
-  }
-
-  #head(tag: number, length: number): void {
-    this.bytes[this.length++] = tag;
-    let rest = length;
-    while (rest >= 0x80) {
-      this.bytes[this.length++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    this.bytes[this.length++] = rest;
+    this.#sink.head(0x0a, size);
+    this.#sink.head(0x0a, nameLength);
   }
 
   #append(label: Label, end: number): void {
     this.#labels[this.#count] = label;
     this.#ends[this.#count] = end;
     this.#count++;
-    this.length = end;
-  }
-
-  #reserve(extra: number): void {
-    const needed = this.length + extra;
-    if (needed <= this.bytes.length) return;
-    const old = this.bytes;
-    this.#allocate(Math.max(needed, old.length * 2));
-    old.copy(this.bytes, 0, 0, this.length);
-  }
-
-  #allocate(size: number): void {
-    this.bytes = Buffer.allocUnsafeSlow(size);
-    this.view = viewOf(this.bytes);
   }
 }

@@ -7,13 +7,14 @@ const VARINT_BYTES = 8;
 /** A buffer that grows as bytes are put at its end. */
 export class ByteSink {
   bytes: Buffer;
-  #view: DataView;
+  /** Of `bytes`, all of it. */
+  view: DataView;
   /** Bytes written. Setting it back takes the last ones off again. */
   length = 0;
 
   constructor(capacity = 256) {
     this.bytes = Buffer.allocUnsafeSlow(capacity);
-    this.#view = viewOf(this.bytes);
+    this.view = viewOf(this.bytes);
   }
 
   /** Makes room for `extra` more bytes. */
@@ -23,7 +24,7 @@ export class ByteSink {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;
-    this.#view = viewOf(grown);
+    this.view = viewOf(grown);
   }
 
   byte(value: number): void {
@@ -44,14 +45,19 @@ export class ByteSink {
   /** Appends `length` bytes of `from` at `start`. */
   copy(from: DataView, start: number, length: number): void {
     this.reserve(length);
-    copyBytes(from, start, this.#view, this.length, length);
+    copyBytes(from, start, this.view, this.length, length);
     this.length += length;
+  }
+
+  /** Appends what comes before a length-delimited field's content: tag byte and length. */
+  head(tag: number, length: number): void {
+    this.byte(tag);
+    this.varint(length);
   }
 
   /** Appends a length-delimited field: tag byte, length, and `length` bytes of `from` at `start`. */
   field(tag: number, from: DataView, start: number, length: number): void {
-    this.byte(tag);
-    this.varint(length);
+    this.head(tag, length);
     this.copy(from, start, length);
   }
 

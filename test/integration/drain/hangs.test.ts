@@ -100,7 +100,7 @@ describe('however long it lasts, one request a partition is sent again', () => {
     await goOn();
     await source.stop();
     await delivered();
-    assert.match(frozen.process.log(), /"evicted: /);
+    await frozen.process.waitForLog(/"evicted: /);
     assertOneRepeatEach();
   });
 

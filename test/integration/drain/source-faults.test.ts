@@ -58,10 +58,13 @@ test('a drain counts task records that repeat their source or lack a part of a s
       [`topic="${topic}",fault="missing"`, '1'],
     ]),
   );
-  const lines = process
-    .log()
-    .split('\n')
-    .filter((line) => line.includes('a task record is out of sequence'));
+  const said = () =>
+    process
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('a task record is out of sequence'));
+  await process.waitUntil('both faults are said', () => said().length >= 2);
+  const lines = said();
   assert.deepEqual(
     lines.map((line) => JSON.parse(line)).map(({ offset, source, fault }) => ({ offset, source, fault })),
     [

@@ -47,7 +47,7 @@ test('a worker reports what retention took before it was read, and goes on or st
     metrics,
     new RegExp(`^penstock_offset_gap_records_total\\{topic="${penstock.raw}",reason="retention"\\} 7$`, 'm'),
   );
-  assert.match(second.process.log(), gap(5, 11));
+  await second.process.waitForLog(gap(5, 11));
   assert.equal((await second.process.stop()).code, 0);
   const found = samplesOf(await penstock.read(penstock.topic('all')));
   assert.deepEqual(
