@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
+import { scriptArguments } from '../test/support/script-arguments.ts';
 import { Bed } from './bed.ts';
 import type { CaseResult } from './case-result.ts';
 import { type DrainCase, runDrainCase } from './drain-case.ts';
@@ -15,20 +15,30 @@ import { runWorkerCase, type WorkerCase } from './worker-cases.ts';
 
 /**
  * `npm run bench`: CPU time a sample of worker and drain, and latency, on a real Kafka.
- *
- *     npm run bench -- [--only TEXT] [--quick] [--out FILE] [--compare OLD.json] [--markdown]
- *
  * CPU time is that of the whole process, Kafka client, transactions and garbage collection included.
  */
-const { values: args } = parseArgs({
-  options: {
-    only: { type: 'string', default: '' },
-    quick: { type: 'boolean', default: false },
-    out: { type: 'string' },
-    compare: { type: 'string' },
-    markdown: { type: 'boolean', default: false },
+const USAGE = `npm run bench -- [--only TEXT] [--quick] [--out FILE] [--compare FILE] [--markdown]
+
+  --only TEXT      only cases with this in their name
+  --quick          fewer samples: to see whether something has changed, not by how much
+  --out FILE       results as JSON, written case by case
+  --compare FILE   the change since these results
+  --markdown       the table as bench/README.md has it
+`;
+
+const args = scriptArguments(
+  USAGE,
+  {
+    options: {
+      only: { type: 'string', default: '' },
+      quick: { type: 'boolean', default: false },
+      out: { type: 'string' },
+      compare: { type: 'string' },
+      markdown: { type: 'boolean', default: false },
+    },
   },
-});
+  ({ values }) => values,
+);
 
 const RULES = [
   { target_label: 'cluster', replacement: 'bench' },
@@ -129,7 +139,20 @@ function keep(more: readonly CaseResult[]): void {
   writeFileSync(args.out, `${JSON.stringify(document, null, 2)}\n`);
 }
 
-const wanted = GROUPS.filter(({ name }) => name.includes(args.only));
+/** Cases without Kafka, each in a process of its own. */
+const ALONE = [
+  { name: 'pipeline', run: runPipelineCases },
+  { name: 'decoders', run: runDecoderCases },
+] as const;
+
+const isWanted = ({ name }: { name: string }) => name.includes(args.only);
+const wanted = GROUPS.filter(isWanted);
+const wantedAlone = ALONE.filter(isWanted);
+if (wanted.length + wantedAlone.length === 0) {
+  const names = [...GROUPS, ...ALONE].map(({ name }) => `  ${name}\n`).join('');
+  process.stderr.write(`--only ${args.only}: no case has this in its name; there are\n${names}`);
+  process.exit(2);
+}
 const results: CaseResult[] = [];
 const started = performance.now();
 if (wanted.length > 0) {
@@ -149,8 +172,7 @@ if (wanted.length > 0) {
     await bed.close();
   }
 }
-if ('pipeline'.includes(args.only)) keep(runPipelineCases());
-if ('decoders'.includes(args.only)) keep(runDecoderCases());
+for (const { run } of wantedAlone) keep(run());
 
 process.stdout.write(`${args.markdown ? markdown(results) : table(results, before?.results)}\n`);
 process.stderr.write(`${Math.round((performance.now() - started) / 1000)} s\n`);

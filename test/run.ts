@@ -12,9 +12,9 @@
 import { availableParallelism } from 'node:os';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { parseArgs } from 'node:util';
 import { sweepRunFolders } from './support/cache.ts';
 import { findTests } from './support/find-tests.ts';
+import { scriptArguments } from './support/script-arguments.ts';
 import { type KafkaCluster, startKafka } from './support/servers/kafka.ts';
 import { findVictoria } from './support/servers/victoria-binaries.ts';
 import { vmagentHasWindows } from './support/servers/victoriametrics.ts';
@@ -30,11 +30,20 @@ interface Counts {
   skipped: number;
 }
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: { 'test-name-pattern': { type: 'string', short: 't', multiple: true } },
-});
-const namePatterns = values['test-name-pattern'] ?? [];
+const USAGE = `npm test -- [PATH ...] [-t PATTERN]
+
+  PATH                              only files whose path contains it
+  -t, --test-name-pattern PATTERN   only tests whose name matches
+`;
+
+const { filters, namePatterns } = scriptArguments(
+  USAGE,
+  {
+    allowPositionals: true,
+    options: { 'test-name-pattern': { type: 'string', short: 't', multiple: true } },
+  },
+  ({ positionals, values }) => ({ filters: positionals, namePatterns: values['test-name-pattern'] ?? [] }),
+);
 const stop = new AbortController();
 
 async function runFiles(files: string[], concurrency: number, timeout = FILE_TIMEOUT_MS): Promise<Counts> {
@@ -98,7 +107,7 @@ async function runMost(quick: string[], served: string[]): Promise<Counts[]> {
 
 async function main(): Promise<number> {
   sweepRunFolders();
-  const { quick, served, alone } = findTests(positionals);
+  const { quick, served, alone } = findTests(filters);
   try {
     const counts = await runMost(quick, served);
     counts.push(await runFiles(alone, 1, ALONE_TIMEOUT_MS));

@@ -5,8 +5,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { errorMessage } from '../../src/model/errors.ts';
+import { scriptArguments } from '../support/script-arguments.ts';
+
+const USAGE = `npm run conformance -- DIR [--format F]
+
+  DIR          a folder with vector files (docs of the format: the README beside them)
+  --format F   only the files of this format, such as relabel
+`;
 
 /** A vector file: recorded outputs of real engines. Some formats keep scenarios beside the cases. */
 export interface VectorFile {
@@ -201,21 +207,18 @@ function counts(passed: number, failed: number, known: number): string {
 }
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: { format: { type: 'string' } },
-    allowPositionals: true,
-  });
-  const [folder] = positionals;
-  if (folder === undefined || positionals.length > 1) {
-    process.stderr.write('usage: npm run conformance -- DIR [--format F]\n');
-    return 2;
-  }
-  const results = await runFolder(folder, values.format);
+  const { folder, format } = scriptArguments(
+    USAGE,
+    { options: { format: { type: 'string' } }, allowPositionals: true },
+    ({ values, positionals: [folder, ...more] }) => {
+      if (folder === undefined || more.length > 0) throw new Error('expected one folder with vector files');
+      return { folder, format: values.format };
+    },
+  );
+  const results = await runFolder(folder, format);
   process.stdout.write(`${formatResults(results)}\n`);
   if (results.length === 0) {
-    process.stderr.write(
-      `no vector file${values.format ? ` of format ${values.format}` : ''} in ${folder}\n`,
-    );
+    process.stderr.write(`no vector file${format ? ` of format ${format}` : ''} in ${folder}\n`);
     return 1;
   }
   return results.some((result) => (result.outcome?.failures.length ?? 0) > 0) ? 1 : 0;

@@ -7,9 +7,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { createRunFolder, removeRunFolder, sweepRunFolders } from '../support/cache.ts';
 import { runPenstock } from '../support/penstock.ts';
+import { numberOption, scriptArguments } from '../support/script-arguments.ts';
 import { Closing, startCluster } from './cluster.ts';
 import { configuration, NODES, WORKERS } from './configuration.ts';
 import { Deployment } from './deployment.ts';
@@ -17,7 +17,7 @@ import { count, type Snapshot } from './display.ts';
 import { Screen } from './screen.ts';
 import { formatVerdict, readWritten, verify } from './verify.ts';
 
-const HELP = `npm run demo [-- --seconds N] [-- --seed S]
+const USAGE = `npm run demo -- [--seconds N] [--seed S]
 
   --seconds N   how long samples are written (default 60)
   --seed S      other pods and values (default 1)
@@ -37,7 +37,6 @@ class Interrupted extends Error {}
 
 async function main(): Promise<number> {
   const options = readOptions();
-  if (options === undefined) return 2;
   const began = Date.now();
   const screen = new Screen(process.stdout);
   const print = (line?: string) => screen.print(line);
@@ -203,25 +202,19 @@ async function perform(demo: Performance): Promise<boolean> {
   return verdict.ok;
 }
 
-function readOptions(): { seconds: number; seed: string } | undefined {
-  try {
-    const { values } = parseArgs({
-      options: {
-        seconds: { type: 'string', default: '60' },
-        seed: { type: 'string', default: '1' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    const seconds = Number(values.seconds);
-    if (!(seconds >= LEAST_SECONDS && seconds <= MOST_SECONDS))
-      throw new Error(`--seconds ${values.seconds}: expected ${LEAST_SECONDS} to ${MOST_SECONDS}`);
-    if (!/^\d{1,9}$/.test(values.seed)) throw new Error(`--seed ${values.seed}: expected a whole number`);
-    if (!values.help) return { seconds, seed: values.seed };
-    process.stdout.write(HELP);
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${HELP}`);
-  }
-  return undefined;
+function readOptions(): { seconds: number; seed: string } {
+  return scriptArguments(
+    USAGE,
+    { options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } } },
+    ({ values }) => ({
+      seconds: numberOption('seconds', values.seconds, {
+        least: LEAST_SECONDS,
+        most: MOST_SECONDS,
+        whole: false,
+      }),
+      seed: String(numberOption('seed', values.seed, { least: 0, most: 999_999_999 })),
+    }),
+  );
 }
 
 /** Rejects at Ctrl-C or SIGTERM; a second one ends the demo at once, and the kernel its children. */

@@ -1,29 +1,36 @@
 /** `npm run fuzz -- [--decoder NAME] [--runs N] [--seed N]`: every decoder under property-based fuzzing. */
-import { parseArgs } from 'node:util';
+import { numberOption, scriptArguments } from '../support/script-arguments.ts';
 import { fuzz } from './check.ts';
 import { FUZZ_TARGETS } from './targets.ts';
 
-const { values } = parseArgs({
-  options: {
-    decoder: { type: 'string' },
-    runs: { type: 'string', default: '100000' },
-    seed: { type: 'string' },
-  },
-});
+const USAGE = `npm run fuzz -- [--decoder NAME] [--runs N] [--seed S]
+
+  --decoder NAME   only this one
+  --runs N         inputs of each decoder (default 100000)
+  --seed S         the inputs of an earlier run, which printed it
+`;
 
 function main(): number {
-  const runs = Number(values.runs);
-  const seed = values.seed === undefined ? undefined : Number(values.seed);
-  if (!Number.isSafeInteger(runs) || runs < 1 || (seed !== undefined && !Number.isSafeInteger(seed))) {
-    process.stderr.write('--runs and --seed take whole numbers, --runs above 0\n');
-    return 2;
-  }
-  const targets = FUZZ_TARGETS.filter(({ name }) => values.decoder === undefined || name === values.decoder);
-  if (targets.length === 0) {
-    const names = FUZZ_TARGETS.map(({ name }) => name).join(', ');
-    process.stderr.write(`no decoder ${JSON.stringify(values.decoder)}; expected one of ${names}\n`);
-    return 2;
-  }
+  const { runs, seed, targets } = scriptArguments(
+    USAGE,
+    {
+      options: {
+        decoder: { type: 'string' },
+        runs: { type: 'string', default: '100000' },
+        seed: { type: 'string' },
+      },
+    },
+    ({ values: { decoder, runs, seed } }) => {
+      const targets = FUZZ_TARGETS.filter(({ name }) => decoder === undefined || name === decoder);
+      const names = FUZZ_TARGETS.map(({ name }) => name).join(', ');
+      if (targets.length === 0) throw new Error(`--decoder ${decoder}: expected one of ${names}`);
+      return {
+        runs: numberOption('runs', runs, { least: 1 }),
+        seed: seed === undefined ? undefined : numberOption('seed', seed, { least: Number.MIN_SAFE_INTEGER }),
+        targets,
+      };
+    },
+  );
   let failed = 0;
   for (const target of targets) {
     const started = performance.now();

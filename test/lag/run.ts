@@ -13,16 +13,19 @@ import { readdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { drainGroupId } from '../../src/drain/assignment.ts';
 import { RECORD_HEADERS } from '../../src/generate/scrape-record.ts';
 import { Deployment } from '../support/deployment.ts';
+import { numberOption, scriptArguments } from '../support/script-arguments.ts';
 import { startKafka } from '../support/servers/kafka.ts';
 import { makeBodies, SERIES_PER_BODY } from './bodies.ts';
 import { type CatchUpResult, catchUp } from './catch-up.ts';
 
-const USAGE =
-  'usage: npm run lag -- [--gigabytes G] [--series N]   (10 and 100,000 unless told; twice G is needed on disk)\n';
+const USAGE = `npm run lag -- [--gigabytes G] [--series N]
+
+  --gigabytes G   size of the backlog; twice as much is needed on disk (default 10)
+  --series N      different series in it (default 100000)
+`;
 const GB = 1e9;
 const RAW_PARTITIONS = 8;
 const TASKS = 32;
@@ -142,33 +145,22 @@ class DiskSize {
   }
 }
 
-function backlog(): Backlog | undefined {
-  try {
-    const { values } = parseArgs({
-      options: {
-        gigabytes: { type: 'string', default: '10' },
-        series: { type: 'string', default: '100000' },
-      },
-    });
-    const [gigabytes, series] = [Number(values.gigabytes), Number(values.series)];
-    return gigabytes > 0 && Number.isInteger(series) && series > 0 ? { gigabytes, series } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const given = backlog();
-if (given === undefined) {
-  process.stderr.write(USAGE);
-  process.exitCode = 2;
-} else {
-  process.exitCode = await run(given).then(
-    (within) => (within ? 0 : 1),
-    (error: unknown) => {
-      process.stderr.write(
-        `the run could not be made: ${error instanceof Error ? error.message : String(error)}\n`,
-      );
-      return 1;
-    },
-  );
-}
+const backlog = scriptArguments(
+  USAGE,
+  {
+    options: { gigabytes: { type: 'string', default: '10' }, series: { type: 'string', default: '100000' } },
+  },
+  ({ values }): Backlog => ({
+    gigabytes: numberOption('gigabytes', values.gigabytes, { least: 0.1, whole: false }),
+    series: numberOption('series', values.series, { least: 1 }),
+  }),
+);
+process.exitCode = await run(backlog).then(
+  (within) => (within ? 0 : 1),
+  (error: unknown) => {
+    process.stderr.write(
+      `the run could not be made: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    return 1;
+  },
+);
