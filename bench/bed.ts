@@ -56,7 +56,7 @@ export class Bed {
   }
 
   static async start(): Promise<Bed> {
-    return new Bed(await startKafka({ name: 'bench', own: true }));
+    return new Bed(await startKafka({ name: 'bench', own: true, optimized: true }));
   }
 
   get kafkaPid(): number {

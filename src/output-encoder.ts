@@ -1,6 +1,7 @@
 import { compareByBytes } from './hash/byte-order.ts';
 import type { Label, Labels } from './model/labels.ts';
 import { ByteSink } from './wire/byte-sink.ts';
+import { KEPT_BYTES } from './wire/bytes.ts';
 import type { LabelBlock } from './wire/label-block.ts';
 import { varintLength } from './wire/write-request-builder.ts';
 
@@ -12,8 +13,10 @@ export interface EncodedLabels {
 }
 
 const FIRST_BYTES = 16 * 1024;
-/** Largest memory that is kept from one series to the next but one. */
-const KEPT_BYTES = 128 * 1024;
+/** Labels of a longer series are not remembered beyond the next but one. */
+const KEPT_LABELS = 256;
+/** UTF-16 units up to which a label is first taken for ASCII, with room for the most that it may take. */
+const SHORT_UNITS = 4096;
 /** Room for the tags and lengths of one label. */
 const HEADS_BYTES = 32;
 /** In place of an index into the labels: the task label. */
@@ -25,7 +28,7 @@ const TASK = -1;
  *
  * Fast path: series in a row share most labels and have the same names. So the order is kept from the series before,
  * and a label equal to the one that stood at its place there is copied as it was encoded there, a run of them in one
- * go. A fresh instance, which knows no series before, is the plain twin in the tests.
+ * go. The plain twin, which encodes label by label, is in the tests.
  */
 export class OutputEncoder {
   readonly #name: string;
@@ -56,15 +59,19 @@ export class OutputEncoder {
     current.begin();
     // The labels in [from, at) are as before, and not copied yet.
     let from = 0;
+    let hint = 0;
     for (let at = 0; at < order.length; at++) {
       const index = order[at]!;
       const label = index === TASK ? taskLabel : labels[index]!;
       if (before.has(at, label)) continue;
       current.copyFields(before, from, at);
       from = at + 1;
-      const place = received.find(label);
+      const place = received.find(label, hint);
       if (place < 0) current.encode(label);
-      else current.copy(label, raw, received.fieldStart(place), received.fieldEnd(place));
+      else {
+        current.copy(label, raw, received.fieldStart(place), received.fieldEnd(place));
+        hint = place + 1;
+      }
     }
     current.copyFields(before, from, order.length);
     return current.encoded;
@@ -101,8 +108,8 @@ class EncodedFields {
   begin(): void {
     this.#count = 0;
     this.#sink.length = 0;
-    // One huge series must not hold its memory for ever.
     if (this.#sink.bytes.length > KEPT_BYTES) this.#sink = new ByteSink(FIRST_BYTES);
+    if (this.#labels.length > KEPT_LABELS) this.#labels.length = this.#ends.length = 0;
   }
 
   /** Whether the label at `index` is this one. */
@@ -131,9 +138,13 @@ class EncodedFields {
   encode(label: Label): void {
     const { name, value } = label;
     const start = this.#sink.length;
-    // Room for three bytes a UTF-16 unit, which is the most that it takes in UTF-8.
-    this.#sink.reserve(3 * (name.length + value.length) + HEADS_BYTES);
-    if (!this.#encodeAscii(name, value)) {
+    const units = name.length + value.length;
+    const isShort = units <= SHORT_UNITS;
+    // A UTF-16 unit takes three bytes at most in UTF-8.
+    this.#sink.reserve(
+      HEADS_BYTES + (isShort ? 3 * units : Buffer.byteLength(name) + Buffer.byteLength(value)),
+    );
+    if (!isShort || !this.#encodeAscii(name, value)) {
       this.#sink.length = start;
       this.#encodeText(name, value);
     }

@@ -23,6 +23,8 @@ export interface SeriesCacheStats {
   readonly found: number;
   /** Series that took the cold path. */
   readonly missed: number;
+  /** Of those, how many were not kept: all that is kept is in use, or they are too large. */
+  readonly unkept: number;
   readonly evicted: number;
 }
 
@@ -34,6 +36,8 @@ interface Slab {
 }
 
 const NONE = -1;
+/** Used whatever the budget is. */
+const LEAST_SLABS = 2;
 /** A place is a word's number in 31 bits. */
 const MAX_BYTES = 2 ** 33;
 const FIRST_SLOTS = 1024;
@@ -47,6 +51,10 @@ const MOST_IN_BUCKET = 64;
  * of its heap have grown by some 10 MB V8 collects garbage, and slabs taken one by one were half of its work.
  */
 const RESERVED_BYTES = 64 * 1024 * 1024;
+/** An epoch is over when so many times the series that there is room for were seen. */
+const EPOCH_PASSES = 2;
+/** A slab that gives back less than this share of it was swept in vain. */
+const LEAST_FREED = 1 / 16;
 /** Bytes of the tables below for each slot, the bucket included. */
 const TABLE_BYTES = 4 * 4 + 1 + 4;
 
@@ -58,11 +66,16 @@ const TABLE_BYTES = 4 * 4 + 1 + 4;
  * compared again: a hash alone never decides. (bench/README.md has the costs; the plain twin is a Map, in the tests.)
  *
  * **Memory.** Entries (series-entry.ts) lie one behind the other in slabs, in the order of arrival, so at a million
- * series a request still reads memory in order. Slabs form a ring. When the budget is spent the oldest slab is taken
- * again: entries used since it was last written move to its front (a second chance, for at most half of it), the
- * others are forgotten. Tables indexed by slot hold place, hash, chain, successor and the used mark; a slot is a small
- * number that outlives the moving of its entry. A successor may name a slot that means another series by now: then its
- * bytes differ, and the lookup decides.
+ * series a request still reads memory in order. Tables indexed by slot hold place, hash, chain, successor and the epoch
+ * of the last use; a slot is a small number that outlives the moving of its entry. A successor may name a slot that
+ * means another series by now: then its bytes differ, and the lookup decides.
+ *
+ * **Eviction.** Time is counted in epochs: twice as many series seen as there is room for. When the budget is spent the
+ * slabs are swept in turn: entries used in this epoch or the one before move to the front, the others are forgotten. Where
+ * nothing is forgotten a new series is used once and not kept. So a million series that come once, or series that are more
+ * than there is room for and come in turn, leave what is kept in use, where a cache that makes room for the newest would
+ * have no hits at all; and what is no longer sent makes room when four times as many series as there is room for have
+ * been seen.
  *
  * After `next`, `find` or `insert` the fields `words`, `view`, `word` and `slot` tell where the entry is, until the next call.
  */
@@ -88,6 +101,7 @@ export class SeriesCache {
   /** The next slot in the same bucket; of a free slot, the next free one. */
   #chain = new Int32Array(FIRST_SLOTS);
   #successor = new Int32Array(FIRST_SLOTS);
+  /** The epoch of its last use, in eight bits: an entry that stays for 256 epochs unseen has one more. */
   #used = new Uint8Array(FIRST_SLOTS);
   #buckets = new Int32Array(FIRST_SLOTS).fill(NONE);
   /** Slots that were ever in use. */
@@ -96,11 +110,17 @@ export class SeriesCache {
   /** Hash of the series that `find` looked for last, and whether its bucket takes no more. */
   #lookedUp = 0;
   #isFull = false;
+  #epoch = 0;
+  /** Of series seen in all, how many there are when the epoch ends. */
+  #epochEnd = 0;
+  /** Slabs swept in vain, one after the other, in this epoch. */
+  #sweptInVain = 0;
 
   #series = 0;
   #predicted = 0;
   #found = 0;
   #missed = 0;
+  #unkept = 0;
   #evicted = 0;
 
   constructor(options: SeriesCacheOptions) {
@@ -124,6 +144,7 @@ export class SeriesCache {
       predicted: this.#predicted,
       found: this.#found,
       missed: this.#missed,
+      unkept: this.#unkept,
       evicted: this.#evicted,
     };
   }
@@ -145,6 +166,7 @@ export class SeriesCache {
    * `previous`. If there is an entry it becomes the current one.
    */
   find(previous: number, body: DataView, start: number, labelsEnd: number): boolean {
+    if (this.#seen >= this.#epochEnd) this.#nextEpoch();
     const hash = hashBytes(this.#seed, body, start, labelsEnd);
     this.#lookedUp = hash;
     let passed = 0;
@@ -167,19 +189,19 @@ export class SeriesCache {
 
   /**
    * Keeps a series that `find` has just not found, as the successor of `previous`; its entry becomes the current one.
-   * One larger than a quarter of a slab, or whose bucket is full, is used once and not kept.
+   * One larger than a quarter of a slab, or whose bucket is full, or for which there is no room, is used once and not kept.
    */
   insert(previous: number, entry: EntryBuilder): void {
-    if (this.#isFull || entry.length > this.#slabWords) {
+    if (this.#isFull || entry.length > this.#slabWords || !this.#makeRoom(entry.length / 4)) {
+      this.#unkept++;
       this.words = entry.words;
       this.view = entry.view;
       this.word = 0;
       this.slot = NONE;
       return;
     }
-    // The slot first: making room for it may change the slab that is written to.
     const slot = this.#takeSlot();
-    const slab = this.#slabFor(entry.length / 4);
+    const slab = this.#slabs[this.#writing]!;
     const word = slab.used;
     copyBytes(entry.view, 0, slab.view, word * 4, entry.length);
     slab.words[word + ENTRY.slot] = slot;
@@ -191,7 +213,7 @@ export class SeriesCache {
     this.#chain[slot] = this.#buckets[bucket]!;
     this.#buckets[bucket] = slot;
     this.#successor[slot] = NONE;
-    this.#used[slot] = 1;
+    this.#used[slot] = this.#epoch;
     this.#series++;
     if (previous >= 0) this.#successor[previous] = slot;
     this.words = slab.words;
@@ -213,7 +235,7 @@ export class SeriesCache {
     const labelsEnd = start + rawLength;
     if (labelsEnd > end || (labelsEnd < end && body.getUint8(labelsEnd) === TAG_FIELD_1)) return false;
     if (!equalBytes(body, start, slab.view, (word + ENTRY.words) * 4, rawLength)) return false;
-    this.#used[slot] = 1;
+    this.#used[slot] = this.#epoch;
     this.words = slab.words;
     this.view = slab.view;
     this.word = word;
@@ -221,17 +243,30 @@ export class SeriesCache {
     return true;
   }
 
-  /** The slab to write to, with room for so many words. */
-  #slabFor(words: number): Slab {
-    let slab = this.#slabs[this.#writing]!;
-    if (slab.used + words <= this.#slabWords) return slab;
-    if (this.#slabs.length < 2 || this.#bytes(this.#place.length) + this.#slabWords * 4 <= this.#maxBytes) {
-      slab = this.#addSlab();
-      this.#writing = this.#slabs.length - 1;
-      return slab;
-    }
-    this.#evictOldest();
-    return this.#slabs[this.#writing]!;
+  /** Whether there is a free slot, and room for so many words in the slab that is written to. */
+  #makeRoom(words: number): boolean {
+    return (
+      (this.#hasSlot() && this.#hasRoom(words)) || (this.#sweep() && this.#hasSlot() && this.#hasRoom(words))
+    );
+  }
+
+  /** Whether there is a free slot. Tables grow as far as the budget goes. */
+  #hasSlot(): boolean {
+    if (this.#free !== NONE || this.#slots < this.#place.length) return true;
+    const slots = this.#place.length * 2;
+    if (this.#bytes(slots) > this.#maxBytes) return false;
+    this.#growTables(slots);
+    return true;
+  }
+
+  /** Whether the slab that is written to has room for so many words. Slabs are added as far as the budget goes. */
+  #hasRoom(words: number): boolean {
+    if (this.#slabs[this.#writing]!.used + words <= this.#slabWords) return true;
+    const isSpent = this.#bytes(this.#place.length) + this.#slabWords * 4 > this.#maxBytes;
+    if (isSpent && this.#slabs.length >= LEAST_SLABS) return false;
+    this.#addSlab();
+    this.#writing = this.#slabs.length - 1;
+    return true;
   }
 
   #addSlab(): Slab {
@@ -251,8 +286,28 @@ export class SeriesCache {
     return slab;
   }
 
-  /** Takes the oldest slab as the one to write to: used entries move to its front, the others are forgotten. */
-  #evictOldest(): void {
+  /** Series seen since the cache was made. */
+  get #seen(): number {
+    return this.#predicted + this.#found + this.#missed;
+  }
+
+  /** Series that there is room for, if all are like those that are kept. */
+  #room(): number {
+    return Math.ceil(this.#series * Math.max(1, this.#maxBytes / this.#bytes(this.#place.length)));
+  }
+
+  #nextEpoch(): void {
+    this.#epoch = (this.#epoch + 1) & 0xff;
+    this.#epochEnd = this.#seen + EPOCH_PASSES * this.#room();
+    this.#sweptInVain = 0;
+  }
+
+  /**
+   * Makes the next slab the one to write to: entries in use move to its front, the others are forgotten.
+   * False where nothing was forgotten, or nothing is to be expected until the epoch ends.
+   */
+  #sweep(): boolean {
+    if (this.#sweptInVain >= this.#slabs.length) return false;
     this.#writing = (this.#writing + 1) % this.#slabs.length;
     const slab = this.#slabs[this.#writing]!;
     const end = slab.used;
@@ -260,15 +315,16 @@ export class SeriesCache {
     for (let word = 0; word < end; ) {
       const words = slab.words[word + ENTRY.bytes]! / 4;
       const slot = slab.words[word + ENTRY.slot]!;
-      if (this.#used[slot] === 1 && kept + words <= this.#slabWords / 2) {
-        slab.words.copyWithin(kept, word, word + words);
+      if (((this.#epoch - this.#used[slot]!) & 0xff) <= 1) {
+        if (kept < word) slab.words.copyWithin(kept, word, word + words);
         this.#place[slot] = (this.#writing << this.#slabShift) | kept;
-        this.#used[slot] = 0;
         kept += words;
       } else this.#forget(slot);
       word += words;
     }
     slab.used = kept;
+    this.#sweptInVain = end - kept < this.#slabWords * LEAST_FREED ? this.#sweptInVain + 1 : 0;
+    return kept < end;
   }
 
   #forget(slot: number): void {
@@ -285,19 +341,12 @@ export class SeriesCache {
     this.#evicted++;
   }
 
+  /** The slot that `#hasSlot` has found. */
   #takeSlot(): number {
-    if (this.#free === NONE && this.#slots === this.#place.length) {
-      const grown = this.#place.length * 2;
-      // Tables may outgrow the budget only where evicting frees no slot: then there are no entries to speak of.
-      if (this.#bytes(grown) > this.#maxBytes && this.#slabs.length >= 2) this.#evictOldest();
-      if (this.#free === NONE) this.#growTables(grown);
-    }
-    if (this.#free !== NONE) {
-      const slot = this.#free;
-      this.#free = this.#chain[slot]!;
-      return slot;
-    }
-    return this.#slots++;
+    const slot = this.#free;
+    if (slot === NONE) return this.#slots++;
+    this.#free = this.#chain[slot]!;
+    return slot;
   }
 
   #growTables(slots: number): void {

@@ -1,4 +1,4 @@
-import { copyBytes, viewOf } from './wire/bytes.ts';
+import { copyBytes, KEPT_BYTES, viewOf } from './wire/bytes.ts';
 
 /**
  * What the cache keeps of one series, as one run of 32-bit words (host order) and bytes:
@@ -31,9 +31,11 @@ export function padded(bytes: number): number {
   return (bytes + 3) & ~3;
 }
 
+const FIRST_BYTES = 16 * 1024;
+
 /** Builds entries, one after the other in the same memory. */
 export class EntryBuilder {
-  #bytes = Buffer.allocUnsafeSlow(16 * 1024);
+  #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   words = new Int32Array(this.#bytes.buffer);
   view = viewOf(this.#bytes);
   #length = 0;
@@ -45,6 +47,7 @@ export class EntryBuilder {
   }
 
   begin(raw: DataView, start: number, rawLength: number): void {
+    if (this.#bytes.length > KEPT_BYTES) this.#allocate(FIRST_BYTES);
     this.#length = ENTRY.words * 4;
     this.#reserve(padded(rawLength));
     this.#rawLength = rawLength;
@@ -104,10 +107,14 @@ export class EntryBuilder {
   #reserve(extra: number): void {
     const needed = this.#length + extra;
     if (needed <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(padded(Math.max(needed, this.#bytes.length * 2)));
-    this.#bytes.copy(grown, 0, 0, this.#length);
-    this.#bytes = grown;
-    this.words = new Int32Array(grown.buffer);
-    this.view = viewOf(grown);
+    const old = this.#bytes;
+    this.#allocate(padded(Math.max(needed, old.length * 2)));
+    old.copy(this.#bytes, 0, 0, this.#length);
+  }
+
+  #allocate(size: number): void {
+    this.#bytes = Buffer.allocUnsafeSlow(size);
+    this.words = new Int32Array(this.#bytes.buffer);
+    this.view = viewOf(this.#bytes);
   }
 }

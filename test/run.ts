@@ -10,9 +10,10 @@
  * with the machine to itself.
  */
 import { availableParallelism } from 'node:os';
+import path from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { sweepRunFolders } from './support/cache.ts';
+import { CACHE, sweepRunFolders } from './support/cache.ts';
 import { findTests } from './support/find-tests.ts';
 import { scriptArguments } from './support/script-arguments.ts';
 import { type KafkaCluster, startKafka } from './support/servers/kafka.ts';
@@ -21,6 +22,8 @@ import { vmagentHasWindows } from './support/servers/victoriametrics.ts';
 
 /** One file's limit. A test that hangs must not hide what the others found. */
 const FILE_TIMEOUT_MS = 15 * 60_000;
+/** Most of them wait as much as they work. */
+const SERVED_AT_ONCE = 3;
 /** The chaos run takes some 6 minutes, and on a busy machine waits for its brokers as long as it takes. */
 const ALONE_TIMEOUT_MS = 30 * 60_000;
 
@@ -96,7 +99,7 @@ async function runMost(quick: string[], served: string[]): Promise<Counts[]> {
     const kafka = await starting;
     await describeServers(kafka);
     process.env.PENSTOCK_TEST_BROKERS = kafka.brokers.join(',');
-    return [first, await runFiles(served, 2)];
+    return [first, await runFiles(served, SERVED_AT_ONCE)];
   } finally {
     await starting?.then(
       (kafka) => kafka.close(),
@@ -107,6 +110,8 @@ async function runMost(quick: string[], served: string[]): Promise<Counts[]> {
 
 async function main(): Promise<number> {
   sweepRunFolders();
+  // Hundreds of processes load the same sources; from the second on they are compiled already.
+  process.env.NODE_COMPILE_CACHE ??= path.join(CACHE, 'compiled');
   const { quick, served, alone } = findTests(filters);
   try {
     const counts = await runMost(quick, served);

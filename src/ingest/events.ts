@@ -64,7 +64,7 @@ export class IngestEvents {
   cache(stats: SeriesCacheStats): void {
     this.#metrics.cacheBytes.set(stats.bytes);
     this.#metrics.cacheEntries.set(stats.series);
-    for (const result of ['predicted', 'found', 'missed', 'evicted'] as const) {
+    for (const result of ['predicted', 'found', 'missed', 'unkept', 'evicted'] as const) {
       const before = this.#cache?.[result] ?? 0;
       this.#metrics.cacheLookups.inc(
         { result },

@@ -186,7 +186,11 @@ export class Worker {
       log: this.#log,
       open: (owned) => this.#publishers.open(owned),
       close: (publisher) => publisher.close(),
-      work: (owned, publisher, progressed) => this.#work(owned, publisher, progressed),
+      work: async (owned, publisher, progressed, { offset, gap }) => {
+        // So that a gap is not met again by whoever owns the partition next.
+        if (gap !== undefined) await publisher.publish({ records: [], nextOffset: offset });
+        await this.#work(owned, publisher, progressed);
+      },
       onGap: (gap) => {
         this.#metrics.offsetGaps.inc({ topic: gap.topic, reason: gap.reason }, Number(gap.to - gap.from));
         return this.#options.ingest.on_offset_gap;

@@ -68,15 +68,15 @@ export async function runSessions<Resource>(
     failures = 0;
     told = undefined;
   };
-  const onGap = (gap: OffsetGap) => {
-    // Until something is committed behind it each session meets the same gap again.
-    if (isSameGap(gap, told)) return;
-    reportGap(gap, options);
+  const tellGap = (gap: OffsetGap) => {
+    // Until something is committed behind it each session meets the gap again, and by then it may have grown.
+    const news = untold(gap, told);
+    if (news !== undefined) reportGap(news, options);
     told = gap;
   };
   while (partition.active) {
     try {
-      await runSession(partition, options, progressed, onGap);
+      await runSession(partition, options, progressed, tellGap);
     } catch (error) {
       if (error instanceof PartitionLostError || partition.state === 'lost') return;
       if (error instanceof KafkaSetupError || isUnauthorized(error) || isDefect(error)) throw error;
@@ -113,7 +113,7 @@ async function runSession<Resource>(
   partition: AssignedPartition,
   options: SessionOptions<Resource>,
   progressed: () => void,
-  onGap: (gap: OffsetGap) => void,
+  tellGap: (gap: OffsetGap) => void,
 ): Promise<void> {
   const { reader } = options;
   await reader.confirmOwnership(partition, partition.ending);
@@ -122,7 +122,7 @@ async function runSession<Resource>(
   try {
     const start = await reader.startOffset(partition);
     const { offset, gap } = start;
-    if (gap !== undefined) onGap({ topic: partition.topic, partition: partition.partition, ...gap });
+    if (gap !== undefined) tellGap({ topic: partition.topic, partition: partition.partition, ...gap });
     partition.begin(offset);
     await options.work(partition, resource, progressed, start);
   } finally {
@@ -132,8 +132,15 @@ async function runSession<Resource>(
   }
 }
 
-function isSameGap(gap: OffsetGap, other: OffsetGap | undefined): boolean {
-  return gap.from === other?.from && gap.to === other.to && gap.reason === other.reason;
+/** What of a gap is news after the one that was told last. */
+function untold(gap: OffsetGap, told: OffsetGap | undefined): OffsetGap | undefined {
+  if (gap.reason !== told?.reason) return gap;
+  if (gap.reason !== 'retention') {
+    // `to` was committed. `from` is the end of the partition, which moves on while it is written to.
+    return gap.to === told.to ? undefined : gap;
+  }
+  if (gap.from !== told.from || gap.to < told.to) return gap;
+  return gap.to === told.to ? undefined : { ...gap, from: told.to };
 }
 
 function reportGap<Resource>(gap: OffsetGap, { log, onGap }: SessionOptions<Resource>): void {

@@ -158,7 +158,7 @@ async function sendOffsets(transaction: Transaction, source: SourceOffsets): Pro
 
 /**
  * Pause before the next attempt while the broker still completes the transaction before, in ms. That takes a few ms; under
- * load it takes longer, and each attempt is a request to two brokers.
+ * load it takes longer, and each attempt is a request.
  */
 export function concurrentPause(waitedMs: number): number {
   return Math.min(

@@ -9,7 +9,7 @@ import { compileVictoriaMetrics, victoriaMetricsEngine } from './victoriametrics
 export type { RelabelStep } from './explain.ts';
 export { type Dialect, RuleError } from './rule.ts';
 
-/** Relabel rules, compiled. Holds no state between series. */
+/** Relabel rules, compiled. What it remembers of earlier series makes it faster, and never changes a result. */
 export interface Relabeler {
   /**
    * The labels after all rules and the engine's final step; undefined when the series is dropped or no

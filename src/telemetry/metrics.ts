@@ -112,7 +112,7 @@ export class Metrics {
   readonly cacheEntries = this.#gauge('series_cache_entries', 'Series in the cache.', []);
   readonly cacheLookups = this.#counter(
     'series_cache_lookups_total',
-    'Series recognised (predicted, found), new (missed), and pushed out (evicted).',
+    'Series recognised (predicted, found), new (missed), of those not kept (unkept), and pushed out (evicted).',
     ['result'],
   );
   readonly reloads = this.#counter('config_reloads_total', 'Reloads of routes and relabeling.', ['result']);

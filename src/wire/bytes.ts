@@ -9,6 +9,9 @@
  * The plain twins, `Buffer.compare` and `Buffer.copy`, stand in test/unit/wire/bytes.test.ts.
  */
 
+/** Working memory larger than this is given up after the series that needed it: one huge series must not hold it for ever. */
+export const KEPT_BYTES = 128 * 1024;
+
 /** Whether `length` bytes of `a` from `i` equal those of `b` from `j`. The caller has checked the bounds. */
 export function equalBytes(a: DataView, i: number, b: DataView, j: number, length: number): boolean {
   const end = i + length;

@@ -1,6 +1,6 @@
 import { PoisonError } from '../model/errors.ts';
 import type { Label, Labels } from '../model/labels.ts';
-import { copyBytes, equalBytes, viewOf } from './bytes.ts';
+import { copyBytes, equalBytes, KEPT_BYTES, viewOf } from './bytes.ts';
 import { BYTES, malformed, ProtobufReader } from './protobuf-reader.ts';
 import { LABEL, TAG_FIELD_1, TIME_SERIES } from './write-request.ts';
 
@@ -34,6 +34,7 @@ export function labelBlockEnd(bytes: Uint8Array, start: number, end: number): nu
 
 /** Labels that there is room for at first. */
 const FIRST_LABELS = 64;
+const FIRST_BYTES = 4096;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -47,6 +48,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * plain twin in the tests.
  */
 export class LabelBlock {
+  /** Of the series decoded last. Of no use after `decode` has thrown. */
   labels: Label[] = [];
   bytes: Buffer = Buffer.alloc(0);
   /** First byte of the label fields. */
@@ -60,7 +62,7 @@ export class LabelBlock {
   #beforeStarts = new Int32Array(FIRST_LABELS);
   #beforeEnds = new Int32Array(FIRST_LABELS);
   #before: Label[] = [];
-  #beforeBytes = Buffer.allocUnsafeSlow(4096);
+  #beforeBytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #beforeView = viewOf(this.#beforeBytes);
 
   /**
@@ -112,8 +114,9 @@ export class LabelBlock {
   /** Keeps this series as the one before the next. */
   #remember(view: DataView, start: number, end: number): void {
     const length = end - start;
-    if (length > this.#beforeBytes.length) {
-      this.#beforeBytes = Buffer.allocUnsafeSlow(length * 2);
+    const has = this.#beforeBytes.length;
+    if (length > has || (has > KEPT_BYTES && length <= KEPT_BYTES)) {
+      this.#beforeBytes = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, length * 2));
       this.#beforeView = viewOf(this.#beforeBytes);
     }
     copyBytes(view, start, this.#beforeView, 0, length);
@@ -138,9 +141,13 @@ export class LabelBlock {
     this.#beforeEnds = grown(this.#beforeEnds);
   }
 
-  /** Index of this very label among those of the series decoded last, if it came in plain form; else -1. */
-  find(label: Label): number {
-    const index = this.labels.indexOf(label);
+  /**
+   * Index of this very label among those of the series decoded last, if it came in plain form; else -1. It is looked for
+   * from `hint` on first: who asks for the labels in their order is answered in linear time.
+   */
+  find(label: Label, hint = 0): number {
+    let index = this.labels.indexOf(label, hint);
+    if (index < 0 && hint > 0) index = this.labels.lastIndexOf(label, hint - 1);
     return index >= 0 && this.#beforeEnds[index]! < 0 ? -1 : index;
   }
 

@@ -47,6 +47,7 @@ async function run(backlog: Backlog): Promise<boolean> {
   const kafka = await startKafka({
     own: true,
     name: 'lag-kafka',
+    optimized: true,
     properties: { 'log.retention.hours': '-1' },
   });
   const node = createServer((request, response) => {

@@ -6,13 +6,17 @@ import { ROOT } from './cache.ts';
 export interface TestFiles {
   /** No servers: run in parallel. */
   quick: string[];
-  /** Real servers: few at a time. */
+  /** Real servers: few at a time, those that take longest first. */
   served: string[];
   /** A cluster of its own under faults: what runs beside it would be a fault that nobody planned. */
   alone: string[];
 }
 
 const ALONE = path.normalize('test/e2e/chaos.test.ts');
+/** They wait for a minute and more. At the end the rest of the machine would wait with them. */
+const LONG = ['kafka/cluster-faults', 'kafka/partial-outage', 'drain/watchdog', 'worker/watchdog'].map(
+  (name) => path.normalize(`test/integration/${name}.test.ts`),
+);
 
 /**
  * All test files whose path contains one of the filters (all of them without a filter); paths are absolute.
@@ -31,7 +35,7 @@ export function findTests(filters: string[]): TestFiles {
   const absolute = (file: string) => path.join(ROOT, file);
   return {
     quick: inFolders(['unit', 'conformance', 'fuzz']).filter(chosen).map(absolute),
-    served: inFolders(['integration', 'e2e'])
+    served: [...LONG, ...inFolders(['integration', 'e2e']).filter((file) => !LONG.includes(file))]
       .filter((file) => chosen(file) && file !== ALONE)
       .map(absolute),
     alone: all.filter((file) => chosen(file) && file === ALONE).map(absolute),

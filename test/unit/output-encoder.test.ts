@@ -25,7 +25,7 @@ function relabel(labels: readonly Label[], kind: number): Label[] {
   return labels.map((label, at) => (at === 0 ? { name: label.name, value: `${label.value}!` } : label));
 }
 
-test('after other series it encodes as an encoder of its own would, and as plain code does', () => {
+test('after other series it encodes as plain code does', () => {
   const series = fc.record({ labels: labelSet, kind: fc.nat(3), task: fc.nat(2) });
   const reused = new OutputEncoder(TASK_LABEL);
   const block = new LabelBlock();
@@ -47,10 +47,11 @@ test('after other series it encodes as an encoder of its own would, and as plain
   );
 });
 
-test('a series of more bytes than there is room for at first', () => {
+test('a series of more bytes than there is room for at first, which are given up after it', () => {
   const encoder = new OutputEncoder(TASK_LABEL);
   const block = new LabelBlock();
-  for (const value of ['x'.repeat(50_000), 'é'.repeat(50_000), 'x', 'y', 'z']) {
+  const memory: number[] = [];
+  for (const value of ['x'.repeat(50_000), 'é'.repeat(50_000), 'x'.repeat(1_000_000), 'x', 'y', 'z']) {
     const labels = [
       { name: 'a', value },
       { name: 'z', value },
@@ -61,5 +62,11 @@ test('a series of more bytes than there is room for at first', () => {
     const { bytes, length } = encoder.encode(copied, 1, block, viewOf(raw));
     const [a, z] = copied as [Label, Label];
     assert.equal(bytes.toString('hex', 0, length), encodeLabels([a, { name: TASK_LABEL, value: '1' }, z]));
+    memory.push(bytes.length);
   }
+  assert.ok(
+    memory[2]! >= 2_000_000 && memory[2]! <= 4_100_000,
+    `${memory[2]} bytes for two values of a megabyte`,
+  );
+  assert.ok(Math.max(...memory.slice(-2)) <= 128 * 1024, `${memory} bytes`);
 });

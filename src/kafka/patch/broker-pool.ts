@@ -34,7 +34,7 @@ const LEADERLESS_MAX_AGE_MS = 2_000;
 
 /**
  * kafkajs' brokers of a cluster, of which one that hangs is asked last what any of them knows: metadata, and who
- * coordinates. A step of a transaction asks that several times, and the original asks whichever comes.
+ * coordinates. The original asks whichever comes.
  *
  * A broker that cannot be reached is passed over. The original then asks no other one.
  *

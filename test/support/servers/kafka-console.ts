@@ -4,7 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { cached } from '../cache.ts';
 import { dockerAnswers } from './docker.ts';
-import { javaArguments, KAFKA_VERSION, kafkaJars } from './kafka-distribution.ts';
+import { javaArguments, KAFKA_VERSION, kafkaJars, QUICK_JAVA } from './kafka-distribution.ts';
 
 export interface ConsoleRead {
   readonly brokers: readonly string[];
@@ -90,7 +90,7 @@ async function consoleConsumer(): Promise<string[]> {
     return ['docker', 'run', '--rm', '--network', 'host', `apache/kafka:${KAFKA_VERSION}`, tool];
   }
   const [jars, tools] = await Promise.all([kafkaJars(), toolsJar()]);
-  return ['java', ...javaArguments(jars, HEAP_MB, MAIN_CLASS, [], [path.join(tools, '*')])];
+  return ['java', ...QUICK_JAVA, ...javaArguments(jars, HEAP_MB, MAIN_CLASS, [], [path.join(tools, '*')])];
 }
 
 /** The folder with the jar of Kafka's tools, fetched by Maven when it is not in the cache (0.6 MB). */

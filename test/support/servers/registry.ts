@@ -6,13 +6,14 @@ import { promisify } from 'node:util';
 import { cached, createRunFolder, removeRunFolder } from '../cache.ts';
 import { freePort } from '../ports.ts';
 import { ManagedProcess, succeeds } from '../process.ts';
+import { QUICK_JAVA } from './kafka-distribution.ts';
 
 const run = promisify(execFile);
 
 export const APICURIO_VERSION = '2.6.13.Final';
 
 const ARTIFACT = `apicurio-registry-app-${APICURIO_VERSION}`;
-const JVM_FLAGS = ['-XX:+UseSerialGC', '-XX:-UsePerfData', '-XX:TieredStopAtLevel=1', '-Xmx256m'];
+const JVM_FLAGS = [...QUICK_JAVA, '-XX:+UseSerialGC', '-XX:-UsePerfData', '-Xmx256m'];
 
 export type SchemaType = 'AVRO' | 'JSON' | 'PROTOBUF';
 

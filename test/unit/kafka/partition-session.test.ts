@@ -21,12 +21,16 @@ async function fail(...errors: unknown[]): Promise<Line[]> {
   return (await failBehind(undefined, errors)).lines;
 }
 
-/** The same where each session finds that records are missing before its beginning. */
+/**
+ * The same where each session finds that records are missing before its beginning: those of `gap`, or of `gaps` in turn,
+ * the last of them again and again.
+ */
 async function failBehind(
-  gap: CommittedStart['gap'],
+  gap: CommittedStart['gap'] | readonly CommittedStart['gap'][],
   errors: readonly unknown[],
 ): Promise<{ lines: Line[]; gaps: OffsetGap[] }> {
   const gaps: OffsetGap[] = [];
+  const missing = [gap].flat();
   const lines: Line[] = [];
   const log = pino({ level: 'debug' }, { write: (text) => void lines.push(JSON.parse(text)) });
   const partition = new AssignedPartition('t', 0, { generationId: 1, memberId: 'm' }, GROUP);
@@ -34,7 +38,10 @@ async function failBehind(
   await runSessions<undefined>(partition, {
     reader: {
       confirmOwnership: async () => undefined,
-      startOffset: async () => ({ offset: 0n, gap, note: undefined }),
+      startOffset: async () => {
+        const [next] = missing.length > 1 ? missing.splice(0, 1) : missing;
+        return { offset: 0n, gap: next, note: undefined };
+      },
     },
     log,
     open: async () => undefined,
@@ -107,6 +114,31 @@ describe('runSessions', () => {
     assert.deepEqual((await failBehind(gap, [trouble, trouble])).gaps, [told]);
     const again = await failBehind(gap, [trouble, 'progress', trouble]);
     assert.deepEqual(again.gaps, [told, told], 'the same offsets, missing once more');
+  });
+
+  test('tells of a gap that has grown since only what is new', async () => {
+    const trouble = new RetryableError('waits');
+    const counted = async (...gaps: readonly NonNullable<CommittedStart['gap']>[]) => {
+      const told = await failBehind(gaps, Array(gaps.length - 1).fill(trouble));
+      return told.gaps.map(({ from, to }) => `${from} to ${to}`);
+    };
+    const retention = (from: bigint, to: bigint) => ({ from, to, reason: 'retention' }) as const;
+    const grown = await counted(retention(100n, 150n), retention(100n, 200n), retention(100n, 250n));
+    assert.deepEqual(grown, ['100 to 150', '150 to 200', '200 to 250']);
+    assert.deepEqual(await counted(retention(100n, 150n), retention(150n, 200n)), [
+      '100 to 150',
+      '150 to 200',
+    ]);
+    for (const reason of ['made_anew', 'truncated'] as const) {
+      const written = await counted(
+        { from: 10n, to: 1000n, reason },
+        { from: 11n, to: 1000n, reason },
+        { from: 11n, to: 999n, reason },
+      );
+      assert.deepEqual(written, ['10 to 1000', '11 to 999'], 'its end moves on');
+    }
+    const changed = await counted(retention(100n, 150n), { from: 10n, to: 100n, reason: 'made_anew' });
+    assert.deepEqual(changed, ['100 to 150', '10 to 100']);
   });
 });
 

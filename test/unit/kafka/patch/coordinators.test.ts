@@ -2,13 +2,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withKnownCoordinators } from '../../../../src/kafka/patch/coordinators.ts';
 
+interface State {
+  node: string;
+  fails?: boolean;
+  /** The brokers that can be reached; all unless told. */
+  reachable?: string[];
+}
+
 /** A cluster whose coordinator is `node` at each moment, and what it was asked. */
-function clusterOf(state: { node: string; fails?: boolean }) {
+function clusterOf(state: State) {
   const asked: string[] = [];
   const broker = (nodeId: string) => {
     const answer = (name: string) => async () => {
       asked.push(`${name} of ${nodeId}`);
       if (state.fails) throw new Error('no');
+      if (nodeId !== state.node)
+        throw Object.assign(new Error('not I'), { type: 'NOT_COORDINATOR_FOR_GROUP' });
     };
     return {
       nodeId,
@@ -26,7 +35,7 @@ function clusterOf(state: { node: string; fails?: boolean }) {
       return broker(state.node);
     },
     findBroker: async ({ nodeId }) => {
-      if (nodeId !== state.node) throw new Error(`${nodeId} is gone`);
+      if (state.reachable?.includes(nodeId) === false) throw new Error(`${nodeId} is gone`);
       return broker(nodeId);
     },
     refreshMetadataIfNecessary: async () => undefined,
@@ -54,16 +63,18 @@ test('a coordinator is looked up once, each kind of each id for itself', async (
   ]);
 });
 
+const REQUESTS = [
+  'initProducerId',
+  'addPartitionsToTxn',
+  'addOffsetsToTxn',
+  'txnOffsetCommit',
+  'endTxn',
+] as const;
+
 test('after an error it is looked up again', async () => {
   const state = { node: '1', fails: true };
   const { asked, find } = clusterOf(state);
-  for (const request of [
-    'initProducerId',
-    'addPartitionsToTxn',
-    'addOffsetsToTxn',
-    'txnOffsetCommit',
-    'endTxn',
-  ] as const) {
+  for (const request of REQUESTS) {
     asked.length = 0;
     await assert.rejects(async () => (await find())[request]({}), /no/);
     assert.equal(asked[0], 'who coordinates g', request);
@@ -75,12 +86,36 @@ test('after an error it is looked up again', async () => {
   assert.deepEqual(asked, ['who coordinates g', 'end of 2']);
 });
 
-test('a broker that cannot be reached any more is not asked again', async () => {
+test('where another broker coordinates by now, the request goes to that one', async () => {
+  for (const request of REQUESTS) {
+    const state = { node: '1' };
+    const { asked, find } = clusterOf(state);
+    await find();
+    state.node = '2';
+    asked.length = 0;
+    await (await find())[request]({});
+    assert.deepEqual(
+      asked.map((each) => each.replace(/^\w+ of/, 'of')),
+      ['of 1', 'who coordinates g', 'of 2'],
+    );
+  }
+});
+
+test('a broker that has just been named coordinator and denies it is not asked again', async () => {
   const state = { node: '1' };
+  const { asked, find } = clusterOf(state);
+  const coordinator = await find();
+  state.node = '2';
+  await assert.rejects(coordinator.endTxn({}), /not I/);
+  assert.deepEqual(asked, ['who coordinates g', 'end of 1']);
+});
+
+test('a broker that cannot be reached any more: another one is looked up', async () => {
+  const state: State = { node: '1' };
   const { asked, find } = clusterOf(state);
   await find();
   state.node = '2';
-  await assert.rejects(find, /1 is gone/);
+  state.reachable = ['2'];
   asked.length = 0;
   await (await find()).endTxn({});
   assert.deepEqual(asked, ['who coordinates g', 'end of 2']);
