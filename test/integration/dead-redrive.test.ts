@@ -1,20 +1,14 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';
 import { runPenstock, spawnPenstock } from '../support/penstock.ts';
 import type { ReadRecord } from '../support/read-topic.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+import { startKafka } from '../support/servers/kafka.ts';
 
-let kafka: KafkaCluster;
-
-before(async () => {
-  kafka = await startKafka();
-});
-
-after(async () => {
-  await kafka?.close();
-});
+const kafka = await startKafka();
+closeAfterTests(kafka);
 
 function header({ headers }: ReadRecord, name: string): string {
   return String(headers?.[name] ?? '');

@@ -1,25 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { closeAfterTests } from '../support/closing.ts';
 import { Deployment, type Running } from '../support/deployment.ts';
 import { poll } from '../support/process.ts';
 import { avroWriter, documentedSchema, frame, protobufWriter } from '../support/schemas.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
-import { type SchemaRegistryServer, startRegistry } from '../support/servers/registry.ts';
+import { startKafka } from '../support/servers/kafka.ts';
+import { startRegistry } from '../support/servers/registry.ts';
 import { samplesOf } from '../support/task-samples.ts';
 
 const START = 1_760_000_000_000;
 const ROUTES = [{ name: 'all', task: { labels: ['job'], count: 4 } }];
 
-let kafka: KafkaCluster;
-let registry: SchemaRegistryServer;
-
-before(async () => {
-  [kafka, registry] = await Promise.all([startKafka(), startRegistry()]);
-});
-
-after(async () => {
-  await Promise.all([registry?.close(), kafka?.close()]);
-});
+const [kafka, registry] = await Promise.all([startKafka(), startRegistry()]);
+closeAfterTests(registry, kafka);
 
 const AVSC = documentedSchema('metric-batch.avsc');
 const JSON_SCHEMA = documentedSchema('metric-batch.schema.json');

@@ -1,33 +1,23 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
 /** A minute without a commit is the limit; CI may be busy. */
 const PATIENT = { timeoutMs: 180_000 };
 const STALLED_MS = 60_000;
 
-let kafka: KafkaCluster;
-let receiver: NodeReceiver;
-let penstock: Deployment;
-
-before(async () => {
-  [kafka, receiver] = await Promise.all([startKafka(), NodeReceiver.open(0)]);
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    routes: [{ name: 'all', task: { labels: ['record'], count: 2 } }],
-    nodes: [{ name: 'node-0', url: receiver.url }],
-    drain: { node: 'node-0', request_timeout: '600s' },
-  });
+const [kafka, receiver] = await Promise.all([startKafka(), NodeReceiver.open(0)]);
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  routes: [{ name: 'all', task: { labels: ['record'], count: 2 } }],
+  nodes: [{ name: 'node-0', url: receiver.url }],
+  drain: { node: 'node-0', request_timeout: '600s' },
 });
-
-after(async () => {
-  await penstock?.close();
-  receiver?.close();
-  await kafka?.close();
-});
+closeAfterTests(penstock, receiver, kafka);
 
 test('a drain that stands still while there is lag is not ready and says why; it is again when it goes on', async () => {
   const topic = penstock.topic('all');

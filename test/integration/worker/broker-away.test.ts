@@ -1,30 +1,22 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 import { samplesOf } from '../../support/task-samples.ts';
 
 const AWAY_MS = 20_000;
 const PARTITIONS = 3;
 
-let kafka: KafkaCluster;
-let penstock: Deployment;
-
-before(async () => {
-  kafka = await startKafka({ own: true, name: 'broker-away' });
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    rawPartitions: PARTITIONS,
-    routes: [{ name: 'all', task: { labels: ['service', 'namespace'], count: 8 } }],
-  });
+const kafka = await startKafka({ own: true, name: 'broker-away' });
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  rawPartitions: PARTITIONS,
+  routes: [{ name: 'all', task: { labels: ['service', 'namespace'], count: 8 } }],
 });
-
-after(async () => {
-  await penstock?.close();
-  await kafka?.close();
-});
+closeAfterTests(penstock, kafka);
 
 test('a worker whose broker is away for 20 s is not ready, and goes on with nothing lost or repeated', async () => {
   const { process, admin } = await penstock.start(['worker']);

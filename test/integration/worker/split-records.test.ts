@@ -1,31 +1,23 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import type { ReadRecord } from '../../support/read-topic.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 import { samplesOf } from '../../support/task-samples.ts';
 
 const LIMIT_BYTES = 64 * 1024;
 const ROUNDS = 12;
 
-let kafka: KafkaCluster;
-let penstock: Deployment;
-
-before(async () => {
-  kafka = await startKafka();
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    maxTaskRecord: String(LIMIT_BYTES),
-    routes: [{ name: 'all', task: { labels: ['service'], count: 2 } }],
-  });
+const kafka = await startKafka();
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  maxTaskRecord: String(LIMIT_BYTES),
+  routes: [{ name: 'all', task: { labels: ['service'], count: 2 } }],
 });
-
-after(async () => {
-  await penstock?.close();
-  await kafka?.close();
-});
+closeAfterTests(penstock, kafka);
 
 test('steps larger than a task topic takes arrive in parts that fit, every sample once', async () => {
   // Mostly digits that no other series has: snappy makes them little smaller.
