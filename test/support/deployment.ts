@@ -3,6 +3,7 @@ import path from 'node:path';
 import { KafkaAdmin } from '../../src/kafka/admin.ts';
 import { KafkaConnection } from '../../src/kafka/client.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
+import type { OutgoingRecord } from '../../src/kafka/outgoing.ts';
 import { PlainProducer } from '../../src/kafka/plain-producer.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createRunFolder } from './cache.ts';
@@ -11,6 +12,7 @@ import { type PenstockProcess, runPenstock, spawnPenstock } from './penstock.ts'
 import { freePort } from './ports.ts';
 import { poll } from './process.ts';
 import { type ReadRecord, readTopic } from './read-topic.ts';
+import { sendInParts } from './send-in-parts.ts';
 
 export interface DeploymentOptions {
   readonly brokers: readonly string[];
@@ -112,6 +114,11 @@ export class Deployment {
         timestamp: Date.now(),
       })),
     );
+  }
+
+  /** Writes many records, of any topic. */
+  fill(records: Iterable<OutgoingRecord>): Promise<void> {
+    return sendInParts(this.producer, records);
   }
 
   read(topic: string): Promise<ReadRecord[]> {
