@@ -41,6 +41,12 @@ export interface Running {
   readonly admin: string;
 }
 
+/** What `/-/ready` of an admin server answers. */
+export async function readiness(admin: string): Promise<{ status: number; text: string }> {
+  const response = await fetch(`${admin}/-/ready`);
+  return { status: response.status, text: await response.text() };
+}
+
 /** Generous: CI may be busy. */
 const READY_TIMEOUT_MS = 180_000;
 const LAG_TIMEOUT_MS = 180_000;
@@ -119,6 +125,14 @@ export class Deployment {
   /** Writes many records, of any topic. */
   fill(records: Iterable<OutgoingRecord>): Promise<void> {
     return sendInParts(this.producer, records);
+  }
+
+  /** What retention does, at once: takes the records of an ingest partition before `offset`. */
+  async deleteBefore(offset: number, partition = 0): Promise<void> {
+    const client = await this.admin.client();
+    await this.admin.offsetBounds(this.raw); // kafkajs asks nobody which broker leads a partition here
+    const partitions = [{ partition, offset: String(offset) }];
+    await client.deleteTopicRecords({ topic: this.raw, partitions });
   }
 
   read(topic: string): Promise<ReadRecord[]> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
+import { Deployment, readiness } from '../../support/deployment.ts';
 import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
 import { poll } from '../../support/process.ts';
 import { startKafka } from '../../support/servers/kafka.ts';
@@ -33,10 +33,6 @@ test('a drain that stands still while there is lag is not ready and says why; it
         timestamp: Date.now(),
       })),
     );
-  const ready = async () => {
-    const response = await fetch(`${admin}/-/ready`);
-    return { status: response.status, text: await response.text() };
-  };
   // No commit is older than this, so it is not ready a minute later at the soonest.
   const began = performance.now();
   await send([0, 1]);
@@ -53,18 +49,21 @@ test('a drain that stands still while there is lag is not ready and says why; it
     () => new Error('the drain does not go on'),
   );
   await poll(
-    async () => (await ready()).status === 503,
+    async () => (await readiness(admin)).status === 503,
     PATIENT,
     () => new Error('the drain stays ready'),
   );
   const after = performance.now() - began;
   assert.ok(after >= STALLED_MS, `not ready after ${Math.round(after)} ms, which is not standing still yet`);
-  assert.match((await ready()).text, new RegExp(`${topic}/1 has 3 records to read and no commit for \\d+ s`));
+  assert.match(
+    (await readiness(admin)).text,
+    new RegExp(`${topic}/1 has 3 records to read and no commit for \\d+ s`),
+  );
 
   receiver.delayMs = 0;
   receiver.cut();
   await poll(
-    async () => (await ready()).status === 200,
+    async () => (await readiness(admin)).status === 200,
     PATIENT,
     () => new Error('the drain stays not ready'),
   );

@@ -31,18 +31,6 @@ async function deploy({ rawPartitions = 1, nodes = [] }: Setup = {}): Promise<De
   });
 }
 
-/** What retention does, at once: takes the records before an offset. */
-async function deleteBefore(
-  { admin }: Deployment,
-  topic: string,
-  partition: number,
-  offset: number,
-): Promise<void> {
-  const client = await admin.client();
-  await admin.offsetBounds(topic); // kafkajs asks nobody which broker leads a partition here
-  await client.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
-}
-
 const MINUTE_MS = 60_000;
 
 test('a range that retention has cut is said before anything is replayed, with what is left', async () => {
@@ -50,7 +38,7 @@ test('a range that retention has cut is said before anything is replayed, with w
   const output = uniqueName('output');
   await writeHistory(penstock, { records: 300, partition: 0 });
   await writeHistory(penstock, { records: 300, partition: 1 });
-  await deleteBefore(penstock, penstock.raw, 0, 100);
+  await penstock.deleteBefore(100);
 
   const into = ['--to-route', 'all', '--output-topic', output];
   const refused = await replay(penstock, '--from', '-1h', ...into);
@@ -91,7 +79,7 @@ test('what retention takes meanwhile ends the replay, unless gaps are allowed', 
   await process.kill();
   const before = (await foundRecords(penstock, output)).numbers.get('0')!;
   assert.ok(before.length < 1_500, String(before.length));
-  await deleteBefore(penstock, penstock.raw, 0, 1_800);
+  await penstock.deleteBefore(1_800);
 
   const refused = await replay(penstock, '--resume', id);
   assert.equal(refused.code, 1);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
-import type { ReadRecord } from '../../support/read-topic.ts';
+import { headerOf, type ReadRecord } from '../../support/read-topic.ts';
 import { startKafka } from '../../support/servers/kafka.ts';
 import { samplesOf } from '../../support/task-samples.ts';
 
@@ -37,11 +37,14 @@ test('steps larger than a task topic takes arrive in parts that fit, every sampl
   assert.equal((await process.stop()).code, 0);
 
   const records = await penstock.read(penstock.topic('all'));
-  const steps = Map.groupBy(records, (record) => `${record.partition} ${header(record, 'penstock-source')}`);
+  const steps = Map.groupBy(
+    records,
+    (record) => `${record.partition} ${headerOf(record, 'penstock-source')}`,
+  );
   for (const [step, parts] of steps) {
     const expected = parts.map((_, index) => `${index + 1}/${parts.length}`);
     assert.deepEqual(
-      parts.map((record) => header(record, 'penstock-part')),
+      parts.map((record) => headerOf(record, 'penstock-part')),
       parts.length > 1 ? expected : [''],
       step,
     );
@@ -61,7 +64,3 @@ test('steps larger than a task topic takes arrive in parts that fit, every sampl
   assert.deepEqual(new Map(byPod as [string, number][]), new Map(truth));
   assert.deepEqual(await penstock.read(penstock.dead), []);
 });
-
-function header({ headers }: ReadRecord, name: string): string {
-  return String(headers?.[name] ?? '');
-}

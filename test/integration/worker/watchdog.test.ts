@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
+import { Deployment, readiness } from '../../support/deployment.ts';
 import { API, startProxiedKafka } from '../../support/kafka-proxy.ts';
 import { poll } from '../../support/process.ts';
 
@@ -20,10 +20,6 @@ closeAfterTests(penstock, kafka, proxy);
 test('a worker that cannot publish while there is lag is not ready and says why; it is again when it goes on', async () => {
   const { admin, process } = await penstock.start(['worker']);
   const series = trueSeries(10);
-  const ready = async () => {
-    const response = await fetch(`${admin}/-/ready`);
-    return { status: response.status, text: await response.text() };
-  };
   await penstock.produce([scrape(series, START_MS, 0)]);
   await penstock.workersDone();
 
@@ -31,18 +27,18 @@ test('a worker that cannot publish while there is lag is not ready and says why;
   const cutting = cutTransactions(ending.signal);
   await penstock.produce([1, 2, 3].map((round) => scrape(series, START_MS + round, round)));
   await process.waitForLog(/"msg":"a step failed and is tried again from the committed offset"/);
-  assert.equal((await ready()).status, 200, 'it has not stood still for long');
+  assert.equal((await readiness(admin)).status, 200, 'it has not stood still for long');
   await poll(
-    async () => (await ready()).status === 503,
+    async () => (await readiness(admin)).status === 503,
     PATIENT,
     () => new Error('the worker stays ready'),
   );
   const expected = new RegExp(`${penstock.raw}/0 has 3 records to read and no commit for \\d+ s`);
-  assert.match((await ready()).text, expected);
+  assert.match((await readiness(admin)).text, expected);
 
   ending.abort();
   await poll(
-    async () => (await ready()).status === 200,
+    async () => (await readiness(admin)).status === 200,
     PATIENT,
     () => new Error('the worker stays not ready'),
   );
