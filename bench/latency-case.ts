@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bed } from './bed.ts';
 import type { CaseResult, Latency } from './case-result.ts';
 import { HelperProcess } from './helper-process.ts';
@@ -42,7 +43,7 @@ export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promis
       for (let now = from; ; now = await drain.read()) {
         if (now.wallSeconds - from.wallSeconds > seconds) return [from, now];
         await write(Number.POSITIVE_INFINITY, now.samples + BACKLOG);
-        await pause(POLL_MS);
+        await sleep(POLL_MS);
       }
     };
     /** Waits until all that was begun is delivered. */
@@ -53,7 +54,7 @@ export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promis
         const { samples } = await drain.read();
         if (samples === written && written === before) return;
         before = written;
-        await pause(POLL_MS);
+        await sleep(POLL_MS);
       }
     };
     await saturate();
@@ -64,10 +65,10 @@ export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promis
     for (const load of LOADS) {
       const perSecond = full * load;
       await write(perSecond, Number.POSITIVE_INFINITY);
-      await pause(3_000);
+      await sleep(3_000);
       receiver.tell('reset');
       const before = await Promise.all([worker.read(), drain.read()]);
-      await pause(seconds * 1_000);
+      await sleep(seconds * 1_000);
       const latencyMs = await receiver.ask<Latency>('report');
       const after = await Promise.all([worker.read(), drain.read()]);
       await empty();
@@ -96,8 +97,4 @@ export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promis
 
 function cores(from: Reading, to: Reading): string {
   return ((to.cpuSeconds - from.cpuSeconds) / (to.wallSeconds - from.wallSeconds)).toFixed(2);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

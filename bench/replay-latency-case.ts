@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bed } from './bed.ts';
 import type { CaseResult, Latency } from './case-result.ts';
 import { HelperProcess } from './helper-process.ts';
@@ -47,10 +48,10 @@ export async function runReplayLatencyCase(bed: Bed, options: ReplayLatencyOptio
     await drain.until(history);
     await producer.ask<ProducerAnswer>({ perSecond: live, upTo: Number.POSITIVE_INFINITY });
     const measure = async (name: string, replay?: ReplayProcess): Promise<CaseResult> => {
-      await pause(SETTLE_MS);
+      await sleep(SETTLE_MS);
       const before = await replay?.read();
       receiver.tell('reset');
-      await pause(seconds * 1000);
+      await sleep(seconds * 1000);
       const latencyMs = await receiver.ask<Latency>('report');
       const result = { name, series, partitions: PARTITIONS, samplesPerSecond: live, latencyMs };
       if (replay === undefined) return result;
@@ -82,8 +83,4 @@ export async function runReplayLatencyCase(bed: Bed, options: ReplayLatencyOptio
     storage.close();
     await bed.discard(prepared);
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
