@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bed } from './bed.ts';
 import type { CaseResult, Latency } from './case-result.ts';
-import { HelperProcess } from './helper-process.ts';
-import { MeasuredProcess, type Reading } from './measured-process.ts';
+import { startLiveFlow } from './live-flow.ts';
+import type { Reading } from './measured-process.ts';
 import type { ProducerAnswer } from './paced-producer.ts';
 
 const PARTITIONS = 4;
@@ -18,21 +18,13 @@ export interface LatencyOptions {
 }
 
 /**
- * Latency from producer to receiver, each of producer, worker, drain and receiver a process of its own, none of them
- * tied to a core. Full load is the throughput of the same processes in the same run, when there is always a backlog.
+ * Latency from producer to receiver. Full load is the throughput of the same processes in the same run, when there is
+ * always a backlog.
  */
 export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promise<CaseResult[]> {
   const { series, seconds } = options;
-  const [receiver, url] = await HelperProcess.start<string>('receiver.ts');
-  const prepared = await bed.prepare({
-    partitions: PARTITIONS,
-    delivery: 'exactly_once',
-    nodes: [{ name: 'vmagent-0', url }],
-  });
-  const args = [prepared.brokers.join(), prepared.raw, String(PARTITIONS), String(series)];
-  const [producer] = await HelperProcess.start('paced-producer.ts', args);
-  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
-  const drain = await MeasuredProcess.start('drain', prepared.configFile, 'deliver');
+  const flow = await startLiveFlow(bed, { series, partitions: PARTITIONS });
+  const { receiver, producer, worker, drain } = flow;
   const write = (perSecond: number, upTo: number) => producer.ask<ProducerAnswer>({ perSecond, upTo });
   const results: CaseResult[] = [];
   try {
@@ -87,11 +79,7 @@ export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promis
     }
     return results;
   } finally {
-    producer.close();
-    await drain.stop();
-    await worker.stop();
-    receiver.close();
-    await bed.discard(prepared);
+    await flow.stop();
   }
 }
 
