@@ -3,11 +3,13 @@ import path from 'node:path';
 import { KafkaAdmin } from '../src/kafka/admin.ts';
 import { KafkaConnection } from '../src/kafka/client.ts';
 import { kafkaOptions } from '../src/kafka/options.ts';
+import type { OutgoingRecord } from '../src/kafka/outgoing.ts';
 import { PlainProducer } from '../src/kafka/plain-producer.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { createRunFolder } from '../test/support/cache.ts';
 import { uniqueName } from '../test/support/names.ts';
 import { runPenstock } from '../test/support/penstock.ts';
+import { sendInParts } from '../test/support/send-in-parts.ts';
 import { type KafkaCluster, startKafka } from '../test/support/servers/kafka.ts';
 import { unpin } from './measured-process.ts';
 
@@ -37,8 +39,6 @@ export interface BenchRequest {
 }
 
 const TASKS = 32;
-/** Bytes of one send: kafkajs does not split. */
-const SEND_BYTES = 512 * 1024;
 
 /** A real Kafka, and topics and configurations of their own for each case. */
 export class Bed {
@@ -111,21 +111,7 @@ export class Bed {
   /** Writes requests to the ingest topic, in order within each partition. */
   async fill(topic: string, requests: Iterable<BenchRequest>): Promise<void> {
     const producer = new PlainProducer(this.connection);
-    let waiting: BenchRequest[] = [];
-    let bytes = 0;
-    const send = async () => {
-      const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' };
-      const timestamp = Date.now();
-      await producer.send(waiting.map((request) => ({ ...request, topic, key: null, headers, timestamp })));
-      waiting = [];
-      bytes = 0;
-    };
-    for (const request of requests) {
-      waiting.push(request);
-      bytes += request.value.length;
-      if (bytes >= SEND_BYTES) await send();
-    }
-    if (waiting.length > 0) await send();
+    await sendInParts(producer, recordsOf(topic, requests));
     await producer.close();
   }
 
@@ -133,4 +119,9 @@ export class Bed {
     await this.admin.close();
     await this.#kafka.close();
   }
+}
+
+function* recordsOf(topic: string, requests: Iterable<BenchRequest>): Generator<OutgoingRecord> {
+  const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' };
+  for (const request of requests) yield { ...request, topic, key: null, headers, timestamp: Date.now() };
 }

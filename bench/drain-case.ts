@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bed, Prepared } from './bed.ts';
 import type { CaseResult } from './case-result.ts';
 import { HelperProcess } from './helper-process.ts';
@@ -61,7 +62,7 @@ async function pace({ brokers, raw }: Prepared, series: number, order: ProducerO
   const [producer] = await HelperProcess.start('paced-producer.ts', args);
   for (let written = 0; written < order.upTo; ) {
     ({ written } = await producer.ask<ProducerAnswer>(order));
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await sleep(POLL_MS);
   }
   producer.close();
 }

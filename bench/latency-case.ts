@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bed } from './bed.ts';
 import type { CaseResult, Latency } from './case-result.ts';
-import { HelperProcess } from './helper-process.ts';
-import { MeasuredProcess, type Reading } from './measured-process.ts';
+import { startLiveFlow } from './live-flow.ts';
+import type { Reading } from './measured-process.ts';
 import type { ProducerAnswer } from './paced-producer.ts';
 
 const PARTITIONS = 4;
@@ -17,21 +18,13 @@ export interface LatencyOptions {
 }
 
 /**
- * Latency from producer to receiver, each of producer, worker, drain and receiver a process of its own, none of them
- * tied to a core. Full load is the throughput of the same processes in the same run, when there is always a backlog.
+ * Latency from producer to receiver. Full load is the throughput of the same processes in the same run, when there is
+ * always a backlog.
  */
 export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promise<CaseResult[]> {
   const { series, seconds } = options;
-  const [receiver, url] = await HelperProcess.start<string>('receiver.ts');
-  const prepared = await bed.prepare({
-    partitions: PARTITIONS,
-    delivery: 'exactly_once',
-    nodes: [{ name: 'vmagent-0', url }],
-  });
-  const args = [prepared.brokers.join(), prepared.raw, String(PARTITIONS), String(series)];
-  const [producer] = await HelperProcess.start('paced-producer.ts', args);
-  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
-  const drain = await MeasuredProcess.start('drain', prepared.configFile, 'deliver');
+  const flow = await startLiveFlow(bed, { series, partitions: PARTITIONS });
+  const { receiver, producer, worker, drain } = flow;
   const write = (perSecond: number, upTo: number) => producer.ask<ProducerAnswer>({ perSecond, upTo });
   const results: CaseResult[] = [];
   try {
@@ -42,7 +35,7 @@ export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promis
       for (let now = from; ; now = await drain.read()) {
         if (now.wallSeconds - from.wallSeconds > seconds) return [from, now];
         await write(Number.POSITIVE_INFINITY, now.samples + BACKLOG);
-        await pause(POLL_MS);
+        await sleep(POLL_MS);
       }
     };
     /** Waits until all that was begun is delivered. */
@@ -53,7 +46,7 @@ export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promis
         const { samples } = await drain.read();
         if (samples === written && written === before) return;
         before = written;
-        await pause(POLL_MS);
+        await sleep(POLL_MS);
       }
     };
     await saturate();
@@ -64,10 +57,10 @@ export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promis
     for (const load of LOADS) {
       const perSecond = full * load;
       await write(perSecond, Number.POSITIVE_INFINITY);
-      await pause(3_000);
+      await sleep(3_000);
       receiver.tell('reset');
       const before = await Promise.all([worker.read(), drain.read()]);
-      await pause(seconds * 1_000);
+      await sleep(seconds * 1_000);
       const latencyMs = await receiver.ask<Latency>('report');
       const after = await Promise.all([worker.read(), drain.read()]);
       await empty();
@@ -86,18 +79,10 @@ export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promis
     }
     return results;
   } finally {
-    producer.close();
-    await drain.stop();
-    await worker.stop();
-    receiver.close();
-    await bed.discard(prepared);
+    await flow.stop();
   }
 }
 
 function cores(from: Reading, to: Reading): string {
   return ((to.cpuSeconds - from.cpuSeconds) / (to.wallSeconds - from.wallSeconds)).toFixed(2);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type PenstockProcess, spawnPenstock } from '../test/support/penstock.ts';
 import { freePort } from '../test/support/ports.ts';
 
@@ -80,7 +81,7 @@ export class MeasuredProcess {
       }
       const perMs = (reading.samples - first.samples) / (reading.wallSeconds - first.wallSeconds) / 1000;
       const leftMs = perMs > 0 ? (samples - reading.samples) / perMs : 0;
-      await pause(Math.min(MOST_POLL_MS, Math.max(POLL_MS, leftMs * 0.8)));
+      await sleep(Math.min(MOST_POLL_MS, Math.max(POLL_MS, leftMs * 0.8)));
     }
   }
 
@@ -89,7 +90,7 @@ export class MeasuredProcess {
    * all samples of it are counted. The process is held while `fill` writes its input, and then catches up with it.
    */
   async measure(fill: () => Promise<void>, samples: number, onStart = () => {}): Promise<Usage> {
-    await pause(SETTLE_MS);
+    await sleep(SETTLE_MS);
     const from = await this.read();
     const pids = await this.pids();
     for (const pid of pids) process.kill(pid, 'SIGSTOP');
@@ -101,7 +102,7 @@ export class MeasuredProcess {
     onStart();
     const started = performance.now() / 1000;
     const { wallSeconds } = await this.until(from.samples + samples);
-    await pause(SETTLE_MS);
+    await sleep(SETTLE_MS);
     const to = await this.read();
     if (to.samples !== from.samples + samples)
       throw new Error(`${to.samples - from.samples} samples done, ${samples} written`);
@@ -152,10 +153,6 @@ function sum(text: string, name: string, labels = ''): number {
     .split('\n')
     .filter((line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && line.includes(labels))
     .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' '))), 0);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Keeps a process on one core, so that broker and worker do not take turns. False where `taskset` is missing. */

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { createRunFolder } from '../test/support/cache.ts';
 import { findVictoria } from '../test/support/servers/victoria-binaries.ts';
@@ -13,6 +14,7 @@ import { PENSTOCK_CORE } from './worker-cases.ts';
 const WARM_UP_SCRAPES = 4;
 /** Requests in flight, so that it is never idle. */
 const CONCURRENCY = 4;
+/** It answers before it has passed a request on. */
 const SETTLE_MS = 2_000;
 /** Targets that series are divided among, as tasks are among nodes. */
 const TARGETS = 3;
@@ -50,13 +52,13 @@ export async function runPeerCase(options: {
     pin(agent.pid, PENSTOCK_CORE);
     const scrapes = new Scrapes({ series, partitions: 1 });
     await post(`${agent.url}/api/v1/write`, scrapes.take(WARM_UP_SCRAPES));
-    await settled();
+    await sleep(SETTLE_MS);
     const before = cpuSecondsOf(agent.pid);
     const started = performance.now();
     const count = Math.ceil(options.samples / series);
     await post(`${agent.url}/api/v1/write`, scrapes.take(count));
     const seconds = (performance.now() - started) / 1000;
-    await settled();
+    await sleep(SETTLE_MS);
     const samples = count * series;
     return {
       name: `peer: vmagent ${agent.version}, HTTP in, 4 relabel rules, ${isSharded ? `${TARGETS} targets` : '1 target'}`,
@@ -83,9 +85,4 @@ async function post(url: string, requests: Generator<{ readonly value: Buffer }>
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, sender));
-}
-
-/** It answers before it has passed a request on. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
 }

@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bed } from './bed.ts';
 import type { CaseResult, Latency } from './case-result.ts';
 import { HelperProcess } from './helper-process.ts';
-import { MeasuredProcess } from './measured-process.ts';
+import { startLiveFlow } from './live-flow.ts';
 import type { ProducerAnswer } from './paced-producer.ts';
 import { ReplayProcess } from './replay-process.ts';
 import { Scrapes } from './scrapes.ts';
@@ -25,32 +26,24 @@ export interface ReplayLatencyOptions {
  */
 export async function runReplayLatencyCase(bed: Bed, options: ReplayLatencyOptions): Promise<CaseResult[]> {
   const { series, live, rate, seconds } = options;
-  const [receiver, url] = await HelperProcess.start<string>('receiver.ts');
   const [storage, storageUrl] = await HelperProcess.start<string>('receiver.ts');
-  const prepared = await bed.prepare({
-    partitions: PARTITIONS,
-    delivery: 'exactly_once',
-    nodes: [{ name: 'vmagent-0', url }],
-  });
-  // History first, with some to spare: the replay must not end while it is measured.
+  // With some to spare: the replay must not end while it is measured.
   const history = Math.ceil((rate * (seconds + (2 * SETTLE_MS) / 1000 + 5)) / series) * series;
-  await bed.fill(prepared.raw, new Scrapes({ series, partitions: PARTITIONS }).take(history / series));
-  const [producer] = await HelperProcess.start('paced-producer.ts', [
-    prepared.brokers.join(),
-    prepared.raw,
-    String(PARTITIONS),
-    String(series),
-  ]);
-  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
-  const drain = await MeasuredProcess.start('drain', prepared.configFile, 'deliver');
+  const scrapes = new Scrapes({ series, partitions: PARTITIONS });
+  const flow = await startLiveFlow(bed, {
+    series,
+    partitions: PARTITIONS,
+    fill: (topic) => bed.fill(topic, scrapes.take(history / series)),
+  });
+  const { prepared, receiver, producer, drain } = flow;
   try {
     await drain.until(history);
     await producer.ask<ProducerAnswer>({ perSecond: live, upTo: Number.POSITIVE_INFINITY });
     const measure = async (name: string, replay?: ReplayProcess): Promise<CaseResult> => {
-      await pause(SETTLE_MS);
+      await sleep(SETTLE_MS);
       const before = await replay?.read();
       receiver.tell('reset');
-      await pause(seconds * 1000);
+      await sleep(seconds * 1000);
       const latencyMs = await receiver.ask<Latency>('report');
       const result = { name, series, partitions: PARTITIONS, samplesPerSecond: live, latencyMs };
       if (replay === undefined) return result;
@@ -75,15 +68,7 @@ export async function runReplayLatencyCase(bed: Bed, options: ReplayLatencyOptio
     results.push(await measure('latency after the replay'));
     return results;
   } finally {
-    producer.close();
-    await drain.stop();
-    await worker.stop();
-    receiver.close();
+    await flow.stop();
     storage.close();
-    await bed.discard(prepared);
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type PenstockProcess, spawnPenstock } from '../test/support/penstock.ts';
 import { freePort } from '../test/support/ports.ts';
-import type { Usage } from './measured-process.ts';
-import { pin } from './measured-process.ts';
+import { peakMib, pin, type Usage } from './measured-process.ts';
 
 interface Reading {
   readonly cpuSeconds: number;
@@ -52,8 +51,7 @@ export class ReplayProcess {
 
   /** Resolves once it has written samples, or has ended. */
   async begun(): Promise<void> {
-    while (this.running && ((await this.read())?.samples ?? 0) === 0)
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    while (this.running && ((await this.read())?.samples ?? 0) === 0) await sleep(POLL_MS);
   }
 
   /**
@@ -69,7 +67,7 @@ export class ReplayProcess {
         first ??= reading;
         last = reading;
       }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await sleep(POLL_MS);
     }
     this.#assertDone();
     if (first === undefined || last === undefined || last.samples < samples / 2)
@@ -102,10 +100,4 @@ export class ReplayProcess {
 
 function metricIn(text: string, name: string): number {
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
-}
-
-/** Largest resident size since the start, as the kernel counts it (VmHWM). */
-function peakMib(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1024;
 }

@@ -1,15 +1,16 @@
 import type { VictoriaMetrics } from '../support/servers/victoriametrics.ts';
-import { partitionOf, type RawRounds } from './check-tasks.ts';
+import { missingIn, type RawRounds, roundsBySeries } from './check-raw.ts';
 import type { ChaosCluster } from './cluster.ts';
 import { Problems } from './problems.ts';
-import { RoundSet } from './round-set.ts';
+import type { RoundSet } from './round-set.ts';
 import {
   RAW_PARTITIONS,
   relabeled,
   roundAt,
   SERIES,
-  SERIES_PER_PARTITION,
+  sameLabels,
   sampleValue,
+  seriesOf,
   taskOf,
 } from './truth.ts';
 
@@ -35,7 +36,7 @@ export async function checkStorage(
 ): Promise<{ counts: StorageCounts; problems: Problems }> {
   const { cluster, raw, excused } = question;
   const problems = new Problems();
-  const found = Array.from({ length: SERIES }, () => new RoundSet());
+  const found = roundsBySeries();
   let stored = 0;
   await cluster.storage.flush();
   for (let partition = 0; partition < RAW_PARTITIONS; partition += 1)
@@ -44,23 +45,16 @@ export async function checkStorage(
   const known = Array.from({ length: SERIES }, (_, series) => series).join('|');
   for (const { metric } of await cluster.storage.exportSeries(`{__name__!="",series!~"${known}"}`))
     problems.add('storage: foreign series', JSON.stringify(metric));
-  let distinct = 0;
   let missing = 0;
   let lostByVmagent = 0;
-  for (const [series, rounds] of found.entries()) {
-    distinct += rounds.size;
-    for (const round of raw[partitionOf(series)]!) {
-      if (rounds.has(round)) continue;
-      if (excused[series]!.has(round)) lostByVmagent += 1;
-      else {
-        missing += 1;
-        problems.add(
-          'storage: sample is missing',
-          `series ${series}, round ${round}, task ${taskOf(series)}`,
-        );
-      }
+  for (const { series, round } of missingIn(found, raw)) {
+    if (excused[series]!.has(round)) lostByVmagent += 1;
+    else {
+      missing += 1;
+      problems.add('storage: sample is missing', `series ${series}, round ${round}, task ${taskOf(series)}`);
     }
   }
+  const distinct = found.reduce((sum, { size }) => sum + size, 0);
   return { counts: { stored, repeated: stored - distinct, missing, lostByVmagent }, problems };
 }
 
@@ -71,8 +65,7 @@ async function readPartition(
   found: readonly RoundSet[],
   problems: Problems,
 ): Promise<number> {
-  const first = partition * SERIES_PER_PARTITION;
-  const names = Array.from({ length: SERIES_PER_PARTITION }, (_, index) => first + index).join('|');
+  const names = seriesOf(partition).join('|');
   let stored = 0;
   for (const { metric, timestamps, values } of await storage.exportSeries(`{series=~"${names}"}`)) {
     const series = Number(metric['series']);
@@ -97,11 +90,6 @@ function hasLabels(
   { cluster }: StorageQuestion,
 ): boolean {
   const task = taskOf(series);
-  const wanted: Record<string, string> = {
-    ...relabeled(series),
-    stream_task_id: String(task),
-    vmagent: cluster.owner(task).name,
-  };
-  const names = Object.keys(metric);
-  return names.length === Object.keys(wanted).length && names.every((name) => metric[name] === wanted[name]);
+  const owner = cluster.owner(task).name;
+  return sameLabels(metric, { ...relabeled(series), stream_task_id: String(task), vmagent: owner });
 }

@@ -1,60 +1,9 @@
 import { uncompress } from '../../src/wire/snappy.ts';
 import { decodeWriteRequest } from '../support/prompb.ts';
+import { MAX_BODY, missingIn, type Place, type RawRounds, roundsBySeries } from './check-raw.ts';
 import type { Problems } from './problems.ts';
 import { RoundSet } from './round-set.ts';
-import {
-  RAW_PARTITIONS,
-  relabeled,
-  roundAt,
-  SERIES,
-  SERIES_PER_PARTITION,
-  sampleValue,
-  taskOf,
-} from './truth.ts';
-
-const MAX_BODY = 16 * 1024 * 1024;
-
-/** Rounds of each ingest partition as they stand there: what the task topics must have, in that order. */
-export type RawRounds = readonly (readonly number[])[];
-
-/** A sample as a place in the truth. */
-export interface Place {
-  readonly series: number;
-  readonly round: number;
-}
-
-/** Collects the rounds of the ingest topic, and holds them against what the producer knows. */
-export class RawCheck {
-  readonly rounds: number[][] = Array.from({ length: RAW_PARTITIONS }, () => []);
-  readonly #startMs: number;
-
-  constructor(startMs: number) {
-    this.#startMs = startMs;
-  }
-
-  visit(partition: number, value: Buffer): void {
-    const [first] = decodeWriteRequest(uncompress(value, MAX_BODY)).series;
-    this.rounds[partition]!.push(roundAt(this.#startMs, Number(first!.samples[0]!.timestamp)));
-  }
-
-  /** An acknowledged record that Kafka does not have, or any record twice, is no fault of Penstock's, but a fault. */
-  finish(acknowledged: readonly (readonly boolean[])[], problems: Problems): void {
-    for (const [partition, sent] of acknowledged.entries()) {
-      const times = new Map<number, number>();
-      for (const round of this.rounds[partition]!) times.set(round, (times.get(round) ?? 0) + 1);
-      for (const [round, isAcknowledged] of sent.entries()) {
-        const count = times.get(round) ?? 0;
-        if (isAcknowledged && count === 0)
-          problems.add(
-            'ingest topic: acknowledged record is missing',
-            `partition ${partition}, round ${round}`,
-          );
-        if (count > 1)
-          problems.add('ingest topic: record is there twice', `partition ${partition}, round ${round}`);
-      }
-    }
-  }
-}
+import { partitionOf, relabeled, roundAt, SERIES, sameLabels, sampleValue, taskOf } from './truth.ts';
 
 /** Holds the task topic against the ingest topic: every sample once, in the same order, nothing else. */
 export class TaskCheck {
@@ -68,7 +17,7 @@ export class TaskCheck {
   readonly #problems: Problems;
   /** How many samples of each series were found in their place. */
   readonly #found = new Int32Array(SERIES);
-  readonly #seen = Array.from({ length: SERIES }, () => new RoundSet());
+  readonly #seen = roundsBySeries();
   readonly #inRaw: readonly RoundSet[];
   readonly #taskOf = Array.from({ length: SERIES }, (_, series) => taskOf(series));
 
@@ -99,12 +48,9 @@ export class TaskCheck {
   }
 
   finish(): void {
-    for (let series = 0; series < SERIES; series += 1) {
-      for (const round of this.#raw[partitionOf(series)]!) {
-        if (this.#seen[series]!.has(round)) continue;
-        this.missing += 1;
-        this.#problems.add('task topic: sample is missing', `series ${series}, round ${round}`);
-      }
+    for (const { series, round } of missingIn(this.#seen, this.#raw)) {
+      this.missing += 1;
+      this.#problems.add('task topic: sample is missing', `series ${series}, round ${round}`);
     }
   }
 
@@ -150,17 +96,8 @@ export class TaskCheck {
   }
 }
 
-export function partitionOf(series: number): number {
-  return Math.floor(series / SERIES_PER_PARTITION);
-}
-
 function bitsOf(value: number): bigint {
   const view = new DataView(new ArrayBuffer(8));
   view.setFloat64(0, value);
   return view.getBigUint64(0);
-}
-
-function sameLabels(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
-  const names = Object.keys(a);
-  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }

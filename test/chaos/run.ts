@@ -4,6 +4,7 @@
  *
  * Exit code 0: everything held. 1: something did not; what, is printed. 2: wrong usage.
  */
+import { exitAfter } from '../support/exit-code.ts';
 import { numberOption, scriptArguments } from '../support/script-arguments.ts';
 import { runChaos } from './chaos.ts';
 import { report } from './report.ts';
@@ -23,15 +24,9 @@ const { minutes, seed } = scriptArguments(
   }),
 );
 const say = (line: string) => process.stdout.write(`${line}\n`);
-process.exitCode = await runChaos({ seed, durationMs: minutes * 60_000, say }).then(
-  (result) => {
-    say(report(result));
-    return result.problems.length === 0 ? 0 : 1;
-  },
-  (error: unknown) => {
-    process.stderr.write(
-      `the run could not be made: ${error instanceof Error ? error.message : String(error)}\n`,
-    );
-    return 1;
-  },
-);
+const held = async () => {
+  const result = await runChaos({ seed, durationMs: minutes * 60_000, say });
+  say(report(result));
+  return result.problems.length === 0;
+};
+await exitAfter(held());

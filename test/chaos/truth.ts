@@ -23,7 +23,17 @@ export const ROUTE = {
   task: { labels: ['service', 'namespace'], count: TASKS },
 };
 
-/** Labels as sent. Series `index` is in the ingest partition `index / SERIES_PER_PARTITION`. */
+/** The ingest partition of a series. */
+export function partitionOf(series: number): number {
+  return Math.floor(series / SERIES_PER_PARTITION);
+}
+
+/** The series of an ingest partition. */
+export function seriesOf(partition: number): number[] {
+  return Array.from({ length: SERIES_PER_PARTITION }, (_, at) => partition * SERIES_PER_PARTITION + at);
+}
+
+/** Labels as sent. */
 function labelsOf(index: number): Record<string, string> {
   return {
     __name__: 'http_requests_total',
@@ -39,6 +49,14 @@ function labelsOf(index: number): Record<string, string> {
 export function relabeled(index: number): Record<string, string> {
   const { code: _, ...kept } = labelsOf(index);
   return { ...kept, cluster: 'chaos' };
+}
+
+export function sameLabels(
+  a: Readonly<Record<string, string>>,
+  b: Readonly<Record<string, string>>,
+): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
 /**
@@ -69,8 +87,7 @@ export function roundAt(startMs: number, timeMs: number): number {
 /** The record that a partition is sent in a round: one sample of each of its series. */
 export function recordOf(partition: number, round: number, startMs: number): Buffer {
   const builder = new WriteRequestBuilder();
-  const first = partition * SERIES_PER_PARTITION;
-  for (let index = first; index < first + SERIES_PER_PARTITION; index += 1) {
+  for (const index of seriesOf(partition)) {
     builder.beginSeries();
     for (const [name, value] of Object.entries(labelsOf(index))) builder.label(name, value);
     builder.sample(sampleValue(index, round), timeOf(startMs, round));

@@ -2,14 +2,13 @@ import { sleep } from '../../src/model/sleep.ts';
 import { visitTopic } from '../support/read-topic.ts';
 import { consoleRead } from '../support/servers/kafka-console.ts';
 import { DeliveryCheck, type Troubles } from './check-delivery.ts';
+import { RawCheck, roundsBySeries } from './check-raw.ts';
 import { checkStorage, type StorageCounts } from './check-storage.ts';
-import { RawCheck, TaskCheck } from './check-tasks.ts';
+import { TaskCheck } from './check-tasks.ts';
 import type { ChaosCluster } from './cluster.ts';
 import { PartitionDigests } from './partition-digests.ts';
 import { Problems } from './problems.ts';
 import type { TrueProducer } from './producer.ts';
-import { RoundSet } from './round-set.ts';
-import { SERIES } from './truth.ts';
 
 export interface Verdict {
   readonly rawRecords: number;
@@ -51,7 +50,7 @@ export async function verify(
 
   const tasks = new TaskCheck(startMs, raw.rounds, problems);
   const delivery = new DeliveryCheck(cluster, troubles, problems);
-  const excused = Array.from({ length: SERIES }, () => new RoundSet());
+  const excused = roundsBySeries();
   const read = new PartitionDigests();
   await visit(cluster.tasks, (partition, value, offset) => {
     read.add(partition, offset, value);

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { KEPT_VECTORS, SHARED_VECTORS } from '../support/vectors.ts';
 import { formatResults, formatsIn, runCases, runFolder } from './run.ts';
 
-const kept = fileURLToPath(new URL('vectors', import.meta.url));
-const shared = fileURLToPath(new URL('../../../shared/conformance', import.meta.url));
-
-for (const format of formatsIn(kept)) {
+for (const format of formatsIn(KEPT_VECTORS)) {
   test(`kept vectors: ${format}`, async () => {
-    const results = await runFolder(kept, format);
+    const results = await runFolder(KEPT_VECTORS, format);
     assert.ok(
       results.every((result) => result.outcome !== undefined),
       formatResults(results),
@@ -21,9 +18,9 @@ for (const format of formatsIn(kept)) {
   });
 }
 
-for (const format of existsSync(shared) ? formatsIn(shared) : []) {
+for (const format of existsSync(SHARED_VECTORS) ? formatsIn(SHARED_VECTORS) : []) {
   test(`shared vectors: ${format}`, async (t) => {
-    const results = await runFolder(shared, format);
+    const results = await runFolder(SHARED_VECTORS, format);
     t.diagnostic(formatResults(results));
     if (results.every((result) => result.outcome === undefined)) return t.skip('no runner yet');
     assert.ok(

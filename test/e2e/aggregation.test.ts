@@ -6,17 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { compress } from '../../src/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
 import { createRunFolder, ROOT } from '../support/cache.ts';
-import { Deployment } from '../support/deployment.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+import { type MetricsStack, startMetricsStack } from '../support/metrics-stack.ts';
 import { findVictoria } from '../support/servers/victoria-binaries.ts';
-import {
-  type ExportedSeries,
-  startVictoriaMetrics,
-  startVmagent,
-  type VictoriaMetrics,
-  type Vmagent,
-  vmagentHasWindows,
-} from '../support/servers/victoriametrics.ts';
+import { type ExportedSeries, vmagentHasWindows } from '../support/servers/victoriametrics.ts';
 
 /**
  * What it is all for: vmagents aggregate what drains bring them, by the configuration that is shipped, and only
@@ -69,40 +61,22 @@ const { version } = await findVictoria('vmagent');
 const skip = vmagentHasWindows(version) ? false : `vmagent ${version} has no windows of stream aggregation`;
 
 describe('stream aggregation behind the drains', { skip }, () => {
-  let kafka: KafkaCluster;
-  let storage: VictoriaMetrics;
-  let agents: Vmagent[];
-  let penstock: Deployment;
+  let stack: MetricsStack;
 
   before(async () => {
-    [kafka, storage] = await Promise.all([startKafka(), startVictoriaMetrics()]);
     const streamAggrConfig = shippedConfig();
-    agents = await Promise.all(
-      NODES.map(() =>
-        startVmagent({
-          remoteWriteUrl: `${storage.url}/api/v1/write`,
-          streamAggrConfig,
-          extraArgs: ['-remoteWrite.streamAggr.dropInput=true'],
-        }),
-      ),
-    );
-    penstock = await Deployment.create({
-      brokers: kafka.brokers,
+    stack = await startMetricsStack({
+      nodes: NODES,
+      vmagent: () => ({ streamAggrConfig, extraArgs: ['-remoteWrite.streamAggr.dropInput=true'] }),
       rawPartitions: RAW_PARTITIONS,
       routes: [{ name: 'http', task: { labels: ['namespace', 'service'], count: 16 } }],
-      nodes: NODES.map((name, index) => ({ name, url: agents[index]!.url })),
     });
   });
-
-  after(async () => {
-    await penstock?.close();
-    await Promise.allSettled(agents?.map((agent) => agent.close()) ?? []);
-    await Promise.allSettled([storage?.close(), kafka?.close()]);
-  });
-
-  const drain = (node: string) => penstock.start(['drain'], { PENSTOCK_DRAIN_NODE: node });
+  after(() => stack?.close());
 
   test('each sample is in one aggregate, and no rate is inflated while processes come and go', async () => {
+    const { storage, penstock } = stack;
+    const drain = (node: string) => penstock.start(['drain'], { PENSTOCK_DRAIN_NODE: node });
     const first = await penstock.start(['worker']);
     const [firstDrain] = await Promise.all(NODES.map(drain));
     // What an aggregator has of the interval in which it started it does not tell.

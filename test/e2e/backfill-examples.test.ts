@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { drainGroupId } from '../../src/drain/assignment.ts';
+import type { OutgoingRecord } from '../../src/kafka/outgoing.ts';
 import { compress } from '../../src/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
 import { createRunFolder, removeRunFolder } from '../support/cache.ts';
+import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';
 import { type PenstockResult, runPenstock, spawnPenstock } from '../support/penstock.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+import { startKafka } from '../support/servers/kafka.ts';
 import { findVictoria } from '../support/servers/victoria-binaries.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/servers/victoriametrics.ts';
 
@@ -17,18 +19,10 @@ const SERVICES = ['cart', 'checkout', 'search', 'payments'];
 const PODS = 5;
 const HOUR_MS = 3_600_000;
 
-let kafka: KafkaCluster;
-let storage: VictoriaMetrics;
+const [kafka, storage] = await Promise.all([startKafka(), startVictoriaMetrics()]);
+closeAfterTests(storage, kafka);
 const folder = createRunFolder('backfill');
-
-before(async () => {
-  [kafka, storage] = await Promise.all([startKafka(), startVictoriaMetrics()]);
-});
-
-after(async () => {
-  await Promise.allSettled([storage?.close(), kafka?.close()]);
-  removeRunFolder(folder);
-});
+after(() => removeRunFolder(folder));
 
 interface Past {
   readonly fromMs: number;
@@ -41,11 +35,7 @@ interface Past {
 }
 
 /** Counters of 20 pods that all grow by 3 a step, as agents wrote them at the time: a record a scrape. */
-async function writePast(
-  penstock: Deployment,
-  { fromMs, toMs, stepMs, label, example }: Past,
-): Promise<void> {
-  let batch: Parameters<typeof penstock.producer.send>[0][number][] = [];
+function* scrapes(topic: string, { fromMs, toMs, stepMs, label, example }: Past): Generator<OutgoingRecord> {
   for (let time = fromMs; time < toMs; time += stepMs) {
     const builder = new WriteRequestBuilder();
     for (const service of SERVICES) {
@@ -59,19 +49,15 @@ async function writePast(
         builder.endSeries();
       }
     }
-    batch.push({
-      topic: penstock.raw,
+    yield {
+      topic,
       partition: 0,
       key: null,
       value: compress(builder.finish()),
       headers: { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' },
       timestamp: time,
-    });
-    if (batch.length < 500) continue;
-    await penstock.producer.send(batch);
-    batch = [];
+    };
   }
-  if (batch.length > 0) await penstock.producer.send(batch);
 }
 
 async function ok(run: Promise<PenstockResult>): Promise<string> {
@@ -101,7 +87,9 @@ test('a relabel bug: the route is mended, and its series of that time are made a
     nodes: [{ name: 'vmagent-0', url: storage.url }],
   });
   try {
-    await writePast(penstock, { fromMs, toMs, stepMs: 15_000, label: 'app', example: 'bug' });
+    await penstock.fill(
+      scrapes(penstock.raw, { fromMs, toMs, stepMs: 15_000, label: 'app', example: 'bug' }),
+    );
     await penstock.start(['worker']);
     await penstock.start(['drain'], { PENSTOCK_DRAIN_NODE: 'vmagent-0' });
     await penstock.workersDone();
@@ -149,7 +137,9 @@ test('three hours of dead storage: what it missed is written from the topic', as
   const penstock = await Deployment.create({ brokers: kafka.brokers, routes: [] });
   try {
     const past = { stepMs: 15_000, label: 'service', example: 'dead' };
-    await writePast(penstock, { ...past, fromMs: deadMs - HOUR_MS, toMs: backMs + HOUR_MS / 2 });
+    await penstock.fill(
+      scrapes(penstock.raw, { ...past, fromMs: deadMs - HOUR_MS, toMs: backMs + HOUR_MS / 2 }),
+    );
     const range = ['--from', time(deadMs), '--to', time(backMs), '--by', 'sample-time'];
     const said = await ok(
       runPenstock(['replay', ...range, '--to-storage', storage.url], { configFile: penstock.configFile }),
@@ -175,7 +165,9 @@ test('a new aggregation over last week: the raw series go to a storage for a whi
   });
   const scratch = await startVictoriaMetrics();
   try {
-    await writePast(penstock, { fromMs, toMs, stepMs: 60_000, label: 'service', example: 'week' });
+    await penstock.fill(
+      scrapes(penstock.raw, { fromMs, toMs, stepMs: 60_000, label: 'service', example: 'week' }),
+    );
     const match = '{__name__="http_requests_total",service=~"cart|checkout"}';
     const range = ['--from', time(fromMs), '--to', time(toMs)];
     await ok(

@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { drainGroupId } from '../../src/drain/assignment.ts';
-import { Deployment } from '../support/deployment.ts';
+import { closeAfterTests } from '../support/closing.ts';
+import { startMetricsStack } from '../support/metrics-stack.ts';
 import { runPenstock } from '../support/penstock.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
-import {
-  startVictoriaMetrics,
-  startVmagent,
-  type VictoriaMetrics,
-  type Vmagent,
-} from '../support/servers/victoriametrics.ts';
 import { scrape, trueSeries } from './truth.ts';
 
 /**
@@ -28,38 +22,21 @@ const RELABEL = [
   { source_labels: ['service'], action: 'drop', regex: 'mail' },
 ];
 
-let kafka: KafkaCluster;
-let storage: VictoriaMetrics;
-let agents: Vmagent[];
-let penstock: Deployment;
-
-before(async () => {
-  [kafka, storage] = await Promise.all([startKafka(), startVictoriaMetrics()]);
-  agents = await Promise.all(
-    NODES.map((node) =>
-      startVmagent({ remoteWriteUrl: `${storage.url}/api/v1/write`, labels: { vmagent: node } }),
-    ),
-  );
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    rawPartitions: RAW_PARTITIONS,
-    routes: [
-      {
-        name: 'http',
-        match: ['{__name__=~"http_.*"}'],
-        relabel: RELABEL,
-        task: { labels: ['service', 'namespace', 'shard'], count: 32 },
-      },
-    ],
-    nodes: NODES.map((name, index) => ({ name, url: agents[index]!.url })),
-  });
+const stack = await startMetricsStack({
+  nodes: NODES,
+  vmagent: (node) => ({ labels: { vmagent: node } }),
+  rawPartitions: RAW_PARTITIONS,
+  routes: [
+    {
+      name: 'http',
+      match: ['{__name__=~"http_.*"}'],
+      relabel: RELABEL,
+      task: { labels: ['service', 'namespace', 'shard'], count: 32 },
+    },
+  ],
 });
-
-after(async () => {
-  await penstock?.close();
-  await Promise.allSettled(agents?.map((agent) => agent.close()) ?? []);
-  await Promise.allSettled([storage?.close(), kafka?.close()]);
-});
+closeAfterTests(stack);
+const { storage, penstock } = stack;
 
 interface Explained {
   routes: { task: number; vmagent: string }[];

@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import { createReadStream } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { drainGroupId } from '../../src/drain/assignment.ts';
 import { createRunFolder, removeRunFolder } from '../support/cache.ts';
+import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';
 import { type PenstockProcess, spawnPenstock } from '../support/penstock.ts';
 import { freePort } from '../support/ports.ts';
 import { poll } from '../support/process.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+import { startKafka } from '../support/servers/kafka.ts';
 import {
   type ExportedSeries,
   startVictoriaMetrics,
@@ -29,7 +30,6 @@ const SCRAPES = 144;
 const FROM = 13;
 const TO = 133;
 const PARTITIONS = 4;
-const SEND_BYTES = 512 * 1024;
 /** Of replays that are killed, in samples/s. */
 const RATE = 300_000;
 
@@ -49,35 +49,15 @@ function rangeOf(from: number, to: number): string[] {
   return ['--from', fromText!, '--to', toText!, '--by', 'sample-time'];
 }
 
-let kafka: KafkaCluster;
-let live: VictoriaMetrics;
-let penstock: Deployment;
-
-before(async () => {
-  [kafka, live] = await Promise.all([startKafka(), startVictoriaMetrics()]);
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    rawPartitions: PARTITIONS,
-    routes: [{ name: 'http', task: { labels: ['service'], count: 8 } }],
-    nodes: [{ name: 'storage', url: live.url }],
-  });
-  let batch: Parameters<typeof penstock.producer.send>[0][number][] = [];
-  let bytes = 0;
-  for (const record of history.records(penstock.raw)) {
-    batch.push(record);
-    bytes += record.value?.length ?? 0;
-    if (bytes < SEND_BYTES) continue;
-    await penstock.producer.send(batch);
-    batch = [];
-    bytes = 0;
-  }
-  if (batch.length > 0) await penstock.producer.send(batch);
+const [kafka, live] = await Promise.all([startKafka(), startVictoriaMetrics()]);
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  rawPartitions: PARTITIONS,
+  routes: [{ name: 'http', task: { labels: ['service'], count: 8 } }],
+  nodes: [{ name: 'storage', url: live.url }],
 });
-
-after(async () => {
-  await penstock?.close();
-  await Promise.allSettled([live?.close(), kafka?.close()]);
-});
+closeAfterTests(penstock, live, kafka);
+await penstock.fill(history.records(penstock.raw));
 
 /** A replay that runs; its samples so far are those of its own /metrics. */
 interface Running {

@@ -1,26 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { uncompress } from '../../src/wire/snappy.ts';
+import { bodyOf, ingestCases } from '../support/vectors.ts';
 
-const FOLDERS = ['../../../shared/conformance', '../conformance/vectors'].map((folder) =>
-  fileURLToPath(new URL(folder, import.meta.url)),
-);
-
-interface VectorCase {
-  readonly payload_base64: string;
-  readonly options?: { readonly headers?: Readonly<Record<string, string>> };
-}
-
-/** Bodies of a vector file, those of the shared folder where it is there, without their compression. */
+/** Bodies of a vector file without their compression. */
 export function vectorBodies(file: string): Buffer[] {
-  const folder = FOLDERS.find((each) => existsSync(each))!;
-  const { cases } = JSON.parse(readFileSync(`${folder}/${file}`, 'utf8')) as { cases: VectorCase[] };
-  return cases.flatMap(({ payload_base64, options }) => {
-    const payload = Buffer.from(payload_base64, 'base64');
+  return ingestCases(file).flatMap((each) => {
+    const payload = bodyOf(each);
     try {
       if (file.includes('remote-write')) return [uncompress(payload, 1_000_000)];
-      const encoding = options?.headers?.['Content-Encoding'];
+      const encoding = each.options?.headers?.['Content-Encoding'];
       return [encoding === 'gzip' ? gunzipSync(payload) : payload];
     } catch {
       // Cases of broken compression.

@@ -1,24 +1,14 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';
 import { runPenstock, spawnPenstock } from '../support/penstock.ts';
-import type { ReadRecord } from '../support/read-topic.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+import { headerOf, type ReadRecord } from '../support/read-topic.ts';
+import { startKafka } from '../support/servers/kafka.ts';
 
-let kafka: KafkaCluster;
-
-before(async () => {
-  kafka = await startKafka();
-});
-
-after(async () => {
-  await kafka?.close();
-});
-
-function header({ headers }: ReadRecord, name: string): string {
-  return String(headers?.[name] ?? '');
-}
+const kafka = await startKafka();
+closeAfterTests(kafka);
 
 async function deploy(): Promise<Deployment> {
   return await Deployment.create({
@@ -155,12 +145,12 @@ test('a letter goes back as it came, to the topic and partition that it names', 
   const [task, ...moreTasks] = await penstock.read(tasks);
   assert.equal(moreTasks.length, 0);
   assert.deepEqual(
-    [task!.partition, String(task!.value), header(task!, 'X-Scope-OrgID')],
+    [task!.partition, String(task!.value), headerOf(task, 'X-Scope-OrgID')],
     [1, 'body 1', 'shop'],
   );
-  assert.deepEqual([header(task!, 'penstock-part'), header(task!, 'penstock-source')], ['', '']);
+  assert.deepEqual([headerOf(task, 'penstock-part'), headerOf(task, 'penstock-source')], ['', '']);
 
   assert.equal((await dead(penstock, 'redrive', '--again')).redriven, 1);
-  assert.equal(header((await penstock.read(penstock.raw))[1]!, 'penstock-redriven'), '2');
+  assert.equal(headerOf((await penstock.read(penstock.raw))[1], 'penstock-redriven'), '2');
   await penstock.close();
 });

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
+import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';
 import { type EncodedRecord, type Point, PRODUCERS, type Producer } from '../support/encoded-records.ts';
-import { type MappedProducers, mappedProducers } from '../support/mapped-records.ts';
+import { mappedProducers } from '../support/mapped-records.ts';
 import { uniqueName } from '../support/names.ts';
 import { runPenstock } from '../support/penstock.ts';
 import { poll } from '../support/process.ts';
 import type { ReadRecord } from '../support/read-topic.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
-import { type SchemaRegistryServer, startRegistry } from '../support/servers/registry.ts';
+import { startKafka } from '../support/servers/kafka.ts';
+import { startRegistry } from '../support/servers/registry.ts';
 import { samplesOf } from '../support/task-samples.ts';
 
 const RECORDS_EACH = 30;
@@ -17,28 +18,16 @@ const START_MS = 1_760_000_000_000;
 /** More than the 40 that `ingest.limits` lets a series have. */
 const MANY_LABELS = 50;
 
-let kafka: KafkaCluster;
-let registry: SchemaRegistryServer;
-let mapped: MappedProducers;
-let producers: readonly Producer[];
-let penstock: Deployment;
-
-before(async () => {
-  [kafka, registry] = await Promise.all([startKafka(), startRegistry()]);
-  mapped = await mappedProducers(registry);
-  producers = [...PRODUCERS, ...mapped.producers];
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    rawPartitions: 2,
-    routes: [{ name: 'all', task: { labels: ['service'], count: 4 } }],
-    registry: { url: registry.url },
-  });
+const [kafka, registry] = await Promise.all([startKafka(), startRegistry()]);
+const mapped = await mappedProducers(registry);
+const producers: readonly Producer[] = [...PRODUCERS, ...mapped.producers];
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  rawPartitions: 2,
+  routes: [{ name: 'all', task: { labels: ['service'], count: 4 } }],
+  registry: { url: registry.url },
 });
-
-after(async () => {
-  await penstock?.close();
-  await Promise.all([registry?.close(), kafka?.close()]);
-});
+closeAfterTests(penstock, registry, kafka);
 
 /** What is to come of the records that were produced. */
 class Expected {

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { ROOT } from '../support/cache.ts';
+import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';
 import { poll } from '../support/process.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+import { startKafka } from '../support/servers/kafka.ts';
 import { samplesOf } from '../support/task-samples.ts';
 
 const GUIDE = readFileSync(path.join(ROOT, 'docs/producers.md'), 'utf8');
@@ -17,13 +18,8 @@ const RUNS = {
   sh: { command: 'sh', args: ['-c'], needs: 'kcat' },
 } as const;
 
-let kafka: KafkaCluster;
-
-before(async () => {
-  kafka = await startKafka();
-});
-
-after(() => kafka?.close());
+const kafka = await startKafka();
+closeAfterTests(kafka);
 
 for (const [language, { command, args, needs }] of Object.entries(RUNS)) {
   const isMissing = needs !== undefined && spawnSync(needs, ['-V']).error !== undefined;

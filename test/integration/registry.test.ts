@@ -1,25 +1,19 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { closeAfterTests } from '../support/closing.ts';
 import { Deployment, type Running } from '../support/deployment.ts';
 import { poll } from '../support/process.ts';
+import { headerOf } from '../support/read-topic.ts';
 import { avroWriter, documentedSchema, frame, protobufWriter } from '../support/schemas.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
-import { type SchemaRegistryServer, startRegistry } from '../support/servers/registry.ts';
+import { startKafka } from '../support/servers/kafka.ts';
+import { startRegistry } from '../support/servers/registry.ts';
 import { samplesOf } from '../support/task-samples.ts';
 
 const START = 1_760_000_000_000;
 const ROUTES = [{ name: 'all', task: { labels: ['job'], count: 4 } }];
 
-let kafka: KafkaCluster;
-let registry: SchemaRegistryServer;
-
-before(async () => {
-  [kafka, registry] = await Promise.all([startKafka(), startRegistry()]);
-});
-
-after(async () => {
-  await Promise.all([registry?.close(), kafka?.close()]);
-});
+const [kafka, registry] = await Promise.all([startKafka(), startRegistry()]);
+closeAfterTests(registry, kafka);
 
 const AVSC = documentedSchema('metric-batch.avsc');
 const JSON_SCHEMA = documentedSchema('metric-batch.schema.json');
@@ -33,10 +27,6 @@ const batch = (job: string, value: number, more: object = {}) => ({
 /** A JSON schema that nobody else has registered. */
 const anyObject = (title: string) =>
   JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', title, type: 'object' });
-
-function header(headers: Record<string, unknown> | undefined, name: string): string {
-  return String(headers?.[name] ?? '');
-}
 
 /** Value of each sample by `job`, all of the task topic; fails where one is there twice. */
 async function valuesByJob(penstock: Deployment): Promise<Record<string, number[]>> {
@@ -113,10 +103,10 @@ describe('records of a registry', () => {
     await penstock.workersDone();
     const dead = await penstock.read(penstock.dead);
     assert.deepEqual(
-      dead.map(({ headers }) => header(headers, 'penstock-reason')),
+      dead.map((letter) => headerOf(letter, 'penstock-reason')),
       poison.map(([reason]) => reason),
     );
-    assert.match(header(dead[0]?.headers, 'penstock-error'), /no schema with the id 987654/);
+    assert.match(headerOf(dead[0], 'penstock-error'), /no schema with the id 987654/);
     assert.deepEqual(dead[0]?.value, poison[0]![1], 'the record as received');
   });
 });
@@ -204,10 +194,10 @@ test("other people's fields arrive by a mapping", async () => {
     }
     const dead = await penstock.read(penstock.dead);
     assert.deepEqual(
-      dead.map(({ headers }) => header(headers, 'penstock-reason')),
+      dead.map((letter) => headerOf(letter, 'penstock-reason')),
       ['mapping'],
     );
-    assert.match(header(dead[0]?.headers, 'penstock-error'), /reading is no number, but null/);
+    assert.match(headerOf(dead[0], 'penstock-error'), /reading is no number, but null/);
   } finally {
     await penstock.close();
   }

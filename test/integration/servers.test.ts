@@ -4,6 +4,7 @@ import protobuf from 'protobufjs';
 import { compressSync } from 'snappy';
 import { kafkajs } from '../../src/kafka/patch/load.ts';
 import { isAlive } from '../support/cache.ts';
+import { closing } from '../support/closing.ts';
 import { uniqueName } from '../support/names.ts';
 import { poll } from '../support/process.ts';
 import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
@@ -134,7 +135,3 @@ test('what a vmagent is sent arrives in VictoriaMetrics with its value, timestam
     },
   ]);
 });
-
-function closing<T extends { close(): Promise<void> }>(server: T): T & AsyncDisposable {
-  return Object.assign(server, { [Symbol.asyncDispose]: () => server.close() });
-}

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { createOwner } from '../../src/hash/node.ts';
 import type { DeploymentStatus } from '../../src/status/deployment.ts';
+import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';
 import { runPenstock } from '../support/penstock.ts';
 import { freePort } from '../support/ports.ts';
 import { poll } from '../support/process.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+import { startKafka } from '../support/servers/kafka.ts';
 
 const COUNT = 8;
 const NODES = ['node-a', 'node-b'];
@@ -20,27 +21,19 @@ type Status = DeploymentStatus & {
   processes?: { url: string; status?: { command: string; phase: string }; error?: string }[];
 };
 
+const kafka = await startKafka();
+const deployment = await Deployment.create({
+  brokers: kafka.brokers,
+  rawPartitions: 4,
+  routes: [{ name: 'r', task: { labels: ['service'], count: COUNT } }],
+  // Nothing listens there: what is written for a node stays as lag.
+  nodes: await Promise.all(
+    NODES.map(async (name) => ({ name, url: `http://127.0.0.1:${await freePort()}/api/v1/write` })),
+  ),
+});
+closeAfterTests(deployment, kafka);
+
 describe('penstock status on a real Kafka', () => {
-  let cluster: KafkaCluster;
-  let deployment: Deployment;
-
-  before(async () => {
-    cluster = await startKafka();
-    deployment = await Deployment.create({
-      brokers: cluster.brokers,
-      rawPartitions: 4,
-      routes: [{ name: 'r', task: { labels: ['service'], count: COUNT } }],
-      // Nothing listens there: what is written for a node stays as lag.
-      nodes: await Promise.all(
-        NODES.map(async (name) => ({ name, url: `http://127.0.0.1:${await freePort()}/api/v1/write` })),
-      ),
-    });
-  });
-  after(async () => {
-    await deployment?.close();
-    await cluster?.close();
-  });
-
   async function status(args: string[] = []): Promise<Status> {
     const { code, stdout, stderr } = await runPenstock(['status', '--json', ...args], {
       configFile: deployment.configFile,

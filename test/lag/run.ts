@@ -16,6 +16,7 @@ import path from 'node:path';
 import { drainGroupId } from '../../src/drain/assignment.ts';
 import { RECORD_HEADERS } from '../../src/generate/scrape-record.ts';
 import { Deployment } from '../support/deployment.ts';
+import { exitAfter } from '../support/exit-code.ts';
 import { numberOption, scriptArguments } from '../support/script-arguments.ts';
 import { startKafka } from '../support/servers/kafka.ts';
 import { makeBodies, SERIES_PER_BODY } from './bodies.ts';
@@ -156,12 +157,4 @@ const backlog = scriptArguments(
     series: numberOption('series', values.series, { least: 1 }),
   }),
 );
-process.exitCode = await run(backlog).then(
-  (within) => (within ? 0 : 1),
-  (error: unknown) => {
-    process.stderr.write(
-      `the run could not be made: ${error instanceof Error ? error.message : String(error)}\n`,
-    );
-    return 1;
-  },
-);
+await exitAfter(run(backlog));

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { KafkaAdmin } from '../../src/kafka/admin.ts';
 import { KafkaConnection } from '../../src/kafka/client.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
+import type { OutgoingRecord } from '../../src/kafka/outgoing.ts';
 import { PlainProducer } from '../../src/kafka/plain-producer.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createRunFolder } from './cache.ts';
@@ -11,6 +12,7 @@ import { type PenstockProcess, runPenstock, spawnPenstock } from './penstock.ts'
 import { freePort } from './ports.ts';
 import { poll } from './process.ts';
 import { type ReadRecord, readTopic } from './read-topic.ts';
+import { sendInParts } from './send-in-parts.ts';
 
 export interface DeploymentOptions {
   readonly brokers: readonly string[];
@@ -37,6 +39,12 @@ export interface DeploymentOptions {
 export interface Running {
   readonly process: PenstockProcess;
   readonly admin: string;
+}
+
+/** What `/-/ready` of an admin server answers. */
+export async function readiness(admin: string): Promise<{ status: number; text: string }> {
+  const response = await fetch(`${admin}/-/ready`);
+  return { status: response.status, text: await response.text() };
 }
 
 /** Generous: CI may be busy. */
@@ -112,6 +120,19 @@ export class Deployment {
         timestamp: Date.now(),
       })),
     );
+  }
+
+  /** Writes many records, of any topic. */
+  fill(records: Iterable<OutgoingRecord>): Promise<void> {
+    return sendInParts(this.producer, records);
+  }
+
+  /** What retention does, at once: takes the records of an ingest partition before `offset`. */
+  async deleteBefore(offset: number, partition = 0): Promise<void> {
+    const client = await this.admin.client();
+    await this.admin.offsetBounds(this.raw); // kafkajs asks nobody which broker leads a partition here
+    const partitions = [{ partition, offset: String(offset) }];
+    await client.deleteTopicRecords({ topic: this.raw, partitions });
   }
 
   read(topic: string): Promise<ReadRecord[]> {

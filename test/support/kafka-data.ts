@@ -111,8 +111,12 @@ export class TestKafka implements AsyncDisposable {
     return values;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await Promise.allSettled([this.producer.close(), this.admin.close()]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 

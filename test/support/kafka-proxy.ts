@@ -1,6 +1,7 @@
 /** A TCP proxy in front of one broker that loses a request or an answer on demand. */
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { freePort } from './ports.ts';
+import { type KafkaCluster, startKafka } from './servers/kafka.ts';
 
 /** Request keys of the Kafka protocol: https://kafka.apache.org/protocol#protocol_api_keys */
 export const API = {
@@ -23,8 +24,26 @@ interface Cut {
   readonly done: () => void;
 }
 
+export interface ProxiedKafka {
+  readonly kafka: KafkaCluster;
+  readonly proxy: KafkaProxy;
+  /** Where clients connect: the proxy. */
+  readonly brokers: string[];
+}
+
 /** How long such a request may be in coming, in ms. */
 const CUT_TIMEOUT_MS = 60_000;
+
+/** Starts a Kafka of its own, which clients reach through a proxy only. */
+export async function startProxiedKafka(name: string): Promise<ProxiedKafka> {
+  const proxy = await KafkaProxy.start();
+  const address = `127.0.0.1:${proxy.port}`;
+  // Brokers tell clients where to connect.
+  const properties = { 'advertised.listeners': `PLAINTEXT://${address}` };
+  const kafka = await startKafka({ properties, name });
+  proxy.upstream = Number(kafka.brokers[0]!.split(':')[1]);
+  return { kafka, proxy, brokers: [address] };
+}
 
 export class KafkaProxy {
   readonly port: number;

@@ -8,6 +8,11 @@ export type ReadRecord = KafkaMessage & { readonly partition: number };
 
 const TIMEOUT_MS = 60_000;
 
+/** A header as text; empty where there is none. */
+export function headerOf(record: ReadRecord | undefined, name: string): string {
+  return String(record?.headers?.[name] ?? '');
+}
+
 /**
  * The offset behind the last record of each partition, whether or not its transaction is complete.
  *

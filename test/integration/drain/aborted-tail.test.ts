@@ -1,36 +1,26 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { drainGroupId } from '../../../src/drain/assignment.ts';
 import { BRIEF } from '../../../src/kafka/client.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { uniqueName } from '../../support/names.ts';
 import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
 const NODE = 'node-0';
 /** Well below the minute after which lag without a commit makes a drain not ready; CI may be busy. */
 const SOON = { timeoutMs: 30_000 };
 
-let kafka: KafkaCluster;
-let receiver: NodeReceiver;
-let penstock: Deployment;
-
-before(async () => {
-  [kafka, receiver] = await Promise.all([startKafka(), NodeReceiver.open(0)]);
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    routes: [{ name: 'all', task: { labels: ['record'], count: 2 } }],
-    nodes: [{ name: NODE, url: receiver.url }],
-    drain: { node: NODE },
-  });
+const [kafka, receiver] = await Promise.all([startKafka(), NodeReceiver.open(0)]);
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  routes: [{ name: 'all', task: { labels: ['record'], count: 2 } }],
+  nodes: [{ name: NODE, url: receiver.url }],
+  drain: { node: NODE },
 });
-
-after(async () => {
-  await penstock?.close();
-  receiver?.close();
-  await kafka?.close();
-});
+closeAfterTests(penstock, receiver, kafka);
 
 test('aborted records at the end of a task partition are no lag: their offsets are committed without a record', async () => {
   const topic = penstock.topic('all');

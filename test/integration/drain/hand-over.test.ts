@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { drainGroupId } from '../../../src/drain/assignment.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
 import { heldTasks, possibleRepeats } from '../../support/drain-state.ts';
 import { NodeReceiver } from '../../support/node-receiver.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 import { TaskSource } from '../../support/task-source.ts';
 
 const TASKS = 8;
@@ -21,17 +22,14 @@ const TAKE_OVER = { timeoutMs: 6_000 + 6_000 };
 /** A task that stays is never longer without a request. In a rebalance that stops all it would be, by the wait for it. */
 const LONGEST_PAUSE_MS = 3_000;
 
+const kafka = await startKafka();
+closeAfterTests(kafka);
+
 describe('drains of one node', () => {
-  let kafka: KafkaCluster;
   let receiver: NodeReceiver;
   let penstock: Deployment;
   let topic: string;
   let source: TaskSource;
-
-  before(async () => {
-    kafka = await startKafka();
-  });
-  after(() => kafka.close());
 
   beforeEach(async () => {
     receiver = await NodeReceiver.open(ANSWER_MS);

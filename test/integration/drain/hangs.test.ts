@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drainGroupId } from '../../../src/drain/assignment.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
 import { heldTasks, possibleRepeats, retries } from '../../support/drain-state.ts';
 import { NodeReceiver } from '../../support/node-receiver.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 import { TaskSource } from '../../support/task-source.ts';
 
 const TASKS = 8;
@@ -17,19 +18,16 @@ const REQUEST_TIMEOUT_S = 5;
 const BROKER_HANGS_MS = 2_500;
 const PATIENT = { timeoutMs: 120_000 };
 
+// A broker that is stopped for a moment is not to lose its own session.
+const properties = { 'broker.session.timeout.ms': '60000' };
+const kafka = await startKafka({ own: true, name: 'hangs', properties });
+closeAfterTests(kafka);
+
 describe('however long it lasts, one request a partition is sent again', () => {
-  let kafka: KafkaCluster;
   let receiver: NodeReceiver;
   let penstock: Deployment;
   let source: TaskSource;
   let topic: string;
-
-  before(async () => {
-    // A broker that is stopped for a moment is not to lose its own session.
-    const properties = { 'broker.session.timeout.ms': '60000' };
-    kafka = await startKafka({ own: true, name: 'hangs', properties });
-  });
-  after(() => kafka.close());
 
   beforeEach(async () => {
     receiver = await NodeReceiver.open(20);

@@ -1,29 +1,19 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
-let kafka: KafkaCluster;
-let receiver: NodeReceiver;
-let penstock: Deployment;
-
-before(async () => {
-  [kafka, receiver] = await Promise.all([startKafka(), NodeReceiver.open(0)]);
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    routes: [{ name: 'all', task: { labels: ['record'], count: 2 } }],
-    nodes: [{ name: 'node-0', url: receiver.url }],
-    drain: { node: 'node-0' },
-  });
+const [kafka, receiver] = await Promise.all([startKafka(), NodeReceiver.open(0)]);
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  routes: [{ name: 'all', task: { labels: ['record'], count: 2 } }],
+  nodes: [{ name: 'node-0', url: receiver.url }],
+  drain: { node: 'node-0' },
 });
-
-after(async () => {
-  await penstock?.close();
-  receiver?.close();
-  await kafka?.close();
-});
+closeAfterTests(penstock, receiver, kafka);
 
 test('a drain counts task records that repeat their source or lack a part of a step, and forwards them', async () => {
   const topic = penstock.topic('all');

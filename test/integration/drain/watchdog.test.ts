@@ -1,33 +1,23 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Deployment } from '../../support/deployment.ts';
+import { test } from 'node:test';
+import { closeAfterTests } from '../../support/closing.ts';
+import { Deployment, readiness } from '../../support/deployment.ts';
 import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
 /** A minute without a commit is the limit; CI may be busy. */
 const PATIENT = { timeoutMs: 180_000 };
 const STALLED_MS = 60_000;
 
-let kafka: KafkaCluster;
-let receiver: NodeReceiver;
-let penstock: Deployment;
-
-before(async () => {
-  [kafka, receiver] = await Promise.all([startKafka(), NodeReceiver.open(0)]);
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    routes: [{ name: 'all', task: { labels: ['record'], count: 2 } }],
-    nodes: [{ name: 'node-0', url: receiver.url }],
-    drain: { node: 'node-0', request_timeout: '600s' },
-  });
+const [kafka, receiver] = await Promise.all([startKafka(), NodeReceiver.open(0)]);
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  routes: [{ name: 'all', task: { labels: ['record'], count: 2 } }],
+  nodes: [{ name: 'node-0', url: receiver.url }],
+  drain: { node: 'node-0', request_timeout: '600s' },
 });
-
-after(async () => {
-  await penstock?.close();
-  receiver?.close();
-  await kafka?.close();
-});
+closeAfterTests(penstock, receiver, kafka);
 
 test('a drain that stands still while there is lag is not ready and says why; it is again when it goes on', async () => {
   const topic = penstock.topic('all');
@@ -43,10 +33,6 @@ test('a drain that stands still while there is lag is not ready and says why; it
         timestamp: Date.now(),
       })),
     );
-  const ready = async () => {
-    const response = await fetch(`${admin}/-/ready`);
-    return { status: response.status, text: await response.text() };
-  };
   // No commit is older than this, so it is not ready a minute later at the soonest.
   const began = performance.now();
   await send([0, 1]);
@@ -63,18 +49,21 @@ test('a drain that stands still while there is lag is not ready and says why; it
     () => new Error('the drain does not go on'),
   );
   await poll(
-    async () => (await ready()).status === 503,
+    async () => (await readiness(admin)).status === 503,
     PATIENT,
     () => new Error('the drain stays ready'),
   );
   const after = performance.now() - began;
   assert.ok(after >= STALLED_MS, `not ready after ${Math.round(after)} ms, which is not standing still yet`);
-  assert.match((await ready()).text, new RegExp(`${topic}/1 has 3 records to read and no commit for \\d+ s`));
+  assert.match(
+    (await readiness(admin)).text,
+    new RegExp(`${topic}/1 has 3 records to read and no commit for \\d+ s`),
+  );
 
   receiver.delayMs = 0;
   receiver.cut();
   await poll(
-    async () => (await ready()).status === 200,
+    async () => (await readiness(admin)).status === 200,
     PATIENT,
     () => new Error('the drain stays not ready'),
   );

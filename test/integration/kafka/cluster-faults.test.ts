@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { closing } from '../../support/closing.ts';
 import { CopyingWorker } from '../../support/copying-worker.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
@@ -163,8 +164,4 @@ function heldBytes(): number {
   (runInNewContext('gc') as () => void)();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
-}
-
-function closing<T extends { close(): Promise<void> }>(server: T): T & AsyncDisposable {
-  return Object.assign(server, { [Symbol.asyncDispose]: () => server.close() });
 }

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BRIEF } from '../../../src/kafka/client.ts';
 import { kafkaErrorType } from '../../../src/kafka/errors.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { freezeInTransaction, HALF, spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
 const PARTITIONS = 6;
 
@@ -24,19 +25,11 @@ async function unlessConcurrent(attempt: () => Promise<void>): Promise<void> {
   }
 }
 
-describe('exactly once with two workers', { concurrency: true }, () => {
-  let cluster: KafkaCluster;
-  let kafka: TestKafka;
-  before(async () => {
-    cluster = await startKafka();
-    kafka = new TestKafka(cluster.brokers);
-  });
-  after(async () => {
-    await stopCopyingWorkers();
-    await kafka[Symbol.asyncDispose]();
-    await cluster.close();
-  });
+const cluster = await startKafka();
+const kafka = new TestKafka(cluster.brokers);
+closeAfterTests({ close: stopCopyingWorkers }, kafka, cluster);
 
+describe('exactly once with two workers', { concurrency: true }, () => {
   async function setup() {
     const input = await kafka.createTopic('in', PARTITIONS);
     const output = await kafka.createTopic('out', PARTITIONS);

@@ -1,31 +1,24 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kafkaErrorType } from '../../../src/kafka/errors.ts';
 import type { GroupMembership } from '../../../src/kafka/patch/types.ts';
 import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
 import { TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { freezeInTransaction, HALF, spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
 import { highWatermarks } from '../../support/read-topic.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
+
+const cluster = await startKafka();
+const kafka = new TestKafka(cluster.brokers);
+closeAfterTests({ close: stopCopyingWorkers }, kafka, cluster);
 
 describe('fencing', { concurrency: true }, () => {
-  let cluster: KafkaCluster;
-  let kafka: TestKafka;
-  before(async () => {
-    cluster = await startKafka();
-    kafka = new TestKafka(cluster.brokers);
-  });
-  after(async () => {
-    await stopCopyingWorkers();
-    await kafka[Symbol.asyncDispose]();
-    await cluster.close();
-  });
-
   async function setup(partitions: number) {
     const input = await kafka.createTopic('in', partitions);
     const output = await kafka.createTopic('out', partitions);

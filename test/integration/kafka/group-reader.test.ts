@@ -1,29 +1,22 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BRIEF } from '../../../src/kafka/client.ts';
 import { kafkajs } from '../../../src/kafka/patch/load.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, FAST_GROUP, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
+
+const cluster = await startKafka();
+const kafka = new TestKafka(cluster.brokers);
+closeAfterTests({ close: stopCopyingWorkers }, kafka, cluster);
 
 describe('a group reader', { concurrency: true }, () => {
-  let cluster: KafkaCluster;
-  let kafka: TestKafka;
-  before(async () => {
-    cluster = await startKafka();
-    kafka = new TestKafka(cluster.brokers);
-  });
-  after(async () => {
-    await stopCopyingWorkers();
-    await kafka[Symbol.asyncDispose]();
-    await cluster.close();
-  });
-
   async function setup(partitions: number) {
     const input = await kafka.createTopic('in', partitions);
     const output = await kafka.createTopic('out', partitions);

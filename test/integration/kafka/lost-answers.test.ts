@@ -1,33 +1,19 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
+import { closeAfterTests } from '../../support/closing.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
-import { API, KafkaProxy } from '../../support/kafka-proxy.ts';
+import { API, startProxiedKafka } from '../../support/kafka-proxy.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
 
-let proxy: KafkaProxy;
-let cluster: KafkaCluster;
-before(async () => {
-  proxy = await KafkaProxy.start();
-  // Brokers tell clients where to connect: to the proxy.
-  cluster = await startKafka({
-    properties: { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${proxy.port}` },
-    name: 'lost-answers',
-  });
-  proxy.upstream = Number(cluster.brokers[0]!.split(':')[1]);
-});
-after(async () => {
-  await stopCopyingWorkers();
-  await cluster.close();
-  await proxy.close();
-});
+const { proxy, kafka: cluster, brokers } = await startProxiedKafka('lost-answers');
+closeAfterTests({ close: stopCopyingWorkers }, cluster, proxy);
 
 test('a lost request and a lost answer of a transaction neither lose nor repeat a step', async () => {
-  await using kafka = new TestKafka([`127.0.0.1:${proxy.port}`]);
+  await using kafka = new TestKafka(brokers);
   const topics = {
-    brokers: [`127.0.0.1:${proxy.port}`],
+    brokers,
     groupId: uniqueName('lost'),
     input: await kafka.createTopic('in', 2),
     output: await kafka.createTopic('out', 2),

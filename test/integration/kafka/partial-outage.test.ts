@@ -1,30 +1,25 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaAdmin } from '../../../src/kafka/admin.ts';
 import type { KafkaConnection } from '../../../src/kafka/client.ts';
 import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
 import { TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { connect, NumberSource, SILENT, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
 /** Longer than an answer is waited for. */
 const FROZEN_MS = 40_000;
 const PARTITIONS = 3;
 
-describe('what works while a part of the cluster does not', () => {
-  let cluster: KafkaCluster;
-  before(async () => {
-    cluster = await startKafka({ brokers: 3, name: 'partial-outage' });
-  });
-  after(async () => {
-    await stopCopyingWorkers();
-    await cluster.close();
-  });
+const cluster = await startKafka({ brokers: 3, name: 'partial-outage' });
+closeAfterTests({ close: stopCopyingWorkers }, cluster);
 
+describe('what works while a part of the cluster does not', () => {
   async function setup(kafka: TestKafka, replicas: number) {
     const input = await kafka.createTopic('in', PARTITIONS, { replicas });
     const output = await kafka.createTopic('out', PARTITIONS);

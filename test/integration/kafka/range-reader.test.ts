@@ -1,25 +1,19 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { RangeReader, type RangeStep, type RangeTakeLimits } from '../../../src/kafka/range-reader.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
 const LIMITS: RangeTakeLimits = { maxRecords: 100, maxBytes: 1024 * 1024, lingerMs: 0 };
 const VALUE_BYTES = 10_000;
 
-describe('a range reader', () => {
-  let cluster: KafkaCluster;
-  let kafka: TestKafka;
-  before(async () => {
-    cluster = await startKafka();
-    kafka = new TestKafka(cluster.brokers);
-  });
-  after(async () => {
-    await kafka[Symbol.asyncDispose]();
-    await cluster.close();
-  });
+const cluster = await startKafka();
+const kafka = new TestKafka(cluster.brokers);
+closeAfterTests(kafka, cluster);
 
+describe('a range reader', () => {
   /** Values of 10 kB that begin with their number. */
   async function fill(partitions: number, records: number): Promise<string> {
     const topic = await kafka.createTopic('range', partitions);

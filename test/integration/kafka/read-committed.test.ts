@@ -1,29 +1,23 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Producer, Transaction } from 'kafkajs';
 import { KafkaAdmin } from '../../../src/kafka/admin.ts';
 import { BRIEF } from '../../../src/kafka/client.ts';
 import { GroupReader } from '../../../src/kafka/group-reader.ts';
+import { closeAfterTests, closing } from '../../support/closing.ts';
 import { FAST_GROUP } from '../../support/copying-worker.ts';
 import { connect, SILENT, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
 /** The key that plain kafkajs takes for an abort marker. */
 const MARKER_LIKE_KEY = Buffer.alloc(4);
 
-describe('a group reader sees exactly the committed records', { concurrency: true }, () => {
-  let cluster: KafkaCluster;
-  let kafka: TestKafka;
-  before(async () => {
-    cluster = await startKafka();
-    kafka = new TestKafka(cluster.brokers);
-  });
-  after(async () => {
-    await kafka[Symbol.asyncDispose]();
-    await cluster.close();
-  });
+const cluster = await startKafka();
+const kafka = new TestKafka(cluster.brokers);
+closeAfterTests(kafka, cluster);
 
+describe('a group reader sees exactly the committed records', { concurrency: true }, () => {
   async function producer(): Promise<Producer & AsyncDisposable> {
     const transactional = kafka.connection.instance(BRIEF).producer({
       transactionalId: uniqueName('tx'),
@@ -138,7 +132,3 @@ describe('a group reader sees exactly the committed records', { concurrency: tru
     assert.deepEqual(await read(topic, 16_000), [...Array.from({ length: 20 }, (_, i) => String(i)), 'end']);
   });
 });
-
-function closing<T extends { close(): Promise<void> }>(server: T): T & AsyncDisposable {
-  return Object.assign(server, { [Symbol.asyncDispose]: () => server.close() });
-}

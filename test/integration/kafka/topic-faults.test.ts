@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AssignedPartition } from '../../../src/kafka/assigned-partition.ts';
 import { KafkaSetupError, kafkaErrorType } from '../../../src/kafka/errors.ts';
@@ -8,11 +8,12 @@ import type { OffsetGap } from '../../../src/kafka/partition-session.ts';
 import { PlainProducer } from '../../../src/kafka/plain-producer.ts';
 import { UnlikelyAnswers } from '../../../src/kafka/unlikely-answers.ts';
 import { RetryableError } from '../../../src/model/errors.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { CopyingWorker, type CopyOptions, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
 /** Changes the first byte of `text` where it stands in a file, and back. */
 function flipBit(file: string, text: string): void {
@@ -31,19 +32,11 @@ const numbers = (from: number, to: number) =>
 /** Long enough for a few sessions, each of which meets the same. */
 const LASTING_MS = 1_500;
 
-describe('faults of topics', { concurrency: true }, () => {
-  let cluster: KafkaCluster;
-  let kafka: TestKafka;
-  before(async () => {
-    cluster = await startKafka({ own: true, name: 'topic-faults' });
-    kafka = new TestKafka(cluster.brokers);
-  });
-  after(async () => {
-    await stopCopyingWorkers();
-    await kafka[Symbol.asyncDispose]();
-    await cluster.close();
-  });
+const cluster = await startKafka({ own: true, name: 'topic-faults' });
+const kafka = new TestKafka(cluster.brokers);
+closeAfterTests({ close: stopCopyingWorkers }, kafka, cluster);
 
+describe('faults of topics', { concurrency: true }, () => {
   async function setup(outputConfig: Record<string, string> = {}) {
     const input = await kafka.createTopic('in', 1);
     const output = await kafka.createTopic('out', 1, { config: outputConfig });

@@ -1,23 +1,17 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { describeGroups } from '../../../src/kafka/group-description.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { uniqueName } from '../../support/names.ts';
 import { spawnPenstock } from '../../support/penstock.ts';
 import { freePort } from '../../support/ports.ts';
 import { poll } from '../../support/process.ts';
 import { foundRecords, range, replay, writeHistory, written } from '../../support/replay-history.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
-let kafka: KafkaCluster;
-
-before(async () => {
-  kafka = await startKafka();
-});
-
-after(async () => {
-  await kafka?.close();
-});
+const kafka = await startKafka();
+closeAfterTests(kafka);
 
 async function deploy(): Promise<Deployment> {
   return await Deployment.create({

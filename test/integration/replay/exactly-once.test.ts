@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { uniqueName } from '../../support/names.ts';
 import {
@@ -14,17 +15,10 @@ import {
   writeHistory,
   written,
 } from '../../support/replay-history.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
-let kafka: KafkaCluster;
-
-before(async () => {
-  kafka = await startKafka();
-});
-
-after(async () => {
-  await kafka?.close();
-});
+const kafka = await startKafka();
+closeAfterTests(kafka);
 
 /** Rules that the worker of the history did not have yet. */
 const CHANGED_RULES = [{ action: 'replace', target_label: 'rules', replacement: 'new' }];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { uniqueName } from '../../support/names.ts';
 import {
@@ -11,17 +12,10 @@ import {
   writeHistory,
   written,
 } from '../../support/replay-history.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
-let kafka: KafkaCluster;
-
-before(async () => {
-  kafka = await startKafka();
-});
-
-after(async () => {
-  await kafka?.close();
-});
+const kafka = await startKafka();
+closeAfterTests(kafka);
 
 interface Setup {
   readonly rawPartitions?: number;
@@ -37,18 +31,6 @@ async function deploy({ rawPartitions = 1, nodes = [] }: Setup = {}): Promise<De
   });
 }
 
-/** What retention does, at once: takes the records before an offset. */
-async function deleteBefore(
-  { admin }: Deployment,
-  topic: string,
-  partition: number,
-  offset: number,
-): Promise<void> {
-  const client = await admin.client();
-  await admin.offsetBounds(topic); // kafkajs asks nobody which broker leads a partition here
-  await client.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
-}
-
 const MINUTE_MS = 60_000;
 
 test('a range that retention has cut is said before anything is replayed, with what is left', async () => {
@@ -56,7 +38,7 @@ test('a range that retention has cut is said before anything is replayed, with w
   const output = uniqueName('output');
   await writeHistory(penstock, { records: 300, partition: 0 });
   await writeHistory(penstock, { records: 300, partition: 1 });
-  await deleteBefore(penstock, penstock.raw, 0, 100);
+  await penstock.deleteBefore(100);
 
   const into = ['--to-route', 'all', '--output-topic', output];
   const refused = await replay(penstock, '--from', '-1h', ...into);
@@ -97,7 +79,7 @@ test('what retention takes meanwhile ends the replay, unless gaps are allowed', 
   await process.kill();
   const before = (await foundRecords(penstock, output)).numbers.get('0')!;
   assert.ok(before.length < 1_500, String(before.length));
-  await deleteBefore(penstock, penstock.raw, 0, 1_800);
+  await penstock.deleteBefore(1_800);
 
   const refused = await replay(penstock, '--resume', id);
   assert.equal(refused.code, 1);

@@ -1,21 +1,17 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { createRunFolder } from '../../support/cache.ts';
-import { Deployment, type Running } from '../../support/deployment.ts';
+import { closeAfterTests } from '../../support/closing.ts';
+import { Deployment } from '../../support/deployment.ts';
 import { poll } from '../../support/process.ts';
 import { makeCertificates } from '../../support/security/certificates.ts';
 import { Outputs } from '../../support/security/leaks.ts';
 import { Produced, ROUTE } from '../../support/security/series.ts';
 import { TlsGate } from '../../support/security/tls-gate.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
-import {
-  startVictoriaMetrics,
-  startVmagent,
-  type VictoriaMetrics,
-  type Vmagent,
-} from '../../support/servers/victoriametrics.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
+import { startVictoriaMetrics, startVmagent } from '../../support/servers/victoriametrics.ts';
 
 /**
  * Issue 6, connection to vmagent: one asks for a user name and a password itself, the other stands behind a gate that
@@ -31,63 +27,49 @@ const outputs = new Outputs();
 const secrets = createRunFolder('node-secrets');
 const passwordFile = path.join(secrets, 'password');
 const tokenFile = path.join(secrets, 'token');
-let kafka: KafkaCluster;
-let storage: VictoriaMetrics;
-let agents: Vmagent[];
-let gate: TlsGate;
-let penstock: Deployment;
-let drains: Running[];
 
-before(async () => {
-  const certificates = makeCertificates();
-  writeFileSync(passwordFile, `${PASSWORD}\n`);
-  writeFileSync(tokenFile, `${TOKEN}\n`);
-  [kafka, storage] = await Promise.all([startKafka(), startVictoriaMetrics()]);
-  const remoteWriteUrl = storage.remoteWriteUrl;
-  const login = ['-httpAuth.username=penstock', `-httpAuth.password=${PASSWORD}`];
-  agents = await Promise.all([
-    startVmagent({ remoteWriteUrl, labels: { vmagent: 'basic' }, extraArgs: login }),
-    startVmagent({ remoteWriteUrl, labels: { vmagent: 'gated' } }),
-  ]);
-  gate = await TlsGate.start({
-    target: agents[1]!.url,
-    certificate: certificates.server,
-    clientCa: certificates.ca,
-    token: TOKEN,
-  });
-  const { cert, key } = certificates.client;
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    routes: [ROUTE],
-    nodes: [
-      {
-        name: 'basic',
-        url: agents[0]!.url,
-        basic_auth: { username: 'penstock', password_file: passwordFile },
-      },
-      {
-        name: 'gated',
-        url: gate.url,
-        bearer_token_file: tokenFile,
-        tls: { ca_file: certificates.ca, cert_file: cert, key_file: key },
-      },
-    ],
-    drain: { backoff_max: '1s' },
-  });
-  const started = ['basic', 'gated'].map((node) =>
-    penstock.start(['drain'], { PENSTOCK_DRAIN_NODE: node, PENSTOCK_LOG_LEVEL: 'trace' }),
-  );
-  const worker = await penstock.start(['worker'], { PENSTOCK_LOG_LEVEL: 'trace' });
-  drains = await Promise.all(started);
-  for (const { process } of [worker, ...drains]) outputs.add(process.name, () => process.log());
+const certificates = makeCertificates();
+writeFileSync(passwordFile, `${PASSWORD}\n`);
+writeFileSync(tokenFile, `${TOKEN}\n`);
+const [kafka, storage] = await Promise.all([startKafka(), startVictoriaMetrics()]);
+const remoteWriteUrl = storage.remoteWriteUrl;
+const login = ['-httpAuth.username=penstock', `-httpAuth.password=${PASSWORD}`];
+const agents = await Promise.all([
+  startVmagent({ remoteWriteUrl, labels: { vmagent: 'basic' }, extraArgs: login }),
+  startVmagent({ remoteWriteUrl, labels: { vmagent: 'gated' } }),
+]);
+const gate = await TlsGate.start({
+  target: agents[1]!.url,
+  certificate: certificates.server,
+  clientCa: certificates.ca,
+  token: TOKEN,
 });
-
-after(async () => {
-  await penstock?.close();
-  gate?.close();
-  await Promise.allSettled(agents?.map((agent) => agent.close()) ?? []);
-  await Promise.allSettled([storage?.close(), kafka?.close()]);
+const { cert, key } = certificates.client;
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  routes: [ROUTE],
+  nodes: [
+    {
+      name: 'basic',
+      url: agents[0]!.url,
+      basic_auth: { username: 'penstock', password_file: passwordFile },
+    },
+    {
+      name: 'gated',
+      url: gate.url,
+      bearer_token_file: tokenFile,
+      tls: { ca_file: certificates.ca, cert_file: cert, key_file: key },
+    },
+  ],
+  drain: { backoff_max: '1s' },
 });
+const started = ['basic', 'gated'].map((node) =>
+  penstock.start(['drain'], { PENSTOCK_DRAIN_NODE: node, PENSTOCK_LOG_LEVEL: 'trace' }),
+);
+const worker = await penstock.start(['worker'], { PENSTOCK_LOG_LEVEL: 'trace' });
+const drains = await Promise.all(started);
+for (const { process } of [worker, ...drains]) outputs.add(process.name, () => process.log());
+closeAfterTests(penstock, gate, ...agents, storage, kafka);
 
 /** Samples that storage has, by the vmagent that they came through. */
 async function stored(): Promise<Map<string, number>> {

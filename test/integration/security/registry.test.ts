@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { createRunFolder } from '../../support/cache.ts';
-import { Deployment, type Running } from '../../support/deployment.ts';
+import { closeAfterTests } from '../../support/closing.ts';
+import { Deployment } from '../../support/deployment.ts';
 import { avroWriter, documentedSchema, frame } from '../../support/schemas.ts';
-import { type Certificates, makeCertificates } from '../../support/security/certificates.ts';
+import { makeCertificates } from '../../support/security/certificates.ts';
 import { Outputs } from '../../support/security/leaks.ts';
 import { TlsGate } from '../../support/security/tls-gate.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
-import { type SchemaRegistryServer, startRegistry } from '../../support/servers/registry.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
+import { startRegistry } from '../../support/servers/registry.ts';
 import { samplesOf } from '../../support/task-samples.ts';
 
 /** A registry behind TLS of an authority of its own, that wants a client certificate, a user name and a password. */
@@ -20,51 +21,38 @@ const PATIENT = { timeoutMs: 180_000 };
 const AVSC = documentedSchema('metric-batch.avsc');
 
 const outputs = new Outputs();
-let kafka: KafkaCluster;
-let registry: SchemaRegistryServer;
-let certificates: Certificates;
-let gate: TlsGate;
-let penstock: Deployment;
-let worker: Running;
 
 const basic = (password: string) => Buffer.from(`${USER}:${password}`).toString('base64');
 
-before(async () => {
-  certificates = makeCertificates();
-  [kafka, registry] = await Promise.all([startKafka(), startRegistry('secure-registry')]);
-  gate = await TlsGate.start({
-    target: new URL(registry.url).origin,
-    certificate: certificates.server,
-    clientCa: certificates.ca,
-    scheme: 'Basic',
-    token: basic(PASSWORD),
-  });
-  const { cert, key } = certificates.client;
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    routes: [{ name: 'all', task: { labels: ['job'], count: 2 } }],
-    registry: {
-      url: `${gate.url}${new URL(registry.url).pathname}`,
-      username: USER,
-      password: PASSWORD,
-      timeout: '2s',
-      tls: { ca_file: certificates.ca, cert_file: cert, key_file: key },
-    },
-  });
-  const passwordFile = path.join(createRunFolder('registry-secret'), 'password');
-  writeFileSync(passwordFile, `${PASSWORD}\n`);
-  worker = await penstock.start(['worker'], {
-    PENSTOCK_LOG_LEVEL: 'trace',
-    PENSTOCK_REGISTRY_PASSWORD_FILE: passwordFile,
-  });
-  outputs.add('worker', () => worker.process.log());
+const certificates = makeCertificates();
+const [kafka, registry] = await Promise.all([startKafka(), startRegistry('secure-registry')]);
+const gate = await TlsGate.start({
+  target: new URL(registry.url).origin,
+  certificate: certificates.server,
+  clientCa: certificates.ca,
+  scheme: 'Basic',
+  token: basic(PASSWORD),
 });
-
-after(async () => {
-  await penstock?.close();
-  gate?.close();
-  await Promise.allSettled([registry?.close(), kafka?.close()]);
+const { cert, key } = certificates.client;
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  routes: [{ name: 'all', task: { labels: ['job'], count: 2 } }],
+  registry: {
+    url: `${gate.url}${new URL(registry.url).pathname}`,
+    username: USER,
+    password: PASSWORD,
+    timeout: '2s',
+    tls: { ca_file: certificates.ca, cert_file: cert, key_file: key },
+  },
 });
+const passwordFile = path.join(createRunFolder('registry-secret'), 'password');
+writeFileSync(passwordFile, `${PASSWORD}\n`);
+const worker = await penstock.start(['worker'], {
+  PENSTOCK_LOG_LEVEL: 'trace',
+  PENSTOCK_REGISTRY_PASSWORD_FILE: passwordFile,
+});
+outputs.add('worker', () => worker.process.log());
+closeAfterTests(penstock, gate, registry, kafka);
 
 /** Writes a record in a schema of its own: it has to be asked for. */
 async function produce(subject: string, value: number): Promise<void> {

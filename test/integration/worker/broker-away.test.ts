@@ -1,30 +1,22 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
-import { Deployment } from '../../support/deployment.ts';
+import { closeAfterTests } from '../../support/closing.ts';
+import { Deployment, readiness } from '../../support/deployment.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 import { samplesOf } from '../../support/task-samples.ts';
 
 const AWAY_MS = 20_000;
 const PARTITIONS = 3;
 
-let kafka: KafkaCluster;
-let penstock: Deployment;
-
-before(async () => {
-  kafka = await startKafka({ own: true, name: 'broker-away' });
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    rawPartitions: PARTITIONS,
-    routes: [{ name: 'all', task: { labels: ['service', 'namespace'], count: 8 } }],
-  });
+const kafka = await startKafka({ own: true, name: 'broker-away' });
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  rawPartitions: PARTITIONS,
+  routes: [{ name: 'all', task: { labels: ['service', 'namespace'], count: 8 } }],
 });
-
-after(async () => {
-  await penstock?.close();
-  await kafka?.close();
-});
+closeAfterTests(penstock, kafka);
 
 test('a worker whose broker is away for 20 s is not ready, and goes on with nothing lost or repeated', async () => {
   const { process, admin } = await penstock.start(['worker']);
@@ -43,7 +35,7 @@ test('a worker whose broker is away for 20 s is not ready, and goes on with noth
   await kafka.node(0).kill(); // in the middle of what it does
   await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
   assert.equal(process.exit, undefined, 'the worker waits');
-  assert.equal((await ready(admin)).status, 503);
+  assert.equal((await readiness(admin)).status, 503);
   await kafka.node(0).start();
   await becomes(200, admin);
   await produce(60);
@@ -61,20 +53,15 @@ test('a worker whose broker hangs is not ready and says why; it is again when th
   kafka.node(0).pause(); // its connections stay open
   await becomes(503, admin);
   const expected = new RegExp(`the consumer group ${penstock.group} has not answered for \\d+ s`);
-  assert.match((await ready(admin)).text, expected);
+  assert.match((await readiness(admin)).text, expected);
   kafka.node(0).resume();
   await becomes(200, admin);
   assert.equal((await process.stop()).code, 0);
 });
 
-async function ready(admin: string): Promise<{ status: number; text: string }> {
-  const response = await fetch(`${admin}/-/ready`);
-  return { status: response.status, text: await response.text() };
-}
-
 async function becomes(status: number, admin: string): Promise<void> {
   await poll(
-    async () => (await ready(admin)).status === status,
+    async () => (await readiness(admin)).status === status,
     {},
     () => new Error(`/-/ready does not become ${status}`),
   );

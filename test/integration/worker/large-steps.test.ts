@@ -1,30 +1,22 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { uncompress } from '../../../src/wire/snappy.ts';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
 const MIB = 1024 * 1024;
 const RECORDS = 24;
 const SERIES = 50;
 
-let kafka: KafkaCluster;
-let penstock: Deployment;
-
-before(async () => {
-  kafka = await startKafka();
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    routes: [{ name: 'all', task: { labels: ['service'], count: 4 } }],
-  });
+const kafka = await startKafka();
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  routes: [{ name: 'all', task: { labels: ['service'], count: 4 } }],
 });
-
-after(async () => {
-  await penstock?.close();
-  await kafka?.close();
-});
+closeAfterTests(penstock, kafka);
 
 test('small records that decompress to more than a step may are published in several, each once', async () => {
   const one = uncompress(scrape(trueSeries(SERIES), 1_760_000_000_000, 1), MIB);

@@ -1,29 +1,20 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { KafkaAdmin } from '../../../src/kafka/admin.ts';
+import { test } from 'node:test';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { spawnPenstock } from '../../support/penstock.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 import { samplesOf } from '../../support/task-samples.ts';
 
 const START_MS = 1_760_000_000_000;
 
-let kafka: KafkaCluster;
-let penstock: Deployment;
-
-before(async () => {
-  kafka = await startKafka();
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    routes: [{ name: 'all', task: { labels: ['service'], count: 2 } }],
-  });
+const kafka = await startKafka();
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  routes: [{ name: 'all', task: { labels: ['service'], count: 2 } }],
 });
-
-after(async () => {
-  await penstock?.close();
-  await kafka?.close();
-});
+closeAfterTests(penstock, kafka);
 
 test('a worker reports what retention took before it was read, and goes on or stops as on_offset_gap says', async () => {
   const series = trueSeries(1);
@@ -39,7 +30,7 @@ test('a worker reports what retention took before it was read, and goes on or st
   assert.equal((await first.process.stop()).code, 0);
 
   await produce(10);
-  await deleteBefore(12);
+  await penstock.deleteBefore(12);
   const second = await penstock.start(['worker']);
   await penstock.workersDone();
   const metrics = await (await fetch(`${second.admin}/metrics`)).text();
@@ -56,7 +47,7 @@ test('a worker reports what retention took before it was read, and goes on or st
   );
 
   await produce(5);
-  await deleteBefore(17);
+  await penstock.deleteBefore(17);
   const third = spawnPenstock(['worker'], {
     configFile: penstock.configFile,
     env: { PENSTOCK_ADMIN_LISTEN: '127.0.0.1:0', PENSTOCK_INGEST_ON_OFFSET_GAP: 'stop' },
@@ -76,13 +67,4 @@ test('a worker reports what retention took before it was read, and goes on or st
 
 function gap(from: number, to: number): RegExp {
   return new RegExp(`${penstock.raw}/0: the records ${from} to ${to} were gone before they were read`);
-}
-
-/** As retention does: the records of the ingest topic below `offset` are gone. */
-async function deleteBefore(offset: number): Promise<void> {
-  const admin = new KafkaAdmin(penstock.connection);
-  await admin.offsetBounds(penstock.raw); // loads the metadata that the next call needs
-  const partitions = [{ partition: 0, offset: String(offset) }];
-  await (await admin.client()).deleteTopicRecords({ topic: penstock.raw, partitions });
-  await admin.close();
 }

@@ -1,30 +1,19 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { compress } from '../../../src/wire/snappy.ts';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { headerOf } from '../../support/read-topic.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
-let kafka: KafkaCluster;
-let penstock: Deployment;
-
-before(async () => {
-  kafka = await startKafka();
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    routes: [{ name: 'all', task: { labels: ['service'], count: 4 } }],
-  });
+const kafka = await startKafka();
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  routes: [{ name: 'all', task: { labels: ['service'], count: 4 } }],
 });
-
-after(async () => {
-  await penstock?.close();
-  await kafka?.close();
-});
-
-function headerOf(headers: Record<string, unknown> | undefined, name: string): string {
-  return String(headers?.[name] ?? '');
-}
+closeAfterTests(penstock, kafka);
 
 /** Resident memory of a process, in MiB. */
 function residentMib(pid: number): number {
@@ -52,15 +41,15 @@ test('each malformed record is one dead letter with its reason, and the worker r
 
   const dead = await penstock.read(penstock.dead);
   assert.deepEqual(
-    dead.map(({ headers }) => headerOf(headers, 'penstock-reason')),
+    dead.map((letter) => headerOf(letter, 'penstock-reason')),
     poison.map(([reason]) => reason),
   );
   for (const [index, letter] of dead.entries()) {
     const offset = index * 3 + 1;
-    assert.equal(headerOf(letter.headers, 'penstock-source'), `${penstock.raw}/0/${offset}`);
-    assert.equal(headerOf(letter.headers, 'penstock-stage'), 'decode');
-    assert.notEqual(headerOf(letter.headers, 'penstock-error'), '');
-    assert.ok(Date.parse(headerOf(letter.headers, 'penstock-first-seen')) > 0);
+    assert.equal(headerOf(letter, 'penstock-source'), `${penstock.raw}/0/${offset}`);
+    assert.equal(headerOf(letter, 'penstock-stage'), 'decode');
+    assert.notEqual(headerOf(letter, 'penstock-error'), '');
+    assert.ok(Date.parse(headerOf(letter, 'penstock-first-seen')) > 0);
     assert.deepEqual(letter.value, poison[index]![1], 'the record as received');
   }
 
@@ -79,7 +68,7 @@ test('each malformed record is one dead letter with its reason, and the worker r
   assert.equal((await penstock.read(penstock.dead)).length, poison.length * (1 + 40 * 4));
 
   const tasks = await penstock.read(penstock.topic('all'));
-  const samples = tasks.reduce((sum, { headers }) => sum + Number(headerOf(headers, 'penstock-samples')), 0);
+  const samples = tasks.reduce((sum, task) => sum + Number(headerOf(task, 'penstock-samples')), 0);
   assert.equal(samples, 50 * (2 * poison.length + 1), 'samples of the good records');
   assert.equal(process.exit, undefined, 'the worker runs on');
 });

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeGroups } from '../../../src/kafka/group-description.ts';
-import { scrape, type TrueSeries, trueSeries } from '../../e2e/truth.ts';
+import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
 import { runPenstock } from '../../support/penstock.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 import { samplesOf } from '../../support/task-samples.ts';
 
 const PARTITIONS = 4;
@@ -22,27 +23,21 @@ interface Process {
   partitions?: unknown[];
 }
 
+const series = trueSeries(SERIES);
+const kafka = await startKafka();
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  rawPartitions: PARTITIONS,
+  routes: [{ name: 'all', task: { labels: ['service', 'namespace'], count: 8 } }],
+});
+closeAfterTests(penstock, kafka);
+
 describe('worker.processes: 2', () => {
-  let kafka: KafkaCluster;
-  let penstock: Deployment;
   let worker: Running;
-  let series: TrueSeries[];
   let rounds = 0;
 
   before(async () => {
-    kafka = await startKafka();
-    penstock = await Deployment.create({
-      brokers: kafka.brokers,
-      rawPartitions: PARTITIONS,
-      routes: [{ name: 'all', task: { labels: ['service', 'namespace'], count: 8 } }],
-    });
-    series = trueSeries(SERIES);
     worker = await penstock.start(['worker'], { PENSTOCK_WORKER_PROCESSES: '2' });
-  });
-
-  after(async () => {
-    await penstock?.close();
-    await kafka?.close();
   });
 
   /** A scrape of all series, a quarter of them in each partition. */

@@ -1,22 +1,18 @@
 /** Task records keep the time of their source, whatever it is. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { TopicAdmin } from '../../../src/kafka/topic-admin.ts';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
 const HOUR_MS = 3_600_000;
 const START_MS = 1_760_000_000_000;
 const BODY = scrape(trueSeries(10), START_MS, 0);
 
-let kafka: KafkaCluster;
-before(async () => {
-  kafka = await startKafka();
-});
-after(async () => {
-  await kafka?.close();
-});
+const kafka = await startKafka();
+closeAfterTests(kafka);
 
 /** A worker whose ingest topic takes any time. */
 async function deploy() {

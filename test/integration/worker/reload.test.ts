@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../../src/config/load.ts';
 import { Worker } from '../../../src/ingest/worker.ts';
@@ -9,10 +9,11 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 import { compress, uncompress } from '../../../src/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../src/wire/write-request-builder.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
 import { poll } from '../../support/process.ts';
 import { decodeWriteRequest } from '../../support/prompb.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 
 const PARTITIONS = 3;
 const SERIES = 40;
@@ -21,22 +22,13 @@ const MAX_BODY = 16 << 20;
 /** So many rounds are written between two changes of the rules: they fall into the middle of the work. */
 const ROUNDS = 60;
 
-let kafka: KafkaCluster;
-let penstock: Deployment;
-
-before(async () => {
-  kafka = await startKafka();
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    rawPartitions: PARTITIONS,
-    routes: [{ name: 'all', task: { labels: ['series'], count: 4 }, relabel: rules('first') }],
-  });
+const kafka = await startKafka();
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  rawPartitions: PARTITIONS,
+  routes: [{ name: 'all', task: { labels: ['series'], count: 4 }, relabel: rules('first') }],
 });
-
-after(async () => {
-  await penstock?.close();
-  await kafka?.close();
-});
+closeAfterTests(penstock, kafka);
 
 test('a reload under load neither loses nor repeats a sample, and an invalid file leaves the rules in force', async () => {
   const worker = await penstock.start(['worker']);

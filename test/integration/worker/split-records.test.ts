@@ -1,31 +1,23 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
-import type { ReadRecord } from '../../support/read-topic.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { headerOf, type ReadRecord } from '../../support/read-topic.ts';
+import { startKafka } from '../../support/servers/kafka.ts';
 import { samplesOf } from '../../support/task-samples.ts';
 
 const LIMIT_BYTES = 64 * 1024;
 const ROUNDS = 12;
 
-let kafka: KafkaCluster;
-let penstock: Deployment;
-
-before(async () => {
-  kafka = await startKafka();
-  penstock = await Deployment.create({
-    brokers: kafka.brokers,
-    maxTaskRecord: String(LIMIT_BYTES),
-    routes: [{ name: 'all', task: { labels: ['service'], count: 2 } }],
-  });
+const kafka = await startKafka();
+const penstock = await Deployment.create({
+  brokers: kafka.brokers,
+  maxTaskRecord: String(LIMIT_BYTES),
+  routes: [{ name: 'all', task: { labels: ['service'], count: 2 } }],
 });
-
-after(async () => {
-  await penstock?.close();
-  await kafka?.close();
-});
+closeAfterTests(penstock, kafka);
 
 test('steps larger than a task topic takes arrive in parts that fit, every sample once', async () => {
   // Mostly digits that no other series has: snappy makes them little smaller.
@@ -45,11 +37,14 @@ test('steps larger than a task topic takes arrive in parts that fit, every sampl
   assert.equal((await process.stop()).code, 0);
 
   const records = await penstock.read(penstock.topic('all'));
-  const steps = Map.groupBy(records, (record) => `${record.partition} ${header(record, 'penstock-source')}`);
+  const steps = Map.groupBy(
+    records,
+    (record) => `${record.partition} ${headerOf(record, 'penstock-source')}`,
+  );
   for (const [step, parts] of steps) {
     const expected = parts.map((_, index) => `${index + 1}/${parts.length}`);
     assert.deepEqual(
-      parts.map((record) => header(record, 'penstock-part')),
+      parts.map((record) => headerOf(record, 'penstock-part')),
       parts.length > 1 ? expected : [''],
       step,
     );
@@ -69,7 +64,3 @@ test('steps larger than a task topic takes arrive in parts that fit, every sampl
   assert.deepEqual(new Map(byPod as [string, number][]), new Map(truth));
   assert.deepEqual(await penstock.read(penstock.dead), []);
 });
-
-function header({ headers }: ReadRecord, name: string): string {
-  return String(headers?.[name] ?? '');
-}

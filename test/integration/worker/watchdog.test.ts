@@ -1,46 +1,25 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { API, KafkaProxy } from '../../support/kafka-proxy.ts';
+import { closeAfterTests } from '../../support/closing.ts';
+import { Deployment, readiness } from '../../support/deployment.ts';
+import { API, startProxiedKafka } from '../../support/kafka-proxy.ts';
 import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
 
 const START_MS = 1_760_000_000_000;
 /** A minute without a commit is the limit; CI may be busy. */
 const PATIENT = { timeoutMs: 180_000 };
 
-let proxy: KafkaProxy;
-let kafka: KafkaCluster;
-let penstock: Deployment;
-
-before(async () => {
-  proxy = await KafkaProxy.start();
-  // Brokers tell clients where to connect: to the proxy.
-  kafka = await startKafka({
-    properties: { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${proxy.port}` },
-    name: 'worker-watchdog',
-  });
-  proxy.upstream = Number(kafka.brokers[0]!.split(':')[1]);
-  penstock = await Deployment.create({
-    brokers: [`127.0.0.1:${proxy.port}`],
-    routes: [{ name: 'all', task: { labels: ['service'], count: 2 } }],
-  });
+const { proxy, kafka, brokers } = await startProxiedKafka('worker-watchdog');
+const penstock = await Deployment.create({
+  brokers,
+  routes: [{ name: 'all', task: { labels: ['service'], count: 2 } }],
 });
-
-after(async () => {
-  await penstock?.close();
-  await kafka?.close();
-  await proxy?.close();
-});
+closeAfterTests(penstock, kafka, proxy);
 
 test('a worker that cannot publish while there is lag is not ready and says why; it is again when it goes on', async () => {
   const { admin, process } = await penstock.start(['worker']);
   const series = trueSeries(10);
-  const ready = async () => {
-    const response = await fetch(`${admin}/-/ready`);
-    return { status: response.status, text: await response.text() };
-  };
   await penstock.produce([scrape(series, START_MS, 0)]);
   await penstock.workersDone();
 
@@ -48,18 +27,18 @@ test('a worker that cannot publish while there is lag is not ready and says why;
   const cutting = cutTransactions(ending.signal);
   await penstock.produce([1, 2, 3].map((round) => scrape(series, START_MS + round, round)));
   await process.waitForLog(/"msg":"a step failed and is tried again from the committed offset"/);
-  assert.equal((await ready()).status, 200, 'it has not stood still for long');
+  assert.equal((await readiness(admin)).status, 200, 'it has not stood still for long');
   await poll(
-    async () => (await ready()).status === 503,
+    async () => (await readiness(admin)).status === 503,
     PATIENT,
     () => new Error('the worker stays ready'),
   );
   const expected = new RegExp(`${penstock.raw}/0 has 3 records to read and no commit for \\d+ s`);
-  assert.match((await ready()).text, expected);
+  assert.match((await readiness(admin)).text, expected);
 
   ending.abort();
   await poll(
-    async () => (await ready()).status === 200,
+    async () => (await readiness(admin)).status === 200,
     PATIENT,
     () => new Error('the worker stays not ready'),
   );

@@ -1,20 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { detectContentEncoding, detectEncoding } from '../../../src/decode/detect.ts';
 import { detectProtobuf } from '../../../src/decode/detect-protobuf.ts';
 import { compress, uncompress } from '../../../src/wire/snappy.ts';
 import { jsonBodies, otlpJsonBodies } from '../../fuzz/binary-seeds.ts';
+import { bodyOf, ingestCases, TEXT_DECODER_OF } from '../../support/vectors.ts';
 
 const DECODER_OF: Readonly<Record<string, string>> = {
-  influx: 'influx',
-  prometheus: 'prometheus_text',
-  graphite: 'graphite',
-  opentsdb: 'opentsdb',
-  opentsdbhttp: 'opentsdb_http',
-  vmimport: 'vmimport',
+  ...TEXT_DECODER_OF,
   opentelemetry: 'otlp',
   'remote-write-v1': 'remote_write_v1',
   'remote-write-v2': 'remote_write_v2',
@@ -36,28 +30,9 @@ const FIRST_LINE_IS_BROKEN: Readonly<Record<string, string>> = {
   'vmimport/h0052': 'not JSON',
 };
 
-interface VectorCase {
-  readonly id: string;
-  readonly format: string;
-  readonly payload_utf8?: string;
-  readonly payload_base64?: string;
-  readonly options: { readonly headers?: Readonly<Record<string, string>> };
-  readonly expected: { readonly error?: string; readonly series?: readonly unknown[] };
-}
-
-const FOLDERS = ['../../../../shared/conformance', '../../conformance/vectors'];
-const folder = FOLDERS.map((each) => fileURLToPath(new URL(each, import.meta.url))).find(existsSync)!;
-
-function usableCases(): VectorCase[] {
-  return readdirSync(folder)
-    .filter((name) => name.startsWith('ingest-'))
-    .flatMap(
-      (name) => (JSON.parse(readFileSync(`${folder}/${name}`, 'utf8')) as { cases: VectorCase[] }).cases,
-    )
-    .filter(({ options, expected }) => {
-      return expected.series?.length && !expected.error && !options.headers?.['Content-Encoding'];
-    });
-}
+const usableCases = ingestCases().filter(({ options, expected }) => {
+  return expected.series?.length && !expected.error && !options?.headers?.['Content-Encoding'];
+});
 
 function detect(value: Buffer): string | undefined {
   const compression = detectContentEncoding(value);
@@ -68,11 +43,10 @@ function detect(value: Buffer): string | undefined {
 test('no vector of one encoding is taken for another where the bytes tell them apart', () => {
   const wrong: string[] = [];
   let right = 0;
-  for (const { id, format, payload_utf8, payload_base64 } of usableCases()) {
-    const value =
-      payload_utf8 === undefined ? Buffer.from(payload_base64!, 'base64') : Buffer.from(payload_utf8);
+  for (const vector of usableCases) {
+    const { id, format } = vector;
     const expected = DECODER_OF[format]!;
-    const found = detect(value);
+    const found = detect(bodyOf(vector));
     if (found === expected) right++;
     else if (!AMBIGUOUS.includes(`${expected},${found}`) && !FIRST_LINE_IS_BROKEN[`${format}/${id}`]) {
       wrong.push(`${format}/${id}: ${found}`);

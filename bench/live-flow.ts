@@ -1,0 +1,48 @@
+import type { Bed, Prepared } from './bed.ts';
+import { HelperProcess } from './helper-process.ts';
+import { MeasuredProcess } from './measured-process.ts';
+
+/** Producer ▸ worker ▸ drain ▸ receiver, each a process of its own, none of them tied to a core. */
+export interface LiveFlow {
+  readonly prepared: Prepared;
+  readonly receiver: HelperProcess;
+  readonly producer: HelperProcess;
+  readonly worker: MeasuredProcess;
+  readonly drain: MeasuredProcess;
+  stop(): Promise<void>;
+}
+
+export interface LiveFlowOptions {
+  readonly series: number;
+  readonly partitions: number;
+  /** Writes what is in the ingest topic before anything runs. */
+  readonly fill?: (topic: string) => Promise<void>;
+}
+
+export async function startLiveFlow(
+  bed: Bed,
+  { series, partitions, fill }: LiveFlowOptions,
+): Promise<LiveFlow> {
+  const [receiver, url] = await HelperProcess.start<string>('receiver.ts');
+  const nodes = [{ name: 'vmagent-0', url }];
+  const prepared = await bed.prepare({ partitions, delivery: 'exactly_once', nodes });
+  await fill?.(prepared.raw);
+  const args = [prepared.brokers.join(), prepared.raw, String(partitions), String(series)];
+  const [producer] = await HelperProcess.start('paced-producer.ts', args);
+  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
+  const drain = await MeasuredProcess.start('drain', prepared.configFile, 'deliver');
+  return {
+    prepared,
+    receiver,
+    producer,
+    worker,
+    drain,
+    async stop() {
+      producer.close();
+      await drain.stop();
+      await worker.stop();
+      receiver.close();
+      await bed.discard(prepared);
+    },
+  };
+}

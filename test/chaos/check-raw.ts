@@ -1,0 +1,61 @@
+import { uncompress } from '../../src/wire/snappy.ts';
+import { decodeWriteRequest } from '../support/prompb.ts';
+import type { Problems } from './problems.ts';
+import { RoundSet } from './round-set.ts';
+import { partitionOf, RAW_PARTITIONS, roundAt, SERIES } from './truth.ts';
+
+/** Most bytes of a record that is decompressed. */
+export const MAX_BODY = 16 * 1024 * 1024;
+
+/** Rounds of each ingest partition as they stand there: what the task topics must have, in that order. */
+export type RawRounds = readonly (readonly number[])[];
+
+/** A sample as a place in the truth. */
+export interface Place {
+  readonly series: number;
+  readonly round: number;
+}
+
+/** Collects the rounds of the ingest topic, and holds them against what the producer knows. */
+export class RawCheck {
+  readonly rounds: number[][] = Array.from({ length: RAW_PARTITIONS }, () => []);
+  readonly #startMs: number;
+
+  constructor(startMs: number) {
+    this.#startMs = startMs;
+  }
+
+  visit(partition: number, value: Buffer): void {
+    const [first] = decodeWriteRequest(uncompress(value, MAX_BODY)).series;
+    this.rounds[partition]!.push(roundAt(this.#startMs, Number(first!.samples[0]!.timestamp)));
+  }
+
+  /** An acknowledged record that Kafka does not have, or any record twice, is no fault of Penstock's, but a fault. */
+  finish(acknowledged: readonly (readonly boolean[])[], problems: Problems): void {
+    for (const [partition, sent] of acknowledged.entries()) {
+      const times = new Map<number, number>();
+      for (const round of this.rounds[partition]!) times.set(round, (times.get(round) ?? 0) + 1);
+      for (const [round, isAcknowledged] of sent.entries()) {
+        const count = times.get(round) ?? 0;
+        if (isAcknowledged && count === 0)
+          problems.add(
+            'ingest topic: acknowledged record is missing',
+            `partition ${partition}, round ${round}`,
+          );
+        if (count > 1)
+          problems.add('ingest topic: record is there twice', `partition ${partition}, round ${round}`);
+      }
+    }
+  }
+}
+
+/** A set of rounds for each series, empty. */
+export function roundsBySeries(): RoundSet[] {
+  return Array.from({ length: SERIES }, () => new RoundSet());
+}
+
+/** Samples of the ingest topic that were not found behind it, by series. */
+export function* missingIn(found: readonly RoundSet[], raw: RawRounds): Generator<Place> {
+  for (const [series, rounds] of found.entries())
+    for (const round of raw[partitionOf(series)]!) if (!rounds.has(round)) yield { series, round };
+}
