@@ -5,22 +5,24 @@ import { Scrapes } from './scrapes.ts';
 import { holdBack } from './throttle.ts';
 import { worthOfTwoCores } from './worth-of-cores.ts';
 
-/** What a process gets of its core. The broker has the rest. */
+/** What a process gets of its core. The broker has the rest of both. */
 const SHARE = 0.3;
 /** Enough that each of two processes always has a step to work on while it waits for the broker with others. */
 const PARTITIONS = 8;
+/** Of each process. */
 const WARM_UP_SAMPLES = 800_000;
 /** In turn and often, since the machine is not the same from one minute to the next. */
-const TURNS = [1, 2, 2, 1, 1, 2, 2, 1] as const;
+const TURNS = [1, 2, 2, 1, 1, 2] as const;
 
 /**
  * One process, and two, of which each has the same part of a core to itself: on a machine of two cores the broker would
- * else be what the second process has to share with. Process n runs on core n. The broker has the rest of the cores in use:
- * of one core beside one process, of both beside two. So what a core has to do is the same.
+ * else be what the second process has to share with. Process n runs on core n. Two processes get twice the input, so that
+ * both cases take as long: a step is some 100 ms of work, and how long the first fetch and the last step take, and which
+ * process ends last, must not count for more in one of them.
  */
 export async function runProcessesCases(
   bed: Bed,
-  options: { readonly series: number; readonly samples: number },
+  options: { readonly series: number; readonly samplesEach: number },
 ): Promise<CaseResult[]> {
   const ones: CaseResult[] = [];
   const twos: CaseResult[] = [];
@@ -33,12 +35,20 @@ export async function runProcessesCases(
   const speedUp = (two.samplesPerSecond ?? 0) / (one.samplesPerSecond ?? 0);
   const cpu = (one.cpuMicrosPerSample ?? 0) / (two.cpuMicrosPerSample ?? 0);
   const notes = [
-    two.note,
+    used(two),
     `${speedUp.toFixed(2)} times the samples/s of one`,
     `${(2 * cpu).toFixed(2)} times by CPU time`,
     `two cores did ${Math.min(...worths).toFixed(2)} to ${Math.max(...worths).toFixed(2)} times the work of one meanwhile`,
   ];
-  return [one, { ...two, speedUp, note: notes.join('; ') }];
+  return [
+    { ...one, note: used(one) },
+    { ...two, speedUp, note: notes.join('; ') },
+  ];
+}
+
+function used({ cpuMicrosPerSample = Number.NaN, samplesPerSecond = Number.NaN }: CaseResult): string {
+  const cores = (cpuMicrosPerSample * samplesPerSecond) / 1e6;
+  return `each has ${SHARE * 100} % of a core; used ${cores.toFixed(2)} cores`;
 }
 
 /** The first of the results with the mean of the figures that are compared. */
@@ -54,7 +64,7 @@ function mean(results: readonly CaseResult[]): CaseResult {
 
 async function runHeldBack(
   bed: Bed,
-  { series, samples, processes }: { series: number; samples: number; processes: 1 | 2 },
+  { series, samplesEach, processes }: { series: number; samplesEach: number; processes: 1 | 2 },
 ): Promise<CaseResult> {
   const prepared = await bed.prepare({ partitions: PARTITIONS, delivery: 'exactly_once', processes });
   const scrapes = new Scrapes({ series, partitions: PARTITIONS });
@@ -62,24 +72,21 @@ async function runHeldBack(
   let release: (() => void) | undefined;
   try {
     await worker.ready();
-    const warmUp = Math.ceil(WARM_UP_SAMPLES / series);
+    const warmUp = Math.ceil((processes * WARM_UP_SAMPLES) / series);
     await bed.fill(prepared.raw, scrapes.take(warmUp));
     await worker.until(warmUp * series);
     const working = (await worker.pids()).slice(-processes);
     for (const [core, pid] of working.entries()) pin(pid, core);
-    if (processes === 1) pin(bed.kafkaPid, 0);
-    const count = Math.ceil(samples / series);
+    const count = Math.ceil((processes * samplesEach) / series);
     const fill = () => bed.fill(prepared.raw, scrapes.take(count));
     const usage = await worker.measure(fill, count * series, () => {
       release = holdBack(working, SHARE);
     });
-    const cores = (usage.cpuMicrosPerSample * usage.samplesPerSecond) / 1e6;
     return {
       name: processes === 1 ? 'worker, one process held back' : 'worker, two processes held back',
       series,
       partitions: PARTITIONS,
       ...usage,
-      note: `each has ${SHARE * 100} % of a core; used ${cores.toFixed(2)} cores`,
     };
   } finally {
     release?.();

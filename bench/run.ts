@@ -112,7 +112,7 @@ const GROUPS: readonly { readonly name: string; readonly run: (bed: Bed) => Prom
   },
   {
     name: 'worker, two processes',
-    run: (bed: Bed) => runProcessesCases(bed, { series: 100_000, samples: SAMPLES / 2 }),
+    run: (bed: Bed) => runProcessesCases(bed, { series: 100_000, samplesEach: SAMPLES }),
   },
   { name: 'latency', run: (bed: Bed) => runLatencyCases(bed, { series: 100_000, seconds: LATENCY_SECONDS }) },
   {

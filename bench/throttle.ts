@@ -1,4 +1,4 @@
-const PERIOD_MS = 16;
+const PERIOD_MS = 20;
 
 /**
  * Lets each process run for a part of the time only, the processes in turn. Returns what ends that.
@@ -26,8 +26,8 @@ export function holdBack(pids: readonly number[], share: number): () => void {
   const period = (pid: number, startMs: number, n: number) => {
     if (ended) return;
     signal(pid, 'SIGCONT');
+    after(share * PERIOD_MS, () => signal(pid, 'SIGSTOP'));
     const at = (ms: number) => Math.max(0, startMs + ms - performance.now());
-    after(at((n + share) * PERIOD_MS), () => signal(pid, 'SIGSTOP'));
     after(at((n + 1) * PERIOD_MS), () => period(pid, startMs, n + 1));
   };
   for (const [index, pid] of pids.entries()) {
