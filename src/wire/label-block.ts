@@ -115,7 +115,7 @@ export class LabelBlock {
   #remember(view: DataView, start: number, end: number): void {
     const length = end - start;
     const has = this.#beforeBytes.length;
-    if (length > has || (has > KEPT_BYTES && length <= KEPT_BYTES)) {
+    if (length > has || (has > KEPT_BYTES && length * 2 <= KEPT_BYTES)) {
       this.#beforeBytes = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, length * 2));
       this.#beforeView = viewOf(this.#beforeBytes);
     }
