@@ -1,7 +1,6 @@
 import { compareByBytes } from './hash/byte-order.ts';
 import type { Label, Labels } from './model/labels.ts';
 import { ByteSink } from './wire/byte-sink.ts';
-import { KEPT_BYTES } from './wire/bytes.ts';
 import type { LabelBlock } from './wire/label-block.ts';
 import { varintLength } from './wire/write-request-builder.ts';
 
@@ -96,7 +95,7 @@ function outputOrder(names: readonly string[], taskLabel: string): number[] {
 
 /** The output labels of one series, encoded one behind the other. */
 class EncodedFields {
-  #sink = new ByteSink(FIRST_BYTES);
+  readonly #sink = new ByteSink(FIRST_BYTES);
   readonly #labels: Label[] = [];
   readonly #ends: number[] = [];
   #count = 0;
@@ -107,8 +106,7 @@ class EncodedFields {
 
   begin(): void {
     this.#count = 0;
-    this.#sink.length = 0;
-    if (this.#sink.bytes.length > KEPT_BYTES) this.#sink = new ByteSink(FIRST_BYTES);
+    this.#sink.clear();
     if (this.#labels.length > KEPT_LABELS) this.#labels.length = this.#ends.length = 0;
   }
 

@@ -74,8 +74,8 @@ const TABLE_BYTES = 4 * 4 + 1 + 4;
  * slabs are swept in turn: entries used in this epoch or the one before move to the front, the others are forgotten. Where
  * nothing is forgotten a new series is used once and not kept. So a million series that come once, or series that are more
  * than there is room for and come in turn, leave what is kept in use, where a cache that makes room for the newest would
- * have no hits at all; and what is no longer sent makes room when four times as many series as there is room for have
- * been seen.
+ * have no hits at all; and what is no longer sent makes room at the latest when four times as many series as there is
+ * room for have been seen.
  *
  * After `next`, `find` or `insert` the fields `words`, `view`, `word` and `slot` tell where the entry is, until the next call.
  */

@@ -152,7 +152,10 @@ export function isMembershipError(error: unknown): boolean {
   return NOT_A_MEMBER.has(kafkaErrorType(error));
 }
 
-/** A broker is taking over the group, as the very first group of a cluster meets it: time mends it. */
+/**
+ * Another broker coordinates the group or the transactions now, or is about to, as the very first group of a cluster
+ * meets it: time mends it. What was asked was not done, and nobody has to join again.
+ */
 export function isCoordinatorMoving(error: unknown): boolean {
   return COORDINATOR_MOVING.has(kafkaErrorType(error));
 }

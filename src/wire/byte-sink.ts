@@ -1,4 +1,4 @@
-import { copyBytes, viewOf } from './bytes.ts';
+import { copyBytes, KEPT_BYTES, viewOf } from './bytes.ts';
 import { varintLength } from './write-request-builder.ts';
 
 /** Most bytes that a varint of up to 53 bits takes. */
@@ -11,20 +11,32 @@ export class ByteSink {
   view: DataView;
   /** Bytes written. Setting it back takes the last ones off again. */
   length = 0;
+  readonly #capacity: number;
 
   constructor(capacity = 256) {
+    this.#capacity = capacity;
     this.bytes = Buffer.allocUnsafeSlow(capacity);
     this.view = viewOf(this.bytes);
+  }
+
+  /** Empties it, for another use of its memory, if that has not grown too large to be kept. */
+  clear(): void {
+    this.length = 0;
+    if (this.bytes.length > KEPT_BYTES) this.#allocate(this.#capacity);
   }
 
   /** Makes room for `extra` more bytes. */
   reserve(extra: number): void {
     const needed = this.length + extra;
     if (needed <= this.bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
-    this.bytes.copy(grown, 0, 0, this.length);
-    this.bytes = grown;
-    this.view = viewOf(grown);
+    const old = this.bytes;
+    this.#allocate(Math.max(needed, old.length * 2));
+    old.copy(this.bytes, 0, 0, this.length);
+  }
+
+  #allocate(size: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+    this.view = viewOf(this.bytes);
   }
 
   byte(value: number): void {

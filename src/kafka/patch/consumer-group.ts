@@ -2,6 +2,7 @@ import { errorMessage, RetryableError } from '../../model/errors.ts';
 import { sleep } from '../../model/sleep.ts';
 import {
   isConnectionTrouble,
+  isCoordinatorMoving,
   isMembershipError,
   kafkaErrorType,
   type UnreadableBatchError,
@@ -82,12 +83,6 @@ const LEADER_MOVED = new Set([
   'NOT_LEADER_FOR_PARTITION',
   'FENCED_LEADER_EPOCH',
   'UNKNOWN_LEADER_EPOCH',
-]);
-/** Another broker coordinates the group now, or is about to. It knows the group's members: nobody has to join again. */
-const COORDINATOR_MOVED = new Set([
-  'NOT_COORDINATOR_FOR_GROUP',
-  'GROUP_COORDINATOR_NOT_AVAILABLE',
-  'GROUP_LOAD_IN_PROGRESS',
 ]);
 /** What a broker may bring in one fetch at least, however many brokers there are. */
 const LEAST_FETCH_BYTES = 1024 * 1024;
@@ -268,7 +263,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
           this.#joined = true;
           return;
         } catch (error) {
-          if (this.#observer === undefined || !COORDINATOR_MOVED.has(kafkaErrorType(error))) throw error;
+          if (this.#observer === undefined || !isCoordinatorMoving(error)) throw error;
           await sleep(ELECTION_PAUSE_MS);
         }
       }
@@ -287,7 +282,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     /** Looks for the coordinator when an error says that it is elsewhere. @returns the error to throw */
     #lookedInto(error: unknown): unknown {
       if (this.#observer === undefined) return error;
-      const moved = COORDINATOR_MOVED.has(kafkaErrorType(error));
+      const moved = isCoordinatorMoving(error);
       if (moved || isConnectionTrouble(error)) this.#findCoordinator();
       return moved ? new CoordinatorMovedError(error) : error;
     }

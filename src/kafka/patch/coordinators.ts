@@ -1,4 +1,4 @@
-import { kafkaErrorType } from '../errors.ts';
+import { isCoordinatorMoving, kafkaErrorType } from '../errors.ts';
 
 /** What kafkajs' transactions ask of a coordinator. */
 interface Coordinator {
@@ -10,11 +10,6 @@ interface Coordinator {
   endTxn(request: object): Promise<unknown>;
 }
 type RequestName = Exclude<keyof Coordinator, 'nodeId'>;
-/** By these a broker refuses a request that only the coordinator may carry out. */
-const NOT_THE_COORDINATOR: ReadonlySet<string> = new Set([
-  'NOT_COORDINATOR_FOR_GROUP',
-  'GROUP_COORDINATOR_NOT_AVAILABLE',
-]);
 
 interface CoordinatorKey {
   readonly groupId: string;
@@ -74,9 +69,8 @@ export function withKnownCoordinators(cluster: Cluster): TransactionCluster {
       try {
         return await broker[request](body);
       } catch (error) {
-        const type = kafkaErrorType(error);
-        if (type !== 'CONCURRENT_TRANSACTIONS') nodes.delete(name);
-        if (broker !== known || !NOT_THE_COORDINATOR.has(type)) throw error;
+        if (kafkaErrorType(error) !== 'CONCURRENT_TRANSACTIONS') nodes.delete(name);
+        if (broker !== known || !isCoordinatorMoving(error)) throw error;
         return await (await find())[request](body);
       }
     };
