@@ -16,10 +16,10 @@ import type { Span } from './stalls.ts';
 
 /**
  * A vmagent keeps what it has accepted in memory until it has sent it, and loses that with SIGKILL: up to its
- * flush interval, the time for a request, and what waits before it when a drain catches up (it writes its queue to disk
- * only if nothing is sent for 5 s). What it accepted earlier than this before, it has sent: ms that it ran.
+ * flush interval, and the time for a request. What it accepted earlier than this before its end, or before the request
+ * that storage owed it an answer to then, it has sent: ms that it ran.
  */
-const VMAGENT_MEMORY_MS = 15_000;
+const VMAGENT_MEMORY_MS = 5_000;
 
 /** The nodes, and what the gates before them and their drains know. */
 export interface Delivering {
@@ -146,10 +146,10 @@ export class DeliveryCheck {
 
   #killedSoonAfter(node: string, atMs: number): boolean {
     return this.#troubles.faults.some(
-      ({ kind, target, fromMs }) =>
+      ({ kind, target, fromMs, sendingSinceMs = fromMs }) =>
         kind === 'vmagent SIGKILL' &&
         target === node &&
-        atMs >= fromMs - VMAGENT_MEMORY_MS - this.#stoppedBefore(node, fromMs) &&
+        atMs >= sendingSinceMs - VMAGENT_MEMORY_MS - this.#stoppedBefore(node, fromMs) &&
         atMs <= fromMs + KILL_TAKES_MS,
     );
   }

@@ -13,11 +13,12 @@ import { Gate } from './gate.ts';
 import { Slot } from './slot.ts';
 import { RAW_PARTITIONS, ROUTE } from './truth.ts';
 
-/** A vmagent, the gate before it, and its drains. */
+/** A vmagent, the gate before it, and the one between it and storage. */
 export interface ChaosNode {
   readonly name: string;
   readonly agent: Vmagent;
   readonly gate: Gate;
+  readonly storageGate: Gate;
 }
 
 const NODES = ['vmagent-0', 'vmagent-1', 'vmagent-2'];
@@ -145,7 +146,7 @@ export class ChaosCluster {
 
   async close(): Promise<void> {
     await Promise.allSettled([...this.slots.values()].map((slot) => slot.kill()));
-    for (const { gate } of this.nodes) gate.close();
+    for (const { gate, storageGate } of this.nodes) for (const each of [gate, storageGate]) each.close();
     await Promise.allSettled([
       this.penstock.close(),
       ...this.nodes.map(({ agent }) => agent.close()),
@@ -156,12 +157,14 @@ export class ChaosCluster {
 }
 
 async function startNode(name: string, storage: VictoriaMetrics): Promise<ChaosNode> {
+  const storageGate = await Gate.open(storage.remoteWriteUrl);
+  const { pathname } = new URL(storage.remoteWriteUrl);
   const agent = await startVmagent({
     name,
-    remoteWriteUrl: storage.remoteWriteUrl,
+    remoteWriteUrl: `${storageGate.url}${pathname}`,
     labels: { vmagent: name },
   });
-  return { name, agent, gate: await Gate.open(agent.url) };
+  return { name, agent, gate: await Gate.open(agent.url), storageGate };
 }
 
 async function createSlots(configFile: string): Promise<Map<string, Slot>> {

@@ -12,6 +12,8 @@ export interface DoneFault {
   readonly toMs: number;
   /** It met a process that took part, or a request. One that did not proves nothing. */
   readonly hit: boolean;
+  /** Of the SIGKILL of a vmagent: since when storage had owed it an answer, if it did. */
+  readonly sendingSinceMs?: number | undefined;
 }
 
 /** What a slow vmagent takes for a request, in ms. Less than a drain waits. */
@@ -70,8 +72,10 @@ export class FaultRunner {
       if (Date.now() > endMs && this.kinds.has(kind)) return;
       if (target.startsWith('broker')) await this.#brokersInSync();
       const fromMs = Date.now();
+      const sendingSinceMs =
+        kind === 'vmagent SIGKILL' ? this.#cluster.node(target).storageGate.unansweredSinceMs : undefined;
       const hit = await this.#counted(this.#act(kind, target, forMs));
-      this.done.push({ kind, target, fromMs, toMs: Date.now(), hit });
+      this.done.push({ kind, target, fromMs, toMs: Date.now(), hit, sendingSinceMs });
       // The next one is to meet a process that takes part; one that is not ready by then counts as missed.
       if (this.#cluster.slots.has(target)) await this.#cluster.slot(target).ready();
     } catch (error) {

@@ -28,9 +28,9 @@ export interface Acceptance {
 }
 
 /**
- * A reverse proxy in front of a real vmagent. It causes trouble on command, and keeps the account of what the
- * vmagent has accepted: also of requests that the drain had given up by then, which go on to the vmagent as they
- * would without a proxy.
+ * A reverse proxy in front of a real server: a vmagent, or storage. It causes trouble on command, and keeps the account of
+ * what the server has accepted: also of requests that the client had given up by then, which go on as they would
+ * without a proxy.
  */
 export class Gate {
   /** By `bodyId`. */
@@ -42,11 +42,16 @@ export class Gate {
   readonly #agent = new Agent({ keepAlive: true });
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** When each request that has no answer yet began to come, in order. */
+  readonly #unanswered = new Map<IncomingMessage, number>();
 
   private constructor(target: string) {
     this.#target = new URL(target);
     this.#server = createServer((incoming, answer) => {
-      this.#forward(incoming, answer).catch(() => answer.destroy());
+      this.#unanswered.set(incoming, Date.now());
+      this.#forward(incoming, answer)
+        .catch(() => answer.destroy())
+        .finally(() => this.#unanswered.delete(incoming));
     });
     this.#server.keepAliveTimeout = 120_000;
     this.#server.on('connection', (socket) => {
@@ -70,6 +75,11 @@ export class Gate {
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('the gate does not listen');
     return `http://127.0.0.1:${address.port}`;
+  }
+
+  /** Milliseconds since the epoch at which the oldest request that has no answer began to come, if there is one. */
+  get unansweredSinceMs(): number | undefined {
+    return this.#unanswered.values().next().value;
   }
 
   /** Nobody can connect, and who was connected is not any more. */

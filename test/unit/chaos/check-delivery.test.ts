@@ -199,3 +199,18 @@ test('a record that nobody accepted, and records out of order, are refused', () 
   assert.match(check({ records: [[{ at: 3 }], [{ at: 2 }]] }).problems[0] ?? '', /out of order/);
   assert.match(check({ records: [[{ at: 3 }]], counted: 0 }).problems[0] ?? 'none', /none/);
 });
+
+test('only what a vmagent accepted shortly before its end, or before what it was still sending then, may be lost', () => {
+  const kill = fault('vmagent SIGKILL', 20, 21);
+  const mayBeLost = (at: number, ...faults: DoneFault[]) => {
+    const { delivery } = check({ records: [[{ at }]], faults });
+    return delivery.visit(TASK, '0', body(0));
+  };
+  assert.equal(mayBeLost(14.9, kill), false);
+  assert.equal(mayBeLost(15.1, kill), true);
+  assert.equal(mayBeLost(21.1, kill), false);
+  assert.equal(mayBeLost(12.9, { ...kill, sendingSinceMs: 18_000 }), false);
+  assert.equal(mayBeLost(13.1, { ...kill, sendingSinceMs: 18_000 }), true);
+  assert.equal(mayBeLost(8.9, kill, fault('vmagent SIGSTOP', 10, 16)), false);
+  assert.equal(mayBeLost(9.1, kill, fault('vmagent SIGSTOP', 10, 16)), true);
+});
