@@ -13,8 +13,11 @@ export interface TestFiles {
 }
 
 const ALONE = path.normalize('test/e2e/chaos.test.ts');
-/** They wait for a minute and more. At the end the rest of the machine would wait with them. */
-const LONG = ['kafka/cluster-faults', 'kafka/partial-outage', 'drain/watchdog', 'worker/watchdog'].map(
+/**
+ * They wait for a minute and more. At the end the rest of the machine would wait with them. Those with a cluster of three
+ * brokers are not neighbours.
+ */
+const LONG = ['kafka/cluster-faults', 'drain/watchdog', 'worker/watchdog', 'kafka/partial-outage'].map(
   (name) => path.normalize(`test/integration/${name}.test.ts`),
 );
 
