@@ -10,8 +10,13 @@ import { poll } from '../support/process.ts';
 import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
 import { startVictoriaMetrics, startVmagent } from '../support/servers/victoriametrics.ts';
 
+/** Tries again for longer than the cluster takes to see that a broker is gone: kafkajs gives up after some 10 s. */
 function client(cluster: KafkaCluster) {
-  return new kafkajs.Kafka({ brokers: cluster.brokers, logLevel: kafkajs.logLevel.NOTHING });
+  return new kafkajs.Kafka({
+    brokers: cluster.brokers,
+    logLevel: kafkajs.logLevel.NOTHING,
+    retry: { retries: 10 },
+  });
 }
 
 async function createTopic(cluster: KafkaCluster, replicationFactor: number): Promise<string> {
