@@ -50,8 +50,8 @@ export interface StepOutput {
   readonly counts: StepCounts;
 }
 
-/** Bytes of output buffers kept while no step uses them: enough for the largest step, whose outputs take some 40 MB. */
-const POOL_BYTES = 96 * 1024 * 1024;
+/** Bytes of output buffers kept while no step uses them: as many as a step has bytes at most, after decompression. */
+const POOL_BYTES = 64 * 1024 * 1024;
 
 /** Routes and all that depends on them: replaced as a whole by a reload. */
 interface Generation {

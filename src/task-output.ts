@@ -1,5 +1,5 @@
 import { copyBytes, release, viewOf } from './wire/bytes.ts';
-import { compress, maxUncompressedLength } from './wire/snappy.ts';
+import { compress, FRAGMENT_BYTES, joinBlocks, maxUncompressedLength } from './wire/snappy.ts';
 import { TAG_FIELD_1 } from './wire/write-request.ts';
 
 /** Headers that name the tenant of a record, as received. One object stands for one tenant throughout a step. */
@@ -28,6 +28,11 @@ export interface TaskRecord {
 /** No output is larger than this before compression, however large records may be. */
 const MOST_BYTES = 8 * 1024 * 1024;
 const FIRST_BYTES = 8 * 1024;
+/**
+ * Bytes that are compressed at a time. Blocks of one fragment cost a few per cent of the worker's CPU time, for calls and
+ * buffers; larger ones take more memory and save nothing (bench/README.md).
+ */
+const BLOCK_BYTES = 4 * FRAGMENT_BYTES;
 
 /** Bytes before compression that an output may reach, so that the record is sure to fit in `maxRecordBytes`. */
 export function outputCapacity(maxRecordBytes: number): number {
@@ -78,7 +83,12 @@ export class BufferPool {
   }
 }
 
-/** The WriteRequest that grows for one (route, task, tenant), and the records that it has become already. */
+/**
+ * The WriteRequest that grows for one (route, task, tenant), and the records that it has become already.
+ *
+ * It is compressed as it grows, a block at a time, so an output holds a block of what comes and not all of a step. A
+ * record of a megabyte is not larger by it, since snappy looks no further back than a fragment anyway.
+ */
 export class TaskOutput {
   readonly route: number;
   readonly topic: string;
@@ -89,8 +99,12 @@ export class TaskOutput {
   readonly #pool: BufferPool;
   #buffer: OutputBuffer | undefined;
   #view: DataView;
+  /** Bytes in the buffer, and how many it may come to before `#makeRoom` is asked. */
   #length = 0;
   #limit = 0;
+  /** What comes before the buffer in the record, compressed, and its bytes before compression. */
+  #blocks: Buffer[] = [];
+  #blocksLength = 0;
   #series = 0;
   #samples = 0;
   #timestamp = Number.POSITIVE_INFINITY;
@@ -172,13 +186,21 @@ export class TaskOutput {
     this.#limit = 0;
   }
 
-  /** Grows the buffer, or closes the record. False where even an empty one is too small. */
+  /** Closes the record or the block, or grows the buffer. False where even an empty record is too small. */
   #makeRoom(total: number): boolean {
     if (total > this.capacity) return false;
-    if (this.#length + total > this.capacity) this.#seal();
+    if (this.#blocksLength + this.#length + total > this.capacity) this.#seal();
+    else if (this.#length + total > BLOCK_BYTES) this.#closeBlock();
     const needed = this.#length + total;
+    const size = this.#reserve(needed);
+    this.#limit = Math.min(size, Math.max(needed, BLOCK_BYTES), this.capacity - this.#blocksLength);
+    return true;
+  }
+
+  /** Sees to it that the buffer has so many bytes, and returns how many it has. */
+  #reserve(needed: number): number {
     const old = this.#buffer;
-    if (old && old.bytes.length >= needed) return true;
+    if (old && old.bytes.length >= needed) return old.bytes.length;
     const buffer = this.#pool.take(needed);
     if (old) {
       old.bytes.copy(buffer.bytes, 0, 0, this.#length);
@@ -186,27 +208,44 @@ export class TaskOutput {
     }
     this.#buffer = buffer;
     this.#view = buffer.view;
-    this.#limit = Math.min(buffer.bytes.length, this.capacity);
-    return true;
+    return buffer.bytes.length;
+  }
+
+  #closeBlock(): void {
+    if (this.#length === 0) return;
+    this.#blocks.push(compress(this.#buffer!.bytes.subarray(0, this.#length)));
+    this.#blocksLength += this.#length;
+    this.#length = 0;
   }
 
   #seal(): void {
     if (this.#series === 0) return;
+    this.#closeBlock();
+    const blocks = this.#blocks;
     this.#sealed.push({
       route: this.route,
       topic: this.topic,
       partition: this.task,
-      value: compress(this.#buffer!.bytes.subarray(0, this.#length)),
+      value: joinAndRelease(blocks),
       timestamp: this.#timestamp,
       tenant: this.tenant,
       series: this.#series,
       samples: this.#samples,
     });
-    this.#length = 0;
+    this.#blocks = [];
+    this.#blocksLength = 0;
     this.#series = 0;
     this.#samples = 0;
     this.#timestamp = Number.POSITIVE_INFINITY;
   }
+}
+
+/** Blocks left to the garbage collector have it collect the whole heap once more in a few seconds. */
+function joinAndRelease(blocks: readonly Buffer[]): Buffer {
+  if (blocks.length === 1) return blocks[0]!;
+  const joined = joinBlocks(blocks);
+  for (const block of blocks) release(block);
+  return joined;
 }
 
 const NO_VIEW = new DataView(new ArrayBuffer(0));

@@ -60,6 +60,13 @@ const codec = load();
 /** Which implementation is in use, for the log line at start-up. */
 export const snappyImplementation: Codec['name'] = codec.name;
 
+/**
+ * A compressor takes its input in fragments of so many bytes, and no element refers to the one before (snappy.h,
+ * kBlockSize). So fragments compressed one by one and joined take no more than all of them at once, but for a header each
+ * that is dropped.
+ */
+export const FRAGMENT_BYTES = 64 * 1024;
+
 /** The most bytes that `length` bytes can become: snappy's own bound, 32 + n + n/6. */
 export function maxCompressedLength(length: number): number {
   return 32 + length + Math.floor(length / 6);
@@ -92,11 +99,23 @@ export function uncompressedLength(bytes: Uint8Array): number {
  */
 export function joinBlocks(blocks: readonly Uint8Array[]): Buffer {
   let length = 0;
-  for (const block of blocks) length += uncompressedLength(block);
+  let bytes = 0;
+  for (const block of blocks) {
+    length += uncompressedLength(block);
+    bytes += block.length - headerEnd(block);
+  }
   const header: number[] = [];
   for (; length >= 0x80; length = Math.floor(length / 128)) header.push((length % 128) | 0x80);
   header.push(length);
-  return Buffer.concat([Uint8Array.from(header), ...blocks.map((block) => block.subarray(headerEnd(block)))]);
+  const joined = Buffer.allocUnsafeSlow(header.length + bytes);
+  joined.set(header);
+  let at = header.length;
+  for (const block of blocks) {
+    const from = headerEnd(block);
+    joined.set(block.subarray(from), at);
+    at += block.length - from;
+  }
+  return joined;
 }
 
 /** Index of the first element of a block whose header is sound. */

@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { BufferPool, outputCapacity, TaskOutput, type TaskRecord } from '../../src/task-output.ts';
 import { viewOf } from '../../src/wire/bytes.ts';
-import { maxCompressedLength, uncompress } from '../../src/wire/snappy.ts';
+import {
+  compress,
+  javascriptSnappy,
+  maxCompressedLength,
+  nativeSnappy,
+  uncompress,
+} from '../../src/wire/snappy.ts';
 import { timeSeriesOf } from '../support/plain-pipeline.ts';
 
 const ENTRY = viewOf(Buffer.from('__MIDDLE__'));
@@ -74,6 +81,85 @@ test('exactly what fits is taken; a byte more is refused, and leaves the output 
   assert.equal(outputOf(0).append(ENTRY, 0, 0, ENTRY, 0, 1, 0, 0, 0, 0), false);
   const [record] = drain(output);
   assert.equal(texts(record!).length, 1);
+});
+
+/** A TimeSeries of pseudo-random bytes, which nothing compresses, or of the same byte all along. */
+function seriesBytes(length: number, seed: number): Buffer {
+  const bytes = Buffer.alloc(length, seed);
+  if (seed % 2 === 0) return bytes;
+  let state = seed;
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}
+
+test('a record of many blocks is what was appended, by either implementation of snappy, and fits', () => {
+  const readers = [nativeSnappy(), javascriptSnappy()];
+  const size = fc.oneof(
+    { weight: 8, arbitrary: fc.integer({ min: 1, max: 2_000 }) },
+    { weight: 3, arbitrary: fc.integer({ min: 20_000, max: 80_000 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 250_000, max: 400_000 }) },
+  );
+  const series = fc.tuple(size, fc.integer({ min: 1, max: 255 }), fc.integer({ min: 1, max: 40 }));
+  const pool = new BufferPool(1 << 20);
+  fc.assert(
+    fc.property(
+      fc.array(series, { minLength: 1, maxLength: 12 }),
+      fc.constantFrom(500_000, 1_000_000, 2_000_000),
+      (runs, maxRecordBytes) => {
+        const output = outputOf(outputCapacity(maxRecordBytes), pool);
+        const expected: Buffer[] = [];
+        for (const [length, seed, times] of runs) {
+          const bytes = seriesBytes(length, seed);
+          for (let i = 0; i < (length > 2_000 ? 3 : times); i++) {
+            assert.ok(output.append(viewOf(bytes), 0, 0, ENTRY, 0, 0, 0, length, 1, 0));
+            expected.push(bytes);
+          }
+        }
+        const records = drain(output);
+        for (const { value } of records) assert.ok(value.length <= maxRecordBytes);
+        for (const reader of readers) {
+          const found = records.flatMap(({ value }) => timeSeriesOf(reader.uncompress(value)));
+          assert.equal(found.length, expected.length);
+          found.forEach((bytes, i) => {
+            assert.ok(expected[i]!.equals(bytes), `series ${i}`);
+          });
+        }
+        assert.equal(
+          records.reduce((sum, record) => sum + record.series, 0),
+          expected.length,
+        );
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('a record compressed a block at a time is not larger than compressed at once', () => {
+  const output = outputOf(8 << 20);
+  for (let n = 0; n < 9_000; n++)
+    append(
+      output,
+      `http_requests_total{pod="checkout-${n % 50}-${n}",`,
+      `code="${n % 7}"} ${n * n}`.repeat(4),
+      n,
+    );
+  const [record, ...others] = drain(output);
+  assert.deepEqual(others, []);
+  const body = uncompress(record!.value, 1 << 30);
+  assert.ok(body.length > 3 * 256 * 1024, `${body.length} bytes are too few to show it`);
+  const once = compress(body).length;
+  assert.ok(record!.value.length < once * 1.01, `${record!.value.length} bytes, at once ${once}`);
+});
+
+test('an output takes a block of memory, however large its record is', () => {
+  const pool = new BufferPool(16 << 20);
+  const output = outputOf(8 << 20, pool);
+  for (let n = 0; n < 20_000; n++) append(output, `${n}`, 'r'.repeat(300), n);
+  assert.equal(drain(output).length, 1);
+  assert.equal(pool.take(1).bytes.length, 256 * 1024);
 });
 
 test('buffers go back to the pool and are lent again, up to its size', () => {
