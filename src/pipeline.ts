@@ -1,6 +1,7 @@
 import { type DeadLetter, DeadSeries, deadPart, deadRecord, type SourceRecord } from './dead-letter.ts';
 import { DEFAULT_LIMITS, type Decoded, type IngestLimits } from './decode/decoder.ts';
 import { recordTime } from './decode/record-headers.ts';
+import { recordValue } from './decode/record-value.ts';
 import { DecoderRegistry } from './decode/registry.ts';
 import { PoisonError } from './model/errors.ts';
 import { type AppendPart, appendInParts } from './oversized-series.ts';
@@ -212,14 +213,13 @@ export class Step {
 
   /** The record as a WriteRequest whose outer framing is sound. */
   #decode(record: SourceRecord): Decoded {
-    const { value, headers } = record;
-    if (value === null)
-      throw new PoisonError('decode', 'null_value', 'the record has no value (a tombstone)');
-    if (value.length === 0)
-      throw new PoisonError('decode', 'empty_record', 'the value of the record is empty');
     const limits = this.#limits;
     const timestamp = recordTime(record);
-    const decoded = this.#decoders.decode(value, { headers, timestamp, limits });
+    const decoded = this.#decoders.decode(recordValue(record), {
+      headers: record.headers,
+      timestamp,
+      limits,
+    });
     const { body, rejects } = decoded;
     const framing = readFraming(body);
     const most = limits.series_per_record;

@@ -1,6 +1,6 @@
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
-import { KafkaSetupError, kafkaErrorType } from '../kafka/errors.ts';
+import { isTakenOver, KafkaSetupError } from '../kafka/errors.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { type OffsetRange, readRanges } from '../kafka/range-reader.ts';
 import { BatchLimit } from '../kafka/send-rounds.ts';
@@ -36,8 +36,6 @@ export function redriveGroup(deadTopic: string): string {
 const ATTEMPTS = 6;
 const BACKOFF_MIN_MS = 200;
 const BACKOFF_MAX_MS = 5_000;
-/** What the broker answers to a producer whose transactional id another has taken over. */
-const TAKEN_OVER = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING']);
 
 /**
  * Takes dead letters back to where they came from, each exactly once.
@@ -77,7 +75,7 @@ export class Redrive {
         const counts = await this.#attempt(ends, limit - this.#done, (planned) => (first ??= planned));
         return { ...first!, redrive: this.#done, failedAgain: counts.failedAgain };
       } catch (error) {
-        if (TAKEN_OVER.has(kafkaErrorType(error))) throw takenOver(topic, error);
+        if (isTakenOver(error)) throw takenOver(topic, error);
         if (error instanceof KafkaSetupError || attempt === ATTEMPTS) throw error;
         await sleep(backoff.next());
       }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { attemptKeys, refuseBackwardPauses } from '../http-options.ts';
 import { duration, kafkaSize, size } from '../option-types.ts';
 
 /** The drain: task partitions to one node. Times in ms, sizes in bytes. */
@@ -24,15 +25,7 @@ export const drainOptions = z
     queue_bytes: size()
       .prefault('64MiB')
       .describe('Most bytes fetched and not yet forwarded; at this mark the drain stops fetching.'),
-    request_timeout: duration()
-      .prefault('30s')
-      .describe('Give up on an unanswered remote-write request after this.'),
-    backoff_min: duration()
-      .prefault('100ms')
-      .describe('First pause after a failed request; it doubles, with jitter.'),
-    backoff_max: duration()
-      .prefault('30s')
-      .describe('Longest pause between attempts, unless Retry-After asks for more.'),
+    ...attemptKeys(),
     failover_after: z
       .enum(['never'])
       .default('never')
@@ -55,12 +48,7 @@ export const drainOptions = z
         `${options.heartbeat_interval} ms is too long; expected less than session_timeout (${options.session_timeout} ms), a third is usual`,
       );
     }
-    if (options.backoff_min > options.backoff_max) {
-      refuse(
-        'backoff_min',
-        `${options.backoff_min} ms is too long; expected at most backoff_max (${options.backoff_max} ms)`,
-      );
-    }
+    refuseBackwardPauses(options, refuse);
   });
 
 export type DrainOptions = z.output<typeof drainOptions>;

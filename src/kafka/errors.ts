@@ -56,16 +56,20 @@ const COORDINATOR_MOVING = new Set([
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'NOT_COORDINATOR_FOR_GROUP',
 ]);
+/** The broker is no longer, or not yet, the leader of a partition. */
+const LEADER_MOVED = new Set([
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+]);
 /** A broker says that it cannot now, for reasons of its own or while the cluster changes. */
 const SERVER_TROUBLE = new Set([
   ...NOT_A_MEMBER,
   ...COORDINATOR_MOVING,
   'UNKNOWN',
+  ...LEADER_MOVED,
   'BROKER_NOT_AVAILABLE',
-  'LEADER_NOT_AVAILABLE',
-  'NOT_LEADER_FOR_PARTITION',
-  'FENCED_LEADER_EPOCH',
-  'UNKNOWN_LEADER_EPOCH',
   'REPLICA_NOT_AVAILABLE',
   'UNKNOWN_TOPIC_OR_PARTITION',
   'REQUEST_TIMED_OUT',
@@ -73,6 +77,8 @@ const SERVER_TROUBLE = new Set([
   'NOT_CONTROLLER',
   'KAFKA_STORAGE_ERROR',
 ]);
+/** What the broker answers to a producer whose transactional id another has taken over. */
+const TAKEN_OVER = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING']);
 const UNAUTHORIZED = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
   'GROUP_AUTHORIZATION_FAILED',
@@ -158,6 +164,16 @@ export function isMembershipError(error: unknown): boolean {
  */
 export function isCoordinatorMoving(error: unknown): boolean {
   return COORDINATOR_MOVING.has(kafkaErrorType(error));
+}
+
+/** The broker asked does not lead the partition: the metadata, asked for again, say who does. */
+export function isLeaderMoved(error: unknown): boolean {
+  return LEADER_MOVED.has(kafkaErrorType(error));
+}
+
+/** Another producer has opened the same transactional id: this one writes no more. */
+export function isTakenOver(error: unknown): boolean {
+  return TAKEN_OVER.has(kafkaErrorType(error));
 }
 
 /** A broker failed at a request that is right, or does not know of a topic or leader that others know: time mends it. */

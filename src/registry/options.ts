@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { refuseHalfLogin } from '../http-options.ts';
 import { duration, secret } from '../option-types.ts';
 import { refuseHalfPair, tlsKeys } from '../tls-options.ts';
 
@@ -28,14 +29,10 @@ export const registryOptions = z
       .describe('How https:// is spoken.'),
   })
   .superRefine((options, context) => {
-    const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
-    refuseHalfPair(options.tls, (key, message) => refuse(['tls', key], message));
-    if (options.username === undefined && options.password !== undefined) {
-      refuse(['password'], 'a password without its user; expected username beside it');
-    }
-    if (options.username !== undefined && options.password === undefined) {
-      refuse(['username'], 'a user without a password; expected password beside it');
-    }
+    const refuse = (key: string, message: string, path = [key]) =>
+      context.addIssue({ code: 'custom', path, message });
+    refuseHalfPair(options.tls, (key, message) => refuse(key, message, ['tls', key]));
+    refuseHalfLogin(options, refuse);
   });
 
 export type RegistryOptions = z.output<typeof registryOptions>;

@@ -1,6 +1,12 @@
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
-import { isConnectionTrouble, isRefused, KafkaSetupError, kafkaErrorType } from '../kafka/errors.ts';
+import {
+  isConnectionTrouble,
+  isRefused,
+  isTakenOver,
+  KafkaSetupError,
+  kafkaErrorType,
+} from '../kafka/errors.ts';
 import { recordBytes } from '../kafka/partition-queue.ts';
 import { type OffsetGap, RangeReader, type RangeStep } from '../kafka/range-reader.ts';
 import { ConfigError, RetryableError } from '../model/errors.ts';
@@ -57,8 +63,6 @@ const TAKE_OVER_MS = 3_000;
 const KEEP_MS = 10_000;
 /** How long it sleeps at most before it looks again whether it may go on, in ms. */
 const LOOK_AGAIN_MS = 500;
-/** What the broker answers to a producer whose transactional id another has taken over. */
-const TAKEN_OVER = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING']);
 
 /**
  * The loop of a replay: read ▸ wait for its turn ▸ write a step and store its positions; until the ends of the ranges.
@@ -90,9 +94,9 @@ export class Replay {
         if (stop.aborted) return 'stopped';
         this.#failures += 1;
         if (!this.#isPassing(error)) throw error;
-        const isTakenOver = TAKEN_OVER.has(kafkaErrorType(error));
-        const pauseMs = isTakenOver ? TAKE_OVER_MS : this.#backoff.next();
-        if (!isTakenOver) events.retrying(error, pauseMs);
+        const takenOver = isTakenOver(error);
+        const pauseMs = takenOver ? TAKE_OVER_MS : this.#backoff.next();
+        if (!takenOver) events.retrying(error, pauseMs);
         await sleep(pauseMs, stop);
         if (stop.aborted) return 'stopped';
       }

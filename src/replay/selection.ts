@@ -1,5 +1,6 @@
 import type { DecodeContext, Decoded, IngestLimits } from '../decode/decoder.ts';
 import { recordTime } from '../decode/record-headers.ts';
+import { recordValue } from '../decode/record-value.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { PoisonError } from '../model/errors.ts';
@@ -132,13 +133,12 @@ export class Selection {
   }
 
   #decode(record: FetchedRecord): Decoded {
-    const { value, headers } = record;
-    if (value === null)
-      throw new PoisonError('decode', 'null_value', 'the record has no value (a tombstone)');
-    if (value.length === 0)
-      throw new PoisonError('decode', 'empty_record', 'the value of the record is empty');
-    const context: DecodeContext = { headers, timestamp: recordTime(record), limits: this.#options.limits };
-    const decoded = this.#decoders.decode(value, context);
+    const context: DecodeContext = {
+      headers: record.headers,
+      timestamp: recordTime(record),
+      limits: this.#options.limits,
+    };
+    const decoded = this.#decoders.decode(recordValue(record), context);
     readFraming(decoded.body);
     for (const reject of decoded.rejects) this.#refuse(reject);
     return decoded;

@@ -3,6 +3,7 @@ import { sleep } from '../../model/sleep.ts';
 import {
   isConnectionTrouble,
   isCoordinatorMoving,
+  isLeaderMoved,
   isMembershipError,
   kafkaErrorType,
   type UnreadableBatchError,
@@ -77,13 +78,6 @@ interface Original extends OriginalConsumerGroup {
   recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void>;
 }
 
-/** The broker is no longer, or not yet, the leader of a partition. */
-const LEADER_MOVED = new Set([
-  'LEADER_NOT_AVAILABLE',
-  'NOT_LEADER_FOR_PARTITION',
-  'FENCED_LEADER_EPOCH',
-  'UNKNOWN_LEADER_EPOCH',
-]);
 /** What a broker may bring in one fetch at least, however many brokers there are. */
 const LEAST_FETCH_BYTES = 1024 * 1024;
 /** Pause while a partition has no leader, or a group no coordinator: an election takes some 100 ms. */
@@ -273,7 +267,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       if (error.type === 'UNKNOWN_TOPIC_OR_PARTITION' && error.topic !== undefined)
         this.#observer?.topicMissing(error.topic);
       // A leader that hangs may be none any more.
-      const moved = LEADER_MOVED.has(error.type ?? '') || error instanceof SilentBrokerError;
+      const moved = isLeaderMoved(error) || error instanceof SilentBrokerError;
       if (this.#observer === undefined || !moved) return super.recoverFromFetch(error);
       await sleep(ELECTION_PAUSE_MS);
       await this.cluster.refreshMetadata();
