@@ -5,16 +5,16 @@
  *     npm test -- test/unit/hash task.test      files whose path contains one of these
  *     npm test -- -t 'restart' test/e2e         tests whose name matches
  *
- * Tests without servers run first. Meanwhile one Kafka comes up; the tests that need servers share it
- * (`PENSTOCK_TEST_BROKERS`), except those that stop or kill brokers, which start their own. The chaos run comes last,
- * with the machine to itself.
+ * Tests without servers run first, and beside them those that wait for most of their time. Meanwhile one Kafka comes up;
+ * the tests that need servers share it (`PENSTOCK_TEST_BROKERS`), except those that stop or kill brokers, which start
+ * their own. The chaos run comes last, with the machine to itself.
  */
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { CACHE, sweepRunFolders } from './support/cache.ts';
-import { findTests } from './support/find-tests.ts';
+import { findTests, type TestFiles } from './support/find-tests.ts';
 import { scriptArguments } from './support/script-arguments.ts';
 import { type KafkaCluster, startKafka } from './support/servers/kafka.ts';
 import { findVictoria } from './support/servers/victoria-binaries.ts';
@@ -49,7 +49,11 @@ const { filters, namePatterns } = scriptArguments(
 );
 const stop = new AbortController();
 
-async function runFiles(files: string[], concurrency: number, timeout = FILE_TIMEOUT_MS): Promise<Counts> {
+async function runFiles(
+  files: string[],
+  concurrency: number,
+  { timeout = FILE_TIMEOUT_MS, print = (text: string) => void process.stdout.write(text) } = {},
+): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   if (files.length === 0 || stop.signal.aborted) return counts;
   const events = run({
@@ -67,7 +71,7 @@ async function runFiles(files: string[], concurrency: number, timeout = FILE_TIM
     counts.failed = of.tests - of.passed - of.skipped - of.todo;
     counts.skipped = of.skipped + of.todo;
   });
-  for await (const text of events.compose(new spec())) process.stdout.write(text);
+  for await (const text of events.compose(new spec())) print(text);
   return counts;
 }
 
@@ -88,18 +92,29 @@ async function describeServers(kafka: KafkaCluster): Promise<void> {
   process.stdout.write(`\n${lines.join('\n')}\n\n`);
 }
 
-/** The tests without servers, then those that share a Kafka. */
-async function runMost(quick: string[], served: string[]): Promise<Counts[]> {
+/** The tests without servers, and beside them those that only wait, whose report follows. */
+async function runFirst(quick: string[], waiting: string[]): Promise<Counts[]> {
+  let later = '';
+  const counts = await Promise.all([
+    runFiles(quick, availableParallelism()),
+    runFiles(waiting, waiting.length, { print: (text) => void (later += text) }),
+  ]);
+  process.stdout.write(later);
+  return counts;
+}
+
+/** The first ones, then those that share a Kafka. */
+async function runMost({ quick, waiting, served }: TestFiles): Promise<Counts[]> {
   const starting = served.length > 0 ? startKafka({ name: 'shared-kafka' }) : undefined;
   // Its error is reported where it is awaited, after the quick tests.
   starting?.catch(() => {});
   try {
-    const first = await runFiles(quick, availableParallelism());
-    if (starting === undefined) return [first];
+    const first = await runFirst(quick, waiting);
+    if (starting === undefined) return first;
     const kafka = await starting;
     await describeServers(kafka);
     process.env.PENSTOCK_TEST_BROKERS = kafka.brokers.join(',');
-    return [first, await runFiles(served, SERVED_AT_ONCE)];
+    return [...first, await runFiles(served, SERVED_AT_ONCE)];
   } finally {
     await starting?.then(
       (kafka) => kafka.close(),
@@ -112,10 +127,10 @@ async function main(): Promise<number> {
   sweepRunFolders();
   // Hundreds of processes load the same sources; from the second on they are compiled already.
   process.env.NODE_COMPILE_CACHE ??= path.join(CACHE, 'compiled');
-  const { quick, served, alone } = findTests(filters);
+  const files = findTests(filters);
   try {
-    const counts = await runMost(quick, served);
-    counts.push(await runFiles(alone, 1, ALONE_TIMEOUT_MS));
+    const counts = await runMost(files);
+    counts.push(await runFiles(files.alone, 1, { timeout: ALONE_TIMEOUT_MS }));
     const total = (key: keyof Counts) => counts.reduce((sum, of) => sum + of[key], 0);
     const [passed, failed, skipped] = [total('passed'), total('failed'), total('skipped')];
     process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);

@@ -6,20 +6,22 @@ import { ROOT } from './cache.ts';
 export interface TestFiles {
   /** No servers: run in parallel. */
   quick: string[];
-  /** Real servers: few at a time, those that take longest first. */
+  /** Servers of their own, which they wait for most of the time: beside the quick ones. */
+  waiting: string[];
+  /** Real servers: few at a time, what takes longest first. */
   served: string[];
   /** A cluster of its own under faults: what runs beside it would be a fault that nobody planned. */
   alone: string[];
 }
 
 const ALONE = path.normalize('test/e2e/chaos.test.ts');
+/** A minute without a commit is what they are about. */
+const WAITING = inIntegration(['drain/watchdog', 'worker/watchdog']);
 /**
- * They wait for a minute and more. At the end the rest of the machine would wait with them. Those with a cluster of three
- * brokers are not neighbours.
+ * Two minutes: at the end the rest of the machine would wait for it. By their names the other files with a cluster of three
+ * brokers come when it is over.
  */
-const LONG = ['kafka/cluster-faults', 'drain/watchdog', 'worker/watchdog', 'kafka/partial-outage'].map(
-  (name) => path.normalize(`test/integration/${name}.test.ts`),
-);
+const LONG = inIntegration(['kafka/cluster-faults']);
 
 /**
  * All test files whose path contains one of the filters (all of them without a filter); paths are absolute.
@@ -38,11 +40,16 @@ export function findTests(filters: string[]): TestFiles {
   const absolute = (file: string) => path.join(ROOT, file);
   return {
     quick: inFolders(['unit', 'conformance', 'fuzz']).filter(chosen).map(absolute),
+    waiting: WAITING.filter(chosen).map(absolute),
     served: [...LONG, ...inFolders(['integration', 'e2e']).filter((file) => !LONG.includes(file))]
-      .filter((file) => chosen(file) && file !== ALONE)
+      .filter((file) => chosen(file) && file !== ALONE && !WAITING.includes(file))
       .map(absolute),
     alone: all.filter((file) => chosen(file) && file === ALONE).map(absolute),
   };
+}
+
+function inIntegration(names: string[]): string[] {
+  return names.map((name) => path.normalize(`test/integration/${name}.test.ts`));
 }
 
 function matches(file: string, filter: string): boolean {
