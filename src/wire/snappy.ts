@@ -99,23 +99,11 @@ export function uncompressedLength(bytes: Uint8Array): number {
  */
 export function joinBlocks(blocks: readonly Uint8Array[]): Buffer {
   let length = 0;
-  let bytes = 0;
-  for (const block of blocks) {
-    length += uncompressedLength(block);
-    bytes += block.length - headerEnd(block);
-  }
+  for (const block of blocks) length += uncompressedLength(block);
   const header: number[] = [];
   for (; length >= 0x80; length = Math.floor(length / 128)) header.push((length % 128) | 0x80);
   header.push(length);
-  const joined = Buffer.allocUnsafeSlow(header.length + bytes);
-  joined.set(header);
-  let at = header.length;
-  for (const block of blocks) {
-    const from = headerEnd(block);
-    joined.set(block.subarray(from), at);
-    at += block.length - from;
-  }
-  return joined;
+  return Buffer.concat([Uint8Array.from(header), ...blocks.map((block) => block.subarray(headerEnd(block)))]);
 }
 
 /** Index of the first element of a block whose header is sound. */
