@@ -8,7 +8,7 @@ import { WriteRequestBuilder } from './wire/write-request-builder.ts';
 /** A record as it came out of Kafka. */
 export interface SourceRecord {
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | string | undefined>>;
+  readonly headers: Readonly<Record<string, Buffer | string | null | undefined>>;
   /** Kafka timestamp in ms. */
   readonly timestamp: number;
   readonly topic: string;
@@ -53,7 +53,7 @@ const ENOUGH_BYTES = 256 * 1024;
 /** The whole record as a dead letter. */
 export function deadRecord(source: SourceRecord, error: PoisonError): DeadLetter {
   const headers: Record<string, Buffer | string> = {};
-  for (const [name, value] of Object.entries(source.headers)) if (value !== undefined) headers[name] = value;
+  for (const [name, value] of Object.entries(source.headers)) if (value != null) headers[name] = value;
   const { stage, reason, message } = error;
   return { source, stage, reason, message, value: source.value, headers, series: 0 };
 }

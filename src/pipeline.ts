@@ -1,5 +1,6 @@
 import { type DeadLetter, DeadSeries, deadPart, deadRecord, type SourceRecord } from './dead-letter.ts';
 import { DEFAULT_LIMITS, type Decoded, type IngestLimits } from './decode/decoder.ts';
+import { RecordBudget } from './decode/record-budget.ts';
 import { recordTime } from './decode/record-headers.ts';
 import { recordValue } from './decode/record-value.ts';
 import { DecoderRegistry } from './decode/registry.ts';
@@ -215,11 +216,9 @@ export class Step {
   #decode(record: SourceRecord): Decoded {
     const limits = this.#limits;
     const timestamp = recordTime(record);
-    const decoded = this.#decoders.decode(recordValue(record), {
-      headers: record.headers,
-      timestamp,
-      limits,
-    });
+    const value = recordValue(record);
+    const budget = new RecordBudget(limits, value.length);
+    const decoded = this.#decoders.decode(value, { headers: record.headers, timestamp, limits, budget });
     const { body, rejects } = decoded;
     const framing = readFraming(body);
     const most = limits.series_per_record;

@@ -45,7 +45,7 @@ export class TaskOutputs {
   }
 
   /** Chooses the tenant that the following `of` are about. */
-  tenant(headers: Readonly<Record<string, Buffer | string | undefined>>): void {
+  tenant(headers: Readonly<Record<string, Buffer | string | null | undefined>>): void {
     if (this.#tenantHeaders.length === 0) return;
     const found: Record<string, string> = {};
     let key = '';

@@ -32,6 +32,9 @@ const SHOWN_REJECTS = 20;
 const LIMITS = {
   record_bytes: SHOWN_BYTES,
   series_per_record: 0,
+  faults_per_record: 0,
+  buckets_per_histogram: 0,
+  record_time: 0,
   labels_per_series: 0,
   label_name_bytes: 0,
   label_value_bytes: 0,

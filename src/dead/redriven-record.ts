@@ -46,7 +46,7 @@ export function redrivenRecord(
   };
   let bytes = (record.value?.length ?? 0) + BATCH_OVERHEAD_BYTES;
   for (const [name, value] of Object.entries(record.headers)) {
-    if (value === undefined || (name.startsWith('penstock-') && !KEPT.includes(name))) continue;
+    if (value == null || (name.startsWith('penstock-') && !KEPT.includes(name))) continue;
     headers[name] = value;
     bytes += name.length + value.length + 10;
   }

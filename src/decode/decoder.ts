@@ -1,10 +1,12 @@
 import type { LabelLimits } from '../wire/label-block.ts';
+import type { BudgetLimits, RecordBudget } from './record-budget.ts';
 
 /** What a record or a series may be, in bytes and counts; 0 is no limit. The keys are those of `ingest.limits`. */
-export interface IngestLimits extends LabelLimits {
+export interface IngestLimits extends LabelLimits, BudgetLimits {
   /** Largest record after decompression. */
   readonly record_bytes: number;
-  readonly series_per_record: number;
+  /** Buckets of one histogram, those that are empty included. */
+  readonly buckets_per_histogram: number;
   /** How far a sample may be from the time at which it is read, in ms; absent is no limit. */
   readonly max_age?: number;
   readonly max_future?: number;
@@ -13,14 +15,20 @@ export interface IngestLimits extends LabelLimits {
 /** What `ingest.limits` says when nothing is configured. */
 export const DEFAULT_LIMITS: IngestLimits = {
   record_bytes: 32 * 1024 * 1024,
-  series_per_record: 0,
+  series_per_record: 1_000_000,
+  faults_per_record: 10_000,
+  buckets_per_histogram: 10_000,
+  record_time: 1_000,
   labels_per_series: 40,
   label_name_bytes: 256,
   label_value_bytes: 4096,
 };
 
-/** Headers of a record, as Kafka gives them. Names are compared without regard to case. */
-export type RecordHeaders = Readonly<Record<string, Buffer | string | undefined>>;
+/**
+ * Headers of a record, as Kafka gives them, in an object without a prototype: a producer may name one `__proto__`. Names
+ * are compared without regard to case. Kafka allows a header without a value (null), which tells as much as none.
+ */
+export type RecordHeaders = Readonly<Record<string, Buffer | string | null | undefined>>;
 
 /** What a decoder may need beside the body. */
 export interface DecodeContext {
@@ -28,6 +36,8 @@ export interface DecodeContext {
   /** The record's own time in ms: the time of samples that carry none. */
   readonly timestamp: number;
   readonly limits: IngestLimits;
+  /** What reading it may cost; absent where the bytes are known to be harmless. */
+  readonly budget?: RecordBudget;
 }
 
 /** One part of a record that could not be used, while the rest could. */

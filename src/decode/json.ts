@@ -42,12 +42,13 @@ export function jsonDecoder(): Decoder {
 
 function decode(body: Buffer, context: DecodeContext, builder: WriteRequestBuilder): Decoded {
   builder.reset();
-  const rejects = new Rejects(FORM, body);
+  const rejects = new Rejects(FORM, body, context.budget);
   const extra = extraLabels(context.headers);
   const largest = largestOutput(body.length, context);
   let number = 0;
   const take = (start: number, end: number) => {
     number++;
+    context.budget?.spend();
     limitOutput(builder.length, largest);
     const fault = sample(body.subarray(start, end), context.timestamp, extra, builder);
     if (fault !== undefined) rejects.add(start, end, `sample ${number}`, fault);

@@ -36,6 +36,7 @@ export abstract class LineDecoder implements Decoder {
     const rejects = new Rejects(
       { reason: `${this.name}_line`, contentType: this.contentTypes[0]!, glue: LINES },
       body,
+      context.budget,
     );
     builder.reset();
     this.uncarried = new Uncarried();
@@ -44,6 +45,7 @@ export abstract class LineDecoder implements Decoder {
     let number = 0;
     for (let start = 0; start < body.length; ) {
       number++;
+      context.budget?.spend();
       let next = body.indexOf(NEWLINE, start);
       if (next < 0) next = body.length;
       const end = next > start && body[next - 1] === CARRIAGE_RETURN ? next - 1 : next;

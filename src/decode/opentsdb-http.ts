@@ -43,7 +43,7 @@ export class OpentsdbHttpDecoder implements Decoder {
     const { labels: extra } = this.#arguments.read(context.headers);
     const receiptMs = Math.floor(context.timestamp / 1000) * 1000;
     const form = { reason: 'opentsdb_http_point', contentType: this.contentTypes[0]!, glue: GLUE };
-    const rejects = new Rejects(form, body);
+    const rejects = new Rejects(form, body, context.budget);
     const largest = largestOutput(body.length, context);
     builder.reset();
     const start = skipJsonBlanks(body, 0, body.length);

@@ -1,4 +1,5 @@
 import type { Reject } from './decoder.ts';
+import type { RecordBudget } from './record-budget.ts';
 
 /** Parts of a record that are set aside one by one; what goes beyond is gathered in one more. */
 const SINGLE_REJECTS = 1000;
@@ -19,19 +20,22 @@ export const LINES = { open: '', between: '\n', close: '' };
 export class Rejects {
   readonly #form: RejectForm;
   readonly #body: Buffer;
+  readonly #budget: RecordBudget | undefined;
   readonly #single: Reject[] = [];
   /** Start and end of further parts, in turn; neighbours are one, with what the body has between them. */
   readonly #further: number[] = [];
   #furtherCount = 0;
   #first = '';
 
-  constructor(form: RejectForm, body: Buffer) {
+  constructor(form: RejectForm, body: Buffer, budget?: RecordBudget) {
     this.#form = form;
     this.#body = body;
+    this.#budget = budget;
   }
 
-  /** Sets `body[start, end)` aside; `where` names it, as in `line 3`. */
+  /** Sets `body[start, end)` aside; `where` names it, as in `line 3`. @throws PoisonError `too_many_faults` */
   add(start: number, end: number, where: string, fault: string): void {
+    this.#budget?.fault();
     if (this.#single.length < SINGLE_REJECTS) {
       const value = this.#body.subarray(start, end);
       this.#single.push(this.#reject(value, `${where}: ${fault}: ${quote(value)}`));

@@ -157,7 +157,7 @@ export class Forwarder {
     for (const name of this.#options.tenantHeaders) {
       const value = record.headers[name];
       // HTTP headers are bytes too: latin1 passes those of the record on as they are.
-      if (value !== undefined) headers[name] = Buffer.from(value).toString('latin1');
+      if (value != null) headers[name] = Buffer.from(value).toString('latin1');
     }
     return headers;
   }

@@ -1,7 +1,7 @@
 /** `repeated`: source records that were in this task before. `missing`: not every part of a step is there. */
 export type SourceFault = 'repeated' | 'missing';
 
-type Headers = Readonly<Record<string, Buffer | string | undefined>>;
+type Headers = Readonly<Record<string, Buffer | string | null | undefined>>;
 
 interface Position {
   readonly first: bigint;

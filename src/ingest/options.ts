@@ -42,8 +42,23 @@ const limits = z.strictObject({
     .prefault('32MiB')
     .describe('Largest record after decompression; a bigger one is a dead letter. 0: no limit.'),
   series_per_record: limit()
-    .default(0)
+    .default(1_000_000)
     .describe('Most series in one record; a record with more is a dead letter. 0: no limit.'),
+  faults_per_record: limit()
+    .default(10_000)
+    .describe(
+      'Most parts of a record that are set aside one by one; a record with more is a dead letter as a whole. 0: no limit.',
+    ),
+  buckets_per_histogram: limit()
+    .default(10_000)
+    .describe(
+      'Most buckets of one histogram, empty ones included; one with more is a dead letter. 0: no limit.',
+    ),
+  record_time: age()
+    .prefault('1s')
+    .describe(
+      'Most CPU time for a record, for each MiB of it as received, at least once; one that takes longer is a dead letter. 0: no limit.',
+    ),
   labels_per_series: limit()
     .default(40)
     .describe('Most labels of a series; one with more is a dead letter. 0: no limit.'),

@@ -7,7 +7,7 @@ export interface FetchedRecord {
   readonly timestamp: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | string | undefined>>;
+  readonly headers: Readonly<Record<string, Buffer | string | null | undefined>>;
   /**
    * Of the last record of a fetch: the memory that it and those before it lie in. Who is done with all of them may
    * give it back (wire/memory.ts).

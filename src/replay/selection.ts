@@ -215,7 +215,7 @@ export class Selection {
   }
 
   #headers({ headers }: FetchedRecord): FetchedRecord['headers'] {
-    const kept: Record<string, Buffer | string | undefined> = { ...WRITE_REQUEST_HEADERS };
+    const kept: Record<string, Buffer | string | null | undefined> = { ...WRITE_REQUEST_HEADERS };
     for (const name in headers) if (this.#tenantHeaders.has(name.toLowerCase())) kept[name] = headers[name];
     return kept;
   }

@@ -1,0 +1,93 @@
+import { PoisonError } from '../model/errors.ts';
+
+/** The limits that a budget counts against; those of `ingest.limits`, 0 is no limit. */
+export interface BudgetLimits {
+  readonly series_per_record: number;
+  /** Parts of a record that are set aside; a record with more is one dead letter as a whole. */
+  readonly faults_per_record: number;
+  /** CPU time that a record may take, in ms for each MiB of it as received. */
+  readonly record_time: number;
+}
+
+/** Units of work between two looks at the clock: some 100 µs of series or lines. */
+const UNITS_A_LOOK = 256;
+const MIB = 1024 * 1024;
+/** However large a record is, it may not take longer than this many times `record_time`: heartbeats wait meanwhile. */
+const MOST_MIB = 5;
+
+/**
+ * What one record may cost while it is read: CPU time, faults and series. One instance a record.
+ *
+ * CPU time of the thread and not wall time: a process that was frozen, or a machine that is busy, must not make a sound
+ * record a dead letter.
+ */
+export class RecordBudget {
+  readonly #limits: BudgetLimits;
+  readonly #clock: () => number;
+  readonly #ms: number;
+  readonly #endMs: number;
+  #units = UNITS_A_LOOK;
+  #faults = 0;
+  #series = 0;
+
+  /**
+   * @param wireBytes size of the record as received; its time is `record_time` for each MiB of it, one at least
+   * @param clock CPU time of this thread in ms
+   */
+  constructor(limits: BudgetLimits, wireBytes: number, clock = threadCpuMs) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#ms = limits.record_time * Math.min(MOST_MIB, Math.max(1, wireBytes / MIB));
+    this.#endMs = limits.record_time === 0 ? Number.POSITIVE_INFINITY : clock() + this.#ms;
+  }
+
+  /**
+   * To be called in every loop over what a sender chooses the number of: series, lines, elements, buckets. Cheap.
+   *
+   * @param units what this turn costs; 1 is some 0.5 µs
+   * @throws PoisonError `decode`, `too_slow`
+   */
+  spend(units = 1): void {
+    this.#units -= units;
+    if (this.#units <= 0) this.#look();
+  }
+
+  /** Counts a part that is set aside. @throws PoisonError `decode`, `too_many_faults` */
+  fault(): void {
+    const most = this.#limits.faults_per_record;
+    if (++this.#faults <= most || most === 0) return;
+    throw new PoisonError(
+      'decode',
+      'too_many_faults',
+      `more than ${most} parts of the record cannot be used (ingest.limits.faults_per_record)`,
+    );
+  }
+
+  /** Counts series that a decoder makes. @throws PoisonError `decode`, `too_many_series` */
+  series(count = 1): void {
+    this.#series += count;
+    const most = this.#limits.series_per_record;
+    if (this.#series <= most || most === 0) return;
+    throw new PoisonError(
+      'decode',
+      'too_many_series',
+      `the record has more than ${most} series (ingest.limits.series_per_record)`,
+    );
+  }
+
+  #look(): void {
+    this.#units = UNITS_A_LOOK;
+    if (this.#clock() <= this.#endMs) return;
+    throw new PoisonError(
+      'decode',
+      'too_slow',
+      `the record takes more than ${Math.round(this.#ms)} ms of CPU time (ingest.limits.record_time)`,
+    );
+  }
+}
+
+/** CPU time that this thread has used, in ms. */
+export function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
