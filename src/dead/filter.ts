@@ -1,3 +1,4 @@
+import { rfc3339Ms } from '../model/rfc3339.ts';
 import type { StoredLetter } from './letter.ts';
 
 /** Which dead letters are meant; what is empty or absent lets all pass. */
@@ -21,14 +22,17 @@ export function matches({ fromMs, toMs, reasons, stages }: LetterFilter, letter:
 
 const RELATIVE = /^-?(\d+(?:\.\d+)?)(s|m|h|d)$/;
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-/** RFC 3339, section 5.6; a date alone is its beginning in UTC. */
-const ABSOLUTE = /^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:\d{2}))?$/;
+/** A day, or RFC 3339 without seconds: parts that may be left out on the command line. */
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+const WITHOUT_SECONDS = /^(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2})([Zz]|[+-]\d{2}:\d{2})$/;
 
-/** `2026-11-22T10:00:00Z`, or `-6h`: so long before now. In ms since the epoch; undefined where it is neither. */
+/**
+ * `2026-11-22T10:00:00Z`, or `-6h`: so long before now. A date alone is its beginning in UTC. In ms since the epoch;
+ * undefined where it is neither.
+ */
 export function parseTime(text: string, nowMs: number): number | undefined {
   const [, number, unit = ''] = RELATIVE.exec(text) ?? [];
   if (number !== undefined) return Math.round(nowMs - Number(number) * UNITS[unit]!);
-  if (!ABSOLUTE.test(text)) return undefined;
-  const time = Date.parse(text);
-  return Number.isNaN(time) ? undefined : time;
+  if (DAY.test(text)) return rfc3339Ms(`${text}T00:00:00Z`);
+  return rfc3339Ms(text.replace(WITHOUT_SECONDS, '$1:00$2'));
 }

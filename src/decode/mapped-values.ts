@@ -1,10 +1,9 @@
+import { rfc3339Ms } from '../model/rfc3339.ts';
 import { isObject, type TimestampUnit } from './mapping.ts';
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 const INTEGER = /^[+-]?\d+$/;
 const NOT_FINITE = /^([+-]?)(inf|infinity|nan)$/i;
-/** RFC 3339 section 5.6, with any number of digits in the fraction. */
-const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 /** The largest time that JavaScript's calendar knows, in ms. Beyond it nothing is a time. */
 const LATEST_MS = 8.64e15;
 
@@ -60,12 +59,6 @@ function readTimestamp(value: unknown, unit: TimestampUnit): number | undefined 
 
 function isInteger(value: unknown): value is number | bigint {
   return typeof value === 'bigint' || Number.isInteger(value);
-}
-
-function rfc3339Ms(text: string): number | undefined {
-  if (!RFC3339.test(text)) return undefined;
-  const ms = Date.parse(text.replace(' ', 'T').toUpperCase());
-  return Number.isNaN(ms) ? undefined : ms;
 }
 
 function fromInteger(value: bigint, unit: Exclude<TimestampUnit, 'rfc3339'>): number {

@@ -1,0 +1,10 @@
+/**
+ * The position behind UTF-8's byte order marks (EF BB BF) that `bytes[start, end)` begins with; `start` where it has
+ * none. Editors and `Out-File` put one at the beginning of a text, and joining such texts puts it before a line in the
+ * middle. It says nothing, and is never part of a name: in every encoding that is text or JSON it is skipped there.
+ */
+export function skipMarks(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at + 3 <= end && bytes[at] === 0xef && bytes[at + 1] === 0xbb && bytes[at + 2] === 0xbf) at += 3;
+  return at;
+}
