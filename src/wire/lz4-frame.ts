@@ -1,7 +1,13 @@
 const MAGIC = 0x184d2204;
-/** Flags: a checksum behind each block, the size of the content, a dictionary's id. */
+/** Skippable frames have one of 16 magic numbers. */
+const SKIPPABLE_MAGIC = 0x184d2a50;
+const SKIPPABLE_MASK = 0xfffffff0;
+/** Magic number and length. */
+const SKIPPABLE_HEAD_BYTES = 8;
+/** Flags: a checksum behind each block, the size of the content, a checksum of the content, a dictionary's id. */
 const BLOCK_CHECKSUM = 0x10;
 const CONTENT_SIZE = 0x08;
+const CONTENT_CHECKSUM = 0x04;
 const DICTIONARY = 0x01;
 /** Where the flags are, the block size behind them, and where the optional fields begin. */
 const FLAGS_AT = 4;
@@ -9,26 +15,50 @@ const FIELDS_AT = 6;
 /** In a block's length: it is not compressed. */
 const PLAIN_BLOCK = 0x80000000;
 
+export interface Lz4Frame {
+  readonly bytes: Buffer;
+  /** Most bytes that it can come to: as many as its blocks are allowed to hold. */
+  readonly bound: number;
+}
+
 /**
- * Most bytes that an LZ4 frame can come to, without decompressing it: as many as its blocks are allowed to hold.
- * Infinity where it is no frame, or more than one, as Kafka has none (github.com/lz4/lz4, doc/lz4_Frame_format.md).
+ * The LZ4 frames that follow each other in `bytes` (github.com/lz4/lz4, doc/lz4_Frame_format.md). The decompressor takes
+ * the first frame and drops what follows it. Skippable frames are left out. A frame that is cut off is the last one.
+ *
+ * @throws Error where something that is no frame follows
  */
-export function lz4FrameBound(frame: Buffer): number {
-  if (frame.length < FIELDS_AT + 1 || frame.readUInt32LE(0) !== MAGIC) return Number.POSITIVE_INFINITY;
-  const flags = frame[FLAGS_AT]!;
+export function lz4Frames(bytes: Buffer): Lz4Frame[] {
+  const frames: Lz4Frame[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const left = bytes.length - at;
+    const magic = left < 4 ? 0 : bytes.readUInt32LE(at);
+    if ((magic & SKIPPABLE_MASK) >>> 0 === SKIPPABLE_MAGIC && left >= SKIPPABLE_HEAD_BYTES) {
+      at += SKIPPABLE_HEAD_BYTES + bytes.readUInt32LE(at + 4);
+      if (at > bytes.length) throw new Error('lz4: a skippable frame passes the end');
+    } else {
+      if (magic !== MAGIC || left <= FIELDS_AT) throw new Error(`lz4: the last ${left} bytes are no frame`);
+      const { end, bound } = measure(bytes, at);
+      frames.push({ bytes: bytes.subarray(at, end), bound });
+      at = end;
+    }
+  }
+  return frames;
+}
+
+function measure(bytes: Buffer, start: number): { end: number; bound: number } {
+  const flags = bytes[start + FLAGS_AT]!;
   /** 4 is 64 KiB, 5 256 KiB, 6 1 MiB, 7 4 MiB. */
-  const blockBytes = 2 ** (8 + 2 * ((frame[FLAGS_AT + 1]! >> 4) & 7));
+  const blockBytes = 2 ** (8 + 2 * ((bytes[start + FLAGS_AT + 1]! >> 4) & 7));
   const checksum = flags & BLOCK_CHECKSUM ? 4 : 0;
-  let at = FIELDS_AT + (flags & CONTENT_SIZE ? 8 : 0) + (flags & DICTIONARY ? 4 : 0) + 1;
+  let at = start + FIELDS_AT + (flags & CONTENT_SIZE ? 8 : 0) + (flags & DICTIONARY ? 4 : 0) + 1;
   let bound = 0;
-  while (at + 4 <= frame.length) {
-    const length = frame.readUInt32LE(at);
+  while (at + 4 <= bytes.length) {
+    const length = bytes.readUInt32LE(at);
     if (length === 0) break;
     // A byte of a block comes to 255 at most.
-    const bytes = length % PLAIN_BLOCK;
-    bound += length >= PLAIN_BLOCK ? bytes : Math.min(blockBytes, bytes * 255);
-    at += 4 + bytes + checksum;
+    const size = length % PLAIN_BLOCK;
+    bound += length >= PLAIN_BLOCK ? size : Math.min(blockBytes, size * 255);
+    at += 4 + size + checksum;
   }
-  const end = at + 4 + (flags & 0x04 ? 4 : 0);
-  return end < frame.length ? Number.POSITIVE_INFINITY : bound;
+  return { end: Math.min(bytes.length, at + 4 + (flags & CONTENT_CHECKSUM ? 4 : 0)), bound };
 }
