@@ -37,6 +37,11 @@ export interface OtlpOptions {
   readonly use_prometheus_naming: boolean;
   /** Only metric names: `-opentelemetry.convertMetricNamesToPrometheus`. */
   readonly convert_metric_names_to_prometheus: boolean;
+  /**
+   * With `use_prometheus_naming`: a label name that begins with one underscore gets `key` before it. Off leaves it, as
+   * Prometheus 3 can: `-opentelemetry.labelNameUnderscoreSanitization`.
+   */
+  readonly label_name_underscore_sanitization: boolean;
 }
 
 /** Per encoding, what its decoder is told; what is left out has vmagent's default. */
@@ -63,4 +68,5 @@ export const DEFAULT_OPENTSDB_HTTP: OpentsdbHttpOptions = { trim_timestamp_ms: 1
 export const DEFAULT_OTLP: OtlpOptions = {
   use_prometheus_naming: false,
   convert_metric_names_to_prometheus: false,
+  label_name_underscore_sanitization: true,
 };

@@ -40,12 +40,19 @@ const PER_UNITS = new Map([
   ['y', 'year'],
 ]);
 
+/**
+ * A name longer than this is left as it is: no storage takes it and `ingest.limits` refuses it, but to take apart
+ * megabytes of separators costs hundreds of megabytes.
+ */
+const LONGEST_NAME = 64 * 1024;
+
 /** What a metric's values are; the suffix of its name depends on it. */
 export type MetricKind = 'gauge' | 'counter' | 'histogram' | 'summary';
 
 /** The name that a metric of this unit and kind gets, before suffixes such as `_bucket`. */
 export function metricName(name: string, unit: string, kind: MetricKind, options: OtlpOptions): string {
   if (!options.use_prometheus_naming && !options.convert_metric_names_to_prometheus) return name;
+  if (name.length > LONGEST_NAME) return name;
   const tokens = name.split(/[/_.\-: ]/).filter((token) => token !== '');
   const slash = unit.indexOf('/');
   const main = (slash < 0 ? unit : unit.slice(0, slash)).trim();
@@ -67,9 +74,12 @@ export function metricName(name: string, unit: string, kind: MetricKind, options
 /** The label name that an attribute gets. */
 export function labelName(name: string, options: OtlpOptions): string {
   if (!options.use_prometheus_naming) return name;
+  if (name.length > LONGEST_NAME) return name;
   const sanitized = name.replace(/[^a-zA-Z0-9_]/gu, '_');
   if (/^[0-9]/.test(sanitized)) return `key_${sanitized}`;
-  return /^_(?!_)/.test(sanitized) ? `key${sanitized}` : sanitized;
+  return options.label_name_underscore_sanitization && /^_(?!_)/.test(sanitized)
+    ? `key${sanitized}`
+    : sanitized;
 }
 
 function moveToEnd(tokens: string[], token: string): void {

@@ -54,6 +54,9 @@ const keys = {
       .boolean()
       .describe("Metric and label names in Prometheus' way, with the unit in the name."),
     convert_metric_names_to_prometheus: z.boolean().describe('The same for metric names alone.'),
+    label_name_underscore_sanitization: z
+      .boolean()
+      .describe('With use_prometheus_naming: a label name that begins with one _ gets key before it.'),
   },
 } as const;
 
@@ -97,6 +100,7 @@ export const decodeKeys = {
     .strictObject({
       use_prometheus_naming: keys.otlp.use_prometheus_naming.default(false),
       convert_metric_names_to_prometheus: keys.otlp.convert_metric_names_to_prometheus.default(false),
+      label_name_underscore_sanitization: keys.otlp.label_name_underscore_sanitization.default(true),
     })
     .prefault({})
     .describe(ABOUT.otlp),

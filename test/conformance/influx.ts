@@ -1,5 +1,6 @@
 import type { InfluxOptions } from '../../src/decode/decode-options.ts';
-import { goDurationMs, type IngestTextCase, receiptCutTo, runIngestText } from './ingest-text.ts';
+import { Flags } from './flags.ts';
+import { type IngestTextCase, receiptCutTo, runIngestText } from './ingest-text.ts';
 
 /** What the arguments of the vectors cut the time of receipt to, in ms. */
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
@@ -7,16 +8,23 @@ const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_0
 /** Runs one case of ingest-influx.json. */
 export function runInfluxCase(testCase: unknown): string | undefined {
   const ingest = testCase as IngestTextCase;
-  const flags = ingest.options.flags ?? {};
-  const separator = flags['influxMeasurementFieldSeparator'];
-  const trim = goDurationMs(flags['influxTrimTimestamp']);
+  const flags = new Flags(ingest.options.flags);
+  const trim = flags.durationMs('influxTrimTimestamp');
   const influx: Partial<InfluxOptions> = {
-    ...(separator !== undefined && { measurement_field_separator: separator }),
-    ...(trim !== undefined && { trim_timestamp_ms: trim }),
-    skip_measurement: flags['influxSkipMeasurement'] === 'true',
-    skip_single_field: flags['influxSkipSingleField'] === 'true',
+    ...given('measurement_field_separator', flags.text('influxMeasurementFieldSeparator')),
+    ...given('skip_measurement', flags.bool('influxSkipMeasurement')),
+    ...given('skip_single_field', flags.bool('influxSkipSingleField')),
+    ...given('db_label', flags.text('influxDBLabel')),
+    ...given('trim_timestamp_ms', trim),
   };
+  // Which databases a query for them names; whether a bad line refuses the request, which in Penstock it never does.
+  flags.ignore('influx.databaseNames', 'influx.forceStreamMode');
   const precision = ingest.options.query?.['precision']?.[0] ?? '';
   const receiptMs = receiptCutTo(Math.max(UNITS[precision] ?? 1, trim ?? 1));
-  return runIngestText(ingest, { encoding: 'influx', decode: { influx }, receiptMs });
+  const maxBytes = flags.bytes('influx.maxRequestSize');
+  return runIngestText(ingest, flags, { encoding: 'influx', decode: { influx }, receiptMs, maxBytes });
+}
+
+function given<K extends keyof InfluxOptions>(key: K, value: InfluxOptions[K] | undefined) {
+  return value === undefined ? {} : { [key]: value };
 }

@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS, type Decoded } from '../../src/decode/decoder.ts';
 import { PATH_HEADER, QUERY_HEADER } from '../../src/decode/record-arguments.ts';
 import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
 import { PoisonError } from '../../src/model/errors.ts';
+import type { Flags, FlagValues } from './flags.ts';
 import {
   compareMetadata,
   compareSeries,
@@ -19,8 +20,7 @@ export interface IngestTextCase {
     readonly query?: Readonly<Record<string, readonly string[]>>;
     readonly headers?: Readonly<Record<string, string>>;
     readonly path?: string;
-    /** vmagent's command-line flags. */
-    readonly flags?: Readonly<Record<string, string>>;
+    readonly flags?: FlagValues;
   };
   readonly expected: ExpectedIngest & { readonly metadata?: readonly ExpectedMetadata[] };
 }
@@ -31,6 +31,8 @@ export interface IngestTextRun {
   readonly decode?: DecodeOptions;
   /** What `null` stands for, in ms. */
   readonly receiptMs?: number;
+  /** Largest body; undefined is Penstock's default. */
+  readonly maxBytes?: number | undefined;
 }
 
 const EMPTY: Decoded = { body: Buffer.alloc(0), rejects: [] };
@@ -38,8 +40,15 @@ const EMPTY: Decoded = { body: Buffer.alloc(0), rejects: [] };
 /**
  * Runs one case through the registry, as a record would go: HTTP's headers are record headers, its URL arguments and
  * path are the headers that stand for them. Returns what differs, or undefined.
+ *
+ * @throws Error if the case has flags that the runner did not ask for
  */
-export function runIngestText(testCase: IngestTextCase, run: IngestTextRun): string | undefined {
+export function runIngestText(
+  testCase: IngestTextCase,
+  flags: Flags,
+  run: IngestTextRun,
+): string | undefined {
+  flags.finish();
   const { payload_utf8: text, payload_base64: base64, options, expected } = testCase;
   const value = text === undefined ? Buffer.from(base64 ?? '', 'base64') : Buffer.from(text);
   const registry = new DecoderRegistry(run.encoding, createDecoders(run.decode));
@@ -53,10 +62,12 @@ export function runIngestText(testCase: IngestTextCase, run: IngestTextRun): str
     ...(options.query && { [QUERY_HEADER]: query.toString() }),
     ...(options.path && { [PATH_HEADER]: options.path }),
   };
+  const limits =
+    run.maxBytes === undefined ? DEFAULT_LIMITS : { ...DEFAULT_LIMITS, record_bytes: run.maxBytes };
   let decoded = EMPTY;
   let refused = 0;
   try {
-    decoded = registry.decode(value, { headers, timestamp: RECEIPT_MS, limits: DEFAULT_LIMITS });
+    decoded = registry.decode(value, { headers, timestamp: RECEIPT_MS, limits });
   } catch (error) {
     if (!(error instanceof PoisonError)) throw error;
     refused = 1;
@@ -71,10 +82,4 @@ export function runIngestText(testCase: IngestTextCase, run: IngestTextRun): str
 /** The time of receipt cut to a multiple of `unitMs`. */
 export function receiptCutTo(unitMs: number): number {
   return RECEIPT_MS - (RECEIPT_MS % unitMs);
-}
-
-/** A duration as Go writes it, as far as the vectors go (`1m0s`), in ms. */
-export function goDurationMs(text: string | undefined): number | undefined {
-  const [, minutes, seconds] = /^(?:(\d+)m)?(\d+)s$/.exec(text ?? '') ?? [];
-  return seconds === undefined ? undefined : (Number(minutes ?? 0) * 60 + Number(seconds)) * 1000;
 }

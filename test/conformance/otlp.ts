@@ -3,12 +3,13 @@ import { otlpDecoder } from '../../src/decode/otlp.ts';
 import { QUERY_HEADER } from '../../src/decode/record-arguments.ts';
 import { DecoderRegistry } from '../../src/decode/registry.ts';
 import { PoisonError } from '../../src/model/errors.ts';
+import { Flags, type FlagValues } from './flags.ts';
 import { compareSeries, type ExpectedIngest, RECEIPT_MS } from './ingest-compare.ts';
 
 interface OtlpCase {
   readonly payload_base64: string;
   readonly options: {
-    readonly flags?: Readonly<Record<string, string>>;
+    readonly flags?: FlagValues;
     readonly headers?: Readonly<Record<string, string>>;
     readonly query?: Readonly<Record<string, readonly string[]>>;
   };
@@ -30,18 +31,21 @@ export function runOtlpCase(testCase: unknown): string | undefined {
     ...expected,
     ...(expected.series && { series: expected.series.map(({ label_list: _, ...series }) => series) }),
   };
+  const flags = new Flags(options.flags);
+  const decoder = otlpDecoder({
+    use_prometheus_naming: flags.bool('opentelemetry.usePrometheusNaming') ?? false,
+    convert_metric_names_to_prometheus: flags.bool('opentelemetry.convertMetricNamesToPrometheus') ?? false,
+    label_name_underscore_sanitization: flags.bool('opentelemetry.labelNameUnderscoreSanitization') ?? true,
+  });
+  const maxBytes = flags.bytes('opentelemetry.maxRequestSize') ?? DEFAULT_LIMITS.record_bytes;
+  flags.finish();
   let decoded: Decoded;
   try {
-    const decoder = otlpDecoder({
-      use_prometheus_naming: options.flags?.['opentelemetry.usePrometheusNaming'] === 'true',
-      convert_metric_names_to_prometheus:
-        options.flags?.['opentelemetry.convertMetricNamesToPrometheus'] === 'true',
-    });
     const registry = new DecoderRegistry('otlp', [decoder]);
     decoded = registry.decode(Buffer.from(payload_base64, 'base64'), {
       headers,
       timestamp: RECEIPT_MS,
-      limits: DEFAULT_LIMITS,
+      limits: { ...DEFAULT_LIMITS, record_bytes: maxBytes },
     });
   } catch (error) {
     if (!(error instanceof PoisonError)) throw error;

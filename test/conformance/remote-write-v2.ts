@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS, type Decoded } from '../../src/decode/decoder.ts';
 import { DecoderRegistry } from '../../src/decode/registry.ts';
 import { PoisonError } from '../../src/model/errors.ts';
 import { decodeWriteRequest } from '../support/prompb.ts';
+import { Flags, type FlagValues } from './flags.ts';
 import { type ExpectedSeries, normalizeDecoded, normalizeExpected } from './remote-write-series.ts';
 
 interface ExpectedV2Series extends ExpectedSeries {
@@ -14,6 +15,7 @@ interface ExpectedV2Series extends ExpectedSeries {
 
 interface RemoteWriteV2Case {
   readonly payload_base64: string;
+  readonly options?: { readonly flags?: FlagValues };
   readonly expected: { readonly error: string } | { readonly series: readonly ExpectedV2Series[] };
 }
 
@@ -26,7 +28,8 @@ const registry = new DecoderRegistry('remote_write_v2');
  * Returns what differs, or undefined where nothing does.
  */
 export function runRemoteWriteV2Case(testCase: unknown): string | undefined {
-  const { payload_base64, expected } = testCase as RemoteWriteV2Case;
+  const { payload_base64, options, expected } = testCase as RemoteWriteV2Case;
+  new Flags(options?.flags).finish();
   let decoded: Decoded;
   try {
     const context = { headers: {}, timestamp: 0, limits: DEFAULT_LIMITS };

@@ -4,10 +4,12 @@ import { DecoderRegistry } from '../../src/decode/registry.ts';
 import { errorMessage } from '../../src/model/errors.ts';
 import { Pipeline, type PipelineRoute } from '../../src/pipeline.ts';
 import { decodeWriteRequest, type PlainRequest } from '../support/prompb.ts';
+import { Flags, type FlagValues } from './flags.ts';
 import { type ExpectedSeries, normalizeDecoded, normalizeExpected } from './remote-write-series.ts';
 
 interface RemoteWriteV1Case {
   readonly payload_base64: string;
+  readonly options?: { readonly flags?: FlagValues };
   readonly expected:
     | { readonly error: string }
     | { readonly series: readonly ExpectedSeries[]; readonly metadata?: readonly Record<string, unknown>[] };
@@ -35,7 +37,8 @@ const everything: PipelineRoute = {
  * Returns what differs, or undefined where nothing does.
  */
 export function runRemoteWriteV1Case(testCase: unknown): string | undefined {
-  const { payload_base64, expected } = testCase as RemoteWriteV1Case;
+  const { payload_base64, options, expected } = testCase as RemoteWriteV1Case;
+  new Flags(options?.flags).finish();
   const value = Buffer.from(payload_base64, 'base64');
   const registry = new DecoderRegistry('remote_write_v1');
   const limit = { cacheBytes: 0, maxRecordBytes: () => 1_000_000 };

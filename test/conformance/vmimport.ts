@@ -1,6 +1,8 @@
+import { Flags } from './flags.ts';
 import { type IngestTextCase, runIngestText } from './ingest-text.ts';
 
 /** Runs one case of ingest-vmimport.json. */
 export function runVmimportCase(testCase: unknown): string | undefined {
-  return runIngestText(testCase as IngestTextCase, { encoding: 'vmimport' });
+  const ingest = testCase as IngestTextCase;
+  return runIngestText(ingest, new Flags(ingest.options.flags), { encoding: 'vmimport' });
 }

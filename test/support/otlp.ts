@@ -6,6 +6,7 @@ const require = createRequire(import.meta.url);
 interface Root {
   lookupType(name: string): {
     decode(bytes: Uint8Array): object;
+    fromObject(json: object): object;
     encode(message: object): { finish(): Uint8Array };
     toObject(message: object, options: object): object;
   };
@@ -56,4 +57,9 @@ export function readOtlp(body: Uint8Array): object {
   if (request.encode(message).finish().length !== body.length)
     throw new Error('not what would be written again');
   return request.toObject(message, { longs: String, bytes: String, json: true });
+}
+
+/** A request in its JSON form as protobuf. */
+export function writeOtlp(json: object): Buffer {
+  return Buffer.from(request.encode(request.fromObject(json)).finish());
 }
