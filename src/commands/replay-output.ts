@@ -4,7 +4,7 @@ import type { KafkaAdmin } from '../kafka/admin.ts';
 import { KafkaSetupError } from '../kafka/errors.ts';
 import { TopicAdmin, type TopicState } from '../kafka/topic-admin.ts';
 import type { ReplayTargetSpec } from '../replay/spec.ts';
-import { wantedTopics } from '../topics/wanted.ts';
+import { settingsAtCreation, wantedTopics } from '../topics/wanted.ts';
 import { usageError } from './command.ts';
 import type { AskedTarget } from './replay-arguments.ts';
 import { noSuchRoute } from './replay-target.ts';
@@ -96,6 +96,7 @@ export async function prepareOutput(
     topics: config.topics,
     ingest: { topics: [], deadTopic: config.ingest.dead_topic },
     routes: config.routes,
+    isGiven: (path) => config.positions.isGiven(path),
   }).find((each) => each.topic === route.topic)!;
   const retentionMs = Math.ceil(config.topics.tasks.retention + ageMs);
   const { partitions } = wanted;
@@ -108,7 +109,7 @@ export async function prepareOutput(
     topic,
     partitions,
     replicationFactor: wanted.replicationFactor,
-    settings: { ...wanted.settings, 'retention.ms': String(retentionMs) },
+    settings: { ...settingsAtCreation(wanted.settings), 'retention.ms': String(retentionMs) },
   });
   await topics.waitUntilUsable(new Map([[topic, partitions]]), LEADERS_MS);
 }

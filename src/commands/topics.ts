@@ -10,7 +10,7 @@ import { withKafkaAdmin } from './kafka-session.ts';
 import { wrap } from './wrap.ts';
 
 const HELP = `
-penstock topics plan|apply [-c FILE] [--json]
+penstock topics plan|apply [-c FILE] [--allow-shrink] [--json]
 
 Compares the topics that the configuration needs with those that the cluster has: the ingest topics, the task
 topic of every route, the dead-letter topic; their partitions, retention and record sizes.
@@ -18,17 +18,27 @@ topic of every route, the dead-letter topic; their partitions, retention and rec
   plan    shows what would be done, and does nothing
   apply   does it, and waits until every partition has a leader
 
-Nothing is ever deleted and no partition taken away. Settings that the configuration does not speak of stay
-as they are. apply may be run again, and by several processes at once.
+  --allow-shrink   alter settings of existing topics also where that takes records away: shorter retention,
+                   compaction, smaller records. Only for keys that stand in the configuration file or the environment
+
+No topic and no partition is ever deleted. A topic that exists is altered only by keys that stand in the file or
+the environment, and by what Penstock needs to work; defaults are for new topics. Settings that the configuration
+does not speak of stay as they are. Without --allow-shrink nothing is altered that takes records away: such a plan is
+refused as a whole. apply may be run again, and by several processes at once.
 
 Exit code 0: the plan was shown, or the topics are as needed (--json: changes tells what there was to do).
-1: the configuration cannot be had on the topics as they are, or Kafka failed; then apply has told what it did.
+1: the plan is refused, or Kafka failed; then apply has told what it did.
 `;
 
 const ACTIONS = ['plan', 'apply'];
 
 export async function run(argv: string[]): Promise<number> {
-  const command = parseCommand(argv, { name: 'topics', help: HELP, positionals: { min: 1, max: 1 } });
+  const command = parseCommand(argv, {
+    name: 'topics',
+    help: HELP,
+    options: { 'allow-shrink': { type: 'boolean' } },
+    positionals: { min: 1, max: 1 },
+  });
   if (command === undefined) return DONE;
   const [action = ''] = command.positionals;
   if (!ACTIONS.includes(action)) {
@@ -41,11 +51,13 @@ export async function run(argv: string[]): Promise<number> {
       topics: ingestTopics(config.ingest).map(({ topic }) => topic),
       deadTopic: config.ingest.dead_topic,
     },
+    isGiven: (path) => config.positions.isGiven(path),
   });
+  const options = { allowShrink: command.values['allow-shrink'] ?? false };
 
   return await withKafkaAdmin('topics', config.kafka, async (admin) => {
     const topics = new TopicAdmin(admin);
-    const plan = await readPlan(wanted, topics);
+    const plan = await readPlan(wanted, topics, options);
     if (!command.json) process.stdout.write(formatPlan(plan));
     if (action === 'plan' || isRefused(plan)) {
       if (command.json)
@@ -53,7 +65,7 @@ export async function run(argv: string[]): Promise<number> {
       return isRefused(plan) ? FAILED : DONE;
     }
     const changes: TopicChange[] = [];
-    const left = await applyTopics(wanted, topics, (change) => {
+    const left = await applyTopics(wanted, topics, options, (change) => {
       changes.push(change);
       if (!command.json) process.stdout.write(`${change.topic}: ${pastTense(change)}\n`);
     });
@@ -70,11 +82,11 @@ function isRefused(plan: readonly TopicPlan[]): boolean {
 
 function state(plan: readonly TopicPlan[]): object {
   return {
-    topics: plan.map(({ topic, purpose, partitions, wanted, warnings, refusals }) => ({
+    topics: plan.map(({ topic, purpose, partitions, target, warnings, refusals }) => ({
       topic,
       purpose,
       partitions: partitions ?? null,
-      wanted_partitions: wanted,
+      wanted_partitions: target,
       warnings,
       refusals,
     })),
@@ -82,11 +94,11 @@ function state(plan: readonly TopicPlan[]): object {
 }
 
 function formatPlan(plan: readonly TopicPlan[]): string {
-  const rows = plan.flatMap(({ topic, purpose, partitions, wanted, changes, refusals }) => {
+  const rows = plan.flatMap(({ topic, purpose, partitions, target, changes, refusals }) => {
     const lines = refusals.length > 0 ? ['refused, see below'] : changes.flatMap(describe);
     const [first = 'nothing to do', ...more] = lines;
     const count =
-      partitions === undefined || partitions === wanted ? `${wanted}` : `${partitions} ▸ ${wanted}`;
+      partitions === undefined || partitions === target ? `${target}` : `${partitions} ▸ ${target}`;
     return [[topic, purpose, count, first], ...more.map((line) => ['', '', '', line])];
   });
   const notes = plan.flatMap(({ topic, warnings, refusals }) => [
@@ -107,7 +119,10 @@ function describe(change: TopicChange): string[] {
     case 'grow':
       return [`grow from ${change.from} to ${change.to} partitions`];
     case 'alter':
-      return change.settings.map(({ name, from, to }) => `set ${name}: ${from ?? 'unknown'} ▸ ${to}`);
+      return change.settings.flatMap(({ name, from, to, means }) => [
+        `set ${name}: ${from ?? 'unknown'} ▸ ${to}`,
+        ...wrap(`  ${means}.`, 2),
+      ]);
   }
 }
 

@@ -1,4 +1,4 @@
-import { formatPath, type Problem } from './problem.ts';
+import { formatPath, type Problem, valueAt } from './problem.ts';
 import type { RouteRules } from './route-rules.ts';
 import type { Path, Source } from './source.ts';
 
@@ -24,6 +24,11 @@ export class Positions {
   /** The line, from 1, of the value at `path` in its file; 0 if an environment variable set it. */
   lineOf(path: Path): number {
     return this.#where(path).line;
+  }
+
+  /** Whether the file or the environment gives a value at `path`; else what is in force there is a default. */
+  isGiven(path: Path): boolean {
+    return this.#origins.has(path.join('.')) || valueAt(this.#source.value, path) !== undefined;
   }
 
   /** What is wrong with the value at `path`. */

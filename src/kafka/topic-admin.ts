@@ -38,6 +38,9 @@ const POLL_MS = 100;
 /** A broker that has not yet heard of a topic, or of its leaders, answers so; another one may have listed it. */
 const NOT_HEARD_OF = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE']);
 const NEWS_TRAVELS_MS = 10_000;
+/** The oldest record is looked for up to a day from now: clocks differ. */
+const OLDEST_AHEAD_MS = 86_400_000;
+const OLDEST_PRECISION_MS = 1000;
 
 /** Reads, creates and alters topics. Deletes nothing. Every call may be repeated, also by two processes at once. */
 export class TopicAdmin {
@@ -85,6 +88,26 @@ export class TopicAdmin {
       },
     ]);
     return { topics: new Map(states), defaultMaxMessageBytes };
+  }
+
+  /**
+   * Time of a topic's oldest record, in ms since the epoch, to the second; undefined where it has none.
+   *
+   * By halving: Kafka says where the records from a time on begin, and kafkajs keeps the time of the first to itself.
+   */
+  async oldestRecord(topic: string): Promise<number | undefined> {
+    const ends = await this.#admin.offsetBounds(topic);
+    const begins = await this.#admin.offsetsAt(topic, 0);
+    const filled = [...begins].filter(([partition, begin]) => begin < (ends.get(partition)?.high ?? begin));
+    if (filled.length === 0) return undefined;
+    let [known, below] = [0, Date.now() + OLDEST_AHEAD_MS];
+    while (below - known > OLDEST_PRECISION_MS) {
+      const time = Math.floor((known + below) / 2);
+      const at = await this.#admin.offsetsAt(topic, time);
+      if (filled.some(([partition, begin]) => (at.get(partition) ?? begin) > begin)) below = time;
+      else known = time;
+    }
+    return known;
   }
 
   /** @returns false if the topic was there already. @throws KafkaSetupError when the cluster refuses it. */

@@ -1,6 +1,7 @@
 import { KafkaSetupError } from '../kafka/errors.ts';
 import type { TopicAdmin } from '../kafka/topic-admin.ts';
 import { sleep } from '../model/sleep.ts';
+import type { TopicContents } from './consequence.ts';
 import { planTopics, type TopicChange, type TopicPlan } from './plan.ts';
 import type { WantedTopic } from './wanted.ts';
 
@@ -8,9 +9,27 @@ import type { WantedTopic } from './wanted.ts';
 const SETTLE_MS = 30_000;
 const AGAIN_MS = 200;
 
+export interface ApplyOptions {
+  /** Whether settings may be altered in a way that takes records away, where the configuration says so. */
+  readonly allowShrink: boolean;
+}
+
 /** The plan for the cluster as it is now. */
-export async function readPlan(wanted: readonly WantedTopic[], admin: TopicAdmin): Promise<TopicPlan[]> {
-  return planTopics(wanted, await admin.read(wanted.map(({ topic }) => topic)));
+export async function readPlan(
+  wanted: readonly WantedTopic[],
+  admin: TopicAdmin,
+  options: ApplyOptions,
+): Promise<TopicPlan[]> {
+  const seen = await admin.read(wanted.map(({ topic }) => topic));
+  const contents = new Map<string, TopicContents>();
+  for (const { topic, changes } of planTopics(wanted, seen)) {
+    if (changes.some(takesRecords)) contents.set(topic, { oldestMs: await admin.oldestRecord(topic) });
+  }
+  return planTopics(wanted, seen, { ...options, contents });
+}
+
+function takesRecords(change: TopicChange): boolean {
+  return change.action === 'alter' && change.settings.some(({ takes_records }) => takes_records);
 }
 
 /**
@@ -26,28 +45,32 @@ export async function readPlan(wanted: readonly WantedTopic[], admin: TopicAdmin
 export async function applyTopics(
   wanted: readonly WantedTopic[],
   admin: TopicAdmin,
+  options: ApplyOptions,
   onChange: (change: TopicChange) => void,
 ): Promise<TopicPlan[]> {
   const deadline = Date.now() + SETTLE_MS;
   const told = new Set<string>();
   for (;;) {
-    const plan = await readPlan(wanted, admin);
+    const plan = await readPlan(wanted, admin, options);
     if (plan.some(({ refusals }) => refusals.length > 0)) return plan;
     const changes = plan.flatMap((topic) => topic.changes);
     for (const change of changes) {
-      const key = JSON.stringify(change);
+      const key = identity(change);
       if (told.has(key) && Date.now() > deadline) throw notShown(change);
       await perform(change, admin);
       if (!told.has(key)) onChange(change);
       told.add(key);
     }
-    await admin.waitUntilUsable(
-      new Map(wanted.map(({ topic, partitions }) => [topic, partitions])),
-      SETTLE_MS,
-    );
+    await admin.waitUntilUsable(new Map(plan.map(({ topic, target }) => [topic, target])), SETTLE_MS);
     if (changes.length === 0) return plan;
     await sleep(AGAIN_MS);
   }
+}
+
+/** What a change does, without what it means: that is told of the records that are there at the moment. */
+function identity(change: TopicChange): string {
+  if (change.action !== 'alter') return JSON.stringify(change);
+  return JSON.stringify([change.topic, change.settings.map(({ name, to }) => [name, to])]);
 }
 
 async function perform(change: TopicChange, admin: TopicAdmin): Promise<void> {

@@ -1,14 +1,19 @@
 import type { ClusterTopics, TopicState } from '../kafka/topic-admin.ts';
-import type { WantedTopic } from './wanted.ts';
+import { consequenceOf, formatDuration, type TopicContents } from './consequence.ts';
+import { settingsAtCreation, type WantedSetting, type WantedTopic } from './wanted.ts';
 
 /** One setting of a topic; `from` is undefined where the cluster does not know it. */
 export interface SettingChange {
   readonly name: string;
   readonly from: string | undefined;
   readonly to: string;
+  /** What it means for the records that are there and for those to come. */
+  readonly means: string;
+  /** Whether it takes records away, or has records refused that were accepted so far. */
+  readonly takes_records: boolean;
 }
 
-/** One step towards what the configuration needs. None deletes anything. */
+/** One step towards what the configuration needs. None deletes a topic or a partition. */
 export type TopicChange =
   | {
       readonly action: 'create';
@@ -27,105 +32,157 @@ export interface TopicPlan {
   readonly purpose: WantedTopic['purpose'];
   /** Partitions that it has; undefined while it does not exist. */
   readonly partitions: number | undefined;
-  readonly wanted: number;
+  /** Partitions that it has once the plan is done. */
+  readonly target: number;
   readonly changes: readonly TopicChange[];
   /** What an operator should know before it is done. */
   readonly warnings: readonly string[];
-  /** Why the configuration cannot be had on this topic; then nothing of the whole plan is to be done. */
+  /** Why the plan cannot be done on this topic; then nothing of the whole plan is to be done. */
   readonly refusals: readonly string[];
+}
+
+export interface PlanOptions {
+  /** Whether settings may be altered in a way that takes records away, where the configuration says so. */
+  readonly allowShrink?: boolean;
+  /** By topic what is known of its records. */
+  readonly contents?: ReadonlyMap<string, TopicContents>;
 }
 
 /** Room that the headers of a dead letter take beside the record as received, in bytes. */
 const DEAD_LETTER_ROOM = 64 * 1024;
+const SIZE = 'max.message.bytes';
+
+/** What is set on a topic that exists though Penstock would create it otherwise, and what may come of it. */
+const HAZARDS: Readonly<Record<string, (has: string) => string | undefined>> = {
+  'cleanup.policy': (has) =>
+    has.includes('compact')
+      ? `cleanup.policy is ${has}: compaction takes records that were not read yet, and refuses records without a key`
+      : undefined,
+};
 
 /** Compares what the configuration needs with what the cluster has. */
-export function planTopics(wanted: readonly WantedTopic[], cluster: ClusterTopics): TopicPlan[] {
-  return wanted.map((topic) => planTopic(topic, settingsOf(topic, wanted, cluster), cluster));
+export function planTopics(
+  wanted: readonly WantedTopic[],
+  cluster: ClusterTopics,
+  options: PlanOptions = {},
+): TopicPlan[] {
+  return wanted.map((topic) =>
+    planTopic({ ...topic, settings: settingsOf(topic, wanted, cluster) }, cluster, options),
+  );
 }
 
-function planTopic(
-  wanted: WantedTopic,
-  settings: Readonly<Record<string, string>>,
-  { topics }: ClusterTopics,
-): TopicPlan {
-  const { topic, purpose, partitions } = wanted;
+function planTopic(wanted: WantedTopic, { topics }: ClusterTopics, options: PlanOptions): TopicPlan {
+  const { topic, purpose, partitions, settings } = wanted;
   const state = topics.get(topic);
   if (state === undefined) {
-    const create = {
-      action: 'create',
-      topic,
-      partitions,
-      replication_factor: wanted.replicationFactor,
-      settings,
-    } as const;
+    const replication_factor = wanted.replicationFactor;
     return {
       topic,
       purpose,
       partitions: undefined,
-      wanted: partitions,
-      changes: [create],
+      target: partitions,
+      changes: [
+        { action: 'create', topic, partitions, replication_factor, settings: settingsAtCreation(settings) },
+      ],
       warnings: [],
       refusals: [],
     };
   }
+  const target =
+    wanted.partitionsReason === 'default' ? state.partitions : Math.max(state.partitions, partitions);
   const changes: TopicChange[] = [];
-  if (partitions > state.partitions) {
-    changes.push({ action: 'grow', topic, from: state.partitions, to: partitions });
-  }
-  const altered = Object.entries(settings)
-    .map(([name, to]) => ({ name, from: state.settings.get(name), to }))
-    .filter(
-      ({ name, from, to }) => from !== to && !(name === 'max.message.bytes' && suffices(wanted, from, to)),
-    );
+  if (target > state.partitions) changes.push({ action: 'grow', topic, from: state.partitions, to: target });
+  const altered = alterations(wanted, state, options.contents?.get(topic) ?? {});
   if (altered.length > 0) changes.push({ action: 'alter', topic, settings: altered });
   return {
     topic,
     purpose,
     partitions: state.partitions,
-    wanted: partitions,
+    target,
     changes,
-    warnings: warningsOf(wanted, state),
-    refusals: refusalsOf(wanted, state),
+    warnings: [...warningsOf(wanted, state, target), ...keptSettings(wanted, state)],
+    refusals: [
+      ...impossible(wanted, state),
+      ...(options.allowShrink === true ? [] : shrinks(wanted, altered)),
+    ],
   };
 }
 
-/** The dead-letter topic may take larger records than it has to; a task topic's limit is exact. */
-function suffices({ purpose }: WantedTopic, has: string | undefined, needs: string): boolean {
-  return purpose === 'dead' && has !== undefined && Number(has) >= Number(needs);
+/** A default alters nothing; a need only what has less. */
+function alterations({ settings }: WantedTopic, state: TopicState, contents: TopicContents): SettingChange[] {
+  return Object.entries(settings).flatMap(([name, { value: to, reason }]) => {
+    const from = state.settings.get(name);
+    if (reason === 'default' || from === to) return [];
+    if (reason === 'needed' && from !== undefined && Number(from) >= Number(to)) return [];
+    const { text, takesRecords } = consequenceOf(name, from, to, contents);
+    return [{ name, from, to, means: text, takes_records: takesRecords }];
+  });
+}
+
+function shrinks({ settings }: WantedTopic, altered: readonly SettingChange[]): string[] {
+  return altered
+    .filter(({ takes_records }) => takes_records)
+    .map(({ name, from, to, means }) => {
+      const { key } = settings[name]!;
+      return (
+        `${name} is ${from ?? 'unknown'} and ${to} is configured: ${means}; ` +
+        `give --allow-shrink if that is meant, else change ${key ?? 'the topic'}`
+      );
+    });
+}
+
+/** What the topic has and the configuration's defaults have otherwise: it stays. */
+function keptSettings({ settings }: WantedTopic, state: TopicState): string[] {
+  return Object.entries(settings).flatMap(([name, setting]) => {
+    const has = state.settings.get(name);
+    if (setting.reason !== 'default' || has === undefined || has === setting.value) return [];
+    const hazard = HAZARDS[name]?.(has);
+    if (hazard !== undefined) return [`${hazard}; Penstock leaves it as it is, kafka-configs alters it`];
+    return setting.key === undefined ? [] : [keptByDefault(name, has, setting.value, setting.key)];
+  });
+}
+
+function keptByDefault(name: string, has: string, value: string, key: string): string {
+  const shown = (text: string) => (name.endsWith('.ms') ? `${text} (${formatDuration(Number(text))})` : text);
+  return `${name} stays ${shown(has)}: ${key} is not configured, and its default, ${shown(value)}, is for new topics`;
 }
 
 /** The topic's own settings; for dead letters also the size that any record of the other topics fits into. */
 function settingsOf(
   { purpose, settings }: WantedTopic,
   wanted: readonly WantedTopic[],
-  { topics, defaultMaxMessageBytes }: ClusterTopics,
-): Readonly<Record<string, string>> {
+  cluster: ClusterTopics,
+): Readonly<Record<string, WantedSetting>> {
   if (purpose !== 'dead') return settings;
   const sizes = wanted
     .filter((other) => other.purpose !== 'dead')
-    .map((other) =>
-      Number(
-        other.settings['max.message.bytes'] ??
-          topics.get(other.topic)?.settings.get('max.message.bytes') ??
-          defaultMaxMessageBytes,
-      ),
-    );
+    .map((other) => largestRecord(other, cluster));
   // Kafka holds the limit as a signed 32-bit number.
   const needed = Math.min(Math.max(...sizes) + DEAD_LETTER_ROOM, 0x7fff_ffff);
-  return { ...settings, 'max.message.bytes': String(needed) };
+  return { ...settings, [SIZE]: { value: String(needed), reason: 'needed' } };
 }
 
-function warningsOf(
-  { purpose, partitions, replicationFactor, tasks }: WantedTopic,
-  state: TopicState,
-): string[] {
+/** Largest record that a topic takes, or has taken until the plan is done. */
+function largestRecord(
+  { topic, settings }: WantedTopic,
+  { topics, defaultMaxMessageBytes }: ClusterTopics,
+): number {
+  const has = topics.get(topic)?.settings.get(SIZE);
+  const configured = settings[SIZE];
+  if (configured === undefined) return Number(has ?? defaultMaxMessageBytes);
+  if (has === undefined) return Number(configured.value);
+  return configured.reason === 'default' ? Number(has) : Math.max(Number(has), Number(configured.value));
+}
+
+function warningsOf(wanted: WantedTopic, state: TopicState, target: number): string[] {
+  const { purpose, replicationFactor, tasks } = wanted;
   const warnings: string[] = [];
-  const grows = partitions > state.partitions;
-  if (grows && purpose === 'ingest') {
+  if (target > state.partitions && purpose === 'ingest') {
     warnings.push(
       'with more partitions a key may go to another one: records of one key, before and after, are not in order',
     );
   }
+  warnings.push(...morePartitions(wanted, state));
   for (const { route, count } of tasks) {
     if (count <= state.partitions) continue;
     warnings.push(
@@ -142,25 +199,26 @@ function warningsOf(
   return warnings;
 }
 
-function refusalsOf({ purpose, partitions, settings, tasks }: WantedTopic, state: TopicState): string[] {
-  const refusals: string[] = [];
-  if (partitions < state.partitions) {
-    const keys = {
-      ingest: 'topics.raw.partitions',
-      dead: 'topics.dead.partitions',
-      tasks: `partitions of ${tasks.map(({ route }) => `route ${route}`).join(' and ')}`,
-    };
-    refusals.push(
-      `it has ${state.partitions} partitions and ${partitions} are configured: Kafka cannot take partitions away; ` +
-        `set ${keys[purpose]} to ${state.partitions}`,
-    );
-  }
-  const inSync = Number(settings['min.insync.replicas'] ?? 0);
-  if (inSync > state.replicationFactor) {
-    refusals.push(
-      `it has ${state.replicationFactor} replicas, so ${inSync} in sync can never be met and every write would fail; ` +
-        'lower topics.min_insync_replicas, or add replicas first',
-    );
-  }
-  return refusals;
+/** Kafka cannot take partitions away. Readers of ingest and dead letters read all that there are. */
+function morePartitions(
+  { purpose, partitions, partitionsReason, tasks }: WantedTopic,
+  state: TopicState,
+): string[] {
+  if (partitions >= state.partitions || partitionsReason === 'default') return [];
+  const has = `it has ${state.partitions} partitions and ${partitions} are configured`;
+  if (purpose !== 'tasks') return [`${has}: it keeps them, all are read and nothing is lost`];
+  const count = Math.max(...tasks.map((each) => each.count));
+  return [
+    `${has}: it keeps them. Partitions from ${count} on belong to no task: records that a larger task.count has written ` +
+      'to them and no drain has read yet are not read while the count is smaller',
+  ];
+}
+
+function impossible({ settings }: WantedTopic, state: TopicState): string[] {
+  const inSync = Number(settings['min.insync.replicas']?.value ?? 0);
+  if (inSync <= state.replicationFactor) return [];
+  return [
+    `it has ${state.replicationFactor} replicas, so ${inSync} in sync can never be met and every write would fail; ` +
+      'lower topics.min_insync_replicas, or add replicas first',
+  ];
 }

@@ -3,15 +3,30 @@ import type { TopicsOptions } from '../topics-options.ts';
 /** What a topic is for. */
 export type TopicPurpose = 'ingest' | 'tasks' | 'dead';
 
+/**
+ * Why a setting is wanted. `given`: its key stands in the file or the environment. `default`: nobody said so, so it is
+ * for new topics only. `needed`: Penstock does not work with less; at least this much, by whatever the topic has.
+ */
+export type Reason = 'given' | 'default' | 'needed';
+
+export interface WantedSetting {
+  readonly value: string;
+  readonly reason: Reason;
+  /** The configuration key that decides; undefined: Penstock itself. */
+  readonly key?: string;
+}
+
 /** A topic as the configuration needs it. */
 export interface WantedTopic {
   readonly topic: string;
   readonly purpose: TopicPurpose;
   readonly partitions: number;
+  /** Why that many: of a task topic always `needed`, since a task is a partition. */
+  readonly partitionsReason: Reason;
   /** 0: the broker's default. */
   readonly replicationFactor: number;
   /** Topic settings by Kafka's names. What is not named here is the operator's. */
-  readonly settings: Readonly<Record<string, string>>;
+  readonly settings: Readonly<Record<string, WantedSetting>>;
   /** Of a task topic: the routes that write to it, and their numbers of tasks. */
   readonly tasks: readonly { readonly route: string; readonly count: number }[];
 }
@@ -26,6 +41,8 @@ export interface TopicSetup {
     readonly partitions: number;
     readonly task: { readonly count: number };
   }[];
+  /** Whether the file or the environment gives a value at this path of keys. */
+  readonly isGiven: (path: readonly string[]) => boolean;
 }
 
 /**
@@ -34,27 +51,50 @@ export interface TopicSetup {
  * since 3.6, refuses times more than an hour ahead unless told otherwise.
  */
 const KAFKAS_LARGEST = '9223372036854775807';
-const ANY_TIME = {
-  'message.timestamp.before.max.ms': KAFKAS_LARGEST,
-  'message.timestamp.after.max.ms': KAFKAS_LARGEST,
+const ANY_TIME: Readonly<Record<string, WantedSetting>> = {
+  'message.timestamp.before.max.ms': { value: KAFKAS_LARGEST, reason: 'needed' },
+  'message.timestamp.after.max.ms': { value: KAFKAS_LARGEST, reason: 'needed' },
+};
+
+/**
+ * Settings of every new topic. Compaction would take records that were never read, and the broker's own timestamps
+ * would hide when a record was produced, whatever the cluster's defaults are. On a topic that exists they are the
+ * operator's decision.
+ */
+const AT_CREATION: Readonly<Record<string, WantedSetting>> = {
+  'cleanup.policy': { value: 'delete', reason: 'default' },
+  'message.timestamp.type': { value: 'CreateTime', reason: 'default' },
 };
 
 /** Ingest topics, task topics in the order of their routes, dead-letter topic. Routes may share a task topic. */
-export function wantedTopics({ topics, ingest, routes }: TopicSetup): WantedTopic[] {
+export function wantedTopics({ topics, ingest, routes, isGiven }: TopicSetup): WantedTopic[] {
   const { raw, tasks, dead } = topics;
-  const shared = { replicationFactor: topics.replication_factor, tasks: [] };
-  const settings = (retentionMs: number) => settingsOf(retentionMs, topics.min_insync_replicas);
+  const replicationFactor = topics.replication_factor;
+  const reasonFor = (...path: string[]): Reason => (isGiven(['topics', ...path]) ? 'given' : 'default');
+  const by = (value: number, ...path: string[]): WantedSetting => ({
+    value: String(value),
+    reason: reasonFor(...path),
+    key: ['topics', ...path].join('.'),
+  });
+  const settings = (retention: WantedSetting): Record<string, WantedSetting> => ({
+    ...AT_CREATION,
+    'retention.ms': retention,
+    ...(topics.min_insync_replicas > 0
+      ? { 'min.insync.replicas': by(topics.min_insync_replicas, 'min_insync_replicas') }
+      : {}),
+  });
   const taskTopics = [...new Set(routes.map(({ topic }) => topic))].map((topic): WantedTopic => {
     const writers = routes.filter((route) => route.topic === topic);
     return {
-      ...shared,
       topic,
       purpose: 'tasks',
       partitions: Math.max(...writers.map(({ partitions }) => partitions)),
+      partitionsReason: 'needed',
+      replicationFactor,
       settings: {
-        ...settings(tasks.retention),
+        ...settings(by(tasks.retention, 'tasks', 'retention')),
         ...ANY_TIME,
-        'max.message.bytes': String(tasks.max_message_bytes),
+        'max.message.bytes': by(tasks.max_message_bytes, 'tasks', 'max_message_bytes'),
       },
       tasks: writers.map(({ name, task }) => ({ route: name, count: task.count })),
     };
@@ -62,33 +102,29 @@ export function wantedTopics({ topics, ingest, routes }: TopicSetup): WantedTopi
   return [
     ...ingest.topics.map(
       (topic): WantedTopic => ({
-        ...shared,
         topic,
         purpose: 'ingest',
         partitions: raw.partitions,
-        settings: settings(raw.retention),
+        partitionsReason: reasonFor('raw', 'partitions'),
+        replicationFactor,
+        settings: settings(by(raw.retention, 'raw', 'retention')),
+        tasks: [],
       }),
     ),
     ...taskTopics,
     {
-      ...shared,
       topic: ingest.deadTopic,
       purpose: 'dead',
       partitions: dead.partitions,
-      settings: settings(dead.retention),
+      partitionsReason: reasonFor('dead', 'partitions'),
+      replicationFactor,
+      settings: settings(by(dead.retention, 'dead', 'retention')),
+      tasks: [],
     },
   ];
 }
 
-/**
- * Settings that all topics share. Compaction would take records that were never read, and the broker's own
- * timestamps would hide when a record was produced, whatever the cluster's defaults are.
- */
-function settingsOf(retentionMs: number, minInSync: number): Record<string, string> {
-  return {
-    'cleanup.policy': 'delete',
-    'message.timestamp.type': 'CreateTime',
-    'retention.ms': String(retentionMs),
-    ...(minInSync > 0 ? { 'min.insync.replicas': String(minInSync) } : {}),
-  };
+/** The settings of a topic that is created. */
+export function settingsAtCreation(settings: WantedTopic['settings']): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).map(([name, { value }]) => [name, value]));
 }

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { KafkaAdmin } from '../../src/kafka/admin.ts';
 import { KafkaConnection } from '../../src/kafka/client.ts';
 import { kafkaOptions } from '../../src/kafka/options.ts';
+import { PlainProducer } from '../../src/kafka/plain-producer.ts';
 import { TopicAdmin } from '../../src/kafka/topic-admin.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import type { TopicChange } from '../../src/topics/plan.ts';
@@ -17,11 +18,14 @@ import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
 const TOPIC = 2;
 
 interface Options {
-  readonly rawPartitions?: number;
-  readonly retention?: string;
+  /** Undefined: not in the file. */
+  readonly rawPartitions?: number | undefined;
+  readonly retention?: string | undefined;
   readonly count?: number;
   readonly replicationFactor?: number;
 }
+
+const USUAL = { rawPartitions: 3, retention: '1h', count: 4, replicationFactor: 1 };
 
 interface Result {
   readonly code: number | null;
@@ -59,7 +63,8 @@ describe('penstock topics on a real Kafka', () => {
   function deployment(brokers = cluster.brokers) {
     const [raw, tasks, dead] = [uniqueName('raw'), uniqueName('tasks'), uniqueName('dead')];
     const file = join(folder, `${raw}.yml`);
-    const configure = ({ rawPartitions = 3, retention = '1h', count = 4, replicationFactor = 1 }: Options) =>
+    const configure = (given: Options) => {
+      const { rawPartitions, retention, count, replicationFactor } = { ...USUAL, ...given };
       writeFileSync(
         file,
         JSON.stringify({
@@ -69,9 +74,12 @@ describe('penstock topics on a real Kafka', () => {
           topics: { replication_factor: replicationFactor, raw: { partitions: rawPartitions, retention } },
         }),
       );
-    async function run(action: string, options: Options = {}): Promise<Result> {
+    };
+    async function run(action: string, options: Options = {}, flags: string[] = []): Promise<Result> {
       configure(options);
-      const { code, stdout, stderr } = await runPenstock(['topics', action, '--json'], { configFile: file });
+      const { code, stdout, stderr } = await runPenstock(['topics', action, '--json', ...flags], {
+        configFile: file,
+      });
       return {
         code,
         stderr,
@@ -149,9 +157,9 @@ describe('penstock topics on a real Kafka', () => {
     await topics.alter(raw, { 'compression.type': 'zstd', 'segment.bytes': '16777216' });
     const { code, changes, stderr } = await run('apply', { retention: '6h' });
     assert.equal(code, 0, stderr);
-    assert.deepEqual(changes, [
-      { action: 'alter', topic: raw, settings: [{ name: 'retention.ms', from: '3600000', to: '21600000' }] },
-    ]);
+    const means = 'records are kept for longer and take more disk';
+    const to = { name: 'retention.ms', from: '3600000', to: '21600000', means, takes_records: false };
+    assert.deepEqual(changes, [{ action: 'alter', topic: raw, settings: [to] }]);
     assert.deepEqual(await setOnTopic(raw), {
       'cleanup.policy': 'delete',
       'compression.type': 'zstd',
@@ -177,18 +185,76 @@ describe('penstock topics on a real Kafka', () => {
     assert.equal((await kafka.offsetBounds(tasks)).size, 9);
   });
 
-  it('takes no partition away, and then does nothing else either', async () => {
+  it('takes no partition away, and does the rest', async () => {
     const { raw, tasks, names, run, text } = deployment();
     await run('apply');
-    const { code, applied, topics: planned } = await run('apply', { rawPartitions: 2, count: 8 });
-    assert.deepEqual([code, applied], [1, false]);
-    assert.match(planned[0]!.refusals.join(), /it has 3 partitions and 2 are configured/);
-    assert.match(planned[1]!.warnings.join(), /moves groups/);
+    const fewer = { rawPartitions: 2, count: 8 };
+    const { code, applied, topics: planned } = await run('apply', fewer);
+    assert.deepEqual([code, applied], [0, true]);
+    assert.match(planned[0]!.warnings.join(), /it has 3 partitions and 2 are configured: it keeps them/);
     const { topics: left } = await topics.read(names);
-    assert.deepEqual([left.get(raw)!.partitions, left.get(tasks)!.partitions], [3, 4]);
-    const shown = await text('plan', { rawPartitions: 2 });
-    assert.equal(shown.code, 1);
-    assert.match(shown.stdout, new RegExp(`^refused: ${raw}: it has 3 partitions`, 'm'));
+    assert.deepEqual([left.get(raw)!.partitions, left.get(tasks)!.partitions], [3, 8]);
+    const shown = await text('plan', fewer);
+    assert.equal(shown.code, 0);
+    assert.match(shown.stdout, new RegExp(`^note: ${raw}: it has 3 partitions`, 'm'));
+  });
+
+  it('the defaults of a configuration leave topics that exist as they are', async () => {
+    const { raw, tasks, dead, names, run } = deployment();
+    const own = { 'retention.ms': '604800000', 'cleanup.policy': 'compact,delete' };
+    const shape = { partitions: 2, replicationFactor: 1 };
+    for (const topic of names) await topics.create({ topic, ...shape, settings: own });
+    await topics.waitUntilUsable(new Map(names.map((topic) => [topic, 2])), 30_000);
+    const unsaid = { rawPartitions: undefined, retention: undefined, count: 2 };
+    const { code, changes, stderr } = await run('apply', unsaid, ['--allow-shrink']);
+    assert.equal(code, 0, stderr);
+    // What Penstock needs is there; it takes nothing away.
+    assert.ok(
+      changes.every((each) => each.action === 'alter' && each.settings.every((set) => !set.takes_records)),
+    );
+    const kept = { ...own };
+    assert.deepEqual(await setOnTopic(raw), sorted(kept));
+    // Times of any age are Kafka's own default.
+    const times = { 'message.timestamp.after.max.ms': '9223372036854775807' };
+    assert.deepEqual(await setOnTopic(tasks), sorted({ ...kept, ...times }));
+    const size = String(1_048_588 + 65_536);
+    assert.deepEqual(await setOnTopic(dead), sorted({ ...kept, 'max.message.bytes': size }));
+    const { topics: left } = await topics.read(names);
+    assert.deepEqual(
+      names.map((name) => left.get(name)!.partitions),
+      [2, 2, 2],
+    );
+  });
+
+  it('shrinks nothing without --allow-shrink, and says what it would take', async () => {
+    const { raw, tasks, names, run, text } = deployment();
+    await run('apply', { retention: '7d' });
+    const written = Date.now() - 3 * 86_400_000;
+    const producer = new PlainProducer(
+      new KafkaConnection(kafkaOptions.parse({ brokers: cluster.brokers }), createLog('silent', 'test')),
+    );
+    await producer.send([
+      { topic: raw, partition: 1, key: null, value: Buffer.from('x'), headers: {}, timestamp: written },
+    ]);
+    await producer.close();
+
+    const less = { retention: '1h', count: 8 };
+    const refused = await run('apply', less);
+    assert.deepEqual([refused.code, refused.applied], [1, false]);
+    const { topics: before } = await topics.read(names);
+    assert.equal(before.get(raw)!.settings.get('retention.ms'), '604800000');
+    assert.equal(before.get(tasks)!.partitions, 4, 'a plan with a refusal is not begun');
+    const said = /records older than 1h will be deleted: the oldest now is from (\S+Z);/.exec(
+      refused.topics[0]!.refusals.join(),
+    );
+    assert.ok(said !== null, refused.topics[0]!.refusals.join());
+    assert.ok(Math.abs(Date.parse(said[1]!) - written) < 2000, said[1]);
+    assert.match((await text('plan', less)).stdout, /refused: .*--allow-shrink/s);
+
+    const allowed = await run('apply', less, ['--allow-shrink']);
+    assert.deepEqual([allowed.code, allowed.applied], [0, true], allowed.stderr);
+    const { topics: after } = await topics.read(names);
+    assert.equal(after.get(raw)!.settings.get('retention.ms'), '3600000');
   });
 
   it('says what the cluster refuses', async () => {
@@ -214,10 +280,10 @@ describe('penstock topics on a real Kafka', () => {
       resources: [{ type: TOPIC, name: topic }],
     });
     const own = resources[0]!.configEntries.filter(({ configSource }) => Number(configSource) === 1);
-    return Object.fromEntries(
-      own
-        .map(({ configName, configValue }) => [configName, configValue] as const)
-        .sort(([a], [b]) => (a < b ? -1 : 1)),
-    );
+    return sorted(Object.fromEntries(own.map(({ configName, configValue }) => [configName, configValue])));
   }
 });
+
+function sorted(settings: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

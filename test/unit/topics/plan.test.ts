@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { valueAt } from '../../../src/config/problem.ts';
 import type { ClusterTopics, TopicState } from '../../../src/kafka/topic-admin.ts';
-import { planTopics } from '../../../src/topics/plan.ts';
+import { type PlanOptions, planTopics } from '../../../src/topics/plan.ts';
 import { type TopicSetup, wantedTopics } from '../../../src/topics/wanted.ts';
 import { topicsOptions } from '../../../src/topics-options.ts';
 
 function setup(topics: object = {}, routes: TopicSetup['routes'] = [route('http', 32)]): TopicSetup {
-  return { topics: topicsOptions.parse(topics), ingest: { topics: ['raw'], deadTopic: 'dead' }, routes };
+  return {
+    topics: topicsOptions.parse(topics),
+    ingest: { topics: ['raw'], deadTopic: 'dead' },
+    routes,
+    isGiven: (path) => valueAt({ topics }, path) !== undefined,
+  };
 }
 
 function route(name: string, count: number, partitions = count): TopicSetup['routes'][number] {
@@ -49,8 +55,8 @@ function cluster(
   return { topics: new Map(existing), defaultMaxMessageBytes };
 }
 
-function plan(from: TopicSetup, seen: ClusterTopics) {
-  return planTopics(wantedTopics(from), seen);
+function plan(from: TopicSetup, seen: ClusterTopics, options: PlanOptions = {}) {
+  return planTopics(wantedTopics(from), seen, options);
 }
 
 const EMPTY = { raw: undefined, 'tasks.http': undefined, dead: undefined };
@@ -124,17 +130,23 @@ describe('topics plan', () => {
     assert.match(grown.warnings.join(), /route http has 64 tasks.*moves groups.*--simulate count=64/);
   });
 
-  it('refuses fewer partitions, and names the key to set', () => {
-    const found = plan(setup({ raw: { partitions: 6 } }, [route('http', 16)]), cluster({ dead: state(4) }));
+  it('more partitions than configured are kept, with a note that says what is read', () => {
+    const found = plan(
+      setup({ raw: { partitions: 6 }, dead: { partitions: 2 } }, [route('http', 16)]),
+      cluster({ dead: state(4, { 'retention.ms': '1209600000', 'max.message.bytes': '4259840' }) }),
+    );
     assert.deepEqual(
-      found.map(({ refusals }) =>
-        refusals.map((text) => /^it has .* are configured.*set (.*)$/.exec(text)?.[1]),
-      ),
-      [['topics.raw.partitions to 12'], ['partitions of route http to 32'], ['topics.dead.partitions to 4']],
+      found.map(({ changes, refusals }) => [changes, refusals]),
+      [
+        [[], []],
+        [[], []],
+        [[], []],
+      ],
     );
-    assert.ok(
-      found.every(({ changes }) => changes.every(({ action }) => action !== 'create' && action !== 'grow')),
-    );
+    const [raw, tasks, dead] = found.map(({ warnings }) => warnings.join());
+    assert.match(raw!, /12 partitions and 6 are configured: it keeps them, all are read and nothing is lost/);
+    assert.match(tasks!, /Partitions from 16 on belong to no task: records that a larger task.count/);
+    assert.match(dead!, /4 partitions and 2 are configured: it keeps them/);
   });
 
   it('refuses more in-sync replicas than there are replicas, since no write would succeed', () => {
@@ -148,44 +160,124 @@ describe('topics plan', () => {
     assert.match(raw!.warnings.join(), /has 2 replicas and 3 are configured/);
   });
 
-  it('alters only the settings that are not as needed', () => {
-    const [raw, tasks] = plan(
+  it('a default alters nothing on a topic that exists, in no direction', () => {
+    const found = plan(
       setup(),
       cluster({
-        raw: state(12, { 'message.timestamp.type': 'LogAppendTime', 'cleanup.policy': 'compact' }),
-        'tasks.http': state(32, {
-          'retention.ms': '3600000',
-          'max.message.bytes': '8388608',
-          ...ANY_TIME,
-          'message.timestamp.after.max.ms': '3600000',
+        raw: state(3, {
+          'retention.ms': '604800000',
+          'message.timestamp.type': 'LogAppendTime',
+          'cleanup.policy': 'compact,delete',
         }),
+        'tasks.http': state(32, { 'retention.ms': '3600000', 'max.message.bytes': '8388608', ...ANY_TIME }),
+        dead: state(2, { 'retention.ms': '-1', 'max.message.bytes': '16777216' }),
+      }),
+      { allowShrink: true },
+    );
+    assert.deepEqual(
+      found.map(({ changes, refusals, target }) => [changes, refusals, target]),
+      [
+        [[], [], 3],
+        [[], [], 32],
+        [[], [], 2],
+      ],
+    );
+    const [raw, tasks, dead] = found.map(({ warnings }) => warnings.join());
+    assert.match(raw!, /retention\.ms stays 604800000 \(7d\): topics\.raw\.retention is not configured/);
+    assert.match(raw!, /cleanup\.policy is compact,delete: compaction takes records/);
+    assert.match(tasks!, /max\.message\.bytes stays 8388608/);
+    assert.match(dead!, /retention\.ms stays -1 \(for ever\)/);
+  });
+
+  it('alters what Penstock needs, only to more', () => {
+    const [, tasks, dead] = plan(
+      setup(),
+      cluster({
+        'tasks.http': state(32, { ...ANY_TIME, 'message.timestamp.after.max.ms': '3600000' }),
+        dead: state(1, { 'max.message.bytes': '1000' }),
       }),
     );
-    assert.deepEqual(raw!.changes, [
-      {
-        action: 'alter',
-        topic: 'raw',
-        settings: [
-          { name: 'cleanup.policy', from: 'compact', to: 'delete' },
-          { name: 'message.timestamp.type', from: 'LogAppendTime', to: 'CreateTime' },
-        ],
-      },
-    ]);
-    assert.deepEqual(tasks!.changes, [
-      {
-        action: 'alter',
-        topic: 'tasks.http',
-        settings: [
-          { name: 'retention.ms', from: '3600000', to: '86400000' },
-          { name: 'message.timestamp.after.max.ms', from: '3600000', to: '9223372036854775807' },
-          { name: 'max.message.bytes', from: '8388608', to: '4194304' },
-        ],
-      },
-    ]);
+    assert.deepEqual(
+      [tasks, dead].flatMap((each) => each!.changes),
+      [
+        {
+          action: 'alter',
+          topic: 'tasks.http',
+          settings: [
+            {
+              name: 'message.timestamp.after.max.ms',
+              from: '3600000',
+              to: '9223372036854775807',
+              means: 'records with times further away are taken',
+              takes_records: false,
+            },
+          ],
+        },
+        {
+          action: 'alter',
+          topic: 'dead',
+          settings: [
+            {
+              name: 'max.message.bytes',
+              from: '1000',
+              to: String(1_048_588 + 65_536),
+              means: 'larger records are taken; readers need memory for them',
+              takes_records: false,
+            },
+          ],
+        },
+      ],
+    );
+  });
+
+  const shrinking = [
+    [
+      'retention.ms of the ingest topic',
+      'raw',
+      { raw: { retention: '1h' } },
+      /older than 1h will be deleted/,
+    ],
+    ['retention.ms of task topics', 'tasks.http', { tasks: { retention: '1h' } }, /older than 1h/],
+    ['retention.ms of dead letters', 'dead', { dead: { retention: '13d' } }, /older than 13d/],
+    [
+      'the largest record of task topics',
+      'tasks.http',
+      { tasks: { max_message_bytes: '1MiB' } },
+      /larger ones than 1048576 bytes are refused/,
+    ],
+  ] as const;
+  for (const [what, topic, topics, means] of shrinking) {
+    it(`refuses to shrink ${what} without --allow-shrink, though the file says it`, () => {
+      const of = (options: PlanOptions) =>
+        plan(setup(topics), cluster(), options).find((each) => each.topic === topic)!;
+      const refused = of({});
+      assert.equal(refused.refusals.length, 1);
+      assert.match(refused.refusals[0]!, means);
+      assert.match(refused.refusals[0]!, /give --allow-shrink if that is meant, else change topics\./);
+      const allowed = of({ allowShrink: true });
+      assert.deepEqual(allowed.refusals, []);
+      assert.equal(allowed.changes.length, 1);
+      const [change] = allowed.changes;
+      assert.ok(change?.action === 'alter' && change.settings[0]!.takes_records);
+    });
+  }
+
+  it('says of when the oldest record is that a shorter retention would take', () => {
+    const contents = new Map([['raw', { oldestMs: Date.parse('2026-11-23T08:00:00Z') }]]);
+    const [raw] = plan(setup({ raw: { retention: '1h' } }), cluster(), { contents });
+    assert.match(raw!.refusals.join(), /will be deleted: the oldest now is from 2026-11-23T08:00:00.000Z;/);
+  });
+
+  it('longer retention needs no permission; -1 is the longest', () => {
+    const of = (has: string) =>
+      plan(setup({ raw: { retention: '48h' } }), cluster({ raw: state(12, { 'retention.ms': has }) }))[0]!;
+    assert.deepEqual(of('86400000').refusals, []);
+    assert.equal(of('86400000').changes.length, 1);
+    assert.match(of('-1').refusals.join(), /retention\.ms is -1 and 172800000 is configured/);
   });
 
   it('a topic may grow and be altered at once', () => {
-    const [raw] = plan(setup({ raw: { partitions: 24, retention: '1h' } }), cluster());
+    const [raw] = plan(setup({ raw: { partitions: 24, retention: '48h' } }), cluster());
     assert.deepEqual(
       raw!.changes.map(({ action }) => action),
       ['grow', 'alter'],
@@ -238,5 +330,5 @@ it('routes that share a task topic share its plan', () => {
     found.map(({ topic }) => topic),
     ['raw', 'tasks.a', 'dead'],
   );
-  assert.equal(found[1]!.warnings.length, 2);
+  assert.equal(found[1]!.warnings.filter((text) => /growing task.count/.test(text)).length, 2);
 });
