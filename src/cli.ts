@@ -37,6 +37,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'a series ▸ route, each relabel step, group, task, partition, vmagent',
     load: async () => (await import('./commands/explain.ts')).run,
   },
+  decode: {
+    summary: 'a record ▸ encoding, series and samples, and what would be rejected, offline',
+    load: async () => (await import('./commands/decode.ts')).run,
+  },
   status: {
     summary: 'workers, drains, lag and dead letters of a running deployment',
     load: async () => (await import('./commands/status.ts')).run,

@@ -1,10 +1,8 @@
 import { type DeadLetter, DeadSeries, deadPart, deadRecord, type SourceRecord } from './dead-letter.ts';
 import { DEFAULT_LIMITS, type Decoded, type IngestLimits } from './decode/decoder.ts';
-import { RecordBudget } from './decode/record-budget.ts';
-import { recordTime } from './decode/record-headers.ts';
-import { recordValue } from './decode/record-value.ts';
 import { DecoderRegistry } from './decode/registry.ts';
 import { PoisonError } from './model/errors.ts';
+import { openRecord } from './open-record.ts';
 import { type AppendPart, appendInParts } from './oversized-series.ts';
 import { ANY_TIME, splitByTime, type TimeWindow, timeWindow } from './sample-age.ts';
 import { SeriesCache, type SeriesCacheStats } from './series-cache.ts';
@@ -18,7 +16,7 @@ import { labelBlockEnd } from './wire/label-block.ts';
 import { labelsFirst } from './wire/labels-first.ts';
 import { ProtobufReader } from './wire/protobuf-reader.ts';
 import { scanTail } from './wire/scan-tail.ts';
-import { readFraming, readTail, SeriesTail, TAG_FIELD_1 } from './wire/write-request.ts';
+import { readTail, SeriesTail, TAG_FIELD_1 } from './wire/write-request.ts';
 
 export type { DeadLetter, SourceRecord } from './dead-letter.ts';
 export type { PipelineRoute } from './series-router.ts';
@@ -214,21 +212,8 @@ export class Step {
 
   /** The record as a WriteRequest whose outer framing is sound. */
   #decode(record: SourceRecord): Decoded {
-    const limits = this.#limits;
-    const timestamp = recordTime(record);
-    const value = recordValue(record);
-    const budget = new RecordBudget(limits, value.length);
-    const decoded = this.#decoders.decode(value, { headers: record.headers, timestamp, limits, budget });
+    const { decoded, framing } = openRecord(record, this.#decoders, this.#limits);
     const { body, rejects } = decoded;
-    const framing = readFraming(body);
-    const most = limits.series_per_record;
-    if (most > 0 && framing.series > most) {
-      throw new PoisonError(
-        'decode',
-        'too_many_series',
-        `the record has ${framing.series} series, more than the limit of ${most} (ingest.limits.series_per_record)`,
-      );
-    }
     const counts = this.#counts;
     counts.decodedBytes += body.length;
     counts.metadata += framing.metadata;

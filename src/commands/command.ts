@@ -13,9 +13,9 @@ const SHARED = {
   help: { type: 'boolean', short: 'h' },
 } as const satisfies ParseArgsOptionsConfig;
 
-const SHARED_HELP = `
+const sharedHelp = (json = 'print one JSON object, for programs') => `
   -c, --config FILE   the configuration (default: PENSTOCK_CONFIG, else config/penstock.yml)
-  --json              print one JSON object, for programs
+  --json              ${json}
   -h, --help          print this
 `;
 
@@ -25,6 +25,8 @@ export interface CommandSpec<O extends ParseArgsOptionsConfig> {
   /** The text of --help: a line with the usage, a blank line, what the command does and its own options. */
   readonly help: string;
   readonly options?: O;
+  /** What --json prints, where that is not one object. */
+  readonly jsonHelp?: string;
   /** How many arguments without a dash it takes. Default: none. */
   readonly positionals?: { readonly min: number; readonly max: number };
 }
@@ -42,7 +44,7 @@ export function parseCommand<const O extends ParseArgsOptionsConfig = Record<nev
   const parsed = parseOrExplain([...argv], options, spec.name);
   const { config, json, help } = parsed.values as { config?: string; json?: boolean; help?: boolean };
   if (help) {
-    process.stdout.write(`${spec.help.trim()}\n${SHARED_HELP}`);
+    process.stdout.write(`${spec.help.trim()}\n${sharedHelp(spec.jsonHelp)}`);
     return undefined;
   }
   const { min, max } = spec.positionals ?? { min: 0, max: 0 };

@@ -3,10 +3,15 @@ import { usageError } from './command.ts';
 
 /** `--from -6h` as `--from=-6h`: parseArgs takes a value with a dash for an option. */
 export function joinTimes(argv: readonly string[]): string[] {
+  return joinDashed(argv, ['--from', '--to']);
+}
+
+/** The same for other options whose values may begin with a dash and a digit. */
+export function joinDashed(argv: readonly string[], options: readonly string[]): string[] {
   const joined: string[] = [];
   for (const argument of argv) {
     const before = joined.at(-1);
-    if ((before === '--from' || before === '--to') && /^-\d/.test(argument))
+    if (before !== undefined && options.includes(before) && /^-\d/.test(argument))
       joined.splice(-1, 1, `${before}=${argument}`);
     else joined.push(argument);
   }

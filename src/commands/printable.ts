@@ -1,0 +1,19 @@
+/**
+ * Characters that a terminal obeys or that change how the text around them is read: controls (C0, DEL, C1), the
+ * separators of lines and paragraphs, and what turns the direction of writing.
+ */
+const ACTIVE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
+/** A text as a JSON string, in which nothing is left that a terminal obeys. It stays valid JSON of the same text. */
+export function quoted(text: string): string {
+  return JSON.stringify(text).replace(ACTIVE, escaped);
+}
+
+/** The same without the quotes around it, and without escapes where none are needed: for text that people read. */
+export function printable(text: string): string {
+  return text.replace(ACTIVE, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}

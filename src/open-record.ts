@@ -1,0 +1,40 @@
+import type { SourceRecord } from './dead-letter.ts';
+import type { Decoded, IngestLimits } from './decode/decoder.ts';
+import { RecordBudget } from './decode/record-budget.ts';
+import { recordTime } from './decode/record-headers.ts';
+import { recordValue } from './decode/record-value.ts';
+import type { DecoderRegistry } from './decode/registry.ts';
+import { PoisonError } from './model/errors.ts';
+import { type Framing, readFraming } from './wire/write-request.ts';
+
+/** A record as a WriteRequest whose outer framing is sound. */
+export interface OpenedRecord {
+  readonly decoded: Decoded;
+  readonly framing: Framing;
+}
+
+/**
+ * What the worker and `penstock decode` begin a record with. The insides of its series are not looked at.
+ *
+ * @throws PoisonError where nothing of the record can be used, RetryableError where its schema has not been fetched
+ */
+export function openRecord(
+  record: SourceRecord,
+  decoders: DecoderRegistry,
+  limits: IngestLimits,
+): OpenedRecord {
+  const timestamp = recordTime(record);
+  const value = recordValue(record);
+  const budget = new RecordBudget(limits, value.length);
+  const decoded = decoders.decode(value, { headers: record.headers, timestamp, limits, budget });
+  const framing = readFraming(decoded.body);
+  const most = limits.series_per_record;
+  if (most > 0 && framing.series > most) {
+    throw new PoisonError(
+      'decode',
+      'too_many_series',
+      `the record has ${framing.series} series, more than the limit of ${most} (ingest.limits.series_per_record)`,
+    );
+  }
+  return { decoded, framing };
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { DEFAULT_LIMITS, type IngestLimits } from '../../src/decode/decoder.ts';
+import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
+import type { Labels } from '../../src/model/labels.ts';
+import { Pipeline, type SourceRecord, type Step } from '../../src/pipeline.ts';
+import { RecordReading } from '../../src/read-record.ts';
+import { uncompress } from '../../src/wire/snappy.ts';
+import { fuzzInput } from '../fuzz/mutations.ts';
+import { FUZZ_TARGETS } from '../fuzz/targets.ts';
+import { decodeWriteRequest } from '../support/prompb.ts';
+
+const NOW = 1_700_000_000_000;
+const TASK = 'stream_task_id';
+
+interface Outcome {
+  readonly series: readonly string[];
+  readonly rejects: readonly string[];
+}
+
+function recordOf(value: Buffer): SourceRecord {
+  return { value, headers: {}, timestamp: NOW, topic: 'raw', partition: 0, offset: 0n };
+}
+
+function fromBits(bits: bigint): number {
+  return new Float64Array(BigUint64Array.of(bits).buffer)[0]!;
+}
+
+function sorted(labels: readonly (readonly [string, string])[]): string {
+  return JSON.stringify(labels.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function readPlainly(record: SourceRecord, reading: RecordReading): Outcome {
+  const series: string[] = [];
+  const rejects: string[] = [];
+  reading.read(record, {
+    series: ({ labels, samples }) => {
+      const values = [...samples].map(({ timestamp, value }) => [String(timestamp), String(value)]);
+      series.push(`${sorted(labels.map(({ name, value }) => [name, value]))} ${JSON.stringify(values)}`);
+    },
+    reject: (reason) => rejects.push(reason),
+  });
+  return { series, rejects: rejects.toSorted() };
+}
+
+/** One route that takes every series as it is. */
+const ROUTE = {
+  name: 'all',
+  index: 0,
+  topic: 'tasks',
+  selectors: [],
+  relabeler: { apply: (labels: Labels) => labels },
+  hasRules: false,
+  task: () => 0,
+  taskLabel: TASK,
+  count: 1,
+};
+
+/** Both ways to read, with the same limits. */
+class Readers {
+  readonly #reading: RecordReading;
+  readonly #step: Step;
+
+  constructor(limits: IngestLimits) {
+    const registry = () => new DecoderRegistry('auto', createDecoders());
+    this.#reading = new RecordReading(registry(), limits, NOW);
+    const decoders = registry();
+    this.#step = new Pipeline({
+      routes: [ROUTE],
+      cacheBytes: 64 * 1024,
+      slabBytes: 16 * 1024,
+      hashSeed: 1,
+      maxRecordBytes: () => 100_000_000,
+      decoders: () => decoders,
+      limits,
+      now: () => NOW,
+    }).begin('raw');
+  }
+
+  /** What both make of it. */
+  same(value: Buffer): Outcome {
+    const record = recordOf(value);
+    const read = readPlainly(record, this.#reading);
+    assert.deepEqual(read, this.#pipeline(record));
+    return read;
+  }
+
+  #pipeline(record: SourceRecord): Outcome {
+    this.#step.process(record);
+    const { records, dead } = this.#step.flush();
+    const request = Buffer.concat(records.map(({ value }) => uncompress(value, 100_000_000)));
+    return {
+      series: decodeWriteRequest(request).series.map(({ labels, samples }) => {
+        const values = samples.map(({ timestamp, bits }) => [timestamp, String(fromBits(bits))]);
+        return `${sorted(labels.filter(([name]) => name !== TASK))} ${JSON.stringify(values)}`;
+      }),
+      rejects: dead
+        .flatMap(({ reason, series }) => Array<string>(Math.max(1, series)).fill(reason))
+        .toSorted(),
+    };
+  }
+}
+
+const seeds = FUZZ_TARGETS.flatMap((target) => target.seeds());
+
+describe('RecordReading', () => {
+  const limits = { ...DEFAULT_LIMITS, labels_per_series: 5, label_value_bytes: 20, max_age: 3_600_000 };
+
+  it('reads each valid record as the pipeline does', () => {
+    const [usual, strict] = [new Readers(DEFAULT_LIMITS), new Readers(limits)];
+    for (const seed of seeds) {
+      usual.same(seed);
+      strict.same(seed);
+    }
+  });
+
+  it('reads what is broken as the pipeline does', () => {
+    let series = 0;
+    let rejects = 0;
+    const readers = new Readers(limits);
+    const property = fc.property(fuzzInput(seeds), (value) => {
+      const read = readers.same(value);
+      series += read.series.length;
+      rejects += read.rejects.length;
+    });
+    fc.assert(property, { numRuns: 1500, seed: 20261130 });
+    assert.ok(series > 200 && rejects > 200, `${series} series, ${rejects} rejects`);
+  });
+
+  it('says what is not carried on', () => {
+    const record = recordOf(Buffer.from('# TYPE a counter\na 1 # {id="1"} 1\n'));
+    const reading = new RecordReading(new DecoderRegistry('prometheus_text'), DEFAULT_LIMITS, NOW);
+    const left = reading.read(record, { series: () => {}, reject: () => {} });
+    assert.ok(Object.values(left.uncarried).reduce((sum, count) => sum + count, left.metadata) > 0);
+  });
+});
