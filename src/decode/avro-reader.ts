@@ -1,18 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { PoisonError } from '../model/errors.ts';
-import { NO_FAULTS, type WriterSchema } from './writer-schema.ts';
-
-/** What is needed of a parsed Avro schema; avsc's Type has all of it. */
-export interface AvroType {
-  readonly typeName: string;
-  readonly fields?: readonly { readonly name: string; readonly type: AvroType }[];
-  readonly itemsType?: AvroType;
-  readonly valuesType?: AvroType;
-  readonly types?: readonly AvroType[];
-  readonly symbols?: readonly string[];
-  readonly size?: number;
-  readonly underlyingType?: AvroType;
-}
+import type { AvroType } from './avro-schema.ts';
+import { decimalText } from './decimal.ts';
+import { Instant, type InstantUnit } from './instant.ts';
+import type { RecordBudget } from './record-budget.ts';
+import { DICTIONARY, ENTRY, FIELD, ITEM, OBJECT, TEXT, ValueBudget } from './value-budget.ts';
+import type { WriterSchema } from './writer-schema.ts';
 
 type Read = (cursor: Cursor) => unknown;
 
@@ -20,22 +13,22 @@ type Read = (cursor: Cursor) => unknown;
 const MAX_DEPTH = 100;
 
 /**
- * Reads Avro's binary encoding (Avro 1.12 specification, "Binary encoding") with checks that avsc does not make:
- * every read stays within the body, and a list has no more items than the body has bytes. Longs beyond 2^53 are
- * bigint, the value of a union is never wrapped in the name of its branch, a logical type is what it is made of.
+ * Reads Avro's binary encoding (Avro 1.12 specification, "Binary encoding"). Every read stays within the body, and a
+ * list has no more items than the body has bytes.
  *
- * Throws TypeError for a type that Avro does not have.
+ * Longs beyond 2^53 are bigint, the value of a union is never wrapped in the name of its branch. Of logical types,
+ * decimals and UUIDs become text, dates and timestamps an `Instant`; any other is what it is made of.
  */
 export function avroSchema(type: AvroType): WriterSchema {
   const read = compile(type, new Map());
   return {
-    read: (body, start) => {
-      const cursor = new Cursor(body, start);
+    read: (body, start, { budget } = {}) => {
+      const cursor = new Cursor(body, start, budget);
       const value = read(cursor);
       if (cursor.position !== body.length) {
         throw malformed(cursor.position, `${body.length - cursor.position} bytes are left over`);
       }
-      return { value, faults: NO_FAULTS };
+      return value;
     },
   };
 }
@@ -55,47 +48,71 @@ function unfinished(): never {
 }
 
 function reader(type: AvroType, compiled: (inner: AvroType) => Read): Read {
-  const kind = type.typeName.split(':')[0];
-  switch (kind) {
+  switch (type.kind) {
     case 'null':
       return () => null;
     case 'boolean':
       return (cursor) => cursor.byte() !== 0;
-    case 'int':
     case 'long':
-    case 'abstract':
-      return (cursor) => cursor.long();
+      return long(type.unit);
     case 'float':
       return (cursor) => cursor.body.readFloatLE(cursor.take(4));
     case 'double':
       return (cursor) => cursor.body.readDoubleLE(cursor.take(8));
     case 'bytes':
-      return (cursor) => cursor.bytes(cursor.length());
+      return decimal((cursor) => cursor.bytes(cursor.length()), type.scale);
+    case 'bigDecimal':
+      return bigDecimal;
     case 'string':
       return (cursor) => cursor.text();
     case 'fixed': {
-      const size = type.size!;
-      return (cursor) => cursor.bytes(size);
+      const { size, scale, uuid } = type;
+      if (uuid) return (cursor) => uuidText(cursor.bytes(size));
+      return decimal((cursor) => cursor.bytes(size), scale);
     }
     case 'enum':
       return choice(
         'enum',
-        type.symbols!.map((symbol) => () => symbol),
+        type.symbols.map((symbol) => () => symbol),
       );
     case 'union':
-      return choice('union', type.types!.map(compiled));
+      return choice('union', type.branches.map(compiled));
     case 'array':
-      return list(compiled(type.itemsType!));
+      return list(compiled(type.items));
     case 'map':
-      return map(compiled(type.valuesType!));
+      return map(compiled(type.items));
     case 'record':
-    case 'error':
-      return record(type.fields!.map(({ name, type: field }) => ({ name, read: compiled(field) })));
-    case 'logical':
-      return compiled(type.underlyingType!);
-    default:
-      throw new TypeError(`Avro type ${type.typeName} is not known`);
+      return record(type.fields.map(({ name, type: field }) => ({ name, read: compiled(field) })));
   }
+}
+
+function long(unit: InstantUnit | undefined): Read {
+  if (unit === undefined) return (cursor) => cursor.long();
+  return (cursor) => {
+    cursor.values.take(OBJECT);
+    return new Instant(cursor.long(), unit);
+  };
+}
+
+/** What is too long for a number stays bytes, which a mapping takes for none. */
+function decimal(bytes: (cursor: Cursor) => Buffer, scale: number | undefined): Read {
+  if (scale === undefined) return bytes;
+  return (cursor) => {
+    const unscaled = bytes(cursor);
+    return decimalText(unscaled, scale) ?? unscaled;
+  };
+}
+
+/** Avro 1.12's decimal whose scale is within its bytes: `bytes` of the integer, then an `int`. */
+function bigDecimal(cursor: Cursor): unknown {
+  const bytes = cursor.bytes(cursor.length());
+  const inner = new Cursor(bytes, 0, undefined);
+  const unscaled = inner.bytes(inner.length());
+  return decimalText(unscaled, Number(inner.long())) ?? bytes;
+}
+
+function uuidText(bytes: Buffer): string {
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
 function choice(what: string, branches: readonly Read[]): Read {
@@ -110,9 +127,12 @@ function choice(what: string, branches: readonly Read[]): Read {
 function list(item: Read): Read {
   return (cursor) => {
     const items: unknown[] = [];
-    cursor.enter();
+    cursor.enter(OBJECT);
     for (let count = cursor.blockCount(); count > 0; count = cursor.blockCount()) {
-      for (let i = 0; i < count; i++) items.push(item(cursor));
+      for (let i = 0; i < count; i++) {
+        cursor.values.take(ITEM);
+        items.push(item(cursor));
+      }
     }
     cursor.depth--;
     return items;
@@ -123,9 +143,10 @@ function map(value: Read): Read {
   return (cursor) => {
     // Without a prototype, so that a key such as __proto__ is a key.
     const object: Record<string, unknown> = Object.create(null);
-    cursor.enter();
+    cursor.enter(DICTIONARY);
     for (let count = cursor.blockCount(); count > 0; count = cursor.blockCount()) {
       for (let i = 0; i < count; i++) {
+        cursor.values.take(ENTRY);
         const key = cursor.text();
         object[key] = value(cursor);
       }
@@ -136,9 +157,12 @@ function map(value: Read): Read {
 }
 
 function record(fields: readonly { readonly name: string; readonly read: Read }[]): Read {
+  const size = OBJECT + fields.length * FIELD;
+  // Of a plain object that name would be no field.
+  const isPlain = !fields.some(({ name }) => name === '__proto__');
   return (cursor) => {
-    const object: Record<string, unknown> = {};
-    cursor.enter();
+    const object: Record<string, unknown> = isPlain ? {} : Object.create(null);
+    cursor.enter(size);
     for (const { name, read } of fields) object[name] = read(cursor);
     cursor.depth--;
     return object;
@@ -148,17 +172,21 @@ function record(fields: readonly { readonly name: string; readonly read: Read }[
 /** A place in a body, and what has been taken from it. */
 class Cursor {
   readonly body: Buffer;
+  readonly values: ValueBudget;
   position: number;
   depth = 0;
   /** Items of lists and maps so far, at most one a byte: items of no size would otherwise cost nothing to claim. */
   #items = 0;
 
-  constructor(body: Buffer, start: number) {
+  constructor(body: Buffer, start: number, budget: RecordBudget | undefined) {
     this.body = body;
     this.position = start;
+    this.values = new ValueBudget(budget);
   }
 
-  enter(): void {
+  /** @param size what is entered takes in memory */
+  enter(size: number): void {
+    this.values.take(size);
     if (++this.depth > MAX_DEPTH) throw malformed(this.position, `more than ${MAX_DEPTH} levels`);
   }
 
@@ -178,12 +206,14 @@ class Cursor {
 
   bytes(count: number): Buffer {
     const at = this.take(count);
+    this.values.take(DICTIONARY);
     return this.body.subarray(at, at + count);
   }
 
   text(): string {
     const length = this.length();
     const at = this.take(length);
+    this.values.take(TEXT + length);
     const text = this.body.toString('utf8', at, at + length);
     // Only what is no UTF-8, or that character itself, has it.
     if (text.includes('\ufffd') && !isUtf8(this.body.subarray(at, at + length))) {

@@ -54,7 +54,8 @@ export function confluentDecoder(
           `the record does not begin with a zero byte and the 4 bytes of a schema id, but with ${hex(body)}`,
         );
       }
-      return mapper.map(schemas.schema(id).read(body, FRAME_BYTES), body.length, context);
+      const value = schemas.schema(id).read(body, FRAME_BYTES, { budget: context.budget });
+      return mapper.map(value, body.length, context);
     },
   };
 }

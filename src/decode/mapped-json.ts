@@ -3,7 +3,6 @@ import type { Decoded, Decoder } from './decoder.ts';
 import { MAPPED_JSON } from './mapped-rejects.ts';
 import { SeriesMapper } from './mapped-series.ts';
 import { type MappingOptions, METRIC_BATCH, valueAt } from './mapping.ts';
-import { NO_FAULTS } from './writer-schema.ts';
 
 /**
  * JSON without a schema, in the shape that the mapping describes. A record is what the mapping says, or one of its
@@ -19,9 +18,9 @@ export function mappedJsonDecoder(mapping: MappingOptions = METRIC_BATCH): Decod
     decode(body, context): Decoded {
       const value = parse(body);
       if (listPath !== undefined && valueAt(value, listPath) !== undefined) {
-        return mapper.map({ value, faults: NO_FAULTS }, body.length, context);
+        return mapper.map(value, body.length, context);
       }
-      return mapper.mapElements(Array.isArray(value) ? value : [value], new Map(), body.length, context);
+      return mapper.mapElements(Array.isArray(value) ? value : [value], body.length, context);
     },
   };
 }

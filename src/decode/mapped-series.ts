@@ -2,11 +2,11 @@ import { PoisonError } from '../model/errors.ts';
 import { METRIC_NAME } from '../model/labels.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import type { DecodeContext, Decoded } from './decoder.ts';
+import { Instant } from './instant.ts';
 import { MappedRejects } from './mapped-rejects.ts';
 import { labelText, sampleValue, timestampMs } from './mapped-values.ts';
 import { compileMapping, isObject, type Mapping, type MappingOptions, valueAt } from './mapping.ts';
 import { largestOutput, limitOutput } from './output-limit.ts';
-import type { ReadValue, SchemaFault } from './writer-schema.ts';
 
 /** Turns records of any shape into a WriteRequest, as a mapping says. A series that lacks something is set aside alone. */
 export class SeriesMapper {
@@ -20,11 +20,11 @@ export class SeriesMapper {
   }
 
   /**
+   * @param value a record as plain values: see `WriterSchema`
    * @param bodyBytes size of the record, which bounds what it may become
-   * @throws PoisonError `mapping` where the list of series is missing, `schema_mismatch` where the schema refuses the
-   *   record outside of any series
+   * @throws PoisonError `mapping` where the list of series is missing
    */
-  map({ value, faults }: ReadValue, bodyBytes: number, context: DecodeContext): Decoded {
+  map(value: unknown, bodyBytes: number, context: DecodeContext): Decoded {
     const { series } = this.#mapping;
     const elements = series.length === 0 ? [value] : valueAt(value, series);
     if (!Array.isArray(elements)) {
@@ -34,26 +34,18 @@ export class SeriesMapper {
         `the record has no list at ${series.join('.')} (ingest.mapping.series), but ${kindOf(elements)}`,
       );
     }
-    return this.mapElements(elements, faultsBySeries(faults, series), bodyBytes, context);
+    return this.mapElements(elements, bodyBytes, context);
   }
 
-  /** As `map`, for series that stand by themselves; `faults` has what is known to be wrong, by their index. */
-  mapElements(
-    elements: readonly unknown[],
-    faults: ReadonlyMap<number, string>,
-    bodyBytes: number,
-    context: DecodeContext,
-  ): Decoded {
+  /** As `map`, for series that stand by themselves. */
+  mapElements(elements: readonly unknown[], bodyBytes: number, context: DecodeContext): Decoded {
     const builder = this.#builder;
     const rejects = new MappedRejects();
     const largest = largestOutput(bodyBytes, context);
     builder.reset();
     for (const [index, element] of elements.entries()) {
-      const mismatch = faults.get(index);
-      const fault = mismatch ?? this.#series(element, context.timestamp);
-      if (fault !== undefined) {
-        rejects.add(element, index, mismatch === undefined ? 'mapping' : 'schema_mismatch', fault);
-      }
+      const fault = this.#series(element, context.timestamp);
+      if (fault !== undefined) rejects.add(element, index, 'mapping', fault);
       limitOutput(builder.length, largest);
     }
     return { body: builder.finish(), rejects: rejects.finish() };
@@ -162,30 +154,13 @@ export class SeriesMapper {
   }
 }
 
-/** The first fault of each series. Throws PoisonError where one is outside of the list. */
-function faultsBySeries(
-  faults: readonly SchemaFault[],
-  path: readonly string[],
-): ReadonlyMap<number, string> {
-  const bySeries = new Map<number, string>();
-  const prefix = path.map((name) => `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
-  for (const { pointer, message } of faults) {
-    const what = `${pointer || 'the record'} ${message}`;
-    const [, index] = /^\/(\d+)(?:\/|$)/.exec(pointer.slice(prefix.length)) ?? [];
-    if (path.length === 0 || index === undefined || !pointer.startsWith(prefix)) {
-      throw new PoisonError('decode', 'schema_mismatch', `the record does not fit its schema: ${what}`);
-    }
-    if (!bySeries.has(Number(index))) bySeries.set(Number(index), what);
-  }
-  return bySeries;
-}
-
 /** What a value is, for messages: short, and on one line. */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
   if (value instanceof Uint8Array) return 'bytes';
+  if (value instanceof Instant) return 'a time';
   if (typeof value === 'object') return 'an object';
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;

@@ -1,7 +1,8 @@
 import { rfc3339Ms } from '../model/rfc3339.ts';
+import { Instant } from './instant.ts';
 import { isObject, type TimestampUnit } from './mapping.ts';
 
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const INTEGER = /^[+-]?\d+$/;
 const NOT_FINITE = /^([+-]?)(inf|infinity|nan)$/i;
 /** The largest time that JavaScript's calendar knows, in ms. Beyond it nothing is a time. */
@@ -11,6 +12,7 @@ const LATEST_MS = 8.64e15;
 export function sampleValue(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value === 'bigint') return Number(value);
+  if (value instanceof Instant) return Number(value.count);
   if (typeof value !== 'string') return undefined;
   if (DECIMAL.test(value)) return Number(value);
   const [, sign, word] = NOT_FINITE.exec(value) ?? [];
@@ -29,13 +31,13 @@ export function labelText(value: unknown): string | undefined {
     case 'boolean':
       return String(value);
     default:
-      return undefined;
+      return value instanceof Instant ? String(value.count) : undefined;
   }
 }
 
 /**
- * A time in whole ms since the epoch, rounded down. Protobuf's Timestamp (`seconds` and `nanos`) is taken whatever the
- * unit.
+ * A time in whole ms since the epoch, rounded down. An `Instant` and Protobuf's Timestamp (`seconds` and `nanos`) are
+ * taken whatever the unit.
  */
 export function timestampMs(value: unknown, unit: TimestampUnit): number | undefined {
   const ms = readTimestamp(value, unit);
@@ -43,6 +45,7 @@ export function timestampMs(value: unknown, unit: TimestampUnit): number | undef
 }
 
 function readTimestamp(value: unknown, unit: TimestampUnit): number | undefined {
+  if (value instanceof Instant) return value.ms;
   if (isObject(value)) {
     const { seconds, nanos = 0 } = value;
     if (!isInteger(seconds) || typeof nanos !== 'number') return undefined;

@@ -1,3 +1,5 @@
+import { Instant } from './instant.ts';
+
 /** Units of a timestamp. `rfc3339` is text such as `2026-01-31T12:00:00.5Z`. */
 export const TIMESTAMP_UNITS = ['s', 'ms', 'us', 'ns', 'rfc3339'] as const;
 
@@ -98,9 +100,8 @@ export function valueAt(value: unknown, path: Path): unknown {
   return at;
 }
 
-/** An object with fields: no list, no bytes. */
+/** An object with fields: no list, no bytes, no time. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
-  );
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return !(value instanceof Uint8Array) && !(value instanceof Instant);
 }

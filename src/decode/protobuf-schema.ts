@@ -1,7 +1,7 @@
 import protobuf from 'protobufjs';
 import { errorMessage, PoisonError } from '../model/errors.ts';
 import { addProtobufFile } from './protobuf-file.ts';
-import { NO_FAULTS, type WriterSchema } from './writer-schema.ts';
+import type { WriterSchema } from './writer-schema.ts';
 
 /** Message indexes of one record; message definitions are not nested deeper. */
 const MAX_INDEXES = 20;
@@ -20,7 +20,10 @@ type Plain = (message: Readonly<Record<string, unknown>>) => Record<string, unkn
  * @param references the files that it imports, likewise. Google's well-known types need not be among them.
  * @throws Error where they are no Protobuf, or use a type that none of them has
  */
-export function protobufSchema(text: string, references: readonly string[]): WriterSchema {
+export function protobufSchema(
+  text: string,
+  references: readonly { readonly name: string; readonly text: string }[],
+): WriterSchema {
   const messages = parseMessages(text, references);
   const readers = new Map<string, { type: protobuf.Type; plain: Plain }>();
   const plains = new Map<protobuf.Type, Plain>();
@@ -34,18 +37,21 @@ export function protobufSchema(text: string, references: readonly string[]): Wri
         reader = { type, plain: plainOf(type, plains) };
         readers.set(key, reader);
       }
-      return { value: reader.plain(decode(reader.type, body.subarray(end))), faults: NO_FAULTS };
+      return reader.plain(decode(reader.type, body.subarray(end)));
     },
   };
 }
 
 /** The messages at the top of the file, in its order. */
-function parseMessages(text: string, references: readonly string[]): protobuf.Type[] {
+function parseMessages(
+  text: string,
+  references: readonly { readonly name: string; readonly text: string }[],
+): protobuf.Type[] {
   const root = new protobuf.Root();
   const { space, imports } = addProtobufFile(root, text);
   const messages = space.nestedArray.filter(isType);
   const imported = [...imports];
-  for (const reference of references) imported.push(...addProtobufFile(root, reference).imports);
+  for (const { text: reference } of references) imported.push(...addProtobufFile(root, reference).imports);
   for (const file of new Set(imported)) {
     const common = protobuf.common.get(file);
     if (common?.nested) root.addJSON(common.nested);

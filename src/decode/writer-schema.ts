@@ -1,33 +1,30 @@
-/** A fault that a schema finds in a value that could be read: where, as a JSON pointer (RFC 6901), and what. */
-export interface SchemaFault {
-  readonly pointer: string;
-  readonly message: string;
-}
-
-/**
- * A record as plain values: objects, arrays, text, numbers (bigint where a double is not exact), booleans, null,
- * Uint8Array for bytes.
- */
-export interface ReadValue {
-  readonly value: unknown;
-  readonly faults: readonly SchemaFault[];
-}
+import type { RecordBudget } from './record-budget.ts';
 
 /** A schema with which records were written, ready to read them. */
 export interface WriterSchema {
   /**
-   * Reads the value that begins at `start` and fills the rest of `body`.
+   * Reads the value that begins at `start` and fills the rest of `body`, as plain values: objects, arrays, text, numbers
+   * (bigint where a double is not exact), booleans, null, `Instant`, Uint8Array for bytes.
+   *
    * Throws PoisonError, stage `decode`, where the bytes are not of this schema.
    */
-  read(body: Buffer, start: number): ReadValue;
+  read(body: Buffer, start: number, how?: ReadHow): unknown;
 }
+
+export interface ReadHow {
+  /** What reading may cost; absent where the bytes are known to be harmless. */
+  readonly budget?: RecordBudget | undefined;
+  /** Protobuf: the message indexes, where they are not in front of the message. */
+  readonly indexes?: Buffer | undefined;
+}
+
+/** The id that a record names its schema by: a number, or a GUID as text. */
+export type SchemaId = number | string;
 
 /** Where decoders find schemas by the id that a record names. Fetching them is the business of whoever calls a decoder. */
 export interface SchemaSource {
   /**
    * Throws PoisonError where no schema of that id can be used, RetryableError where it has not been fetched.
    */
-  schema(id: number): WriterSchema;
+  schema(id: SchemaId): WriterSchema;
 }
-
-export const NO_FAULTS: readonly SchemaFault[] = [];

@@ -12,6 +12,14 @@ export interface RegistryAnswer {
 export interface RegisteredSchema {
   readonly schemaType?: string;
   readonly schema: string;
+  readonly references?: readonly SchemaReference[] | null;
+}
+
+/** What a schema refers to: by the name that it uses, and where the registry has it. */
+export interface SchemaReference {
+  readonly name: string;
+  readonly subject: string;
+  readonly version: number;
 }
 
 /**

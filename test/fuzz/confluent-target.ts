@@ -33,7 +33,7 @@ function series(at: number) {
 /** Confluent's framing with the documented schemas: any id is one of the three, so that mutations reach their readers. */
 export const confluentTarget = {
   name: 'confluent',
-  create: () => confluentDecoder({ schema: (id) => SCHEMAS[id % 3]! }),
+  create: () => confluentDecoder({ schema: (id) => SCHEMAS[Number(id) % 3]! }),
   seeds: () =>
     BATCHES.flatMap((batch) => [
       frame(0, writeAvro(batch)),

@@ -97,7 +97,7 @@ describe('records of a registry', () => {
       ['schema_id', frame(987_654, Buffer.from('x'))],
       ['avro', frame(avro, Buffer.from([0x7f]))],
       ['json', frame(json, Buffer.from('{'))],
-      ['schema_mismatch', frame(json, Buffer.from('{"series":[{"labels":{"__name__":"m"}}]}'))],
+      ['mapping', frame(json, Buffer.from('{"series":[{"labels":{"__name__":"m"}}]}'))],
     ];
     await penstock.produce(poison.map(([, body]) => body));
     await penstock.workersDone();

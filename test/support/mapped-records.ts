@@ -80,7 +80,7 @@ export async function mappedProducers(registry: SchemaRegistryServer): Promise<M
       name: 'confluent json schema',
       write: ofBatch(json),
       faults: [
-        fault('schema_mismatch', (points) => json(batch(points, noNumber)), { part: true }),
+        fault('mapping', (points) => json(batch(points, noNumber)), { part: true }),
         cutOff(ofBatch(json), 'json'),
       ],
     },

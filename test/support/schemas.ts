@@ -32,7 +32,7 @@ export function compile(
 export function schemaSource(schemas: Readonly<Record<number, WriterSchema>>): SchemaSource {
   return {
     schema(id) {
-      const schema = schemas[id];
+      const schema = schemas[id as number];
       if (schema === undefined) throw new Error(`the test has no schema ${id}`);
       return schema;
     },

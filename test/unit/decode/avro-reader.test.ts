@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { DEFAULT_LIMITS } from '../../../src/decode/decoder.ts';
+import { RecordBudget } from '../../../src/decode/record-budget.ts';
 import { PoisonError } from '../../../src/model/errors.ts';
 import { avroWriter, compile } from '../../support/schemas.ts';
 
@@ -11,7 +13,7 @@ const EVERYTHING = {
     { name: 'n', type: 'null' },
     { name: 'b', type: 'boolean' },
     { name: 'i', type: 'int' },
-    { name: 'l', type: { type: 'long', logicalType: 'timestamp-millis' } },
+    { name: 'l', type: { type: 'long', logicalType: 'time-micros' } },
     { name: 'f', type: 'float' },
     { name: 'd', type: 'double' },
     { name: 's', type: 'string' },
@@ -49,7 +51,7 @@ test('reads what another implementation writes', async () => {
   const schema = await compile('AVRO', EVERYTHING);
   fc.assert(
     fc.property(everything, (value) => {
-      const read = schema.read(Buffer.concat([Buffer.alloc(5), write(value)]), 5).value;
+      const read = schema.read(Buffer.concat([Buffer.alloc(5), write(value)]), 5);
       assert.equal(sorted(read), sorted(value));
     }),
   );
@@ -59,7 +61,7 @@ test('reads every long there is', async () => {
   const schema = await compile('AVRO', '"long"');
   fc.assert(
     fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), (long) => {
-      const read = schema.read(zigzag(long), 0).value;
+      const read = schema.read(zigzag(long), 0);
       assert.equal(BigInt(read as number), long);
       assert.equal(typeof read, Number.isSafeInteger(Number(long)) ? 'number' : 'bigint');
     }),
@@ -68,8 +70,8 @@ test('reads every long there is', async () => {
 
 test('a union of numbers is read as the number, without the name of its branch', async () => {
   const schema = await compile('AVRO', '["null","long","double"]');
-  assert.equal(schema.read(Buffer.from([2, 6]), 0).value, 3);
-  assert.equal(schema.read(Buffer.from([0]), 0).value, null);
+  assert.equal(schema.read(Buffer.from([2, 6]), 0), 3);
+  assert.equal(schema.read(Buffer.from([0]), 0), null);
 });
 
 const malformed: [string, string, Buffer][] = [
@@ -93,6 +95,65 @@ for (const [what, schema, body] of malformed) {
     );
   });
 }
+
+const deep = { type: 'record', name: 'Deep', fields: [{ name: 'next', type: 'Deep' }] };
+/** Records that hold the one before twice, and nothing at last: 2^40 of them in no bytes. */
+const doubling = Array.from({ length: 40 }).reduce<object | string>((inner, _, at) => {
+  const named = at === 0 ? inner : `R${at - 1}`;
+  const fields = [
+    { name: 'a', type: inner },
+    { name: 'b', type: named },
+  ];
+  return { type: 'record', name: `R${at}`, fields };
+}, 'null');
+
+test('records of no bytes have an end', async () => {
+  const { read } = await compile('AVRO', deep);
+  assert.throws(() => read(Buffer.alloc(0), 0), /more than 100 levels/);
+  const bomb = await compile('AVRO', doubling);
+  assert.throws(
+    () => bomb.read(Buffer.alloc(0), 0),
+    (error) => error instanceof PoisonError && error.reason === 'too_many_values',
+  );
+});
+
+test('a long list of empty values is refused before it fills the memory', async () => {
+  const { read } = await compile('AVRO', { type: 'array', items: { type: 'map', values: 'string' } });
+  const count = 4_000_000;
+  const body = Buffer.concat([zigzag(BigInt(count)), Buffer.alloc(count + 1)]);
+  assert.throws(
+    () => read(body, 0),
+    (error) => error instanceof PoisonError && error.reason === 'too_many_values',
+  );
+});
+
+test('reading stops where the budget of the record is used up', async () => {
+  const { read } = await compile('AVRO', '{"type":"array","items":"int"}');
+  const body = Buffer.concat([zigzag(100_000n), Buffer.alloc(100_001)]);
+  let now = 0;
+  const budget = new RecordBudget({ ...DEFAULT_LIMITS, record_time: 10 }, body.length, () => now++);
+  assert.throws(
+    () => read(body, 0, { budget }),
+    (error) => error instanceof PoisonError && error.reason === 'too_slow',
+  );
+});
+
+test('a field may have any name', async () => {
+  const fields = ['__proto__', 'constructor', 'toString', 'a-b', 'a.b', '1'].map((name) => ({
+    name,
+    type: 'int',
+  }));
+  const { read } = await compile('AVRO', { type: 'record', name: 'N', fields });
+  const value = read(Buffer.from([2, 4, 6, 8, 10, 12]), 0) as object;
+  assert.deepEqual(Object.entries(value).sort(), [
+    ['1', 6],
+    ['__proto__', 1],
+    ['a-b', 4],
+    ['a.b', 5],
+    ['constructor', 2],
+    ['toString', 3],
+  ]);
+});
 
 test('lists within lists end before the stack does', async () => {
   const schema = {

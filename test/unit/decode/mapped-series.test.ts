@@ -4,16 +4,15 @@ import fc from 'fast-check';
 import { DEFAULT_LIMITS } from '../../../src/decode/decoder.ts';
 import { SeriesMapper } from '../../../src/decode/mapped-series.ts';
 import { type MappingOptions, METRIC_BATCH } from '../../../src/decode/mapping.ts';
-import type { SchemaFault } from '../../../src/decode/writer-schema.ts';
 import { PoisonError } from '../../../src/model/errors.ts';
 import { decodeWriteRequest } from '../../support/prompb.ts';
 
 const NOW = 1_700_000_000_000;
 const context = { headers: {}, timestamp: NOW, limits: DEFAULT_LIMITS };
 
-function map(value: unknown, mapping: Partial<MappingOptions> = {}, faults: readonly SchemaFault[] = []) {
+function map(value: unknown, mapping: Partial<MappingOptions> = {}) {
   const mapper = new SeriesMapper({ ...METRIC_BATCH, ...mapping });
-  const { body, rejects } = mapper.map({ value, faults }, 10_000, context);
+  const { body, rejects } = mapper.map(value, 10_000, context);
   const series = decodeWriteRequest(body).series.map(({ labels, samples }) => ({
     labels: Object.fromEntries(labels),
     samples: samples.map(({ timestamp, bits }) => [Number(timestamp), double(bits)]),
@@ -151,20 +150,6 @@ const poison = (reason: string) => (error: unknown) =>
 test('a record without the list of series is poison', () => {
   for (const value of [{}, { series: {} }, null, 'x', []]) {
     assert.throws(() => map(value), poison('mapping'));
-  }
-});
-
-test('what the schema refuses within a series sets that series aside, elsewhere the record', () => {
-  const good = { labels: { __name__: 'good' }, samples: [sample] };
-  const { series, rejects } = map({ series: [good, good] }, {}, [
-    { pointer: '/series/1/samples/0', message: 'is wrong' },
-    { pointer: '/series/1', message: 'is worse' },
-  ]);
-  assert.equal(series.length, 1);
-  assert.equal(rejects[0]!.reason, 'schema_mismatch');
-  assert.match(rejects[0]!.message, /\/series\/1\/samples\/0 is wrong/);
-  for (const pointer of ['', '/other/1', '/series', '/serieses/1']) {
-    assert.throws(() => map({ series: [good] }, {}, [{ pointer, message: 'x' }]), poison('schema_mismatch'));
   }
 });
 

@@ -45,8 +45,8 @@ describe('a schema that is registered as a descriptor reads what its text does',
   test('MetricBatch', () => {
     const proto = documentedSchema('metric-batch.proto');
     const body = protobufWriter(proto, 'io.penstock.MetricBatch', [0])(batch);
-    assert.deepEqual(protobufSchema(DESCRIPTORS.batch, []).read(body, 0).value, batch);
-    assert.deepEqual(protobufSchema(proto, []).read(body, 0).value, batch);
+    assert.deepEqual(protobufSchema(DESCRIPTORS.batch, []).read(body, 0), batch);
+    assert.deepEqual(protobufSchema(proto, []).read(body, 0), batch);
   });
 
   // Field by field, written by hand: protobufjs is what reads.
@@ -72,7 +72,10 @@ describe('a schema that is registered as a descriptor reads what its text does',
     ['a descriptor that refers to a text', DESCRIPTORS.reading, LABEL],
   ] as const) {
     test(`with references, a map, an enum and Google's types: ${what}`, () => {
-      assert.deepEqual(protobufSchema(text, [label]).read(reading, 0).value, expected);
+      assert.deepEqual(
+        protobufSchema(text, [{ name: 'label.proto', text: label }]).read(reading, 0),
+        expected,
+      );
     });
   }
 

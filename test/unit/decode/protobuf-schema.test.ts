@@ -12,7 +12,7 @@ const NESTED = `syntax = "proto3"; package shop;
 
 const read = (text: string, name: string, indexes: number[], value: object) => {
   const body = protobufWriter(text, name, indexes)(value);
-  return protobufSchema(text, []).read(Buffer.concat([Buffer.alloc(5), body]), 5).value;
+  return protobufSchema(text, []).read(Buffer.concat([Buffer.alloc(5), body]), 5);
 };
 
 test('the indexes name the message, enums are none', () => {
@@ -35,10 +35,10 @@ test('indexes that name nothing are poison', () => {
 test('a field with presence that is missing is absent, another has its default', () => {
   const proto2 =
     'syntax = "proto2"; message M { required double v = 1; optional int64 t = 2; repeated M m = 3; }';
-  assert.deepEqual(protobufSchema(proto2, []).read(Buffer.from([0, 0x10, 5]), 0).value, { t: 5, m: [] });
+  assert.deepEqual(protobufSchema(proto2, []).read(Buffer.from([0, 0x10, 5]), 0), { t: 5, m: [] });
   const proto3 =
     'syntax = "proto3"; message M { double v = 1; optional double o = 2; map<string,int64> l = 3; M m = 4; }';
-  assert.deepEqual(protobufSchema(proto3, []).read(Buffer.from([0]), 0).value, { v: 0, l: {} });
+  assert.deepEqual(protobufSchema(proto3, []).read(Buffer.from([0]), 0), { v: 0, l: {} });
 });
 
 test('integers of 64 bits are exact', () => {
@@ -60,7 +60,7 @@ test("Google's types need not be registered, other imports come as references", 
   const label = 'syntax = "proto3"; package b; message Label { string name = 1; }';
   const body = Buffer.from([0, 0x0a, 2, 0x08, 5, 0x12, 3, 0x0a, 1, 0x78]);
   const expected = { at: { seconds: 5, nanos: 0 }, label: { name: 'x' } };
-  assert.deepEqual(protobufSchema(text, [label]).read(body, 0).value, expected);
+  assert.deepEqual(protobufSchema(text, [{ name: 'label.proto', text: label }]).read(body, 0), expected);
   assert.throws(() => protobufSchema(text, []), /b\.Label/);
   await assert.rejects(compile('PROTOBUF', text), poison('schema'));
 });

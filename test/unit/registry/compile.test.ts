@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PoisonError } from '../../../src/model/errors.ts';
+import type { RegisteredSchema } from '../../../src/registry/answer.ts';
 import { compile } from '../../support/schemas.ts';
 
 const poison = (error: unknown) => error instanceof PoisonError && error.reason === 'schema';
@@ -8,49 +9,69 @@ const poison = (error: unknown) => error instanceof PoisonError && error.reason 
 test('schemas that are none are poison', async () => {
   await assert.rejects(compile('AVRO', 'no json'), poison);
   await assert.rejects(compile('AVRO', '{"type":"nothing"}'), poison);
-  await assert.rejects(compile('JSON', '{"type":"nothing"}'), poison);
-  await assert.rejects(compile('JSON', '{"$ref":"other.json"}'), poison);
   await assert.rejects(compile('PROTOBUF', 'message {'), poison);
   await assert.rejects(compile('PROTOBUF', 'syntax = "proto3"; message M { Other o = 1; }'), poison);
   await assert.rejects(compile('THRIFT', 'struct A {}'), poison);
+  await assert.rejects(compile('THRIFT', 'struct A {}'), /THRIFT.*expected a schema of the type AVRO/);
 });
 
-test('a schema finds what it refers to', async () => {
-  const reference = (name: string) => ({ name, subject: 'label value', version: 3 });
-  const at = '/subjects/label%20value/versions/3';
-  const label = { type: 'record', name: 'Label', namespace: 'a', fields: [{ name: 'v', type: 'string' }] };
-  const list = { type: 'array', items: 'a.Label' };
-  const outer = { schemaType: 'AVRO', schema: JSON.stringify(list), references: [reference('a.Label')] };
-  const avro = await compile('AVRO', list, {
-    '/schemas/ids/1': outer,
-    [at]: { schemaType: 'AVRO', schema: JSON.stringify(label) },
-  });
-  assert.deepEqual(avro.read(Buffer.from([2, 2, 0x78, 0]), 0).value, [{ v: 'x' }]);
-  const json = await compile(
-    'JSON',
-    {},
+test('what a JSON schema says has no part in reading, nor has what it refers to', async () => {
+  const schemas: (object | string)[] = [
     {
-      '/schemas/ids/1': {
-        schemaType: 'JSON',
-        schema: '{"items":{"$ref":"https://a.example/label.json"}}',
-        references: [reference('label.json')],
-      } as { schemaType: string; schema: string },
-      [at]: { schemaType: 'JSON', schema: '{"$id":"https://a.example/label.json","type":"string"}' },
+      $schema: 'http://json-schema.org/draft-04/schema#',
+      id: 'http://x/y',
+      minimum: 0,
+      exclusiveMinimum: true,
     },
-  );
-  assert.deepEqual(
-    json.read(Buffer.from('["x",5]'), 0).faults.map(({ pointer }) => pointer),
-    ['/1'],
-  );
+    { $schema: 'https://json-schema.org/draft/2020-12/schema', $dynamicRef: '#x', format: 'date-time' },
+    { $schema: 'http://a.example/no-such-draft', 'connect.type': 'map' },
+    { properties: { name: { $ref: 'other.json' }, value: { $ref: '#/definitions/none', minimum: 5 } } },
+    { properties: { name: { pattern: '^\\p{Alpha}++$' } } },
+    { properties: { name: { pattern: '^(a+)+$', type: 'integer' } }, required: ['more'] },
+    { type: 'nothing', properties: 5 },
+    true as unknown as object,
+    'no json',
+  ];
+  for (const schema of schemas) {
+    const { read } = await compile('JSON', schema);
+    assert.deepEqual(read(Buffer.from('{"name":"up","value":1}'), 0), { name: 'up', value: 1 });
+  }
+  const { read } = await compile('JSON', {});
+  assert.throws(() => read(Buffer.from('{'), 0), PoisonError);
 });
 
-test('drafts, keywords and formats that ajv does not know are no obstacle', async () => {
-  const schema = {
-    $schema: 'https://json-schema.org/draft/2020-12/schema',
-    'connect.type': 'map',
-    properties: { at: { type: 'string', format: 'date-time' } },
+/** A registry that has `list` and what it refers to: `a.Label`, which refers to `a.Text`. */
+function references(change: Partial<RegisteredSchema> = {}): Record<string, RegisteredSchema> {
+  const reference = (name: string, subject: string) => ({ name, subject, version: 3 });
+  const named = (name: string, type: string) =>
+    JSON.stringify({ type: 'record', name, namespace: 'a', fields: [{ name: 'v', type }] });
+  return {
+    '/schemas/ids/1': {
+      schema: '{"type":"array","items":"a.Label"}',
+      references: [reference('a.Label', 'label value')],
+    },
+    '/subjects/label%20value/versions/3': {
+      schema: named('Label', 'a.Text'),
+      references: [reference('a.Text', 'text'), reference('a.Label', 'label value')],
+    },
+    '/subjects/text/versions/3': { schema: named('Text', 'string'), references: null, ...change },
   };
-  const { read } = await compile('JSON', schema);
-  assert.deepEqual(read(Buffer.from('{"at":"x"}'), 0), { value: { at: 'x' }, faults: [] });
-  assert.throws(() => read(Buffer.from('{'), 0), PoisonError);
+}
+
+test('a schema finds what it refers to, and what that refers to, also in circles', async () => {
+  const { read } = await compile('AVRO', '', references());
+  assert.deepEqual(read(Buffer.from([2, 2, 0x78, 0]), 0), [{ v: { v: 'x' } }]);
+});
+
+test('references that are none are not followed, a schema of too many or too large ones is refused', async () => {
+  const odd = { references: [{ name: 'x' }, null, 5] } as unknown as RegisteredSchema;
+  await compile('AVRO', '', references(odd));
+  const many = Array.from({ length: 501 }, (_, at) => ({ name: 'x', subject: `s${at}`, version: 1 }));
+  const all = references({ references: many });
+  for (const { subject } of many) all[`/subjects/${subject}/versions/1`] = { schema: '"int"' };
+  await assert.rejects(compile('AVRO', '', all), /refers to more than 500 schemas/);
+  await assert.rejects(compile('AVRO', '', all), poison);
+  const large = references({ schema: `"${'x'.repeat(4 * 1024 * 1024)}"` });
+  await assert.rejects(compile('AVRO', '', large), /larger than/);
+  await assert.rejects(compile('AVRO', `"${'x'.repeat(4 * 1024 * 1024)}"`), /larger than/);
 });

@@ -4,7 +4,7 @@ import type { WriterSchema } from '../../../src/decode/writer-schema.ts';
 import { PoisonError, RetryableError } from '../../../src/model/errors.ts';
 import { SchemaStore } from '../../../src/registry/store.ts';
 
-const SCHEMA: WriterSchema = { read: () => ({ value: 1, faults: [] }) };
+const SCHEMA: WriterSchema = { read: () => 1 };
 const unknown = () => new PoisonError('decode', 'schema_id', 'no such schema');
 
 /** A store over a registry that knows the ids in `known`; `asked` has what it was asked for. */
