@@ -16,10 +16,20 @@ export class SeriesKey {
   /** Bytes of the key written last. */
   length = 0;
 
-  /** The key of all labels, those with empty values included. */
+  /** The key of all labels as they are given, those with empty values included. */
   writeSeries(labels: Labels): void {
     this.length = 0;
     for (const label of sortedByName(labels)) {
+      this.part(label.name);
+      this.part(label.value);
+    }
+  }
+
+  /** The key of the series that the labels stand for: one with an empty value is as good as absent. */
+  writeIdentity(labels: Labels): void {
+    this.length = 0;
+    for (const label of sortedByName(labels)) {
+      if (label.value === '') continue;
       this.part(label.name);
       this.part(label.value);
     }

@@ -89,7 +89,7 @@ export function compileTask(options: TaskOptions): TaskFunction {
 
   function spreadIndex(labels: Labels): number {
     if (spread === 1) return 0;
-    key.writeSeries(labels);
+    key.writeIdentity(labels);
     xxh64Into(key.bytes, 0, key.length, series);
     return modulo(series[0]!, series[1]!, spread);
   }

@@ -70,7 +70,7 @@ export class SeriesChoice {
     if (this.#match.length > 0 && !this.#match.some((selector) => selector.matches(labels))) return false;
     if (this.#oneOf === 1) return true;
     const salted = [{ name: '', value: SALT }, ...labels];
-    this.#key.writeSeries(salted);
+    this.#key.writeIdentity(salted);
     xxh64Into(this.#key.bytes, 0, this.#key.length, this.#hash);
     return modulo(this.#hash[0]!, this.#hash[1]!, this.#oneOf) === 0;
   }

@@ -36,6 +36,17 @@ test('the order of the labels does not matter, and two label sets never share a 
   );
 });
 
+test('the identity of a series is the key of its labels that have values', () => {
+  const key = new SeriesKey();
+  fc.assert(
+    fc.property(labelSet, (labels) => {
+      key.writeIdentity(labels);
+      const identity = Buffer.from(key.bytes.slice(0, key.length));
+      assert.deepEqual(identity, seriesKey(labels.filter(({ value }) => value !== '')));
+    }),
+  );
+});
+
 test('a group is its labels in any order; an absent one counts as empty', () => {
   const labels = labelsFrom({ service: 'cart', pod: 'cart-1' });
   assert.deepEqual(

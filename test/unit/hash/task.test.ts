@@ -60,6 +60,22 @@ test('an absent group label is an empty one', () => {
   );
 });
 
+test('labels with empty values, wherever they stand, leave a series in its task, whatever the spread', () => {
+  const empty = fc.array(fc.record({ name: fc.constantFrom('0', 'm', 'pod', '~', 'é'), at: fc.nat(20) }));
+  fc.assert(
+    fc.property(hash, others, value, empty, (kind, rest, service, added) => {
+      const present = withGroup(rest, service, 'n').filter((label) => label.value !== '');
+      const task = compileTask({ labels: GROUP, count: 64, spread: 16, hash: kind });
+      const labels = [...present];
+      for (const { name, at } of added) {
+        if (!labels.some((label) => label.name === name)) labels.splice(at, 0, { name, value: '' });
+      }
+      assert.equal(task(labels), task(present));
+      assert.deepEqual(task.explain(labels), task.explain(present));
+    }),
+  );
+});
+
 test('every group label counts', () => {
   for (const kind of TASK_HASHES) {
     const task = compileTask({ labels: GROUP, count: 1024, spread: 1, hash: kind });

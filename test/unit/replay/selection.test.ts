@@ -139,6 +139,15 @@ test('a sample takes whole series, about one in so many, and does not follow the
   assert.equal(tasks.size, 16);
 });
 
+test('a sample takes a series with an empty label where it takes the one without', () => {
+  const all = Array.from({ length: 200 }, (_, at) => up(`p${at}`, 1));
+  const empty = all.map(({ labels, samples }) => ({ labels: { ...labels, zone: '' }, samples }));
+  const taken = (series: typeof all) =>
+    held(selectionOf({ oneOf: 4 }).select(remoteWrite(series)).record?.value);
+  assert.ok(taken(all).length > 10);
+  assert.deepEqual(taken(empty), taken(all));
+});
+
 test('label fields behind the samples count like any others, and labels are compared whatever the cache says', () => {
   const label = (name: string, value: string) =>
     Buffer.from(`\x0a${chr(name)}${name}\x12${chr(value)}${value}`);
