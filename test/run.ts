@@ -86,7 +86,7 @@ async function describeServers(kafka: KafkaCluster): Promise<void> {
   ];
   if (!vmagentHasWindows(vmagent.version)) {
     lines.push(
-      'This vmagent has no windows of stream aggregation (1.112 and later have): tests of aggregation are skipped.',
+      'This vmagent has no windows of stream aggregation: tests of aggregation are skipped. Go 1.26, docker or a vmagent of 1.148 or newer on PATH runs them.',
     );
   }
   process.stdout.write(`\n${lines.join('\n')}\n\n`);

@@ -1,25 +1,28 @@
 /** The demo's servers: Kafka, VictoriaMetrics, three vmagents. Says what it fetches, since that can take a while. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { CACHE } from '../support/cache.ts';
+import { CACHE, createRunFolder, ROOT } from '../support/cache.ts';
 import { dockerAnswers } from '../support/servers/docker.ts';
 import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
 import { KAFKA_VERSION } from '../support/servers/kafka-distribution.ts';
-import { findOnPath } from '../support/servers/victoria-binaries.ts';
+import { findOnPath, findVictoria, VICTORIA_VERSION } from '../support/servers/victoria-binaries.ts';
+import { builtFolder, hasGo } from '../support/servers/victoria-go.ts';
 import {
   startVictoriaMetrics,
   startVmagent,
   type VictoriaMetrics,
   type Vmagent,
-  vmagentSupportsStreamAggregation,
+  vmagentHasWindows,
 } from '../support/servers/victoriametrics.ts';
 import { NODE_LABEL } from '../support/verify.ts';
-import { NODES } from './configuration.ts';
+import { NODES, WINDOW_MS } from './configuration.ts';
 
 export interface Cluster {
   kafka: KafkaCluster;
   storage: VictoriaMetrics;
   vmagents: Vmagent[];
+  /** Whether the vmagents aggregate, beside the raw samples that they forward. */
+  aggregates: boolean;
 }
 
 /** Everything that is to be closed, last opened first. */
@@ -41,6 +44,7 @@ type Print = (line: string) => void;
 /** Starts the servers side by side. What has been started is in `closing`, even when it throws. */
 export async function startCluster(print: Print, closing: Closing): Promise<Cluster> {
   announceDownloads(print);
+  const aggregation = await aggregationOf(print);
   const timed = async <T extends { source: string }>(what: string, start: Promise<T>): Promise<T> => {
     const began = Date.now();
     const server = await start;
@@ -53,13 +57,13 @@ export async function startCluster(print: Print, closing: Closing): Promise<Clus
     const vmagents = await Promise.all(
       NODES.map(async (name) => {
         const labels = { [NODE_LABEL]: name };
-        const vmagent = await startVmagent({ name, remoteWriteUrl: storage.remoteWriteUrl, labels });
+        const { remoteWriteUrl } = storage;
+        const vmagent = await startVmagent({ name, remoteWriteUrl, labels, ...aggregation });
         closing.add(() => vmagent.close());
         return vmagent;
       }),
     );
     print(`  ${vmagents.length} vmagents: ${vmagents[0]!.source}`);
-    print(`  ${aggregationNote(vmagents[0]!.version)}`);
     return { storage, vmagents };
   };
   const startBroker = async () => {
@@ -71,7 +75,7 @@ export async function startCluster(print: Print, closing: Closing): Promise<Clus
   const [kafka, stored] = await Promise.allSettled([startBroker(), startStorage()]);
   if (kafka.status === 'rejected') throw kafka.reason;
   if (stored.status === 'rejected') throw stored.reason;
-  return { kafka: kafka.value, ...stored.value };
+  return { kafka: kafka.value, ...stored.value, aggregates: aggregation !== undefined };
 }
 
 function announceDownloads(print: Print): void {
@@ -82,16 +86,37 @@ function announceDownloads(print: Print): void {
   if (!existsSync(path.join(CACHE, `kafka-${KAFKA_VERSION}`))) {
     print(`  fetching Apache Kafka ${KAFKA_VERSION} from Maven Central, about 45 MB, once …`);
   }
-  const onPath = ['victoria-metrics', 'vmagent'].every(
-    (program) => findOnPath(program) ?? findOnPath(`${program}-prod`),
+  const programs = ['victoria-metrics', 'vmagent'].filter(
+    (program) => (findOnPath(program) ?? findOnPath(`${program}-prod`)) === undefined,
   );
-  if (!onPath && !existsSync(path.join(CACHE, 'victoria-metrics-debian'))) {
+  if (programs.length === 0) return;
+  if (hasGo()) {
+    const missing = programs.filter(
+      (program) => !existsSync(path.join(CACHE, builtFolder(program, VICTORIA_VERSION))),
+    );
+    if (missing.length > 0)
+      print(`  building ${missing.join(' and ')} ${VICTORIA_VERSION} by go install, a minute or two, once …`);
+  } else if (!existsSync(path.join(CACHE, 'victoria-metrics-debian'))) {
     print("  fetching Debian's package victoria-metrics by apt-get download, not installed, once …");
   }
 }
 
-function aggregationNote(version: string): string {
-  return vmagentSupportsStreamAggregation(version)
-    ? 'they forward raw samples, to compare each; docker-compose.yml shows aggregation'
-    : `vmagent ${version} forwards raw samples: it has no stream aggregation, 1.86 and newer do`;
+/** How vmagents are told to aggregate; undefined, and said so, where the one that is here has no windows. */
+async function aggregationOf(
+  print: Print,
+): Promise<{ streamAggrConfig: string; keepsRaw: boolean } | undefined> {
+  const { version } = await findVictoria('vmagent');
+  if (!vmagentHasWindows(version)) {
+    print(
+      `  vmagent ${version} cannot aggregate in windows: no aggregates in this demo. Go 1.26, docker or a vmagent of 1.148 or newer on PATH shows them.`,
+    );
+    return undefined;
+  }
+  const shipped = readFileSync(path.join(ROOT, 'deploy/streamaggr.yml'), 'utf8');
+  const streamAggrConfig = path.join(createRunFolder('streamaggr'), 'streamaggr.yml');
+  writeFileSync(streamAggrConfig, shipped.replaceAll('30s', `${WINDOW_MS / 1000}s`));
+  print(
+    `  vmagents aggregate by deploy/streamaggr.yml in windows of ${WINDOW_MS / 1000} s; raw samples are stored too, to compare each`,
+  );
+  return { streamAggrConfig, keepsRaw: true };
 }

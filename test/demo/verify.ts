@@ -1,15 +1,33 @@
-/** The demo's last act: what is stored is held against what the generator wrote. */
+/** The demo's last act: what is stored, raw samples and aggregates, is held against what the generator wrote. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { loadConfig } from '../../src/config/load.ts';
-import type { VictoriaMetrics } from '../support/servers/victoriametrics.ts';
-import { compareStored, placement, type TrueSeries, type Verdict } from '../support/verify.ts';
+import {
+  type AggregateVerdict,
+  compareAggregates,
+  expectedAggregates,
+  type InputSeries,
+} from '../support/aggregate-truth.ts';
+import type { ExportedSeries, VictoriaMetrics } from '../support/servers/victoriametrics.ts';
+import {
+  compareStored,
+  type Place,
+  placement,
+  type Verdict as RawVerdict,
+  type TrueSeries,
+} from '../support/verify.ts';
+import { WINDOW_MS } from './configuration.ts';
 import { count } from './display.ts';
 
-const ALL = '{__name__!=""}';
+/** Raw samples; the names of aggregates have a colon. */
+const RAW = '{__name__!~".*:.*"}';
+const AGGREGATES = '{__name__=~".+:.+"}';
 /** vmagents send on in the background: give them this long, ms, since the last sample that came. */
 const QUIET_MS = 10_000;
+/** How long the last window may take to reach storage: a window waits for its latest samples. */
+const FLUSH_MS = 3 * WINDOW_MS;
+const SHOWN_PROBLEMS = 5;
 
 /** What `penstock generate --written` left. */
 export function readWritten(file: string): TrueSeries[] {
@@ -19,25 +37,65 @@ export function readWritten(file: string): TrueSeries[] {
     .map((line) => JSON.parse(line) as TrueSeries);
 }
 
-/** Waits until storage holds as many samples as were written, or nothing more comes; then compares everything. */
+export interface Verdict extends RawVerdict {
+  /** Undefined where the vmagents cannot aggregate. */
+  readonly aggregates: AggregateVerdict | undefined;
+}
+
+/**
+ * Waits until storage holds all that is to come, or nothing more comes; then compares everything.
+ *
+ * @param aggregatesFrom when the first samples were at the vmagents, ms since the epoch: what was written before that may
+ *   have come after its window had closed. Undefined where the vmagents cannot aggregate.
+ */
 export async function verify(
   configFile: string,
   written: TrueSeries[],
   storage: VictoriaMetrics,
+  aggregatesFrom: number | undefined,
 ): Promise<Verdict> {
   const place = placement(loadConfig({ file: configFile, env: {} }));
   const wanted = written.reduce((sum, { metric, values }) => sum + values.length * place(metric).length, 0);
+  const stored = await settled(storage, RAW, wanted);
+  const verdict = compareStored(written, place, stored);
+  if (aggregatesFrom === undefined) return { ...verdict, aggregates: undefined };
+  const windows = { intervalMs: WINDOW_MS, from: aggregatesFrom, to: lastTime(written) };
+  const expected = expectedAggregates(inputOf(written, place), windows);
+  const found = () => storage.exportSeries(AGGREGATES);
+  const deadline = Date.now() + FLUSH_MS;
+  let compared = compareAggregates(expected, await found(), windows);
+  while (compared.equal < compared.expected && Date.now() < deadline) {
+    await sleep(1000);
+    await storage.flush();
+    compared = compareAggregates(expected, await found(), windows);
+  }
+  return { ...verdict, aggregates: compared, ok: verdict.ok && compared.problems.length === 0 };
+}
+
+/** What is stored, once there are so many samples or nothing more comes. */
+async function settled(storage: VictoriaMetrics, match: string, wanted: number): Promise<ExportedSeries[]> {
   let most = -1;
   let quietSince = Date.now();
   for (;;) {
     await storage.flush();
-    const stored = await storage.exportSeries(ALL);
+    const stored = await storage.exportSeries(match);
     const samples = stored.reduce((sum, { values }) => sum + values.length, 0);
     if (samples > most) quietSince = Date.now();
     most = Math.max(most, samples);
-    if (samples >= wanted || Date.now() - quietSince > QUIET_MS) return compareStored(written, place, stored);
+    if (samples >= wanted || Date.now() - quietSince > QUIET_MS) return stored;
     await sleep(500);
   }
+}
+
+function lastTime(written: readonly TrueSeries[]): number {
+  return written.reduce((last, { timestamps }) => Math.max(last, timestamps.at(-1) ?? last), 0);
+}
+
+function inputOf(written: readonly TrueSeries[], place: Place): InputSeries[] {
+  return written.flatMap(({ metric, timestamps, values }) => {
+    const samples = timestamps.map((time, at) => [time, values[at] ?? Number.NaN] as const);
+    return place(metric).map(({ labels }) => ({ labels, samples }));
+  });
 }
 
 /** The verdict in lines; the last says whether all is well. */
@@ -58,11 +116,24 @@ export function formatVerdict(verdict: Verdict, { color }: { color: boolean }): 
     `${mark(groupsOnSeveralNodes.length === 0)} every group on exactly one vmagent: ${count(groups)} groups, ` +
       shares.join(', '),
     `${mark(groupsOnSeveralNodes.length + groupsOnWrongNode.length === 0)} and that vmagent is the one that hash 2 names`,
+    ...aggregateLines(verdict, mark),
     `${mark(true)} every process of Penstock ended with exit code 0 when it was told to stop`,
     ...problems.map((problem) => paint('red', `  ${problem}`)),
   ];
+  const aggregated = verdict.aggregates === undefined ? '' : ', and every aggregate is right';
   const verdictLine = ok
-    ? paint('green', 'PASSED: every sample is stored exactly once, through the right vmagent.')
+    ? paint('green', `PASSED: every sample is stored exactly once, through the right vmagent${aggregated}.`)
     : paint('red', 'FAILED: what is stored is not what was written.');
   return [...lines, '', verdictLine];
+}
+
+function aggregateLines({ aggregates }: Verdict, mark: (good: boolean) => string): string[] {
+  if (aggregates === undefined) return [];
+  const { expected, equal, problems } = aggregates;
+  const more = problems.length - SHOWN_PROBLEMS;
+  return [
+    `${mark(problems.length === 0)} aggregates of each window of ${WINDOW_MS / 1000} s = the truth: ${count(equal)} of ${count(expected)}`,
+    ...problems.slice(0, SHOWN_PROBLEMS).map((problem) => `    ${problem}`),
+    ...(more > 0 ? [`    and ${count(more)} more`] : []),
+  ];
 }

@@ -43,16 +43,18 @@ test('penstock check accepts deploy/compose/penstock.yml', async () => {
   assert.equal(result.code, 0, result.stderr);
 });
 
-test('the aggregation keeps the group labels and the task label of every route', () => {
+test('every aggregation keeps the group labels and the task label of every route', () => {
   const read = (file: string): unknown => parse(readFileSync(path.join(ROOT, file), 'utf8'));
   const { routes } = read('deploy/compose/penstock.yml') as {
     routes: { name: string; task: { labels: string[]; label?: string } }[];
   };
   const rules = read('deploy/streamaggr.yml') as { name: string; by: string[]; enable_windows: boolean }[];
-  for (const { name, task } of routes) {
-    const rule = rules.find((one) => one.name === name);
-    assert.deepEqual(rule?.by.toSorted(), [...task.labels, task.label ?? 'stream_task_id'].sort(), name);
-    assert.equal(rule?.enable_windows, true);
+  assert.ok(routes.length > 0 && rules.length > 0);
+  for (const { name, by, enable_windows } of rules) {
+    assert.equal(enable_windows, true, name);
+    for (const { task } of routes)
+      for (const label of [...task.labels, task.label ?? 'stream_task_id'])
+        assert.ok(by.includes(label), name);
   }
 });
 

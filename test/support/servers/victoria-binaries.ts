@@ -1,6 +1,6 @@
 /**
- * VictoriaMetrics, vmagent and vmalert, from the first of these that is there: PATH, a docker daemon,
- * Debian's package (fetched and unpacked into `.cache/`, not installed).
+ * VictoriaMetrics, vmagent and vmalert, from the first of these that is there: PATH, a docker daemon, Go (the program is
+ * built into `.cache/`), Debian's package (fetched and unpacked into `.cache/`, not installed).
  */
 import { execFile } from 'node:child_process';
 import { accessSync, constants, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,10 +9,14 @@ import { promisify } from 'node:util';
 import { cached, RUN } from '../cache.ts';
 import { ManagedProcess, succeeds } from '../process.ts';
 import { ContainerProcess, dockerAnswers } from './docker.ts';
+import { buildWithGo, hasGo } from './victoria-go.ts';
 
 const run = promisify(execFile);
 
-const IMAGE_VERSION = '1.150.0';
+/** The release that tests and the demo run against. */
+export const VICTORIA_VERSION = '1.151.0';
+/** The oldest vmagent that the documents allow: 1.147 has a right `rate_*`, 1.148 a quick one. */
+export const OLDEST_VMAGENT_VERSION = '1.148.9';
 const PACKAGE = 'victoria-metrics';
 /** Debian's build does not know its own version, so it is noted beside it. */
 const VERSION_FILE = 'VERSION';
@@ -32,10 +36,21 @@ export interface VictoriaBinary {
 export async function findVictoria(program: VictoriaProgram): Promise<VictoriaBinary> {
   const installed = findOnPath(program) ?? findOnPath(`${program}-prod`);
   if (installed !== undefined) return executable(installed, await ownVersion(installed), installed);
-  if (dockerAnswers()) return image(`victoriametrics/${program}`);
+  const current = await findRelease(program, VICTORIA_VERSION);
+  if (current !== undefined) return current;
   const folder = await debianPackage();
   const version = readFileSync(path.join(folder, VERSION_FILE), 'utf8');
   return executable(path.join(folder, 'usr/bin', program), version, `Debian's package ${PACKAGE}`);
+}
+
+/** A program of a given release, from a docker daemon or by Go; undefined where there is neither. */
+export async function findRelease(
+  program: VictoriaProgram,
+  version: string,
+): Promise<VictoriaBinary | undefined> {
+  if (dockerAnswers()) return image(`victoriametrics/${program}`, version);
+  if (!hasGo()) return undefined;
+  return executable(await buildWithGo(program, version), version, 'built by go install');
 }
 
 /** What the program says of itself: its build name ends in its release. */
@@ -67,11 +82,11 @@ function executable(command: string, version: string, origin: string): VictoriaB
   };
 }
 
-function image(repository: string): VictoriaBinary {
-  const tag = `${repository}:v${IMAGE_VERSION}`;
+function image(repository: string, version: string): VictoriaBinary {
+  const tag = `${repository}:v${version}`;
   return {
     source: `docker image ${tag}`,
-    version: IMAGE_VERSION,
+    version,
     start: ({ name, args, folder }, previous) =>
       new ContainerProcess({
         name,
@@ -90,8 +105,8 @@ export function debianPackage(): Promise<string> {
   return cached(`${PACKAGE}-debian`, async (folder) => {
     if (!succeeds('apt-get', ['--version']) || !succeeds('dpkg-deb', ['--version'])) {
       throw new Error(
-        'no VictoriaMetrics to test with: none on PATH, no docker daemon answers, and this is not a Debian to fetch its ' +
-          `package from. Put victoria-metrics and vmagent on PATH.`,
+        'no VictoriaMetrics to test with: none on PATH, no docker daemon answers, there is no Go 1.26 to build it with, ' +
+          'and this is not a Debian to fetch its package from. Put victoria-metrics and vmagent on PATH.',
       );
     }
     if (!succeeds('apt-get', ['download', '--print-uris', PACKAGE])) await apt(['update'], folder);

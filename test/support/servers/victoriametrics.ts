@@ -38,7 +38,11 @@ export interface VmagentOptions {
   labels?: Record<string, string>;
   /** Path of a stream aggregation configuration. */
   streamAggrConfig?: string;
+  /** Raw samples go to `remoteWriteUrl` too, beside the aggregates. */
+  keepsRaw?: boolean;
   extraArgs?: string[];
+  /** Another program than the one that `findVictoria` finds. */
+  binary?: VictoriaBinary;
   port?: number;
   name?: string;
 }
@@ -107,19 +111,17 @@ export async function startVictoriaMetrics(): Promise<VictoriaMetrics> {
 }
 
 export async function startVmagent(options: VmagentOptions): Promise<Vmagent> {
-  const binary = await findVictoria('vmagent');
+  const binary = options.binary ?? (await findVictoria('vmagent'));
   const labels = Object.entries(options.labels ?? {}).map(
     ([name, value]) => `-remoteWrite.label=${name}=${value}`,
   );
-  const aggregation = options.streamAggrConfig;
   const name = options.name ?? 'vmagent';
   const server = await startServer(binary, name, options.port ?? (await freePort()), (folder) => [
-    `-remoteWrite.url=${options.remoteWriteUrl}`,
+    ...targetArgs(options),
     `-remoteWrite.tmpDataPath=${path.join(folder, 'data')}`,
     '-remoteWrite.flushInterval=200ms',
     '-memory.allowedBytes=256MB',
     ...labels,
-    ...(aggregation === undefined ? [] : [`-remoteWrite.streamAggr.config=${aggregation}`]),
     ...(options.extraArgs ?? []),
   ]);
   return {
@@ -136,6 +138,19 @@ export async function startVmagent(options: VmagentOptions): Promise<Vmagent> {
     start: () => server.start(),
     close: () => server.close(),
   };
+}
+
+function targetArgs({ remoteWriteUrl, streamAggrConfig, keepsRaw = false }: VmagentOptions): string[] {
+  const target = `-remoteWrite.url=${remoteWriteUrl}`;
+  if (streamAggrConfig === undefined) return [target];
+  if (!keepsRaw) return [target, `-remoteWrite.streamAggr.config=${streamAggrConfig}`];
+  // Per target, in order; two of one address would be one.
+  return [
+    target,
+    `${target}?aggregated=1`,
+    `-remoteWrite.streamAggr.config=,${streamAggrConfig}`,
+    '-remoteWrite.streamAggr.dropInput=false,true',
+  ];
 }
 
 /** Old versions write NaN and Inf among the values as they are, which is no JSON; newer ones null and "Infinity". */
@@ -165,11 +180,6 @@ function joinBlocks(blocks: ExportedSeries[]): ExportedSeries[] {
       timestamps: samples.map(({ time }) => time),
     };
   });
-}
-
-/** Whether a vmagent of this version can aggregate streams: since 1.86.0. An empty version cannot. */
-export function vmagentSupportsStreamAggregation(version: string): boolean {
-  return isSince(version, 86);
 }
 
 /** Whether a vmagent of this version has `enable_windows`: since 1.112.0. An empty version has not. */
