@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { detectContentEncoding, detectEncoding } from '../../../src/decode/detect.ts';
 import { detectProtobuf } from '../../../src/decode/detect-protobuf.ts';
+import { threadCpuMs } from '../../../src/decode/record-budget.ts';
 import { compress, uncompress } from '../../../src/wire/snappy.ts';
 import { jsonBodies, otlpJsonBodies } from '../../fuzz/binary-seeds.ts';
 import { bodyOf, ingestCases, TEXT_DECODER_OF } from '../../support/vectors.ts';
@@ -78,6 +79,36 @@ const TEXTS: Readonly<Record<string, string>> = {
   '{"up", a="b"} 1': 'prometheus_text',
   '{__name__="up"} 1': 'prometheus_text',
   '{} 1': 'prometheus_text',
+  // Braces, hashes and quotes in tags, labels and fields.
+  'http_server_requests,method=GET,uri=/users/{id},metric_type=histogram sum=1.5,count=2 1700000000000\njvm_threads,state=runnable value=5 1700000000000\n':
+    'influx',
+  'm,uri={a="b"} v=1': 'influx',
+  'm,uri=/{id} v="a{b=\\"c\\"} 1",w=t 1700000000000000000': 'influx',
+  'm,uri=/{id} v=abc\nm,uri=/{id} v=1': 'influx',
+  'm,a="x{y" v=1i': 'influx',
+  'm{a="x y=1,z=2",b="c"} 1 # {t="u v=1"} 1': 'prometheus_text',
+  'm{a="x,y=z v=1 2"} 1': 'prometheus_text',
+  // A first line that is cut off, or broken.
+  'count=2 1700000000000\nm,a=b sum=1,count=2 1700000000000\nm,a=c sum=1,count=2 1700000000000': 'influx',
+  '2 1700000000\nm,a=b sum=1,count=2 1700000000': 'influx',
+  'b",c="d"} 5\nm{b="a"} 1\nm{b="c"} 2': 'prometheus_text',
+  '1700000000 1.5 a=b\nput m 1700000000 1.5 a=b': 'opentsdb',
+  'x{y\na.b.c 1 1700000000\na.b.d 1 1700000000': 'graphite',
+  // A first line that could be of two.
+  'up 1 1700000000\nfoo{a="b"} 1 1700000000\nbar{a="b"} 1': 'prometheus_text',
+  'up 1\nfoo{a="b"} 1': 'prometheus_text',
+  'load 1\nload.one 1\nload.five 1': 'graphite',
+  'load 1\nload;host=a b 1': 'graphite',
+  'up 1 1700000000000\nup 1 1700000000000\nup 1 1700000000': 'prometheus_text',
+  // Comments, blank lines, marks and carriage returns first.
+  '\r\n\r\n# one\r\n\r\n  # two\r\ncpu,host=a v=1\r\n': 'influx',
+  '\ufeff# one\ncpu v=1': 'influx',
+  '\ufeffa.b 1 1700000000': 'graphite',
+  '\ufeffput m 1700000000 1': 'opentsdb',
+  '\ufeff{"resourceMetrics":[]}': 'otlp_json',
+  '\ufeff[{"metric":"m","value":1}]': 'opentsdb_http',
+  '# TYPE a.b gauge\na.b 1 1700000000': 'prometheus_text',
+  '# EOF': 'prometheus_text',
   '{}': 'json',
   '{"metric":"a","value":1,"timestamp":1}': 'opentsdb_http',
   '[{"timestamp":1,"tags":{},"metric":"a"}]': 'opentsdb_http',
@@ -129,5 +160,56 @@ test('a control character in a name or label leaves a text what it is', () => {
 test('a line of quotes and backslashes is told in linear time', () => {
   for (const piece of ['"', '\\', '"\\', 'a"', ' "']) {
     assert.equal(typeof detect(Buffer.from(piece.repeat(30_000))), 'string');
+  }
+});
+
+test('a text that is cut off where looking ends is told by its whole lines', () => {
+  const cut = `m,uri=/{id},pad=${'x'.repeat(1000)} v=1\n`.repeat(200);
+  assert.equal(detectEncoding(Buffer.from(cut)), 'influx');
+  const long = `m,uri=/{id} v="${'{ # } 1 '.repeat(20_000)}"`;
+  assert.equal(detectEncoding(Buffer.from(`x\nm,uri=/{id} v=1\n${long}`)), 'influx');
+  const labels = Array.from({ length: 20_000 }, (_, index) => `l${index}="v"`).join();
+  assert.equal(detectEncoding(Buffer.from(`m{${labels}} 1`)), 'prometheus_text');
+});
+
+test('however many lines there are, twenty decide', () => {
+  const text = `${'up 1 1700000000\n'.repeat(20)}${'m{a="b"} 1\n'.repeat(1000)}`;
+  assert.equal(detectEncoding(Buffer.from(text)), 'graphite');
+  assert.equal(detectEncoding(Buffer.from(`${'# x\n'.repeat(100)}${text}`)), 'graphite');
+});
+
+test('lines made to be hard to tell cost little', () => {
+  const parts = [
+    'a',
+    ' ',
+    '\t',
+    '1',
+    '.',
+    '"',
+    '{',
+    '}',
+    '=',
+    ',',
+    ';',
+    '\\',
+    '# ',
+    'e',
+    'a="',
+    '\\"',
+    'v=1,',
+    '{a="b",',
+    'put a ',
+    ';a=',
+    '9 ',
+  ];
+  for (const head of ['', 'm{', 'm{a="', 'm,a=b ', 'put m 1 ', 'a;b=', 'm{a="b"', 'm 1']) {
+    for (const part of parts) {
+      const body = Buffer.from(head + part.repeat(Math.floor(65_000 / part.length)));
+      const before = threadCpuMs();
+      detectEncoding(body);
+      const ms = threadCpuMs() - before;
+      // A few ms each. What is quadratic takes seconds.
+      assert.ok(ms < 1000, `${JSON.stringify(head)} and ${JSON.stringify(part)}: ${ms} ms`);
+    }
   }
 });
