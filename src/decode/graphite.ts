@@ -1,5 +1,15 @@
+import { isUtf8 } from 'node:buffer';
 import type { LabelFields } from '../wire/label-fields.ts';
-import { EQUALS, find, findLastBlank, SEMICOLON, skipBlanks, trimBlanks } from './byte-text.ts';
+import {
+  EQUALS,
+  find,
+  findLastBlank,
+  HASH,
+  Scratch,
+  SEMICOLON,
+  skipBlanks,
+  trimBlanks,
+} from './byte-text.ts';
 import { DEFAULT_GRAPHITE, type GraphiteOptions } from './decode-options.ts';
 import type { DecodeContext } from './decoder.ts';
 import { LineDecoder, NAME } from './line-decoder.ts';
@@ -15,6 +25,7 @@ export class GraphiteDecoder extends LineDecoder {
   readonly name = 'graphite';
   readonly contentTypes = ['application/x-graphite', 'text/x-graphite'];
   readonly #options: GraphiteOptions;
+  readonly #sanitized = new Scratch();
   #receiptMs = 0;
   #extra!: LabelFields;
 
@@ -30,7 +41,7 @@ export class GraphiteDecoder extends LineDecoder {
 
   protected line(body: Buffer, start: number, end: number): string | undefined {
     const pathStart = skipBlanks(body, start, end);
-    if (pathStart === end) return undefined;
+    if (pathStart === end || body[pathStart] === HASH) return undefined;
     const lastEnd = trimBlanks(body, pathStart, end);
     const lastBlank = findLastBlank(body, pathStart, lastEnd);
     if (lastBlank < 0) return 'there is no space between path and value';
@@ -88,22 +99,47 @@ export class GraphiteDecoder extends LineDecoder {
     valueEnd: number,
     isMetric: boolean,
   ): void {
-    if (!this.#options.sanitize_metric_name) {
-      this.labels.label(name, nameStart, nameEnd, value, valueStart, valueEnd);
-    } else if (isMetric) {
-      this.labels.add(NAME, sanitize(value.subarray(valueStart, valueEnd)));
-    } else {
-      this.labels.add(sanitize(name.subarray(nameStart, nameEnd)), value.subarray(valueStart, valueEnd));
+    const { labels } = this;
+    // Bytes that are not UTF-8 must not become text by way of `_`: the pipeline sets the series aside.
+    const isPlain = !this.#options.sanitize_metric_name;
+    if (
+      isPlain ||
+      !sanitize(
+        this.#sanitized,
+        isMetric ? value : name,
+        isMetric ? valueStart : nameStart,
+        isMetric ? valueEnd : nameEnd,
+      )
+    ) {
+      labels.label(name, nameStart, nameEnd, value, valueStart, valueEnd);
+      return;
     }
+    const { bytes, length } = this.#sanitized;
+    if (isMetric) labels.label(name, nameStart, nameEnd, bytes, 0, length);
+    else labels.label(bytes, 0, length, value, valueStart, valueEnd);
   }
 }
 
-/** Dots that repeat become one; each character that a name in Prometheus cannot have, but for dots, becomes `_`. */
-function sanitize(text: Buffer): Buffer {
-  return Buffer.from(
-    text
-      .toString()
-      .replace(/\.+/g, '.')
-      .replace(/[^a-zA-Z0-9:_.]/gu, '_'),
-  );
+const DOT = 0x2e;
+const UNDERSCORE = 0x5f;
+/** Bytes of ASCII that stay: those of names in Prometheus, and dots. */
+const KEPT = new Uint8Array(256);
+for (const byte of Buffer.from('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.'))
+  KEPT[byte] = 1;
+
+/**
+ * Puts the name into `into`: dots that repeat become one; each character that a name in Prometheus cannot have, but for
+ * dots, becomes `_`. False where the bytes are not UTF-8.
+ */
+function sanitize(into: Scratch, bytes: Buffer, start: number, end: number): boolean {
+  if (!isUtf8(bytes.subarray(start, end))) return false;
+  into.clear();
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte === DOT && at > start && bytes[at - 1] === DOT) continue;
+    if (KEPT[byte] === 1) into.push(byte);
+    // The bytes of a character behind its first are 10xxxxxx.
+    else if ((byte & 0xc0) !== 0x80) into.push(UNDERSCORE);
+  }
+  return true;
 }

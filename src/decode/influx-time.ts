@@ -18,7 +18,7 @@ const UNITS: Readonly<Record<string, Unit>> = {
   h: { multiply: 3600e3 },
 };
 
-/** The timestamps of Influx lines in ms. Arithmetic is that of 64 bits, which wraps around, as vmagent's. */
+/** The timestamps of Influx lines in ms. */
 export class InfluxTime {
   readonly #trim: number;
   #receipt = 0;
@@ -35,7 +35,11 @@ export class InfluxTime {
     this.#receipt = this.#trimmed(receiptMs - (receiptMs % multiply)) as number;
   }
 
-  /** The timestamp that stands in `[start, end)`, spaces before it left out; the record's where there is none or 0. */
+  /**
+   * The timestamp that stands in `[start, end)`, spaces before it left out; the record's where there is none or 0.
+   * Undefined where it is no whole number, or does not fit 64 bits in ms: vmagent wraps around there, which makes up
+   * a time.
+   */
   read(bytes: Buffer, start: number, end: number): number | bigint | undefined {
     if (start === end) return this.#receipt;
     const from = skipSpaces(bytes, start, end);
@@ -51,7 +55,8 @@ export class InfluxTime {
     const timestamp = parseInt64(bytes, from, end);
     if (timestamp === undefined) return undefined;
     if (timestamp === 0) return this.#receipt;
-    return this.#trimmed(toMs(timestamp, this.#unit ?? unitBySize(timestamp)));
+    const ms = toMs(timestamp, this.#unit ?? unitBySize(timestamp));
+    return ms === undefined ? undefined : this.#trimmed(ms);
   }
 
   #trimmed(ms: number | bigint): number | bigint {
@@ -68,11 +73,12 @@ function unitBySize(timestamp: number | bigint): Unit {
   return UNITS['s']!;
 }
 
-function toMs(timestamp: number | bigint, { divide = 1, multiply = 1 }: Unit): number | bigint {
+function toMs(timestamp: number | bigint, { divide = 1, multiply = 1 }: Unit): number | bigint | undefined {
   if (typeof timestamp === 'number') {
     const ms = multiply === 1 ? Math.trunc(timestamp / divide) : timestamp * multiply;
     if (Number.isSafeInteger(ms)) return ms + 0;
   }
-  const ms = BigInt.asIntN(64, (BigInt(timestamp) * BigInt(multiply)) / BigInt(divide));
+  const ms = (BigInt(timestamp) * BigInt(multiply)) / BigInt(divide);
+  if (ms !== BigInt.asIntN(64, ms)) return undefined;
   return ms >= Number.MIN_SAFE_INTEGER && ms <= Number.MAX_SAFE_INTEGER ? Number(ms) : ms;
 }

@@ -8,6 +8,7 @@ import {
   QUOTE,
   Scratch,
   SPACE,
+  skipBlanks,
   skipSpaces,
   unescapeText,
 } from './byte-text.ts';
@@ -62,7 +63,7 @@ export class InfluxDecoder extends LineDecoder {
   }
 
   protected line(body: Buffer, start: number, end: number): string | undefined {
-    if (body[start] === HASH) return undefined;
+    if (body[start]! <= HASH && body[skipBlanks(body, start, end)] === HASH) return undefined;
     const measurementEnd = unescapedEnd(body, start, end, COMMA);
     if (measurementEnd === end) return 'there is no space between the measurement and the fields';
     const fieldsAt = this.#readTags(body, measurementEnd, end);
@@ -71,7 +72,7 @@ export class InfluxDecoder extends LineDecoder {
     const fault = this.#readFields(body, skipSpaces(body, fieldsAt + 1, end), end);
     if (fault !== undefined) return fault;
     const timestamp = this.#time.read(body, this.#fieldsEnd, end);
-    if (timestamp === undefined) return 'the timestamp is not a whole number of 64 bits';
+    if (timestamp === undefined) return 'the timestamp is not a whole number, or its ms do not fit 64 bits';
     return this.#build(body, start, measurementEnd, timestamp, end - start);
   }
 
@@ -143,6 +144,7 @@ export class InfluxDecoder extends LineDecoder {
       this.#keyStarts.push(keyStart);
       this.#keyEnds.push(equals);
       this.#values.push(value);
+      if (this.#values.length > MOST_FIELDS) return `the line has more than ${MOST_FIELDS} fields`;
       if (body[position] !== COMMA || position === end) break;
       position++;
     }
@@ -194,6 +196,8 @@ export class InfluxDecoder extends LineDecoder {
   }
 }
 
+/** Fields of one line: what is known of each is kept until the line's timestamp is read. */
+const MOST_FIELDS = 1_000_000;
 const NO_VALUE = -1;
 const NO_SPACE = -2;
 

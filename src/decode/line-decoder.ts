@@ -1,5 +1,6 @@
 import { LabelFields } from '../wire/label-fields.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
+import { skipMarks } from './byte-order-mark.ts';
 import { BACKSLASH } from './byte-text.ts';
 import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
 import { largestOutput, limitOutput } from './output-limit.ts';
@@ -9,6 +10,10 @@ import { Uncarried } from './uncarried.ts';
 
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
+/** The first byte of a byte order mark. */
+const MARK = 0xef;
+/** Bytes of a line that cost about as much as one unit of the budget. */
+const BYTES_A_UNIT = 1024;
 
 /** The metric name's label, as bytes. */
 export const NAME = Buffer.from('__name__');
@@ -16,6 +21,10 @@ export const NAME = Buffer.from('__name__');
 /**
  * What the decoders of line formats share: the walk over lines, each taken or set aside alone, and the bounds of what
  * one record may become.
+ *
+ * The same in all of them: a byte order mark at the beginning of a line is skipped. In those that are no JSON, a line
+ * that begins with `#`, spaces and tabs before it aside, is a comment. Bytes that are not UTF-8 go on as they are in
+ * names and label values, and the pipeline sets such a series aside (`invalid_utf8`).
  */
 export abstract class LineDecoder implements Decoder {
   abstract readonly name: string;
@@ -42,19 +51,30 @@ export abstract class LineDecoder implements Decoder {
     this.uncarried = new Uncarried();
     this.hasBackslash = body.includes(BACKSLASH);
     this.begin(context, this.#arguments.read(context.headers));
+    const { budget } = context;
     let number = 0;
-    for (let start = 0; start < body.length; ) {
+    for (let at = 0; at < body.length; ) {
       number++;
-      context.budget?.spend();
-      let next = body.indexOf(NEWLINE, start);
+      if (body[at] === NEWLINE) {
+        budget?.spend();
+        at++;
+        continue;
+      }
+      let next = body.indexOf(NEWLINE, at);
       if (next < 0) next = body.length;
+      budget?.spend(1 + (next - at) / BYTES_A_UNIT);
+      const start = body[at] === MARK ? skipMarks(body, at, next) : at;
       const end = next > start && body[next - 1] === CARRIAGE_RETURN ? next - 1 : next;
       if (end > start) {
+        const before = builder.series;
         const fault = this.line(body, start, end);
         if (fault !== undefined) rejects.add(start, end, `line ${number}`, fault);
-        else limitOutput(builder.length, largest);
+        else {
+          budget?.series(builder.series - before);
+          limitOutput(builder.length, largest);
+        }
       }
-      start = next + 1;
+      at = next + 1;
     }
     this.end();
     return { body: builder.finish(), rejects: rejects.finish(), ...this.uncarried.field };

@@ -1,5 +1,5 @@
 import type { LabelFields } from '../wire/label-fields.ts';
-import { EQUALS, find, SPACE, skipSpaces } from './byte-text.ts';
+import { EQUALS, find, HASH, SPACE, skipBlanks, skipSpaces } from './byte-text.ts';
 import { DEFAULT_OPENTSDB, type OpentsdbOptions } from './decode-options.ts';
 import type { DecodeContext } from './decoder.ts';
 import { LineDecoder, NAME } from './line-decoder.ts';
@@ -34,7 +34,8 @@ export class OpentsdbDecoder extends LineDecoder {
     const { labels } = this;
     const putAt = skipSpaces(body, start, end);
     if (end - putAt < PUT.length || body.compare(PUT, 0, PUT.length, putAt, putAt + PUT.length) !== 0) {
-      return 'the line does not begin with "put "';
+      const isComment = body[skipBlanks(body, start, end)] === HASH;
+      return isComment ? undefined : 'the line does not begin with "put "';
     }
     const nameStart = skipSpaces(body, putAt + PUT.length, end);
     const nameEnd = find(body, nameStart, end, SPACE);

@@ -10,7 +10,9 @@ import {
   OPEN_BRACE,
   QUOTE,
   Scratch,
+  SPACE,
   skipBlanks,
+  TAB,
   trimBlanks,
   unescapeText,
 } from './byte-text.ts';
@@ -25,7 +27,8 @@ import type { RecordArguments } from './record-arguments.ts';
  * included: `name{label="value"} 1.5 1700000000000`. A time below 2^31 is in seconds, as OpenMetrics has it, else in
  * ms; absent or 0, it is the record's argument `timestamp` or the record's own time.
  *
- * HELP and TYPE become metadata. An exemplar is taken for a comment, as in vmagent, and counted; so is `# EOF`.
+ * HELP and TYPE become metadata. Exemplars are counted, since remote write 1.0 series of one sample do not carry them
+ * here. `# EOF` is a comment: what stands behind it, as in texts that were joined, is read too.
  */
 export class PrometheusTextDecoder extends LineDecoder {
   readonly name = 'prometheus_text';
@@ -39,7 +42,7 @@ export class PrometheusTextDecoder extends LineDecoder {
   protected begin(context: DecodeContext, args: RecordArguments): void {
     this.#receiptMs = args.timestamp ?? context.timestamp;
     this.#extra = args.labels;
-    this.#metadata.begin();
+    this.#metadata.begin(context.budget);
   }
 
   protected override end(): void {
@@ -57,7 +60,7 @@ export class PrometheusTextDecoder extends LineDecoder {
     const { labels } = this;
     labels.clear();
     let position: number;
-    const brace = find(body, nameStart, end, OPEN_BRACE);
+    const brace = labelsStart(body, nameStart, end);
     if (brace >= 0) {
       const nameEnd = trimBlanks(body, nameStart, brace);
       if (nameEnd > nameStart) labels.label(NAME, 0, NAME.length, body, nameStart, nameEnd);
@@ -76,7 +79,6 @@ export class PrometheusTextDecoder extends LineDecoder {
     const valueStart = skipBlanks(body, start, end);
     const comment = find(body, valueStart, end, HASH);
     const stop = comment < 0 ? end : comment;
-    if (comment >= 0 && find(body, comment, end, OPEN_BRACE) === comment + 2) this.uncarried.add('exemplars');
     let valueEnd = findBlank(body, valueStart, stop);
     if (valueEnd < 0) valueEnd = stop;
     if (valueEnd === valueStart) return 'there is no value';
@@ -87,27 +89,43 @@ export class PrometheusTextDecoder extends LineDecoder {
     if (timeStart < stop) {
       const time = parseFloat64(body, timeStart, trimBlanks(body, timeStart, stop));
       if (time === undefined || !(Math.abs(time) < 2 ** 63)) return 'the timestamp is not a number';
-      timestamp = Math.trunc(time >= -(2 ** 31) && time < 2 ** 31 ? time * 1000 : time);
+      timestamp = time >= -(2 ** 31) && time < 2 ** 31 ? secondsToMs(time) : Math.trunc(time);
     }
     this.builder.sampleSeries(this.labels, this.#extra, value, timestamp === 0 ? this.#receiptMs : timestamp);
+    if (comment >= 0) this.#countExemplars(body, comment, end);
     return undefined;
+  }
+
+  /** Exemplars stand behind the sample: `# {trace_id="a"} 0.5 1700000000`, in OpenMetrics 2.0 one after the other. */
+  #countExemplars(body: Buffer, comment: number, end: number): void {
+    for (let hash = comment; hash >= 0; ) {
+      let at = skipBlanks(body, hash + 1, end);
+      if (at === end || body[at] !== OPEN_BRACE) return;
+      this.uncarried.add('exemplars');
+      for (at++; at < end && body[at] !== CLOSE_BRACE; at++) {
+        if (body[at] !== QUOTE) continue;
+        at = closingQuote(body, at + 1, end);
+        if (at < 0) return;
+      }
+      hash = find(body, at, end, HASH);
+    }
   }
 
   /**
    * The labels from behind the opening brace, and the name where it stands among them in quotes.
    * Returns the position behind the closing brace, or a negative fault.
-   *
-   * As in vmagent, an end of the labels after a comma, or at once, is seen only where no quote follows in the line.
    */
   #readLabels(body: Buffer, start: number, end: number, named: boolean): number {
     let hasName = named;
     let position = start;
     for (;;) {
       const keyStart = skipBlanks(body, position, end);
-      const quote = find(body, keyStart, end, QUOTE);
-      if (quote < 0) {
-        if (body[keyStart] !== CLOSE_BRACE || keyStart === end) return NO_VALUE;
-        return hasName ? keyStart + 1 : NO_NAME;
+      const quote = findQuoteOrClose(body, keyStart, end);
+      if (quote < 0) return NO_VALUE;
+      // The labels end at once or after a comma. A quote that comes later is one of an exemplar.
+      if (body[quote] === CLOSE_BRACE) {
+        if (quote > keyStart) return NO_VALUE;
+        return hasName ? quote + 1 : NO_NAME;
       }
       let key = body;
       let keyFrom = keyStart;
@@ -174,6 +192,35 @@ const FAULTS: Readonly<Record<number, string>> = {
   [NO_NAME]: 'the metric has no name',
   [TWO_NAMES]: 'the metric has two names',
 };
+
+/**
+ * The brace that opens the labels; -1 where the line has none. That of an exemplar is none: it stands behind a `#`, and
+ * that behind a blank, where a name cannot have it.
+ */
+function labelsStart(bytes: Uint8Array, start: number, end: number): number {
+  let blank = false;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at];
+    if (byte === OPEN_BRACE) return at;
+    if (byte === SPACE || byte === TAB) blank = true;
+    else if (byte === HASH && blank) return -1;
+  }
+  return -1;
+}
+
+/** The first quote or closing brace. */
+function findQuoteOrClose(bytes: Uint8Array, start: number, end: number): number {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE || byte === CLOSE_BRACE) return at;
+  }
+  return -1;
+}
+
+/** In whole ms, cut off. 1700000000.123 is 1700000000122.9998 ms in doubles, which must not become the ms before. */
+function secondsToMs(seconds: number): number {
+  return Math.trunc(seconds * 1000 + (seconds < 0 ? -0.0005 : 0.0005));
+}
 
 /** The quote that ends a text begun before `start`; -1 if there is none. */
 function closingQuote(bytes: Uint8Array, start: number, end: number): number {

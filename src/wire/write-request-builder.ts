@@ -14,7 +14,7 @@ import { TIME_SERIES, WRITE_REQUEST } from './write-request.ts';
  * Labels first, then samples, as the hot path likes it. One builder may be used again after `finish`.
  */
 export class WriteRequestBuilder {
-  #bytes = Buffer.allocUnsafeSlow(64 * 1024);
+  #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   /** Of the bytes as they were when labels were last copied; they grow, so a view of other length is an old one. */
   #view = viewOf(this.#bytes);
   #length = 0;
@@ -77,20 +77,18 @@ export class WriteRequestBuilder {
     this.#seriesCount++;
   }
 
-  /** Metadata of a metric family; `type` is a number of prompb's MetricMetadata.MetricType. Not inside a series. */
-  metadata(type: number, metric: string, help: string, unit: string): void {
-    const texts = [Buffer.from(metric), Buffer.from(help), Buffer.from(unit)];
-    const fields = [2, 4, 5];
+  /** Metadata of a metric family, texts as UTF-8; `type` is a number of prompb's MetricMetadata.MetricType. Not inside a series. */
+  metadata(type: number, metric: Uint8Array, help: Uint8Array): void {
     let size = 1 + varintLength(type);
-    for (const text of texts) if (text.length > 0) size += 1 + varintLength(text.length) + text.length;
+    if (metric.length > 0) size += 1 + varintLength(metric.length) + metric.length;
+    if (help.length > 0) size += 1 + varintLength(help.length) + help.length;
     this.#reserve(size + 16);
     this.#byte(WRITE_REQUEST.metadata * 8 + 2);
     this.#varint(size);
     this.#byte(0x08);
     this.#varint(type);
-    texts.forEach((text, index) => {
-      if (text.length > 0) this.field(fields[index]!, text);
-    });
+    if (metric.length > 0) this.field(METADATA_METRIC, metric);
+    if (help.length > 0) this.field(METADATA_HELP, help);
   }
 
   /**
@@ -159,7 +157,11 @@ export class WriteRequestBuilder {
   finish(): Buffer {
     if (this.#seriesStart >= 0)
       throw new Error('finish inside a series: call endSeries or discardSeries first');
-    const body = Buffer.from(this.#bytes.subarray(0, this.#length));
+    const built = this.#bytes.subarray(0, this.#length);
+    const isLarge = built.length > KEPT_BYTES;
+    // A copy of what is large would be as much memory again. It is given away, and the next record begins small.
+    const body = isLarge ? built : Buffer.from(built);
+    if (isLarge) this.#replace();
     this.#length = 0;
     this.#seriesCount = 0;
     return body;
@@ -171,10 +173,12 @@ export class WriteRequestBuilder {
     this.#seriesCount = 0;
     this.#seriesStart = -1;
     // One huge record must not hold its memory for ever.
-    if (this.#bytes.length > KEPT_BYTES) {
-      this.#bytes = Buffer.allocUnsafeSlow(64 * 1024);
-      this.#view = viewOf(this.#bytes);
-    }
+    if (this.#bytes.length > KEPT_BYTES) this.#replace();
+  }
+
+  #replace(): void {
+    this.#bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    this.#view = viewOf(this.#bytes);
   }
 
   #copy(labels: LabelFields): void {
@@ -237,7 +241,13 @@ export class WriteRequestBuilder {
   }
 }
 
-/** Largest buffer that `reset` keeps. */
+const FIRST_BYTES = 64 * 1024;
+
+/** Fields of prompb's MetricMetadata. */
+const METADATA_METRIC = 2;
+const METADATA_HELP = 4;
+
+/** Largest buffer that `reset` and `finish` keep. */
 const KEPT_BYTES = 4 * 1024 * 1024;
 
 /** Room kept for a series' length: 5 bytes hold 32 bits. */

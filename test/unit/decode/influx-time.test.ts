@@ -6,11 +6,12 @@ import { InfluxTime } from '../../../src/decode/influx-time.ts';
 const NANOS: Record<string, bigint> = { ns: 1n, u: 1000n, ms: 1_000_000n };
 const MILLIS: Record<string, bigint> = { s: 1000n, m: 60_000n, h: 3_600_000n };
 
-/** The plain twin: all in bigints. */
-function plainMs(timestamp: bigint, precision: string): bigint {
+/** The plain twin: all in bigints; undefined for what 64 bits do not hold. */
+function plainMs(timestamp: bigint, precision: string): bigint | undefined {
   const divide = NANOS[precision];
   if (divide !== undefined) return timestamp / (1_000_000n / divide);
-  return BigInt.asIntN(64, timestamp * MILLIS[precision]!);
+  const ms = timestamp * MILLIS[precision]!;
+  return BigInt.asIntN(64, ms) === ms ? ms : undefined;
 }
 
 function read(text: string, precision: string, trim = 1): number | bigint | undefined {
@@ -29,10 +30,26 @@ test('every precision agrees with plain 64-bit arithmetic', () => {
   const precisions = fc.constantFrom(...Object.keys(NANOS), ...Object.keys(MILLIS));
   fc.assert(
     fc.property(anyTime, precisions, (timestamp, precision) => {
-      assert.equal(BigInt(read(String(timestamp), precision)!), plainMs(timestamp, precision));
+      const ms = timestamp === 0n ? 0 : read(String(timestamp), precision);
+      assert.equal(ms === undefined ? ms : BigInt(ms), plainMs(timestamp, precision));
     }),
     { numRuns: 1000 },
   );
+});
+
+test('no time wraps around', () => {
+  for (const [text, precision] of [
+    ['-1700000000000000000', ''],
+    ['9223372036854775807', 's'],
+    ['-9223372036854775808', 'h'],
+    ['153722867280912931', 'm'],
+    ['9223372036854775808', 'ns'],
+    ['99999999999999999999999999', ''],
+  ] as const) {
+    assert.equal(read(text, precision), undefined, `${text} ${precision}`);
+  }
+  assert.equal(read('9223372036854775807', 'ms'), 9223372036854775807n);
+  assert.equal(read('-1', ''), -1000);
 });
 
 test('what is not a number is refused wherever it stands', () => {
