@@ -3,21 +3,10 @@ import type { Decoder, RecordHeaders } from '../../src/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { compress, uncompress } from '../../src/wire/snappy.ts';
+import { PASS_ROUTE } from '../support/pass-route.ts';
 import { vectorBodies } from './binary-seeds.ts';
 
 const V1 = 'application/x-protobuf;proto=prometheus.WriteRequest';
-
-const ROUTE = {
-  name: 'all',
-  index: 0,
-  topic: 'tasks',
-  selectors: [],
-  relabeler: { apply: (labels: readonly { name: string; value: string }[]) => labels },
-  hasRules: false,
-  task: () => 0,
-  taskLabel: 'stream_task_id',
-  count: 1,
-};
 
 /**
  * Remote write 1.0 passes its decoder as it is: it is the pipeline that reads it, so the pipeline is fuzzed. What goes
@@ -31,7 +20,7 @@ function pipeline(headers: RecordHeaders): Decoder {
     defaultContentEncoding: '',
     decode: (value, { timestamp, limits }) => {
       const step = new Pipeline({
-        routes: [ROUTE],
+        routes: [PASS_ROUTE],
         cacheBytes: 64 * 1024,
         slabBytes: 16 * 1024,
         hashSeed: 1,

@@ -31,7 +31,7 @@ export function findTests(filters: string[]): TestFiles {
   const wanted = filters.map((filter) => path.normalize(filter));
   const inFolders = (folders: string[]) =>
     folders.flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`, { cwd: ROOT })).sort();
-  const all = inFolders(['unit', 'conformance', 'fuzz', 'integration', 'e2e']);
+  const all = inFolders(['unit', 'cases', 'conformance', 'fuzz', 'integration', 'e2e']);
   for (const filter of wanted) {
     if (!all.some((file) => matches(file, filter)))
       throw new Error(`no test file's path contains "${filter}"`);
@@ -39,7 +39,7 @@ export function findTests(filters: string[]): TestFiles {
   const chosen = (file: string) => wanted.length === 0 || wanted.some((filter) => matches(file, filter));
   const absolute = (file: string) => path.join(ROOT, file);
   return {
-    quick: inFolders(['unit', 'conformance', 'fuzz']).filter(chosen).map(absolute),
+    quick: inFolders(['unit', 'cases', 'conformance', 'fuzz']).filter(chosen).map(absolute),
     waiting: WAITING.filter(chosen).map(absolute),
     served: [...LONG, ...inFolders(['integration', 'e2e']).filter((file) => !LONG.includes(file))]
       .filter((file) => chosen(file) && file !== ALONE && !WAITING.includes(file))

@@ -28,6 +28,11 @@ export interface PlainSample {
   readonly bits: bigint;
 }
 
+/** The double of 64 bits. */
+export function doubleOf(bits: bigint): number {
+  return new Float64Array(BigUint64Array.of(bits).buffer)[0]!;
+}
+
 export interface PlainSeries {
   readonly labels: [string, string][];
   readonly samples: PlainSample[];

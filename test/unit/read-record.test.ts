@@ -3,16 +3,15 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { DEFAULT_LIMITS, type IngestLimits } from '../../src/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
-import type { Labels } from '../../src/model/labels.ts';
 import { Pipeline, type SourceRecord, type Step } from '../../src/pipeline.ts';
 import { RecordReading } from '../../src/read-record.ts';
 import { uncompress } from '../../src/wire/snappy.ts';
 import { fuzzInput } from '../fuzz/mutations.ts';
 import { FUZZ_TARGETS } from '../fuzz/targets.ts';
-import { decodeWriteRequest } from '../support/prompb.ts';
+import { PASS_ROUTE } from '../support/pass-route.ts';
+import { decodeWriteRequest, doubleOf } from '../support/prompb.ts';
 
 const NOW = 1_700_000_000_000;
-const TASK = 'stream_task_id';
 
 interface Outcome {
   readonly series: readonly string[];
@@ -21,10 +20,6 @@ interface Outcome {
 
 function recordOf(value: Buffer): SourceRecord {
   return { value, headers: {}, timestamp: NOW, topic: 'raw', partition: 0, offset: 0n };
-}
-
-function fromBits(bits: bigint): number {
-  return new Float64Array(BigUint64Array.of(bits).buffer)[0]!;
 }
 
 function sorted(labels: readonly (readonly [string, string])[]): string {
@@ -44,19 +39,6 @@ function readPlainly(record: SourceRecord, reading: RecordReading): Outcome {
   return { series, rejects: rejects.toSorted() };
 }
 
-/** One route that takes every series as it is. */
-const ROUTE = {
-  name: 'all',
-  index: 0,
-  topic: 'tasks',
-  selectors: [],
-  relabeler: { apply: (labels: Labels) => labels },
-  hasRules: false,
-  task: () => 0,
-  taskLabel: TASK,
-  count: 1,
-};
-
 /** Both ways to read, with the same limits. */
 class Readers {
   readonly #reading: RecordReading;
@@ -67,7 +49,7 @@ class Readers {
     this.#reading = new RecordReading(registry(), limits, NOW);
     const decoders = registry();
     this.#step = new Pipeline({
-      routes: [ROUTE],
+      routes: [PASS_ROUTE],
       cacheBytes: 64 * 1024,
       slabBytes: 16 * 1024,
       hashSeed: 1,
@@ -92,8 +74,8 @@ class Readers {
     const request = Buffer.concat(records.map(({ value }) => uncompress(value, 100_000_000)));
     return {
       series: decodeWriteRequest(request).series.map(({ labels, samples }) => {
-        const values = samples.map(({ timestamp, bits }) => [timestamp, String(fromBits(bits))]);
-        return `${sorted(labels.filter(([name]) => name !== TASK))} ${JSON.stringify(values)}`;
+        const values = samples.map(({ timestamp, bits }) => [timestamp, String(doubleOf(bits))]);
+        return `${sorted(labels.filter(([name]) => name !== PASS_ROUTE.taskLabel))} ${JSON.stringify(values)}`;
       }),
       rejects: dead
         .flatMap(({ reason, series }) => Array<string>(Math.max(1, series)).fill(reason))
