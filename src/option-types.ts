@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 /**
- * The kinds of value that options are made of: durations, sizes, secrets, names and addresses.
+ * The kinds of value that options are made of: durations, sizes, secrets and names. Addresses: address-options.ts.
  *
  * Every message reads "what was wrong; what was expected", since it is printed after the file, line and key.
  */
@@ -115,23 +115,12 @@ export function topicName() {
   });
 }
 
-const HOST_AND_PORT = /^(\[[0-9A-Fa-f:.]+\]|[^\s:/[\]]*):(\d{1,5})$/;
-
-/** `host:port`; an IPv6 address stands in brackets. An empty host means every interface where `anyHost` is given. */
-export function address({ anyHost = false }: { anyHost?: boolean } = {}) {
-  return z.string().refine(
-    (text) => {
-      const [, host = '', port = ''] = HOST_AND_PORT.exec(text) ?? [];
-      return port !== '' && Number(port) <= 65_535 && (anyHost || (host !== '' && Number(port) > 0));
-    },
-    { error: (issue) => `${shown(issue.input)} is no address; expected host:port, such as localhost:9092` },
-  );
-}
-
-/** Host and port of a text that `address` accepted. The brackets of an IPv6 address are taken off. */
-export function splitAddress(text: string): { host: string; port: number } {
-  const [, host = '', port = ''] = HOST_AND_PORT.exec(text) ?? [];
-  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+/** The name of a consumer group, a client or a user: a text without control characters and without blanks around it. */
+export function plainName() {
+  return z.string().regex(/^(?![\s\p{Cc}])[^\p{Cc}]{1,249}(?<![\s\p{Cc}])$/u, {
+    error: (issue) =>
+      `${shown(issue.input)} is no name; expected 1 to 249 characters, no control characters, no blanks around them`,
+  });
 }
 
 /** A value as messages show it: short, and on one line. A text with @ may hold a login, so nothing of it is shown. */

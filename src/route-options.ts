@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { httpUrl, remoteWriteUrl } from './address-options.ts';
 import { TASK_HASHES } from './hash/task.ts';
 import { METRIC_NAME } from './model/labels.ts';
 import { filePath, secret, shown, topicName } from './option-types.ts';
@@ -167,26 +168,8 @@ export const nodeOptions = z
         error: (issue) => `${shown(issue.input)} is no node name; expected a-z A-Z 0-9 . _ : -`,
       })
       .describe("Name of the node. It decides the node's tasks, so keep it when the address changes."),
-    url: z
-      .string()
-      .transform((text, context) => {
-        const refuse = (message: string) => {
-          context.addIssue({ code: 'custom', message });
-          return z.NEVER;
-        };
-        const url = URL.parse(text);
-        if (url !== null && (url.username !== '' || url.password !== '')) {
-          return refuse(
-            'the URL carries a user name or password; expected it without, since URLs are logged, and basic_auth instead',
-          );
-        }
-        if (url === null || !/^https?:$/.test(url.protocol)) {
-          return refuse(`${shown(text)} is no HTTP URL; expected http://host:port or https://host:port`);
-        }
-        if (url.pathname === '/') url.pathname = '/api/v1/write';
-        url.hash = '';
-        return url.href;
-      })
+    url: httpUrl('basic_auth')
+      .transform(remoteWriteUrl)
       .describe('Where to send remote write; without a path /api/v1/write is meant.'),
     basic_auth: basicAuth.optional().describe('Log in with a user name and a password.'),
     bearer_token: secret().optional().describe('Log in with this token; better bearer_token_file.'),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { host } from './address-options.ts';
 import { filePath } from './option-types.ts';
 
 /** Whom TLS is spoken with, for the descriptions of the keys. */
@@ -17,9 +18,7 @@ export function tlsKeys({ whose, hostName }: TlsPeer) {
       .describe(`PEM file of the authorities that signed ${whose} certificates; absent: the system's.`),
     cert_file: filePath().optional().describe('PEM file of the client certificate; needs key_file.'),
     key_file: filePath().optional().describe('PEM file of the private key of cert_file.'),
-    server_name: z
-      .string()
-      .min(1)
+    server_name: host()
       .optional()
       .describe(`Name to look for in ${whose} certificates; absent: ${hostName}.`),
     insecure_skip_verify: z

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
+import { address, remoteWriteUrl, urlFault } from '../address-options.ts';
 import { expectedName } from '../model/nearest.ts';
-import { address, duration, shown } from '../option-types.ts';
+import { duration, topicName } from '../option-types.ts';
 import { compileSelector, SelectorError } from '../relabel/selector.ts';
 import type { RangeRequest } from '../replay/range-plan.ts';
 import { usageError } from './command.ts';
@@ -112,7 +113,7 @@ export function resumedId(values: ReplayOptionValues): string {
 export function askedReplay(values: ReplayOptionValues, nowMs: number): AskedReplay {
   return {
     id: values.id === undefined ? undefined : replayIdArgument(values.id),
-    topic: values.topic,
+    topic: topicArgument('topic', values.topic),
     range: rangeOf(values, nowMs),
     bySampleTime: bySampleTime(values),
     target: targetOf(values),
@@ -210,7 +211,8 @@ function targetOf(values: ReplayOptionValues): AskedTarget {
   if (kind === 'to-route') {
     misplaced(['route'], 'the route is named there already');
     misplaced(['concurrency'], 'steps go into Kafka one after the other');
-    const { 'to-route': route = '', 'output-topic': outputTopic, 'into-live': intoLive = false } = values;
+    const { 'to-route': route = '', 'into-live': intoLive = false } = values;
+    const outputTopic = topicArgument('output-topic', values['output-topic']);
     return { kind: 'route', route, outputTopic, intoLive };
   }
   misplaced(['output-topic', 'into-live'], 'nothing is written to Kafka');
@@ -222,20 +224,16 @@ function targetOf(values: ReplayOptionValues): AskedTarget {
 }
 
 function urlArgument(text: string): string {
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol))
-    throw usageError(
-      'replay',
-      `--to-storage: ${shown(text)} is no HTTP URL; expected such as http://victoria-metrics:8428`,
-    );
-  if (url.username !== '' || url.password !== '')
-    throw usageError(
-      'replay',
-      '--to-storage: the URL carries a user name or password, and others see it; expected it without',
-    );
-  if (url.pathname === '/') url.pathname = '/api/v1/write';
-  url.hash = '';
-  return url.href;
+  const fault = urlFault(text, 'replay.storage in the configuration');
+  if (fault !== undefined) throw usageError('replay', `--to-storage: ${fault}`);
+  return remoteWriteUrl(text);
+}
+
+/** The name of a topic. @throws ConfigError where none can have it */
+function topicArgument(option: string, text: string | undefined): string | undefined {
+  const checked = topicName().optional().safeParse(text);
+  if (checked.success) return checked.data;
+  throw usageError('replay', `--${option}: ${checked.error.issues[0]!.message}`);
 }
 
 function selectorArgument(text: string): string {

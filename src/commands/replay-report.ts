@@ -1,6 +1,6 @@
+import { splitAddress } from '../address-options.ts';
 import type { OffsetGap } from '../kafka/range-reader.ts';
 import { ConfigError, errorMessage } from '../model/errors.ts';
-import { splitAddress } from '../option-types.ts';
 import { ReplayMetrics } from '../replay/metrics.ts';
 import type { Pace } from '../replay/pace.ts';
 import { ReplayProgress } from '../replay/progress.ts';

@@ -1,6 +1,6 @@
+import { splitAddress } from '../address-options.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { errorMessage } from '../model/errors.ts';
-import { splitAddress } from '../option-types.ts';
 import { AdminServer } from '../telemetry/admin-server.ts';
 import { createLog, type Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';

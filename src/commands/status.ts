@@ -1,3 +1,4 @@
+import { urlFault } from '../address-options.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { drainGroupId } from '../drain/assignment.ts';
 import { createOwner } from '../hash/node.ts';
@@ -73,9 +74,10 @@ export function expectedDeployment(config: Config): ExpectedDeployment {
 }
 
 function adminUrl(text: string): string {
-  const url = URL.parse(/^https?:/.test(text) ? text : `http://${text}`);
-  if (url === null) throw usageError('status', `--admin ${text}: no URL; expected http://host:port`);
-  return url.origin;
+  const url = /^https?:/.test(text) ? text : `http://${text}`;
+  const fault = urlFault(url);
+  if (fault !== undefined) throw usageError('status', `--admin: ${fault}`);
+  return new URL(url).origin;
 }
 
 async function ask(url: string): Promise<ProcessAnswer> {

@@ -8,6 +8,7 @@ import { crossCheck, type Refuse } from './cross-checks.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { layer } from './layers.ts';
 import { type Leaf, leavesOf, pickLeaves, shownFor } from './leaves.ts';
+import { findPlaceholders, placeholderHint, type ValuePlace } from './placeholders.ts';
 import { Positions } from './positions.ts';
 import { explainIssue, InvalidConfig, type Problem, valueAt } from './problem.ts';
 import { type RouteRules, readRouteRules } from './route-rules.ts';
@@ -69,13 +70,27 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
   const texts: Record<string, string> = { [file]: text };
   const positions = new Positions(source, environment.origins, rules);
   const problems: Problem[] = [...environment.problems];
-  const refuse: Refuse = (path, message) => problems.push(positions.problem(path, message));
+  const refused = new Set<string>();
+  const refuse: Refuse = (path, message) => {
+    refused.add(path.join('.'));
+    problems.push(positions.problem(path, message));
+  };
 
   const { routes: routeList, nodes: nodeList, ...given } = pickLeaves(options, source.value, [], refuse);
   resolvePaths(leaves, given, dirname(file));
-  const settings = parseSettings(layer(leaves, given, environment.values), refuse);
-  const routes = parseList(routeOptions, routeList, 'routes', refuse);
-  const nodes = parseList(nodeOptions, nodeList, 'nodes', refuse);
+  const layered = layer(leaves, given, environment.values);
+  const values = { ...layered, routes: routeList, nodes: nodeList };
+  const variableOf = (path: Path) => leaves.find((leaf) => leaf.path.join('.') === path.join('.'))?.env;
+  const refuseValue: Refuse = (path, message) => {
+    const variable = variableOf(typeof path.at(-1) === 'number' ? path.slice(0, -1) : path);
+    const hint = placeholderHint(valueAt(values, path), variable);
+    refuse(path, hint === undefined ? message : `${message}; ${hint}`);
+  };
+  const settings = parseSettings(layered, refuseValue);
+  const routes = parseList(routeOptions, routeList, 'routes', refuseValue);
+  const nodes = parseList(nodeOptions, nodeList, 'nodes', refuseValue);
+  for (const { path, message } of findPlaceholders(valuePlaces(leaves, values), values))
+    if (!refused.has(path.join('.'))) refuse(path, message);
 
   refuseUnreadable(leaves, settings, [], readFile, refuse);
   const nodeLeaves = leavesOf(nodeOptions);
@@ -112,6 +127,24 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
     texts,
     positions,
   };
+}
+
+/** Keys of a route whose texts have a meaning for `${…}` and braces of their own. */
+const ROUTE_TEXTS = ['match', 'relabel'];
+
+/** Where values stand that are meant as they are written. */
+function valuePlaces(
+  leaves: readonly Leaf[],
+  { routes, nodes }: { readonly routes: unknown; readonly nodes: unknown },
+): ValuePlace[] {
+  const inList = (item: z.ZodType, list: unknown, section: string) =>
+    (Array.isArray(list) ? list : []).flatMap((_, at) =>
+      leavesOf(item).map(({ path, secret }) => ({ path: [section, at, ...path], secret })),
+    );
+  const ofRoutes = inList(routeOptions, routes, 'routes').filter(
+    ({ path }) => !ROUTE_TEXTS.includes(String(path[2])),
+  );
+  return [...leaves, ...ofRoutes, ...inList(nodeOptions, nodes, 'nodes')];
 }
 
 /** The sections of the process settings that hold, by themselves, with the problems of the others reported. */

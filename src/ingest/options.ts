@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { duration, kafkaSize, shown, size, topicName } from '../option-types.ts';
+import { duration, kafkaSize, plainName, shown, size, topicName } from '../option-types.ts';
 import { decodeKeys, INGEST_ENCODINGS, topicDecodeKeys } from './encoding-options.ts';
 
 /** `ingest.topic` when nothing is configured. */
@@ -100,7 +100,7 @@ export const ingestOptions = z
     topics: topics
       .optional()
       .describe('Topics to read from, instead of topic, each with an encoding and options of its own.'),
-    group: z.string().min(1).default('penstock').describe('Consumer group that all workers share.'),
+    group: plainName().default('penstock').describe('Consumer group that all workers share.'),
     encoding: z
       .enum(INGEST_ENCODINGS)
       .default('auto')

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { address, duration, filePath, secret } from '../option-types.ts';
+import { address, httpUrl } from '../address-options.ts';
+import { duration, filePath, plainName, secret } from '../option-types.ts';
 import { refuseHalfPair, tlsKeys } from '../tls-options.ts';
 
 const tls = z
@@ -31,13 +32,9 @@ const sasl = z
       .enum(['none', 'plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'])
       .default('none')
       .describe('How to log in to the brokers: none, a password (plain, scram-…), or an OAuth 2 token.'),
-    username: z.string().min(1).optional().describe('User name for plain and scram.'),
+    username: plainName().optional().describe('User name for plain and scram.'),
     password: secret().optional().describe('Password for plain and scram.'),
-    token_url: z
-      .url({ protocol: /^https?$/, error: 'this is no URL; expected http:// or https://' })
-      .refine((text) => !/^https?:[/]*[^/?#]*@/i.test(text), {
-        error: 'the URL carries a user name or password; expected it without, since URLs are logged',
-      })
+    token_url: httpUrl()
       .optional()
       .describe('OAuth 2 token endpoint (client credentials grant) for oauthbearer.'),
     token_ca_file: filePath()
@@ -45,7 +42,7 @@ const sasl = z
       .describe(
         "PEM file of the authorities that signed the token endpoint's certificate; absent: the system's.",
       ),
-    oauth_client_id: z.string().min(1).optional().describe('Client id at the token endpoint.'),
+    oauth_client_id: plainName().optional().describe('Client id at the token endpoint.'),
     oauth_client_secret: secret().optional().describe('Client secret at the token endpoint.'),
     scope: z.string().min(1).optional().describe('Scope to ask the token endpoint for.'),
   })
@@ -74,7 +71,7 @@ export const kafkaOptions = z.strictObject({
     .min(1, 'the list is empty; expected at least one host:port')
     .default(['localhost:9092'])
     .describe('Brokers to ask first, as host:port; one that answers is enough.'),
-  client_id: z.string().min(1).default('penstock').describe("Name in the brokers' logs and quotas."),
+  client_id: plainName().default('penstock').describe("Name in the brokers' logs and quotas."),
   connection_timeout: duration().prefault('10s').describe('Give up on a connection attempt after this.'),
   request_timeout: duration().prefault('30s').describe('Give up on an unanswered request after this.'),
   tls: tls.prefault({}).describe('Encryption between Penstock and the brokers.'),

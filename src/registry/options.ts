@@ -1,21 +1,18 @@
 import * as z from 'zod';
+import { httpUrl } from '../address-options.ts';
 import { refuseHalfLogin } from '../http-options.ts';
-import { duration, secret } from '../option-types.ts';
+import { duration, plainName, secret } from '../option-types.ts';
 import { refuseHalfPair, tlsKeys } from '../tls-options.ts';
 
 /** How to reach the schema registry. Times in ms. */
 export const registryOptions = z
   .strictObject({
-    url: z
-      .url({ protocol: /^https?$/, error: 'this is no URL; expected http:// or https://' })
-      .refine((text) => !/^https?:[/]*[^/?#]*@/i.test(text), {
-        error: 'the URL carries a user name or password; expected it without, since URLs are logged',
-      })
+    url: httpUrl('username and password beside it')
       .optional()
       .describe(
         'Address of a Confluent-compatible registry, with the path of its API; absent: there is none.',
       ),
-    username: z.string().min(1).optional().describe('User name, where the registry wants one.'),
+    username: plainName().optional().describe('User name, where the registry wants one.'),
     password: secret().optional().describe('Password of that user.'),
     timeout: duration()
       .prefault('10s')

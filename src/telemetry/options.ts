@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { address } from '../option-types.ts';
+import { address } from '../address-options.ts';
 
 /** Where a long-running command serves /metrics, /-/healthy, /-/ready and the console. */
 export const adminOptions = z.strictObject({

@@ -41,11 +41,6 @@ const STILL_WRONG = new Set<string>([
   'H3/netdata.json',
   'H3/tags.json',
   'H3/zabbix.json',
-  'I1/payload.hex',
-  'I2/payload.hex',
-  'I4/payload.json',
-  'I5/payload.json',
-  'I6/payload.json',
 ]);
 
 interface Outcome {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { address, shown, splitAddress } from '../../src/option-types.ts';
+import { address, splitAddress } from '../../src/address-options.ts';
+import { shown } from '../../src/option-types.ts';
 
 describe('addresses', () => {
   const good = ['localhost:9092', '10.0.0.1:1', 'kafka-0.kafka.svc:65535', '[::1]:9092'];

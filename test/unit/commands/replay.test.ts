@@ -40,6 +40,9 @@ describe('wrong usage is told before Kafka is asked', () => {
     [['--from', '-1h', '--to-route', 'http', '--route', 'x'], /--route does not go with --to-route/],
     [['--from', '-1h', '--to-storage', 'vm:8428'], /no HTTP URL/],
     [['--from', '-1h', '--to-storage', 'me:secret@vm:8428'], /the given value is no HTTP URL/],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: nobody expands it.
+    [['--from', '-1h', '--to-storage', 'http://${VM}:8428'], /"\$\{VM\}" is not a host name/],
+    [['--from', '-1h', '--topic', 'a b', ...file], /--topic: "a b" is no topic name/],
     [['--from', '-1h', '--to-storage', 'http://me:secret@vm:8428'], /carries a user name or password/],
     [['--from', '-1h', '--to-file', '-', '--json'], /would both write to standard output/],
     [['--from', '-1h', '--id', 'a.stop', ...file], /a\.stop: expected an id/],

@@ -54,7 +54,7 @@ describe('a refusal does not show a secret that stands in the wrong place', () =
     ],
     ['kafka:\n  sasl: {admin:hunter2}', /^f\.yml:2: kafka\.sasl: a key here has characters that no key has/],
     ['registry: admin:hunter2', /^f\.yml:1: registry: the given value does not fit; expected a mapping with/],
-    ['registry: {url: "http//admin:hunter2@r"}', /^f\.yml:1: registry\.url: this is no URL/],
+    ['registry: {url: "http//admin:hunter2@r"}', /^f\.yml:1: registry\.url: the given value is no HTTP URL/],
     ['registry: {url: "HTTP://admin:hunter2@r"}', /^f\.yml:1: registry\.url: the URL carries a user name or/],
     [
       'kafka:\n  sasl: {mechanism: oauthbearer, token_url: "HTTP://admin:hunter2@r"}',
