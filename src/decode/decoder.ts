@@ -1,4 +1,5 @@
 import type { LabelLimits } from '../wire/label-block.ts';
+import type { Compression } from './content-encoding.ts';
 import type { BudgetLimits, RecordBudget } from './record-budget.ts';
 
 /** What a record or a series may be, in bytes and counts; 0 is no limit. The keys are those of `ingest.limits`. */
@@ -71,6 +72,8 @@ export interface Decoder {
   readonly protos?: readonly string[];
   /** The content-encoding of records without that header: remote write says snappy, text says identity. */
   readonly defaultContentEncoding: string;
+  /** What else a record without that header may be in, where its first bytes say so. */
+  readonly otherContentEncodings?: readonly Compression[];
   /**
    * Turns an uncompressed body into a WriteRequest.
    * Throws PoisonError with stage `decode` where nothing of it can be used.

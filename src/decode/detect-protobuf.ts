@@ -1,11 +1,14 @@
 import { PoisonError } from '../model/errors.ts';
-import { BYTES, FIXED64, ProtobufReader, VARINT } from '../wire/protobuf-reader.ts';
+import { BYTES, FIXED64, ProtobufReader, START_GROUP, VARINT } from '../wire/protobuf-reader.ts';
 
 /** Encodings that are protobuf messages without a header. */
 export type ProtobufEncoding = 'remote_write_v1' | 'remote_write_v2' | 'otlp';
 
 /** How many messages and fields are looked at: enough to meet a sample, and no more work than that. */
 const MOST_FIELDS = 1000;
+
+/** ResourceMetrics.instrumentation_library_metrics of OTLP 0.15 to 0.18, which has the form of scope_metrics. */
+const LIBRARY_METRICS = 1000;
 
 /**
  * Which protobuf message a body is; undefined where its first field fits none.
@@ -18,27 +21,83 @@ const MOST_FIELDS = 1000;
  * of a series is a sample, which holds a double and an integer, and field 2 of ResourceMetrics is ScopeMetrics, which
  * holds messages and a string. The first field 2 that is not empty decides; field 3 and up of a series are messages
  * too, but come only in series with samples or histograms. Without any such field there is nothing to lose, and 1.0
- * is taken.
+ * is taken. Of a body that is cut off or corrupt the first tag still says what it was to be.
  */
 export function detectProtobuf(body: Uint8Array): ProtobufEncoding | undefined {
+  return clearProtobuf(body) ?? byFirstTag(body[0]);
+}
+
+/** Which protobuf message a body is, where its fields leave no doubt. */
+export function clearProtobuf(body: Uint8Array): ProtobufEncoding | undefined {
   try {
     return lookAt(new ProtobufReader(body));
   } catch (error) {
     if (!(error instanceof PoisonError)) throw error;
-    // Cut off or corrupt: the first tag still says what it was to be.
-    return byFirstTag(body[0]);
+    return undefined;
   }
+}
+
+/**
+ * What a body is that is declared as one of the messages: senders and their headers change apart, and all three are
+ * sent as `application/x-protobuf`. Protobuf passes over fields that it does not know, so that a body of another message
+ * would be read to its end and yield nothing. Of 2.0's decoder 1.0 becomes a reject that says so, as engines refuse it.
+ *
+ * Throws PoisonError `unknown_fields` where it has fields, and none that is known.
+ */
+export function actualProtobuf(declared: ProtobufEncoding, body: Uint8Array): ProtobufEncoding {
+  if (body.length === 0 || isPlainlyAs(declared, body)) return declared;
+  const found = clearProtobuf(body);
+  if (found !== undefined)
+    return declared === 'remote_write_v2' && found === 'remote_write_v1' ? declared : found;
+  if (hasKnownField(declared, body)) return declared;
+  throw new PoisonError(
+    'decode',
+    'unknown_fields',
+    `the record is protobuf, but has no field that ${declared} knows: is it in another encoding than its content-type or ` +
+      'ingest.encoding says?',
+  );
+}
+
+/** Fast path for what nearly every body is: the first series with a label that has a name, or the first symbol. */
+function isPlainlyAs(declared: ProtobufEncoding, body: Uint8Array): boolean {
+  if (declared === 'remote_write_v2') return body[0] === 0x22 || body[0] === 0x2a;
+  if (declared !== 'remote_write_v1') return false;
+  if (body[0] === 0x1a) return true;
+  // Series, label, name. In OTLP the third is an attribute, which begins with another tag and not with a letter.
+  let at = 0;
+  for (let depth = 0; depth < 3; depth++) {
+    if (body[at++] !== 0x0a) return false;
+    while (body[at++]! >= 0x80);
+  }
+  return body[at]! > 0x20;
+}
+
+/** Fields of the messages by number. The decoder of 2.0 says what is wrong with 1 to 3, which are those of 1.0. */
+const KNOWN: Readonly<Record<ProtobufEncoding, readonly number[]>> = {
+  remote_write_v1: [1, 3],
+  remote_write_v2: [1, 2, 3, 4, 5],
+  otlp: [1],
+};
+
+/** Groups, which protobuf 3 does not have, tell nothing: engines pass over them. */
+function hasKnownField(declared: ProtobufEncoding, body: Uint8Array): boolean {
+  const reader = new ProtobufReader(body);
+  while (reader.next()) {
+    if (KNOWN[declared].includes(reader.field) || reader.wireType === START_GROUP) return true;
+    reader.skip();
+  }
+  return false;
 }
 
 function lookAt(request: ProtobufReader): ProtobufEncoding | undefined {
   for (let i = 0; i < MOST_FIELDS && request.next(); i++) {
     if (request.wireType === BYTES && (request.field === 4 || request.field === 5)) return 'remote_write_v2';
     if (request.wireType === BYTES && request.field === 3) return 'remote_write_v1';
-    if (request.wireType !== BYTES || request.field !== 1) return i === 0 ? undefined : 'remote_write_v1';
+    if (request.wireType !== BYTES || request.field !== 1) return undefined;
     const found = lookAtElement(request.message());
     if (found) return found;
   }
-  return byFirstTag(request.bytes[0]);
+  return undefined;
 }
 
 /** A TimeSeries or a ResourceMetrics. */
@@ -47,6 +106,7 @@ function lookAtElement(element: ProtobufReader): ProtobufEncoding | undefined {
     if (element.wireType !== BYTES) return undefined;
     if (element.field === 4) return 'remote_write_v1';
     const member = element.message();
+    if (element.field === LIBRARY_METRICS) return 'otlp';
     if (element.field !== 2 || !member.next()) continue;
     const isSample =
       (member.field === 1 && member.wireType === FIXED64) ||

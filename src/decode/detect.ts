@@ -23,10 +23,9 @@ export function detectContentEncoding(
   const [b0, b1, b2, b3] = record;
   if (b0 === 0x28 && b1 === 0xb5 && b2 === 0x2f && b3 === 0xfd) return 'zstd';
   if (b0 === 0x1f && b1 === 0x8b) return 'gzip';
-  if (isText(record)) return 'identity';
-  if (isSnappy(record)) return 'snappy';
+  if (isSnappy(record)) return isText(record) ? 'identity' : 'snappy';
   const isZlib = b0 === 0x78 && b1 !== undefined && (b0 * 256 + b1) % 31 === 0;
-  return isZlib ? 'deflate' : 'identity';
+  return isZlib && !isText(record) ? 'deflate' : 'identity';
 }
 
 /**

@@ -1,10 +1,9 @@
 import { ConfigError, PoisonError } from '../model/errors.ts';
 import { CONFLUENT, confluentDecoder, schemaIdOf } from './confluent.ts';
-import { decompress } from './content-encoding.ts';
 import type { DecodeOptions } from './decode-options.ts';
 import type { DecodeContext, Decoded, Decoder, RecordHeaders } from './decoder.ts';
 import { detectContentEncoding, detectEncoding } from './detect.ts';
-import { detectProtobuf } from './detect-protobuf.ts';
+import { actualProtobuf, detectProtobuf, type ProtobufEncoding } from './detect-protobuf.ts';
 import { GraphiteDecoder } from './graphite.ts';
 import { InfluxDecoder } from './influx.ts';
 import { jsonDecoder } from './json.ts';
@@ -18,6 +17,7 @@ import { PrometheusTextDecoder } from './prometheus-text.ts';
 import { headerText } from './record-headers.ts';
 import { remoteWriteV1 } from './remote-write-v1.ts';
 import { remoteWriteV2 } from './remote-write-v2.ts';
+import { bounded, type OpenContext, type Unpacked, unpack, unpackAs, withCut } from './unpack.ts';
 import {
   VICTORIAMETRICS_VERSION_HEADER,
   victoriametricsRemoteWrite,
@@ -67,6 +67,18 @@ const SHARED_TYPES: Readonly<Record<string, readonly string[]>> = {
   'text/plain': ['prometheus_text', 'influx', 'graphite', 'opentsdb'],
 };
 
+/** The decoders whose bodies are protobuf messages without a header, and the message that each reads. */
+const PROTOBUF: Readonly<Record<string, ProtobufEncoding>> = {
+  [remoteWriteV1.name]: 'remote_write_v1',
+  [victoriametricsRemoteWrite.name]: 'remote_write_v1',
+  [remoteWriteV2.name]: 'remote_write_v2',
+  otlp: 'otlp',
+};
+
+interface Opened extends Unpacked {
+  readonly decoder: Decoder;
+}
+
 /**
  * Finds the decoder of a record and runs it. In this order:
  *
@@ -77,7 +89,8 @@ const SHARED_TYPES: Readonly<Record<string, readonly string[]>> = {
  *    the type, which without a type is remote write 1.0.
  *
  * `content-encoding` names the compression. Without it the encoding's own default holds, and in the 4th case what the
- * bytes say: see `detectContentEncoding`.
+ * bytes say: see `detectContentEncoding`. Where the bytes leave no doubt that it is wrong, they win: see `decompress`.
+ * So they do where the record is declared as one protobuf message and is another: see `actualProtobuf`.
  */
 export class DecoderRegistry {
   readonly #byContentType = new Map<string, Decoder>();
@@ -135,14 +148,17 @@ export class DecoderRegistry {
   }
 
   /** Name of the decoder that `decode` gives the record to. Throws PoisonError as `decode` does before it decodes. */
-  encodingOf(value: Buffer, context: Pick<DecodeContext, 'headers' | 'limits'>): string {
-    return this.#open(value, context).decoder.name;
+  encodingOf(value: Buffer, context: OpenContext): string {
+    return this.#open(value, bounded(value, context)).decoder.name;
   }
 
   /** Throws PoisonError, stage `decode`, where nothing of the record can be used. */
-  decode(value: Buffer, context: DecodeContext): Decoded {
-    const { decoder, body } = this.#open(value, context);
-    return decoder.decode(body, context);
+  decode(value: Buffer, unbounded: DecodeContext): Decoded {
+    const context = bounded(value, unbounded);
+    const opened = this.#open(value, context);
+    const { decoder, body } = opened;
+    const decoded = decoder.decode(body, context);
+    return opened.cutOff === undefined ? decoded : withCut(decoded, decoder, opened.cutOff);
   }
 
   /**
@@ -151,16 +167,16 @@ export class DecoderRegistry {
    * Schemas are fetched before records are decoded, so this is asked first. A record that is compressed and does not
    * say what it is costs a second decompression.
    */
-  schemaId(value: Buffer, context: Pick<DecodeContext, 'headers' | 'limits'>): number | undefined {
+  schemaId(value: Buffer, context: OpenContext): number | undefined {
     const contentType = headerText(context.headers, 'content-type');
     const contentEncoding = headerText(context.headers, 'content-encoding').toLowerCase();
     try {
       const named = this.#named(contentType, context.headers);
       if (named ? named.name !== CONFLUENT : contentType !== '') return undefined;
-      const isPlain = (contentEncoding || detectContentEncoding(value)) === 'identity';
-      if (isPlain) return schemaIdOf(value);
-      if (!named && contentEncoding === '' && detectContentEncoding(value) === 'snappy') return undefined;
-      const { decoder, body } = this.#open(value, context);
+      const found = detectContentEncoding(value);
+      if (found === 'identity' && NO_COMPRESSION.includes(contentEncoding)) return schemaIdOf(value);
+      if (!named && contentEncoding === '' && found === 'snappy') return undefined;
+      const { decoder, body } = this.#open(value, bounded(value, context));
       return decoder.name === CONFLUENT ? schemaIdOf(body) : undefined;
     } catch (error) {
       if (error instanceof PoisonError) return undefined;
@@ -169,29 +185,43 @@ export class DecoderRegistry {
   }
 
   /** The record's decoder, and its bytes uncompressed. */
-  #open(
-    value: Buffer,
-    { headers, limits }: Pick<DecodeContext, 'headers' | 'limits'>,
-  ): { decoder: Decoder; body: Buffer } {
+  #open(value: Buffer, context: OpenContext): Opened {
+    const opened = this.#find(value, context);
+    if (opened.cutOff !== undefined && (opened.decoder.name !== STREAMED || opened.body.length === 0))
+      throw opened.cutOff.error;
+    return opened;
+  }
+
+  #find(value: Buffer, context: OpenContext): Opened {
+    const { headers } = context;
     const contentType = headerText(headers, 'content-type');
     const contentEncoding = headerText(headers, 'content-encoding').toLowerCase();
     const named = this.#named(contentType, headers);
-    const streams = headerText(headers, 'stream-mode') === '1';
     if (named) {
-      const encoding = contentEncoding || named.defaultContentEncoding;
-      return { decoder: named, body: decompress(encoding, value, limits.record_bytes, streams) };
+      const unpacked = unpackAs(contentEncoding, named, value, context);
+      return { ...unpacked, decoder: this.#actual(named, unpacked.body) };
     }
     const detected = contentEncoding || detectContentEncoding(value);
-    const body = decompress(detected, value, limits.record_bytes, streams);
+    const unpacked = unpack(detected, value, context);
+    const { body } = unpacked;
     // What looked like snappy did so as a protobuf message; a body as short as its first tag might pass as text.
     const found =
       contentEncoding === '' && detected === 'snappy' ? detectProtobuf(body) : detectEncoding(body);
     const decoder = this.#sharing(found, contentType);
-    if (decoder) return { decoder, body };
+    if (decoder) return { ...unpacked, decoder };
     const claimant = this.decoderFor(headers);
-    const encoding =
-      contentEncoding || (detected === 'identity' ? claimant.defaultContentEncoding : detected);
-    return { decoder: claimant, body: decompress(encoding, value, limits.record_bytes) };
+    if (contentEncoding !== '' || detected !== 'identity')
+      return { ...unpacked, decoder: this.#actual(claimant, body) };
+    const again = unpackAs('', claimant, value, context);
+    return { ...again, decoder: this.#actual(claimant, again.body) };
+  }
+
+  /** The decoder of the protobuf message that the body is, whatever it is declared as. */
+  #actual(declared: Decoder, body: Buffer): Decoder {
+    const message = PROTOBUF[declared.name];
+    if (message === undefined) return declared;
+    const actual = actualProtobuf(message, body);
+    return actual === message ? declared : (this.#byName.get(actual) ?? declared);
   }
 
   /** The decoder, where the headers and the configuration tell. */
@@ -214,6 +244,11 @@ export class DecoderRegistry {
     return this.#byName.get(name);
   }
 }
+
+/** The encoding whose clients send `Stream-Mode: 1` and expect that lines count although the rest is missing. */
+const STREAMED = 'influx';
+/** What a content-encoding is that names none. */
+const NO_COMPRESSION: readonly string[] = ['', 'identity', 'none'];
 
 function sharersOf(contentType: string): readonly string[] | undefined {
   if (/;\s*version\s*=/i.test(contentType)) return undefined;

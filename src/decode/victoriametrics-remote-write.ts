@@ -13,5 +13,6 @@ export const victoriametricsRemoteWrite: Decoder = {
   name: 'victoriametrics_remote_write',
   contentTypes: [],
   defaultContentEncoding: 'zstd',
+  otherContentEncodings: ['snappy'],
   decode: remoteWriteV1.decode,
 };

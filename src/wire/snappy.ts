@@ -124,6 +124,7 @@ export function compress(bytes: Uint8Array): Buffer {
  * `maxBytes`; that is decided before any memory is taken.
  */
 export function uncompress(bytes: Uint8Array, maxBytes: number): Buffer {
+  refuseFramed(bytes);
   const claimed = uncompressedLength(bytes);
   if (claimed > maxBytes) {
     throw new PoisonError(
@@ -148,4 +149,22 @@ export function uncompress(bytes: Uint8Array, maxBytes: number): Buffer {
     );
   }
   return body;
+}
+
+/** Stream formats around blocks: their first bytes, and what writes them. */
+const FRAMED = [
+  { start: Buffer.from('ff060000734e61507059', 'hex'), name: "snappy's stream format (framing_format.txt)" },
+  { start: Buffer.from('82534e4150505900', 'hex'), name: "the format of snappy-java's SnappyOutputStream" },
+] as const;
+
+/** Says what it is of a body that is snappy, but no block. Neither stream can be the begin of one of a record's size. */
+function refuseFramed(bytes: Uint8Array): void {
+  for (const { start, name } of FRAMED) {
+    if (bytes[0] !== start[0] || !start.equals(bytes.subarray(0, start.length))) continue;
+    throw new PoisonError(
+      'decode',
+      'snappy',
+      `the body is in ${name}: send it as one block, as remote write has it (snappy.Encode in Go, Snappy.compress in Java)`,
+    );
+  }
 }
