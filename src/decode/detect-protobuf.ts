@@ -1,5 +1,5 @@
 import { PoisonError } from '../model/errors.ts';
-import { BYTES, FIXED64, ProtobufReader, START_GROUP, VARINT } from '../wire/protobuf-reader.ts';
+import { BYTES, FIXED64, ProtobufReader, VARINT } from '../wire/protobuf-reader.ts';
 
 /** Encodings that are protobuf messages without a header. */
 export type ProtobufEncoding = 'remote_write_v1' | 'remote_write_v2' | 'otlp';
@@ -42,14 +42,14 @@ export function clearProtobuf(body: Uint8Array): ProtobufEncoding | undefined {
  * sent as `application/x-protobuf`. Protobuf passes over fields that it does not know, so that a body of another message
  * would be read to its end and yield nothing. Of 2.0's decoder 1.0 becomes a reject that says so, as engines refuse it.
  *
- * Throws PoisonError `unknown_fields` where it has fields, and none that is known.
+ * Throws PoisonError `unknown_fields` where it has messages in it, and none that is known.
  */
 export function actualProtobuf(declared: ProtobufEncoding, body: Uint8Array): ProtobufEncoding {
   if (body.length === 0 || isPlainlyAs(declared, body)) return declared;
   const found = clearProtobuf(body);
   if (found !== undefined)
     return declared === 'remote_write_v2' && found === 'remote_write_v1' ? declared : found;
-  if (hasKnownField(declared, body)) return declared;
+  if (canBeReadAs(declared, body)) return declared;
   throw new PoisonError(
     'decode',
     'unknown_fields',
@@ -79,14 +79,16 @@ const KNOWN: Readonly<Record<ProtobufEncoding, readonly number[]>> = {
   otlp: [1],
 };
 
-/** Groups, which protobuf 3 does not have, tell nothing: engines pass over them. */
-function hasKnownField(declared: ProtobufEncoding, body: Uint8Array): boolean {
+/** Whether nothing is lost by reading a body as that: it has a field that is known, or none that holds a message. */
+function canBeReadAs(declared: ProtobufEncoding, body: Uint8Array): boolean {
+  let lost = false;
   const reader = new ProtobufReader(body);
   while (reader.next()) {
-    if (KNOWN[declared].includes(reader.field) || reader.wireType === START_GROUP) return true;
+    if (KNOWN[declared].includes(reader.field)) return true;
+    lost ||= reader.wireType === BYTES;
     reader.skip();
   }
-  return false;
+  return !lost;
 }
 
 function lookAt(request: ProtobufReader): ProtobufEncoding | undefined {
