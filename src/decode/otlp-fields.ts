@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { PoisonError } from '../model/errors.ts';
 import { BYTES, FIXED64, malformed, type ProtobufReader, VARINT } from '../wire/protobuf-reader.ts';
 import { type AnyValue, type KeyValues, MAX_NESTING } from './otlp-attributes.ts';
+import type { OtlpBounds } from './otlp-bounds.ts';
 import type { Value } from './otlp-series.ts';
 
 /** Values of the fields that OTLP's messages have. Each checks the wire type and throws PoisonError. */
@@ -60,6 +61,7 @@ export function repeatedFixed64<T>(
   field: ProtobufReader,
   what: string,
   items: T[],
+  bounds: OtlpBounds,
   read: (view: DataView) => T,
 ): void {
   const packed = field.wireType === BYTES;
@@ -67,34 +69,70 @@ export function repeatedFixed64<T>(
   const start = packed ? field.block() : field.position;
   if (!packed) field.skip();
   if ((field.position - start) % 8 !== 0) throw malformed(`${what}: not a whole number of 8 bytes`);
+  bounds.buckets(items.length + (field.position - start) / 8, what);
   for (let at = start; at < field.position; at += 8) items.push(read(viewAt(field, at)));
 }
 
 /** Appends the items of a repeated uint64, packed or one field each. */
-export function repeatedUint64(field: ProtobufReader, what: string, items: bigint[]): void {
+export function repeatedUint64(
+  field: ProtobufReader,
+  what: string,
+  items: bigint[],
+  bounds: OtlpBounds,
+): void {
   if (field.wireType !== BYTES) {
     field.expect(VARINT, what);
+    bounds.buckets(items.length + 1, what);
     items.push(BigInt.asUintN(64, field.int64()));
     return;
   }
   const packed = field.message();
-  while (packed.position < packed.end) items.push(BigInt.asUintN(64, packed.int64()));
+  while (packed.position < packed.end) {
+    bounds.buckets(items.length + 1, what);
+    items.push(BigInt.asUintN(64, packed.int64()));
+  }
 }
 
-/** Adds the KeyValue in the field just read. */
-export function keyValue(field: ProtobufReader, what: string, into: [string, AnyValue][], nesting = 0): void {
+/** Adds the KeyValue in the field just read. One without a key or a value does not count. */
+export function keyValue(
+  field: ProtobufReader,
+  what: string,
+  into: [string, AnyValue][],
+  bounds: OtlpBounds,
+  nesting = 0,
+): void {
   const members = message(field, what);
+  bounds.attribute(into.length, what);
   let key = '';
   let value: AnyValue = null;
   while (members.next()) {
     if (members.field === 1) key = text(members, `${what}.key`);
-    else if (members.field === 2) value = anyValue(message(members, `${what}.value`), what, nesting);
+    else if (members.field === 2) value = anyValue(message(members, `${what}.value`), what, bounds, nesting);
     else skip(members);
   }
-  into.push([key, value]);
+  if (key !== '' && value !== null) into.push([key, value]);
 }
 
-function anyValue(fields: ProtobufReader, what: string, nesting: number): AnyValue {
+/** Adds the StringKeyValue in the field just read: a label, as OTLP before 0.9 has them for attributes. */
+export function oldLabel(
+  field: ProtobufReader,
+  what: string,
+  into: [string, AnyValue][],
+  bounds: OtlpBounds,
+): void {
+  const members = message(field, what);
+  bounds.attribute(into.length, what);
+  let key = '';
+  let value = '';
+  while (members.next()) {
+    if (members.field === 1) key = text(members, `${what}.key`);
+    else if (members.field === 2) value = text(members, `${what}.value`);
+    else skip(members);
+  }
+  if (key !== '') into.push([key, value]);
+}
+
+function anyValue(fields: ProtobufReader, what: string, bounds: OtlpBounds, nesting: number): AnyValue {
   if (nesting > MAX_NESTING) {
     throw new PoisonError('decode', 'nesting', `${what}: values nest deeper than ${MAX_NESTING}`);
   }
@@ -116,10 +154,10 @@ function anyValue(fields: ProtobufReader, what: string, nesting: number): AnyVal
         value = plainDouble(fields, `${what} double`);
         break;
       case 5:
-        value = array(message(fields, `${what} array`), what, nesting + 1);
+        value = array(message(fields, `${what} array`), what, bounds, nesting + 1);
         break;
       case 6:
-        value = { entries: keyValues(message(fields, `${what} kvlist`), what, nesting + 1) };
+        value = { entries: keyValues(message(fields, `${what} kvlist`), what, bounds, nesting + 1) };
         break;
       case 7: {
         fields.expect(BYTES, `${what} bytes`);
@@ -134,19 +172,21 @@ function anyValue(fields: ProtobufReader, what: string, nesting: number): AnyVal
   return value;
 }
 
-function array(fields: ProtobufReader, what: string, nesting: number): AnyValue[] {
+function array(fields: ProtobufReader, what: string, bounds: OtlpBounds, nesting: number): AnyValue[] {
   const values: AnyValue[] = [];
   while (fields.next()) {
-    if (fields.field === 1) values.push(anyValue(message(fields, what), what, nesting));
-    else skip(fields);
+    if (fields.field === 1) {
+      bounds.attribute(values.length, what);
+      values.push(anyValue(message(fields, what), what, bounds, nesting));
+    } else skip(fields);
   }
   return values;
 }
 
-function keyValues(fields: ProtobufReader, what: string, nesting: number): KeyValues {
+function keyValues(fields: ProtobufReader, what: string, bounds: OtlpBounds, nesting: number): KeyValues {
   const entries: [string, AnyValue][] = [];
   while (fields.next()) {
-    if (fields.field === 1) keyValue(fields, what, entries, nesting);
+    if (fields.field === 1) keyValue(fields, what, entries, bounds, nesting);
     else skip(fields);
   }
   return entries;

@@ -1,10 +1,12 @@
 import type { ProtobufReader } from '../wire/protobuf-reader.ts';
 import type { AnyValue } from './otlp-attributes.ts';
+import type { OtlpBounds } from './otlp-bounds.ts';
 import {
   double,
   fixed64,
   keyValue,
   message,
+  oldLabel,
   plainDouble,
   repeatedFixed64,
   repeatedUint64,
@@ -21,6 +23,9 @@ export function numberPoint(fields: ProtobufReader, kind: 'gauge' | 'counter', s
   const point = { attributes, timeNs: 0n, startNs: 0n, flags: 0, exemplars: 0, value: 0 as Value };
   while (fields.next()) {
     switch (fields.field) {
+      case 1:
+        oldLabel(fields, 'NumberDataPoint.labels', attributes, series.bounds);
+        break;
       case 2:
         point.startNs = fixed64(fields, 'NumberDataPoint.start_time_unix_nano');
         break;
@@ -38,12 +43,13 @@ export function numberPoint(fields: ProtobufReader, kind: 'gauge' | 'counter', s
         point.value = Number(BigInt.asIntN(64, fixed64(fields, 'NumberDataPoint.as_int')));
         break;
       case 7:
-        keyValue(fields, 'NumberDataPoint.attributes', attributes);
+        keyValue(fields, 'NumberDataPoint.attributes', attributes, series.bounds);
         break;
       case 8:
         point.flags = uint32(fields, 'NumberDataPoint.flags');
         break;
       default:
+        series.unknown();
         skip(fields);
     }
   }
@@ -58,6 +64,9 @@ export function histogramPoint(fields: ProtobufReader, series: OtlpSeries): void
   const point = { ...lists, ...empty(), hasMinMax: false, sum: undefined as Value | undefined };
   while (fields.next()) {
     switch (fields.field) {
+      case 1:
+        oldLabel(fields, 'HistogramDataPoint.labels', attributes, series.bounds);
+        break;
       case 2:
         point.startNs = fixed64(fields, 'HistogramDataPoint.start_time_unix_nano');
         break;
@@ -71,12 +80,12 @@ export function histogramPoint(fields: ProtobufReader, series: OtlpSeries): void
         point.sum = double(fields, 'HistogramDataPoint.sum');
         break;
       case 6:
-        repeatedFixed64(fields, 'HistogramDataPoint.bucket_counts', bucketCounts, (view) =>
+        repeatedFixed64(fields, 'HistogramDataPoint.bucket_counts', bucketCounts, series.bounds, (view) =>
           view.getBigUint64(0, true),
         );
         break;
       case 7:
-        repeatedFixed64(fields, 'HistogramDataPoint.explicit_bounds', explicitBounds, (view) =>
+        repeatedFixed64(fields, 'HistogramDataPoint.explicit_bounds', explicitBounds, series.bounds, (view) =>
           view.getFloat64(0, true),
         );
         break;
@@ -85,7 +94,7 @@ export function histogramPoint(fields: ProtobufReader, series: OtlpSeries): void
         skip(fields);
         break;
       case 9:
-        keyValue(fields, 'HistogramDataPoint.attributes', attributes);
+        keyValue(fields, 'HistogramDataPoint.attributes', attributes, series.bounds);
         break;
       case 10:
         point.flags = uint32(fields, 'HistogramDataPoint.flags');
@@ -96,6 +105,7 @@ export function histogramPoint(fields: ProtobufReader, series: OtlpSeries): void
         skip(fields);
         break;
       default:
+        series.unknown();
         skip(fields);
     }
   }
@@ -112,7 +122,7 @@ export function exponentialPoint(fields: ProtobufReader, series: OtlpSeries): vo
   while (fields.next()) {
     switch (fields.field) {
       case 1:
-        keyValue(fields, 'ExponentialHistogramDataPoint.attributes', attributes);
+        keyValue(fields, 'ExponentialHistogramDataPoint.attributes', attributes, series.bounds);
         break;
       case 2:
         point.startNs = fixed64(fields, 'ExponentialHistogramDataPoint.start_time_unix_nano');
@@ -133,10 +143,10 @@ export function exponentialPoint(fields: ProtobufReader, series: OtlpSeries): vo
         point.zeroCount = fixed64(fields, 'ExponentialHistogramDataPoint.zero_count');
         break;
       case 8:
-        buckets(message(fields, 'ExponentialHistogramDataPoint.positive'), positive);
+        buckets(message(fields, 'ExponentialHistogramDataPoint.positive'), positive, series.bounds);
         break;
       case 9:
-        buckets(message(fields, 'ExponentialHistogramDataPoint.negative'), negative);
+        buckets(message(fields, 'ExponentialHistogramDataPoint.negative'), negative, series.bounds);
         break;
       case 10:
         point.flags = uint32(fields, 'ExponentialHistogramDataPoint.flags');
@@ -154,6 +164,7 @@ export function exponentialPoint(fields: ProtobufReader, series: OtlpSeries): vo
         point.zeroThreshold = plainDouble(fields, 'ExponentialHistogramDataPoint.zero_threshold');
         break;
       default:
+        series.unknown();
         skip(fields);
     }
   }
@@ -166,6 +177,9 @@ export function summaryPoint(fields: ProtobufReader, series: OtlpSeries): void {
   const point = { attributes, quantiles, ...empty(), sum: 0 as Value } satisfies SummaryPoint;
   while (fields.next()) {
     switch (fields.field) {
+      case 1:
+        oldLabel(fields, 'SummaryDataPoint.labels', attributes, series.bounds);
+        break;
       case 2:
         point.startNs = fixed64(fields, 'SummaryDataPoint.start_time_unix_nano');
         break;
@@ -179,15 +193,17 @@ export function summaryPoint(fields: ProtobufReader, series: OtlpSeries): void {
         point.sum = double(fields, 'SummaryDataPoint.sum');
         break;
       case 6:
+        series.bounds.buckets(quantiles.length + 1, 'SummaryDataPoint.quantile_values');
         quantiles.push(valueAtQuantile(message(fields, 'SummaryDataPoint.quantile_values')));
         break;
       case 7:
-        keyValue(fields, 'SummaryDataPoint.attributes', attributes);
+        keyValue(fields, 'SummaryDataPoint.attributes', attributes, series.bounds);
         break;
       case 8:
         point.flags = uint32(fields, 'SummaryDataPoint.flags');
         break;
       default:
+        series.unknown();
         skip(fields);
     }
   }
@@ -198,10 +214,14 @@ function empty() {
   return { timeNs: 0n, startNs: 0n, flags: 0, exemplars: 0, count: 0n };
 }
 
-function buckets(fields: ProtobufReader, into: { offset: number; counts: bigint[] }): void {
+function buckets(
+  fields: ProtobufReader,
+  into: { offset: number; counts: bigint[] },
+  bounds: OtlpBounds,
+): void {
   while (fields.next()) {
     if (fields.field === 1) into.offset = sint32(fields, 'Buckets.offset');
-    else if (fields.field === 2) repeatedUint64(fields, 'Buckets.bucket_counts', into.counts);
+    else if (fields.field === 2) repeatedUint64(fields, 'Buckets.bucket_counts', into.counts, bounds);
     else skip(fields);
   }
 }

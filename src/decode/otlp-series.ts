@@ -5,6 +5,7 @@ import type { OtlpOptions } from './decode-options.ts';
 import type { DecodeContext, Decoded, Reject } from './decoder.ts';
 import { formatExponent3, formatPlain } from './go-float.ts';
 import { attributeLabels, type KeyValues } from './otlp-attributes.ts';
+import { OtlpBounds, refusesRecord } from './otlp-bounds.ts';
 import { labelName, type MetricKind, metricName } from './otlp-naming.ts';
 import { largestOutput, limitOutput } from './output-limit.ts';
 import { extraLabels } from './record-labels.ts';
@@ -70,6 +71,7 @@ const STALE_NAN = 0x7ff0000000000002n;
  * storage keeps the last, but other receivers refuse such series.
  */
 export class OtlpSeries {
+  readonly bounds: OtlpBounds;
   readonly #builder: WriteRequestBuilder;
   readonly #options: OtlpOptions;
   readonly #uncarried = new Uncarried();
@@ -84,6 +86,7 @@ export class OtlpSeries {
   /** Begins a record of `bodyBytes`. Throws PoisonError `record_arguments` where its headers are malformed. */
   constructor(builder: WriteRequestBuilder, options: OtlpOptions, bodyBytes: number, context: DecodeContext) {
     builder.reset();
+    this.bounds = new OtlpBounds(context);
     this.#builder = builder;
     this.#options = options;
     this.#largest = largestOutput(bodyBytes, context);
@@ -107,10 +110,21 @@ export class OtlpSeries {
       if (read()) this.#uncarried.add('metadata');
       return undefined;
     } catch (error) {
-      if (!(error instanceof PoisonError) || error.reason === 'record_too_large') throw error;
+      if (!(error instanceof PoisonError) || refusesRecord(error)) throw error;
+      this.bounds.fault();
       this.#builder.rollBack(length, series);
       return error;
     }
+  }
+
+  /** A field that OTLP's metrics do not have. */
+  unknown(): void {
+    this.#uncarried.add('unknown_field');
+  }
+
+  /** A metric that has a name and nothing else. */
+  withoutPoints(): void {
+    this.#uncarried.add('metric_without_points');
   }
 
   resource(attributes: KeyValues): void {
@@ -121,6 +135,7 @@ export class OtlpSeries {
 
   /** The scope of the metrics that follow, or undefined where they have none. An absent name is `unknown`. */
   scope(scope: { name: string; version: string; attributes: KeyValues } | undefined): void {
+    this.bounds.spend(1 + (this.#resource.size >> 2));
     this.#scope = new Map(this.#resource);
     if (!scope) return;
     const set = this.#set(this.#scope);
@@ -207,6 +222,7 @@ export class OtlpSeries {
   #labels(point: Point): Map<string, string> {
     if (point.startNs !== 0n) this.#uncarried.add('start_timestamp');
     if (point.exemplars > 0) this.#uncarried.add('exemplars', point.exemplars);
+    this.bounds.spend(1 + (this.#scope.size >> 2));
     const labels = new Map(this.#scope);
     this.#add(labels, point.attributes, '');
     return labels;
@@ -223,6 +239,7 @@ export class OtlpSeries {
   #sample(name: string, labels: Map<string, string>, point: Point, value: Value): void {
     const builder = this.#builder;
     limitOutput(builder.length, this.#largest);
+    this.bounds.series(labels.size);
     for (const [extraName, extraValue] of this.#extra) labels.set(extraName, extraValue);
     builder.beginSeries();
     builder.label(METRIC_NAME, labels.get(METRIC_NAME) ?? name);

@@ -6,6 +6,7 @@ import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
 import type { AnyValue } from './otlp-attributes.ts';
 import { BadMetrics, OTLP_PROTO } from './otlp-bad-metrics.ts';
 import { keyValue, message, skip, text } from './otlp-fields.ts';
+import { otherSignal } from './otlp-other-signal.ts';
 import { exponentialPoint, histogramPoint, numberPoint, summaryPoint } from './otlp-protobuf-points.ts';
 import { OtlpSeries } from './otlp-series.ts';
 
@@ -15,7 +16,7 @@ import { OtlpSeries } from './otlp-series.ts';
  *
  * A metric that cannot be read is set aside, with its resource and scope around it; all of a record share one reject.
  * Broken framing, resources or scopes refuse the record. Counted, since a series has no place for them: `metadata`,
- * `exemplars`, `start_timestamp`, `histogram_min_max`, and what vmagent drops, `histogram_without_buckets` and
+ * `exemplars`, `start_timestamp`, `histogram_min_max`, `metric_without_points`, `unknown_field`, and what vmagent drops, `histogram_without_buckets` and
  * `histogram_with_wrong_buckets`.
  */
 export function otlpDecoder(options: Partial<OtlpOptions> = {}): Decoder {
@@ -41,33 +42,49 @@ function decode(
   const request = new ProtobufReader(body);
   while (request.next()) {
     if (request.field === 1) resourceMetrics(message(request, 'resource_metrics'), series, bad);
-    else skip(request);
+    else {
+      series.unknown();
+      skip(request);
+    }
   }
   return series.finish(bad.rejects());
 }
+
+/** Fields of ResourceMetrics. */
+const SCOPE_METRICS = 2;
+const SCHEMA_URL = 3;
+/** The name of scope_metrics in OTLP 0.15 to 0.18 for what came from older senders; before that it was field 2. */
+const LIBRARY_METRICS = 1000;
 
 /** Resource and scope may stand behind the metrics that they are for: they are looked for first. */
 function resourceMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMetrics): void {
   const { position: start, end } = fields;
   const attributes: [string, AnyValue][] = [];
+  // Who writes both means the same by them, and then the newer one counts.
+  let metrics = LIBRARY_METRICS;
   bad.resource();
+  series.bounds.spend();
   while (fields.next()) {
     if (fields.field !== 1) {
+      if (fields.field === SCOPE_METRICS) metrics = SCOPE_METRICS;
       skip(fields);
       continue;
     }
     const resource = message(fields, 'ResourceMetrics.resource');
     bad.resourceField(fields.fieldStart, fields.position);
     while (resource.next()) {
-      if (resource.field === 1) keyValue(resource, 'Resource.attributes', attributes);
+      if (resource.field === 1) keyValue(resource, 'Resource.attributes', attributes, series.bounds);
       else skip(resource);
     }
   }
   series.resource(attributes);
   const again = new ProtobufReader(fields.bytes, start, end);
   while (again.next()) {
-    if (again.field === 2) scopeMetrics(message(again, 'ResourceMetrics.scope_metrics'), series, bad);
-    else again.skip();
+    if (again.field === metrics) scopeMetrics(message(again, 'ResourceMetrics.scope_metrics'), series, bad);
+    else {
+      again.skip();
+      if (again.field > SCHEMA_URL) series.unknown();
+    }
   }
 }
 
@@ -86,7 +103,8 @@ function scopeMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMetric
     while (found.next()) {
       if (found.field === 1) scope.name = text(found, 'InstrumentationScope.name');
       else if (found.field === 2) scope.version = text(found, 'InstrumentationScope.version');
-      else if (found.field === 3) keyValue(found, 'InstrumentationScope.attributes', scope.attributes);
+      else if (found.field === 3)
+        keyValue(found, 'InstrumentationScope.attributes', scope.attributes, series.bounds);
       else skip(found);
     }
   }
@@ -95,62 +113,91 @@ function scopeMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMetric
   while (again.next()) {
     if (again.field !== 2) {
       again.skip();
+      if (again.field > SCHEMA_URL) series.unknown();
       continue;
     }
+    series.bounds.spend();
     const error = series.whole(() => metric(message(again, 'ScopeMetrics.metrics'), series));
-    if (error !== undefined) bad.metric(error, again.fieldStart, again.position);
+    if (error === undefined) continue;
+    const { fieldStart, position } = again;
+    bad.metric(otherSignal(fields.bytes, fieldStart, position) ?? error, fieldStart, position);
   }
 }
 
-/** Makes the series of one metric. Its name and unit may stand behind its points. True where it has metadata. */
+/**
+ * Makes the series of one metric. Its name and unit may stand behind its points. True where it has metadata.
+ *
+ * Field 4, 6 and 8 were integers before OTLP 0.9, and what is 13 and up is to come: a metric of such data alone is set
+ * aside, as nothing of it can be read.
+ */
 function metric(fields: ProtobufReader, series: OtlpSeries): boolean {
   const { position: start, end } = fields;
   let name = '';
   let unit = '';
   let described = false;
+  let known = false;
+  let unknown = 0;
   while (fields.next()) {
     if (fields.field === 1) name = text(fields, 'Metric.name');
     else if (fields.field === 3) unit = text(fields, 'Metric.unit');
+    else if (fields.field === 2) described = text(fields, 'Metric.description') !== '';
     else {
-      if (fields.field === 2) described = text(fields, 'Metric.description') !== '';
-      else skip(fields);
+      if (DATA.includes(fields.field)) known = true;
+      else if (fields.field !== METADATA) unknown = fields.field;
+      skip(fields);
     }
   }
   if (name === '') throw new PoisonError('decode', 'no_metric_name', 'a metric without a name');
+  if (!known && unknown > 0) {
+    const message = `the metric ${JSON.stringify(name)} has its data in field ${unknown}, which ${
+      unknown < METADATA ? 'OTLP has no more since 0.9' : 'is not known'
+    }`;
+    throw new PoisonError('decode', 'unknown_fields', message);
+  }
+  if (!known) series.withoutPoints();
+  else if (unknown > 0) series.unknown();
   series.metric(name, unit);
-  const again = new ProtobufReader(fields.bytes, start, end);
+  readData(new ProtobufReader(fields.bytes, start, end), series);
+  return described || unit !== '';
+}
+
+/** Gauge, sum, histogram, exponential histogram and summary; what is behind them is metadata. */
+const DATA: readonly number[] = [5, 7, 9, 10, 11];
+const METADATA = 12;
+
+function readData(again: ProtobufReader, series: OtlpSeries): void {
   while (again.next()) {
     switch (again.field) {
       case 5:
-        dataPoints(message(again, 'Metric.gauge'), (point) => numberPoint(point, 'gauge', series));
+        dataPoints(message(again, 'Metric.gauge'), series, (point) => numberPoint(point, 'gauge', series));
         break;
       case 7: {
         const kind = isMonotonic(message(again, 'Metric.sum')) ? 'counter' : 'gauge';
         again.position = again.fieldStart;
         again.next();
-        dataPoints(again.message(), (point) => numberPoint(point, kind, series));
+        dataPoints(again.message(), series, (point) => numberPoint(point, kind, series));
         break;
       }
       case 9:
-        dataPoints(message(again, 'Metric.histogram'), (point) => histogramPoint(point, series));
+        dataPoints(message(again, 'Metric.histogram'), series, (point) => histogramPoint(point, series));
         break;
       case 10:
-        dataPoints(message(again, 'Metric.exponential_histogram'), (point) =>
+        dataPoints(message(again, 'Metric.exponential_histogram'), series, (point) =>
           exponentialPoint(point, series),
         );
         break;
       case 11:
-        dataPoints(message(again, 'Metric.summary'), (point) => summaryPoint(point, series));
+        dataPoints(message(again, 'Metric.summary'), series, (point) => summaryPoint(point, series));
         break;
       default:
         again.skip();
     }
   }
-  return described || unit !== '';
 }
 
-function dataPoints(fields: ProtobufReader, read: (point: ProtobufReader) => void): void {
+function dataPoints(fields: ProtobufReader, series: OtlpSeries, read: (point: ProtobufReader) => void): void {
   while (fields.next()) {
+    series.bounds.spend();
     if (fields.field === 1) read(message(fields, 'data_points'));
     else skip(fields);
   }
