@@ -9,6 +9,8 @@ import { WriteRequestBuilder } from './wire/write-request-builder.ts';
 export interface SourceRecord {
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer | string | null | undefined>>;
+  /** How many headers it had beyond those. */
+  readonly headersLeftOut?: number;
   /** Kafka timestamp in ms. */
   readonly timestamp: number;
   readonly topic: string;
@@ -26,7 +28,7 @@ export interface DeadLetter {
   /** The record as received, or the offending series as a snappy'd WriteRequest. */
   readonly value: Buffer | null;
   /** What names the encoding of `value`, and the tenant headers; of a whole record all its headers. */
-  readonly headers: Readonly<Record<string, Buffer | string>>;
+  readonly headers: Readonly<Record<string, Buffer | string | null>>;
   /** TimeSeries in `value`; 0 where it is the whole record or was never a TimeSeries. */
   readonly series: number;
 }
@@ -52,8 +54,13 @@ const ENOUGH_BYTES = 256 * 1024;
 
 /** The whole record as a dead letter. */
 export function deadRecord(source: SourceRecord, error: PoisonError): DeadLetter {
-  const headers: Record<string, Buffer | string> = {};
-  for (const [name, value] of Object.entries(source.headers)) if (value != null) headers[name] = value;
+  // Entries, since an assignment to a header's name can be something else: __proto__.
+  const received = Object.entries(source.headers).filter(
+    (entry): entry is [string, Buffer | string | null] => {
+      return entry[1] !== undefined;
+    },
+  );
+  const headers = Object.fromEntries(received);
   const { stage, reason, message } = error;
   return { source, stage, reason, message, value: source.value, headers, series: 0 };
 }

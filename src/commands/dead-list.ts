@@ -1,6 +1,7 @@
 import { type LetterFilter, matches } from '../dead/filter.ts';
 import { scanLetters } from '../dead/scan.ts';
 import { LetterCounts, type LetterGroup } from '../dead/summary.ts';
+import { isoTime } from '../model/iso-time.ts';
 import { DONE, formatTable, printJson } from './command.ts';
 import type { DeadSession } from './dead-session.ts';
 import { ProgressLine } from './progress-line.ts';
@@ -36,7 +37,7 @@ function totals(groups: readonly LetterGroup[]): { letters: number; redriven: nu
 }
 
 function jsonGroup({ firstMs, lastMs, ...group }: LetterGroup): object {
-  return { ...group, first: new Date(firstMs).toISOString(), last: new Date(lastMs).toISOString() };
+  return { ...group, first: isoTime(firstMs), last: isoTime(lastMs) };
 }
 
 function formatGroups(topic: string, groups: readonly LetterGroup[]): string {
@@ -59,5 +60,5 @@ function formatGroups(topic: string, groups: readonly LetterGroup[]): string {
 }
 
 function seconds(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+  return isoTime(ms).replace(/\.\d+Z$/, 'Z');
 }

@@ -7,6 +7,7 @@ import type { SchemaSource } from '../decode/writer-schema.ts';
 import { ingestTopics } from '../ingest/options.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { readRanges } from '../kafka/range-reader.ts';
+import { isoTime } from '../model/iso-time.ts';
 import { topicDecoders } from '../topic-decoders.ts';
 import { DONE, FAILED, formatTable, printJson } from './command.ts';
 import type { DeadSession } from './dead-session.ts';
@@ -80,7 +81,7 @@ function asJson(letter: StoredLetter, contents: Contents): object {
   return {
     partition: record.partition,
     offset: String(record.offset),
-    written: new Date(record.timestamp).toISOString(),
+    written: isoTime(record.timestamp),
     first_seen: firstSeen,
     stage,
     reason,
@@ -111,7 +112,7 @@ function asJson(letter: StoredLetter, contents: Contents): object {
 function formatLetter(topic: string, letter: StoredLetter, contents: Contents): string {
   const { record, stage, reason, message } = letter;
   const lines = [
-    `${topic} ${record.partition}:${record.offset}, written ${new Date(record.timestamp).toISOString()}`,
+    `${topic} ${record.partition}:${record.offset}, written ${isoTime(record.timestamp)}`,
     `${stage}: ${reason}: ${message}`,
     '',
     formatTable([['HEADER', 'VALUE'], ...headersOf(letter).map(([name, value]) => [name, printable(value)])]),

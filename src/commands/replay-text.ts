@@ -1,4 +1,5 @@
 import type { OffsetGap } from '../kafka/range-reader.ts';
+import { isoTime } from '../model/iso-time.ts';
 import type { ProgressSnapshot } from '../replay/progress.ts';
 import type { Cut } from '../replay/range-plan.ts';
 import type { ReplayTargetSpec } from '../replay/spec.ts';
@@ -28,7 +29,7 @@ export function formatSeconds(seconds: number): string {
 }
 
 export function formatTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+  return isoTime(ms).replace(/\.\d+Z$/, 'Z');
 }
 
 export function formatTarget(target: ReplayTargetSpec): string {

@@ -22,7 +22,7 @@ export interface StoredLetter {
 }
 
 /** `topic/partition/offset`; a topic's name has no slash. */
-const SOURCE = /^([^/]+)\/(\d+)\/(\d+)$/;
+const SOURCE = /^([^/]{1,249})\/(\d{1,10})\/(\d{1,19})$/;
 
 /** Reads a record of the dead-letter topic; undefined for one that is no dead letter, such as a marker of `redrive`. */
 export function readLetter(record: FetchedRecord): StoredLetter | undefined {

@@ -31,7 +31,7 @@ export function markerRecord(
 
 /** Adds the offsets that a marker names to `redriven`; false for a record that is none. */
 export function readMarker(record: FetchedRecord, redriven: OffsetRanges): boolean {
-  if (record.key?.toString() !== KEY || record.headers['penstock-stage'] !== undefined) return false;
+  if (record.key?.toString() !== KEY || record.headers['penstock-stage'] != null) return false;
   try {
     const { redriven: ranges } = JSON.parse(record.value?.toString() ?? '') as {
       redriven: [string, string][];

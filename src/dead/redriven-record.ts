@@ -1,3 +1,4 @@
+import { BATCH_HEADER } from '../kafka/dead-record.ts';
 import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import type { LetterSource, StoredLetter } from './letter.ts';
 
@@ -12,9 +13,16 @@ export interface RedriveTargets {
 }
 
 /** Why a letter cannot go back. */
-export type Unredrivable = 'truncated' | 'headers_left_out' | 'no_source' | 'unknown_topic' | 'too_large';
+export type Unredrivable =
+  | 'corrupt_batch'
+  | 'truncated'
+  | 'headers_left_out'
+  | 'no_source'
+  | 'unknown_topic'
+  | 'too_large';
 
 export const UNREDRIVABLE_TEXT: Readonly<Record<Unredrivable, string>> = {
+  corrupt_batch: 'a record batch that cannot be read; penstock dead show --raw writes its bytes',
   truncated: 'cut to fit the dead-letter topic; produce the source record again, if it is still kept',
   headers_left_out: 'some of its headers did not fit; produce the source record again, if it is still kept',
   no_source: 'penstock-source does not say where it came from',
@@ -35,20 +43,20 @@ export function redrivenRecord(
   nowMs: number,
 ): OutgoingRecord | Unredrivable {
   const { record, source, stage, redriven, firstSeen } = letter;
-  if (record.headers['penstock-truncated'] !== undefined) return 'truncated';
-  if (record.headers['penstock-headers-left-out'] !== undefined) return 'headers_left_out';
+  if (record.headers[BATCH_HEADER] != null) return 'corrupt_batch';
+  if (record.headers['penstock-truncated'] != null) return 'truncated';
+  if (record.headers['penstock-headers-left-out'] != null) return 'headers_left_out';
   if (source === undefined) return 'no_source';
   if (!isKnown(source, stage === 'deliver' ? targets.tasks : targets.ingest)) return 'unknown_topic';
   // The two stand first: where headers are too many for a dead letter, the last ones are left out.
-  const headers: Record<string, string | Buffer> = {
-    'penstock-redriven': String(redriven + 1),
-    'penstock-first-seen': firstSeen,
-  };
+  const headers: Record<string, string | Buffer | null> = Object.create(null);
+  headers['penstock-redriven'] = String(redriven + 1);
+  headers['penstock-first-seen'] = firstSeen;
   let bytes = (record.value?.length ?? 0) + BATCH_OVERHEAD_BYTES;
   for (const [name, value] of Object.entries(record.headers)) {
-    if (value == null || (name.startsWith('penstock-') && !KEPT.includes(name))) continue;
+    if (value === undefined || (name.startsWith('penstock-') && !KEPT.includes(name))) continue;
     headers[name] = value;
-    bytes += name.length + value.length + 10;
+    bytes += Buffer.byteLength(name) + (value?.length ?? 0) + 10;
   }
   if (bytes > (targets.maxMessageBytes.get(source.topic) ?? Number.POSITIVE_INFINITY)) return 'too_large';
   const { topic, partition } = source;

@@ -52,7 +52,12 @@ export class LetterCounts {
     const key = `${stage}/${reason}/${source}`;
     let group = this.#groups.get(key);
     if (group === undefined) {
-      const none = { letters: 0, redriven: 0, firstMs: Number.POSITIVE_INFINITY, lastMs: 0 };
+      const none = {
+        letters: 0,
+        redriven: 0,
+        firstMs: Number.POSITIVE_INFINITY,
+        lastMs: Number.NEGATIVE_INFINITY,
+      };
       this.#groups.set(key, (group = { stage, reason, source, ...none, example: '', message: '' }));
     }
     return group;

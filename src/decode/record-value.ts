@@ -1,8 +1,17 @@
-import { PoisonError } from '../model/errors.ts';
+import { PoisonError, tooManyHeaders } from '../model/errors.ts';
 
-/** The value of a record from a producer. Throws PoisonError `null_value` or `empty_record` where there is none. */
-export function recordValue({ value }: { readonly value: Buffer | null }): Buffer {
+interface ReceivedValue {
+  readonly value: Buffer | null;
+  readonly headersLeftOut?: number;
+}
+
+/**
+ * The value of a record from a producer. Throws PoisonError `null_value` or `empty_record` where there is none, and
+ * `too_many_headers` where not all headers were read: what the record is may stand in one of the others.
+ */
+export function recordValue({ value, headersLeftOut = 0 }: ReceivedValue): Buffer {
   if (value === null) throw new PoisonError('decode', 'null_value', 'the record has no value (a tombstone)');
   if (value.length === 0) throw new PoisonError('decode', 'empty_record', 'the value of the record is empty');
+  if (headersLeftOut > 0) throw tooManyHeaders(headersLeftOut);
   return value;
 }

@@ -1,6 +1,8 @@
 import { KafkaAdmin } from '../kafka/admin.ts';
-import type { AssignedPartition } from '../kafka/assigned-partition.ts';
+import type { AssignedPartition, CorruptBatch } from '../kafka/assigned-partition.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
+import { CorruptBatches } from '../kafka/corrupt-batches.ts';
+import { corruptLetter } from '../kafka/corrupt-letter.ts';
 import { type DeadTopic, deadRecord } from '../kafka/dead-record.ts';
 import { GroupReader } from '../kafka/group-reader.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
@@ -163,6 +165,7 @@ export class Drain {
         fetchMaxBytes: drain.fetch_max_bytes,
         fetchMaxWait: drain.fetch_max_wait,
         queueBytes: drain.queue_bytes / this.#assignment.topics.length,
+        corrupt: new CorruptBatches(this.#admin, groupId, drain.on_corrupt_batch),
         consume: (partition) => this.#consume(reader, gauges, partition),
       },
       this.#log,
@@ -187,6 +190,7 @@ export class Drain {
           backoffMaxMs: drain.backoff_max,
           tenantHeaders,
           bury: (record, refused) => this.#bury(record, refused),
+          setAside: (batch) => this.#setAside(owned, batch),
           committed: (held, offset) => gauges.committed(held, offset),
         });
         await forwarder.run(progressed);
@@ -197,6 +201,11 @@ export class Drain {
       },
       onFailure: () => undefined,
     });
+  }
+
+  async #setAside(partition: AssignedPartition, batch: CorruptBatch): Promise<void> {
+    await this.#deadProducer.send([corruptLetter(partition, 'deliver', batch, this.#dead!, Date.now())]);
+    this.#events.setAside(partition, batch);
   }
 
   async #bury(record: FetchedRecord, refused: readonly Refused[]): Promise<void> {

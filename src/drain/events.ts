@@ -1,3 +1,5 @@
+import type { CorruptBatch } from '../kafka/assigned-partition.ts';
+import { CORRUPT_BATCH } from '../kafka/corrupt-letter.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { errorMessage, type PoisonError, type RetryableError } from '../model/errors.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -77,7 +79,11 @@ export class DrainEvents {
   }
 
   /** What the node refused could not be kept yet. */
-  notBuried({ topic, partition, offset }: FetchedRecord, error: unknown, pauseMs: number): void {
+  notBuried(
+    { topic, partition, offset }: Pick<FetchedRecord, 'topic' | 'partition' | 'offset'>,
+    error: unknown,
+    pauseMs: number,
+  ): void {
     this.#log.warn(
       {
         topic,
@@ -86,7 +92,7 @@ export class DrainEvents {
         error: errorMessage(error),
         retryInMs: Math.round(pauseMs),
       },
-      'the dead-letter topic does not take what the node refused; this partition waits',
+      'the dead-letter topic does not take what could not be delivered; this partition waits',
     );
   }
 
@@ -112,6 +118,17 @@ export class DrainEvents {
     } else {
       this.#log.warn(fields, `the node does not take samples; ${waits}`);
     }
+  }
+
+  /** A record batch that cannot be read is in the dead-letter topic, and passed over. */
+  setAside({ topic, partition }: { topic: string; partition: number }, batch: CorruptBatch): void {
+    this.#metrics.deadLetters.inc({ stage: 'deliver', reason: CORRUPT_BATCH });
+    this.#metrics.corruptBatches.inc({ topic });
+    const { offset, nextOffset, message } = batch;
+    this.#log.error(
+      { topic, partition, offset: String(offset), nextOffset: String(nextOffset), error: message },
+      'a record batch that cannot be read is in the dead-letter topic; the partition goes on behind it',
+    );
   }
 
   refused(record: FetchedRecord, refused: readonly Refused[]): void {

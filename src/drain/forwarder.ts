@@ -1,8 +1,8 @@
-import type { AssignedPartition } from '../kafka/assigned-partition.ts';
+import type { AssignedPartition, CorruptBatch } from '../kafka/assigned-partition.ts';
 import { KafkaSetupError } from '../kafka/errors.ts';
 import type { CommittedStart, GroupReader } from '../kafka/group-reader.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
-import { PoisonError } from '../model/errors.ts';
+import { PoisonError, tooManyHeaders } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { giveBack } from '../wire/memory.ts';
 import { DeliveryStoppedError, deliver, type Refused } from './deliver.ts';
@@ -22,8 +22,12 @@ export interface ForwarderOptions {
   readonly tenantHeaders: readonly string[];
   /** Keeps what the node refuses for good. */
   readonly bury: (record: FetchedRecord, refused: readonly Refused[]) => Promise<void>;
+  /** Keeps a record batch that cannot be read. */
+  readonly setAside: (batch: CorruptBatch) => Promise<void>;
   readonly committed: (partition: AssignedPartition, offset: bigint) => void;
 }
+
+const EMPTY = Buffer.alloc(0);
 
 /** Noted at a commit by a drain that ends its work on a partition: the record there was not sent before. */
 const HANDED_OVER = 'handed over';
@@ -79,6 +83,8 @@ export class Forwarder {
         events.delivered(record, refused, Date.now());
         first = false;
       }
+      const { corrupt } = taken;
+      if (corrupt !== undefined) await this.#setAside(corrupt);
       await reader.commit(partition, taken.nextOffset);
       this.#next = taken.nextOffset;
       committed(partition, taken.nextOffset);
@@ -91,10 +97,12 @@ export class Forwarder {
   async #deliver(record: FetchedRecord, maybeSent: boolean): Promise<Refused[]> {
     this.#maybeTaken = maybeSent;
     this.#partTaken = false;
+    if (record.headersLeftOut)
+      return [{ body: record.value ?? EMPTY, error: tooManyHeaders(record.headersLeftOut, 'deliver') }];
     if (record.value === null || record.value.length === 0) {
       const reason = record.value === null ? 'null_value' : 'empty_record';
       const error = new PoisonError('deliver', reason, 'the record has no body to forward');
-      return [{ body: Buffer.alloc(0), error }];
+      return [{ body: EMPTY, error }];
     }
     const { reader, client, events, backoffMinMs, backoffMaxMs } = this.#options;
     const partition = this.#partition;
@@ -134,19 +142,38 @@ export class Forwarder {
     return this.#partition.active || this.#partTaken;
   }
 
-  /** Tries until it is done: to begin the record anew would send the node what it has taken of it. */
-  async #bury(record: FetchedRecord, refused: readonly Refused[]): Promise<void> {
-    const { bury, events, backoffMinMs, backoffMaxMs } = this.#options;
-    const backoff = new Backoff(backoffMinMs, backoffMaxMs);
+  #bury(record: FetchedRecord, refused: readonly Refused[]): Promise<void> {
+    const { bury, events } = this.#options;
+    return this.#untilKept(
+      () => bury(record, refused),
+      (error, pauseMs) => events.notBuried(record, error, pauseMs),
+    );
+  }
+
+  #setAside(batch: CorruptBatch): Promise<void> {
+    const { setAside, events } = this.#options;
+    const { topic, partition } = this.#partition;
+    return this.#untilKept(
+      () => setAside(batch),
+      (error, pauseMs) => events.notBuried({ topic, partition, offset: batch.offset }, error, pauseMs),
+    );
+  }
+
+  /** Tries until it is done: to begin the record again would send the node what it has taken of it. */
+  async #untilKept(
+    keep: () => Promise<void>,
+    onFailure: (error: unknown, pauseMs: number) => void,
+  ): Promise<void> {
+    const backoff = new Backoff(this.#options.backoffMinMs, this.#options.backoffMaxMs);
     for (;;) {
       this.#partition.assertOwned();
       try {
-        await bury(record, refused);
+        await keep();
         return;
       } catch (error) {
         if (error instanceof KafkaSetupError) throw error;
         const pauseMs = backoff.next();
-        events.notBuried(record, error, pauseMs);
+        onFailure(error, pauseMs);
         await sleep(pauseMs, this.#partition.lost);
       }
     }

@@ -38,6 +38,12 @@ export const drainOptions = z
       .describe(
         'When retention took records before they were forwarded, or they are lost: report it and go on, or stop.',
       ),
+    on_corrupt_batch: z
+      .enum(['stop', 'set_aside'])
+      .default('stop')
+      .describe(
+        'When a record batch cannot be read: its partition waits (penstock dead skip passes over it), or the batch becomes a dead letter.',
+      ),
   })
   .superRefine((options, context) => {
     const refuse = (key: string, message: string) =>

@@ -11,8 +11,11 @@ interface Position {
 }
 
 /** `topic/partition/first-last`; a topic's name has no slash. */
-const SOURCE = /^([^/]+\/\d+)\/(\d+)-(\d+)$/;
-const PART = /^(\d+)\/(\d+)$/;
+const SOURCE = /^([^/]{1,249}\/\d{1,10})\/(\d{1,19})-(\d{1,19})$/;
+const PART = /^(\d{1,10})\/(\d{1,10})$/;
+/** Sources that are followed at once; whoever writes to a task topic names them. The one heard of longest ago makes room. */
+const MOST_SOURCES = 10_000;
+const MOST_REPLAY_ID = 200;
 
 /**
  * Follows the `penstock-source` headers of one task partition.
@@ -30,15 +33,27 @@ export class SourceTracker {
     if (source === null) return [];
     const [, topicPartition = '', first = '', last = ''] = source;
     // A replay goes through the source again, beside the worker.
-    const from = `${headers['penstock-replay']?.toString() ?? ''} ${topicPartition}`;
+    const replay = headers['penstock-replay']?.toString() ?? '';
+    if (replay.length > MOST_REPLAY_ID) return [];
+    const from = `${replay} ${topicPartition}`;
     const [, part = '1', parts = '1'] = PART.exec(headers['penstock-part']?.toString() ?? '') ?? [];
     const position = { first: BigInt(first), last: BigInt(last), part: Number(part), parts: Number(parts) };
     const before = this.#latest.get(from);
     const repeated = before !== undefined && isRepeat(before, position);
-    if (!repeated) this.#latest.set(from, position);
+    if (!repeated) this.#remember(from, position);
     if (before === undefined) return [];
     if (repeated) return ['repeated'];
     return isBroken(before, position) ? ['missing'] : [];
+  }
+
+  #remember(from: string, position: Position): void {
+    this.#latest.delete(from);
+    this.#latest.set(from, position);
+    if (this.#latest.size <= MOST_SOURCES) return;
+    for (const oldest of this.#latest.keys()) {
+      this.#latest.delete(oldest);
+      return;
+    }
   }
 }
 

@@ -1,4 +1,6 @@
 import type { DeadLetter } from '../dead-letter.ts';
+import type { CorruptBatch } from '../kafka/assigned-partition.ts';
+import { CORRUPT_BATCH } from '../kafka/corrupt-letter.ts';
 import type { SeriesCacheStats } from '../series-cache.ts';
 import type { StepCounts } from '../step-counts.ts';
 import type { TaskRecord } from '../task-output.ts';
@@ -58,6 +60,17 @@ export class IngestEvents {
     for (const { route, value, samples, series } of step.records)
       this.#sent(route, value.length, samples, series);
     this.#buried(step.dead, nowMs);
+  }
+
+  /** A record batch that cannot be read is in the dead-letter topic, and passed over. */
+  setAside({ topic, partition }: { topic: string; partition: number }, batch: CorruptBatch): void {
+    this.#metrics.deadLetters.inc({ stage: 'decode', reason: CORRUPT_BATCH });
+    this.#metrics.corruptBatches.inc({ topic });
+    const { offset, nextOffset, message } = batch;
+    this.#log.error(
+      { topic, partition, offset: String(offset), nextOffset: String(nextOffset), error: message },
+      'a record batch that cannot be read is in the dead-letter topic; the partition goes on behind it',
+    );
   }
 
   /** Brings the cache's figures up to date; its counters begin anew with each reload. */

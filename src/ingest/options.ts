@@ -148,6 +148,12 @@ export const ingestOptions = z
       .describe(
         'When retention took records before they were read, or they are lost: report it and go on, or stop.',
       ),
+    on_corrupt_batch: z
+      .enum(['stop', 'set_aside'])
+      .default('stop')
+      .describe(
+        'When a record batch cannot be read: its partition waits (penstock dead skip passes over it), or the batch becomes a dead letter.',
+      ),
     tenant_headers: z
       .array(tenantHeader)
       .default(['X-Scope-OrgID', 'AccountID', 'ProjectID'])

@@ -2,6 +2,8 @@ import type { DecoderRegistry } from '../decode/registry.ts';
 import { KafkaAdmin } from '../kafka/admin.ts';
 import type { AssignedPartition, Taken } from '../kafka/assigned-partition.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
+import { CorruptBatches } from '../kafka/corrupt-batches.ts';
+import { corruptLetter } from '../kafka/corrupt-letter.ts';
 import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
 import { GroupReader } from '../kafka/group-reader.ts';
 import { runSessions } from '../kafka/partition-session.ts';
@@ -87,6 +89,7 @@ export class Worker {
         fetchMaxBytes: ingest.fetch_max_bytes,
         fetchMaxWait: ingest.fetch_max_wait,
         queueBytes: ingest.queue_bytes,
+        corrupt: new CorruptBatches(this.#admin, ingest.group, ingest.on_corrupt_batch),
         consume: (partition) => this.#consume(partition),
       },
       log,
@@ -207,6 +210,14 @@ export class Worker {
       const lingerMs = Math.max(0, lastMs + this.#options.ingest.commit_interval - performance.now());
       const taken = await partition.take({ ...limits, lingerMs });
       lastMs = performance.now();
+      if (taken?.corrupt !== undefined) {
+        const letter = corruptLetter(partition, 'decode', taken.corrupt, this.#dead!, Date.now());
+        await publisher.publish({ records: [letter], nextOffset: taken.nextOffset });
+        this.#gauges.committed(partition, taken.nextOffset);
+        this.#events.setAside(partition, taken.corrupt);
+        progressed();
+        continue;
+      }
       if (taken === undefined || !(await this.#hasSchemas(partition, taken))) return;
       if (taken.records.length === 0) {
         await publisher.publish({ records: [], nextOffset: taken.nextOffset });

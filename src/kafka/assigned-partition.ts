@@ -1,5 +1,10 @@
 import { copyRecords } from './copy-records.ts';
-import { OffsetOutOfRangeError, PartitionLostError } from './errors.ts';
+import {
+  OffsetOutOfRangeError,
+  PartitionLostError,
+  type UnreadableBatch,
+  type UnreadableBatchError,
+} from './errors.ts';
 import { Expansion } from './expansion.ts';
 import { type FetchedRecord, PartitionQueue, recordBytes } from './partition-queue.ts';
 import { fetchedBytes } from './patch/record-set.ts';
@@ -27,6 +32,14 @@ export interface Taken {
   readonly records: readonly FetchedRecord[];
   /** The offset to commit once they are done: control records behind them are passed over. */
   readonly nextOffset: bigint;
+  /** A record batch that cannot be read and is to be passed over: `nextOffset` is behind it, and there are no records. */
+  readonly corrupt?: CorruptBatch;
+}
+
+/** A record batch that cannot be read, to be set aside. */
+export interface CorruptBatch extends UnreadableBatch {
+  /** What is wrong with it. */
+  readonly message: string;
 }
 
 /**
@@ -83,6 +96,12 @@ export class AssignedPartition {
   #takenTo = -1n;
   #paused = true;
   #outOfRange = false;
+  /** What holds the partition up. */
+  #unreadable: UnreadableBatchError | undefined;
+  /** A batch at the position that is to be passed over, once what is before it has been taken. */
+  #corrupt: CorruptBatch | undefined;
+  /** Bytes of what `take` has given last: they are worked on until it is called again. */
+  #inWork = 0;
   #wake: (() => void) | undefined;
 
   constructor(topic: string, partition: number, membership: GroupMembership, group: PartitionGroup) {
@@ -107,6 +126,16 @@ export class AssignedPartition {
 
   get queuedBytes(): number {
     return this.#queue.memoryBytes;
+  }
+
+  /** The same with what is worked on. */
+  get heldBytes(): number {
+    return this.#queue.memoryBytes + this.#inWork;
+  }
+
+  /** The record batch that holds the partition up; undefined while it goes on. */
+  get unreadable(): UnreadableBatchError | undefined {
+    return this.#unreadable;
   }
 
   /** Bytes that its queue takes for a byte that is fetched, as fetches have shown; from 1. */
@@ -144,7 +173,7 @@ export class AssignedPartition {
     this.assertOwned();
     if (this.#state === 'draining') return;
     this.#state = 'consuming';
-    this.#queue.clear();
+    this.#forget();
     this.#outOfRange = false;
     this.#position = offset;
     this.#takenTo = offset;
@@ -156,8 +185,8 @@ export class AssignedPartition {
   reopen(): void {
     if (this.#state !== 'consuming') return;
     this.#state = 'opening';
+    this.#forget();
     this.#pause();
-    this.#queue.clear();
   }
 
   /**
@@ -169,7 +198,9 @@ export class AssignedPartition {
    * @throws PartitionLostError, OffsetOutOfRangeError
    */
   async take(limits: TakeLimits): Promise<Taken | undefined> {
+    this.#inWork = 0;
     while (this.#ready() && this.#queue.length === 0) {
+      if (this.#corrupt !== undefined) return this.#handOutCorrupt(this.#corrupt);
       const passedOver = this.#position > this.#takenTo;
       const isIdle = await this.#changed(passedOver ? PASS_OVER_MS : undefined);
       if (isIdle && this.#ready() && this.#queue.length === 0) return this.#handOut([]);
@@ -186,16 +217,20 @@ export class AssignedPartition {
       await this.#changed(left);
     }
     if (!this.#ready()) return undefined;
+    const before = this.#queue.memoryBytes;
     const records = this.#queue.take(limits.maxRecords, limits.maxBytes);
-    if (this.#paused && !this.#outOfRange && this.#queue.memoryBytes <= resumeAt(this.#group.queueShare()))
-      this.#resume();
+    this.#inWork = before - this.#queue.memoryBytes;
+    const mayResume = this.#paused && !this.#outOfRange && this.#corrupt === undefined;
+    if (mayResume && this.#queue.memoryBytes <= resumeAt(this.#group.queueShare())) this.#resume();
     return this.#handOut(records);
   }
 
   /** Takes back the last of the records that `take` has just given, which nobody has worked on: they come again next. */
   putBack(records: readonly FetchedRecord[]): void {
     if (this.#state !== 'consuming' || records.length === 0) return;
+    const before = this.#queue.memoryBytes;
     this.#queue.putBack(records);
+    this.#inWork -= this.#queue.memoryBytes - before;
     this.#takenTo = records[0]!.offset;
   }
 
@@ -204,9 +239,17 @@ export class AssignedPartition {
     return { records, nextOffset: this.#takenTo };
   }
 
+  #handOutCorrupt(corrupt: CorruptBatch): Taken {
+    this.#corrupt = undefined;
+    this.#position = corrupt.nextOffset;
+    this.#group.seek(this, this.#position);
+    this.#resume();
+    return { ...this.#handOut([]), corrupt };
+  }
+
   /** Takes over what a fetch brought, if it continues this partition. */
   offer(batch: FetchedBatch): boolean {
-    if (this.#state !== 'consuming' || this.#outOfRange) return false;
+    if (this.#state !== 'consuming' || this.#outOfRange || this.#corrupt !== undefined) return false;
     this.lastFetchMs = Date.now();
     this.highWatermark = BigInt(batch.highWatermark);
     if (BigInt(batch.fetchedOffset) !== this.#position) {
@@ -219,8 +262,12 @@ export class AssignedPartition {
       bytes += recordBytes(record);
     }
     this.#expansion.fetched(fetchedBytes(batch.rawMessages), bytes);
-    if (batch.rawMessages.length === 0) return true;
-    this.#position = BigInt(batch.lastOffset()) + 1n;
+    const next = BigInt(batch.lastOffset()) + 1n;
+    if (next <= this.#position) return true;
+    this.#position = next;
+    this.#unreadable = undefined;
+    // Of batches without records kafkajs knows nothing.
+    if (batch.rawMessages.length === 0) this.#group.seek(this, next);
     // Only taking records resumes a partition, so one that has none is not paused, however small its share is.
     const isFull = this.#queue.memoryBytes + this.#group.fetchShare() > this.#group.queueShare();
     if (isFull && this.#queue.length > 0) this.#pause();
@@ -236,19 +283,35 @@ export class AssignedPartition {
     this.#notify();
   }
 
-  /** What is at the position cannot be read: it is fetched again after `ms`. What is queued is worked on meanwhile. */
+  /** What is at the position cannot be read. The partition waits until it is told what to do. */
+  heldUp(error: UnreadableBatchError): void {
+    if (this.#state !== 'consuming') return;
+    this.#unreadable = error;
+    this.#pause();
+  }
+
+  /** The batch that holds the partition up is handed out by `take`, and the partition goes on behind it. */
+  passOver(error: UnreadableBatchError): void {
+    const { batch, message } = error;
+    if (this.#state !== 'consuming' || this.#unreadable !== error || batch === undefined) return;
+    this.#unreadable = undefined;
+    this.#corrupt = { ...batch, message };
+    this.#notify();
+  }
+
+  /** What is at the position is fetched again after `ms`. What is queued is worked on meanwhile. */
   fetchLater(ms: number): void {
     if (this.#state !== 'consuming') return;
     this.#pause();
     setTimeout(() => {
-      const isWaiting = this.#state === 'consuming' && !this.#outOfRange && this.#queue.length === 0;
-      if (isWaiting && this.#paused) this.#resume();
+      const isWaiting = this.#state === 'consuming' && !this.#outOfRange && this.#corrupt === undefined;
+      if (isWaiting && this.#paused && this.#queue.length === 0) this.#resume();
     }, ms).unref();
   }
 
   /** The topic is gone. What is queued is not worth working on: its offsets mean nothing in a new topic. */
   topicMissing(): void {
-    this.#queue.clear();
+    this.#forget();
     this.outOfRange();
   }
 
@@ -261,8 +324,8 @@ export class AssignedPartition {
   drain(): void {
     if (!this.active) return;
     this.#state = 'draining';
+    this.#forget();
     this.#pause();
-    this.#queue.clear();
     this.#ending.abort();
     this.#notify();
   }
@@ -270,7 +333,7 @@ export class AssignedPartition {
   lose(): void {
     if (this.#state === 'lost') return;
     this.#state = 'lost';
-    this.#queue.clear();
+    this.#forget();
     this.#lost.abort();
     this.#ending.abort();
     this.#notify();
@@ -284,6 +347,13 @@ export class AssignedPartition {
       );
     }
     return this.#state !== 'draining';
+  }
+
+  #forget(): void {
+    this.#queue.clear();
+    this.#unreadable = undefined;
+    this.#corrupt = undefined;
+    this.#inWork = 0;
   }
 
   #pause(): void {

@@ -1,6 +1,6 @@
 import type { FetchedRecord } from './partition-queue.ts';
 import { memoryOf } from './patch/record-set.ts';
-import type { FetchedBatch, KafkaMessage } from './patch/types.ts';
+import type { FetchedBatch } from './patch/types.ts';
 
 /**
  * The records of a batch in memory of their own, all in one; the last of them carries it.
@@ -14,10 +14,11 @@ export function copyRecords(batch: FetchedBatch): FetchedRecord[] {
     topic,
     partition,
     offset: BigInt(message.offset),
-    timestamp: Number(message.timestamp),
+    timestamp: safeTime(message.timestamp),
     key: message.key,
     value: message.value,
-    headers: lastOfEach(message.headers ?? {}),
+    headers: message.headers ?? {},
+    ...(message.headersLeftOut ? { headersLeftOut: message.headersLeftOut } : {}),
   }));
   const memory = memoryOf(batch.rawMessages) ?? moveToOwn(records);
   const last = records.at(-1);
@@ -50,16 +51,10 @@ function moveToOwn(records: readonly Writable<FetchedRecord>[]): Buffer {
   return memory;
 }
 
-/** Kafka allows several headers of one name; the last one counts. */
-function lastOfEach(
-  headers: NonNullable<KafkaMessage['headers']>,
-): Record<string, Buffer | string | undefined> {
-  const last: Record<string, Buffer | string | undefined> = {};
-  for (const name in headers) {
-    const value = headers[name];
-    last[name] = Array.isArray(value) ? value.at(-1) : value;
-  }
-  return last;
+/** A time that a number holds exactly: whatever a producer has set, it can be written again. */
+function safeTime(timestamp: string): number {
+  const time = Number(timestamp);
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, time));
 }
 
 function contentBytes({ key, value, headers }: FetchedRecord): number {

@@ -7,6 +7,16 @@ export const RECORD_OVERHEAD_BYTES = 16 * 1024;
 const MESSAGE_CHARACTERS = 1_000;
 /** Headers as received are kept up to this many bytes in all; `RECORD_OVERHEAD_BYTES` has room for them. */
 const RECEIVED_HEADER_BYTES = 8 * 1024;
+/** Lengths of a header's name and value, at most: a thousand headers without a value are no small record. */
+const HEADER_FRAMING_BYTES = 6;
+
+/** First and last offset of a record batch that is kept as a letter. */
+export const BATCH_HEADER = 'penstock-batch';
+/** What only says something of a letter: a record that has such headers was no letter. */
+const SAID_HERE = new Set(['penstock-truncated', 'penstock-headers-left-out', BATCH_HEADER]);
+
+/** What a record that was redriven brings along, and any other is given. */
+const KEPT_FROM_FIRST = new Set(['penstock-first-seen', 'penstock-timestamp']);
 
 /** Where the dead letters go. */
 export interface DeadTopic {
@@ -31,6 +41,8 @@ export interface DeadContent {
   readonly message: string;
   /** The record as received, or the offending series as snappy(WriteRequest). */
   readonly value: Buffer | null;
+  /** Of a record batch that cannot be read: its size, of which `value` may be the beginning, and its offsets. */
+  readonly batch?: { readonly length: number; readonly offsets: string };
   /** Headers that describe `value`. */
   readonly headers: Readonly<Record<string, Buffer | string | null | undefined>>;
 }
@@ -45,9 +57,9 @@ export interface DeadContent {
 export function deadRecord(content: DeadContent, dead: DeadTopic, nowMs: number): OutgoingRecord {
   const { source, value, headers } = content;
   const room = Math.max(0, dead.maxMessageBytes - RECORD_OVERHEAD_BYTES);
-  const cut = value !== null && value.length > room;
-  const received = fittingHeaders(headers);
-  const leftOut = Object.values(headers).filter((text) => text != null).length - Object.keys(received).length;
+  const fullLength = content.batch?.length ?? value?.length ?? 0;
+  const cut = value !== null && fullLength > Math.min(room, value.length);
+  const { headers: received, leftOut } = fittingHeaders(headers);
   return {
     topic: dead.topic,
     partition: source.partition % dead.partitions,
@@ -62,22 +74,27 @@ export function deadRecord(content: DeadContent, dead: DeadTopic, nowMs: number)
       'penstock-stage': content.stage,
       'penstock-reason': content.reason,
       'penstock-source': `${source.topic}/${source.partition}/${source.offset}`,
-      ...(cut ? { 'penstock-truncated': String(value.length) } : {}),
+      ...(content.batch === undefined ? {} : { [BATCH_HEADER]: content.batch.offsets }),
+      ...(cut ? { 'penstock-truncated': String(fullLength) } : {}),
       ...(leftOut > 0 ? { 'penstock-headers-left-out': String(leftOut) } : {}),
     },
   };
 }
 
-/** The headers that have a value, as many as there is room for: a record that nobody can write is no dead letter. */
-function fittingHeaders(headers: DeadContent['headers']): Record<string, string | Buffer> {
-  const fitting: Record<string, string | Buffer> = {};
+/** As many headers as there is room for: a record that nobody can write is no dead letter. Those without a value are kept. */
+function fittingHeaders(headers: DeadContent['headers']) {
+  const fitting: Record<string, string | Buffer | null> = Object.create(null);
   let bytes = 0;
+  let leftOut = 0;
   for (const [name, text] of Object.entries(headers)) {
-    if (text === undefined || text === null) continue;
-    const size = Buffer.byteLength(name) + Buffer.byteLength(text);
-    if (bytes + size > RECEIVED_HEADER_BYTES) continue;
-    fitting[name] = text;
-    bytes += size;
+    if (text === undefined || SAID_HERE.has(name) || (text === null && KEPT_FROM_FIRST.has(name))) continue;
+    const size =
+      Buffer.byteLength(name) + (text === null ? 0 : Buffer.byteLength(text)) + HEADER_FRAMING_BYTES;
+    if (bytes + size > RECEIVED_HEADER_BYTES) leftOut += 1;
+    else {
+      fitting[name] = text;
+      bytes += size;
+    }
   }
-  return fitting;
+  return { headers: fitting, leftOut };
 }

@@ -21,14 +21,48 @@ export class OffsetOutOfRangeError extends Error {
   override readonly name = 'OffsetOutOfRangeError';
 }
 
+/** A record batch that cannot be read. */
+export interface UnreadableBatch {
+  /** Of its first record. */
+  readonly offset: bigint;
+  /** Where the next batch begins, as far as that can be told. */
+  readonly nextOffset: bigint;
+  /** The checksum that it carries. */
+  readonly checksum: number;
+  /** Its size. */
+  readonly length: number;
+  /** The batch as it was fetched, or the beginning of a large one. */
+  readonly bytes: Buffer;
+}
+
 /** A record batch is corrupt, or more than this process takes. It stays where it is: nothing behind it is read. */
 export class UnreadableBatchError extends Error {
   override readonly name = 'UnreadableBatchError';
+  /** Absent until it is known where in a record set the batch is. */
+  readonly batch: UnreadableBatch | undefined;
+
+  constructor(
+    message: string,
+    { batch, ...options }: ErrorOptions & { readonly batch?: UnreadableBatch } = {},
+  ) {
+    super(message, options);
+    this.batch = batch;
+  }
 }
 
 /** Kafka was asked for something that waiting cannot mend: a missing topic or partition, a refused login. */
 export class KafkaSetupError extends Error {
-  override readonly name = 'KafkaSetupError';
+  override readonly name: string = 'KafkaSetupError';
+}
+
+/** A range ends at a record batch that cannot be read. */
+export class CorruptBatchError extends KafkaSetupError {
+  readonly batch: UnreadableBatch | undefined;
+
+  constructor(message: string, { batch }: { readonly batch: UnreadableBatch | undefined }) {
+    super(message);
+    this.batch = batch;
+  }
 }
 
 /** A login was refused: a password, a token, the client at the token endpoint. Another attempt alone does not help. */

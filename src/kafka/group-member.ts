@@ -152,6 +152,8 @@ export class GroupMember {
       mustRejoin: () => events.mustRejoin(),
       readable: (ms) => events.readable(ms),
       partitionBytes: () => events.partitionBytes(),
+      room: (topic, partition) => events.room(topic, partition),
+      heldBack: (topic, partition) => events.heldBack(topic, partition),
       fetched: (batch) => events.fetched(batch),
       unreadable: (topic, partition, error) => events.unreadable(topic, partition, error),
       topicMissing: (topic) => events.topicMissing(topic),

@@ -4,11 +4,12 @@ import { Backoff, sleep } from '../model/sleep.ts';
 import type { KafkaAdmin } from './admin.ts';
 import type { AssignedPartition, PartitionGroup } from './assigned-partition.ts';
 import type { KafkaConnection } from './client.ts';
+import type { CorruptBatches } from './corrupt-batches.ts';
 import { isMembershipError, kafkaErrorType, type UnreadableBatchError } from './errors.ts';
 import { GroupMember, type GroupMemberOptions, type MemberEvents, within } from './group-member.ts';
 import { HeldPartitions } from './held-partitions.ts';
 import { OffsetCommitter } from './offset-committer.ts';
-import type { ConsumerGroupInstance } from './patch/types.ts';
+import type { ConsumerGroupInstance, FetchRoom } from './patch/types.ts';
 import { type CommittedOffset, type CommittedStart, StartOffsets } from './start-offset.ts';
 import { UnlikelyAnswers } from './unlikely-answers.ts';
 
@@ -18,6 +19,8 @@ export type { CommittedStart };
 export interface GroupReaderOptions extends GroupMemberOptions {
   /** Most bytes fetched and not yet taken, over all partitions; a single record batch may overshoot it. */
   readonly queueBytes: number;
+  /** Whether a partition goes on behind a record batch that cannot be read. Absent: never. */
+  readonly corrupt?: Pick<CorruptBatches, 'passesOver' | 'retryMs'>;
   /** The work on one partition. Runs until the partition is lost or drained; then it must return. */
   readonly consume: (partition: AssignedPartition) => Promise<void>;
 }
@@ -25,11 +28,17 @@ export interface GroupReaderOptions extends GroupMemberOptions {
 /** Most bytes of one partition that are fetched ahead of its work: several steps' worth. More would gain nothing. */
 const MOST_AHEAD_BYTES = 16 * 1024 * 1024;
 const OWNERSHIP_RETRY_MS = 200;
-/** A batch that is corrupt on one replica may be whole on another that leads next. */
-const UNREADABLE_RETRY_MS = 10_000;
+/** While a batch cannot be read, one line a partition in this time, not one an attempt. */
+const UNREADABLE_LOG_MS = 60_000;
+/** A partition whose next record is large, while other partitions hold all the memory there is, looks again after this. */
+const HELD_BACK_RETRY_MS = 200;
 /** Pauses between commits that a coordinator refuses although it takes the heartbeats of this member. */
 const COMMIT_RETRY_MIN_MS = 100;
 const COMMIT_RETRY_MAX_MS = 5_000;
+const NEVER_PASSED: NonNullable<GroupReaderOptions['corrupt']> = {
+  passesOver: async () => false,
+  retryMs: 5_000,
+};
 /** A partition's fetch may bring this share of a whole fetch. */
 const PARTITION_SHARE_OF_FETCH = 4;
 const LEAST_FETCH_BYTES = 64 * 1024;
@@ -52,6 +61,7 @@ export class GroupReader {
   readonly #committer: OffsetCommitter;
   #stopping = false;
   #joinedMs = 0;
+  readonly #toldUnreadableMs = new Map<string, number>();
   #readable: (() => void) | undefined;
 
   constructor(
@@ -223,6 +233,8 @@ export class GroupReader {
       lost: () => this.#held.loseAll(),
       readable: (ms) => this.#waitReadable(ms),
       partitionBytes: () => this.#fetchBytes(),
+      room: (topic, partition) => this.#room(topic, partition),
+      heldBack: (topic, partition) => this.#held.get(topic, partition)?.fetchLater(HELD_BACK_RETRY_MS),
       fetched: (batch) => this.#held.get(batch.topic, batch.partition)?.offer(batch) ?? false,
       unreadable: (topic, partition, error) => this.#unreadable(topic, partition, error),
       topicMissing: (topic) => {
@@ -232,13 +244,53 @@ export class GroupReader {
     };
   }
 
-  /** Nothing of it is passed over: that is for the operator to decide. The other partitions go on. */
+  /**
+   * How much of what a fetch brought may be queued. All partitions together stay within the bound, but for one record,
+   * however large, which must be able to come; a small one may always come, so that no partition waits for others.
+   */
+  #room(topic: string, partition: number): FetchRoom | undefined {
+    const held = this.#held.get(topic, partition);
+    if (held === undefined) return undefined;
+    const share = this.#queueShare();
+    const all = this.partitions.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+    const isFull = all >= this.#options.queueBytes;
+    return {
+      bytes: Math.max(isFull ? 0 : this.#fetchShare(), share - held.queuedBytes),
+      firstBytes: isFull ? Math.max(share, LEAST_FETCH_BYTES) : Number.POSITIVE_INFINITY,
+    };
+  }
+
+  /** Nothing of it is passed over unless that is asked for. The other partitions go on. */
   #unreadable(topic: string, partition: number, error: UnreadableBatchError): void {
+    const held = this.#held.get(topic, partition);
+    if (held === undefined) return;
+    const { corrupt = NEVER_PASSED } = this.#options;
+    held.heldUp(error);
+    this.#tellUnreadable(held, error);
+    corrupt
+      .passesOver(held, error)
+      .catch((reason) => {
+        this.#log.debug(
+          { topic, partition, error: errorMessage(reason) },
+          'what is to be skipped is not known',
+        );
+        return false;
+      })
+      .then((passes) => {
+        if (passes) held.passOver(error);
+        else held.fetchLater(corrupt.retryMs);
+      });
+  }
+
+  #tellUnreadable({ topic, partition }: AssignedPartition, error: UnreadableBatchError): void {
+    const key = `${topic}/${partition}`;
+    const now = Date.now();
+    if (now - (this.#toldUnreadableMs.get(key) ?? 0) < UNREADABLE_LOG_MS) return;
+    this.#toldUnreadableMs.set(key, now);
     this.#log.error(
-      { topic, partition, error: error.message, retryInMs: UNREADABLE_RETRY_MS },
+      { topic, partition, error: error.message },
       'records cannot be read; the partition waits at them, and is tried again (docs/kafkajs.md)',
     );
-    this.#held.get(topic, partition)?.fetchLater(UNREADABLE_RETRY_MS);
   }
 
   async #waitReadable(ms: number): Promise<void> {

@@ -1,4 +1,4 @@
-import type { TopicMessages } from 'kafkajs';
+import type { IHeaders, TopicMessages } from 'kafkajs';
 import { RetryableError } from '../model/errors.ts';
 import { KafkaSetupError } from './errors.ts';
 import type { UnlikelyAnswers } from './unlikely-answers.ts';
@@ -12,7 +12,7 @@ export interface OutgoingRecord {
   readonly partition: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, string | Buffer>>;
+  readonly headers: Readonly<Record<string, string | Buffer | null>>;
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
 }
@@ -22,7 +22,14 @@ export function topicMessages(records: readonly OutgoingRecord[]): TopicMessages
   const topics = new Map<string, TopicMessages>();
   for (const { topic, partition, key, value, headers, timestamp } of records) {
     const entry = topics.get(topic) ?? { topic, messages: [] };
-    entry.messages.push({ partition, key, value, headers, timestamp: String(timestamp) });
+    // Kafka takes headers without a value; only kafkajs' types do not know it.
+    entry.messages.push({
+      partition,
+      key,
+      value,
+      headers: headers as IHeaders,
+      timestamp: String(timestamp),
+    });
     topics.set(topic, entry);
   }
   return [...topics.values()];

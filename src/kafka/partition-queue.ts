@@ -8,6 +8,8 @@ export interface FetchedRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer | string | null | undefined>>;
+  /** How many headers it had beyond those that are kept. */
+  readonly headersLeftOut?: number;
   /**
    * Of the last record of a fetch: the memory that it and those before it lie in. Who is done with all of them may
    * give it back (wire/memory.ts).
@@ -15,13 +17,14 @@ export interface FetchedRecord {
   readonly memory?: Buffer;
 }
 
-/** Bytes that a record is counted with beside its key, value and headers: the objects. */
-const RECORD_OVERHEAD_BYTES = 200;
+/** Bytes that a record is counted with beside its key, value and headers, and each header beside its own: the objects. */
+export const RECORD_OVERHEAD_BYTES = 400;
+export const HEADER_OVERHEAD_BYTES = 150;
 
 /** Memory that a record takes while it waits, in bytes. */
 export function recordBytes({ key, value, headers }: FetchedRecord): number {
   let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
-  for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
+  for (const name in headers) bytes += HEADER_OVERHEAD_BYTES + name.length + (headers[name]?.length ?? 0);
   return bytes;
 }
 

@@ -3,9 +3,16 @@ import { Backoff, sleep } from '../model/sleep.ts';
 import type { KafkaAdmin } from './admin.ts';
 import { createAssigner } from './assigner.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
-import { isConnectionTrouble, isCoordinatorMoving, isMembershipError, KafkaSetupError } from './errors.ts';
+import {
+  CorruptBatchError,
+  isConnectionTrouble,
+  isCoordinatorMoving,
+  isMembershipError,
+  KafkaSetupError,
+  type UnreadableBatchError,
+} from './errors.ts';
 import type { GroupObserver } from './patch/consumer-group.ts';
-import type { ConsumerGroupInstance, FetchedBatch } from './patch/types.ts';
+import type { ConsumerGroupInstance, FetchedBatch, FetchRoom } from './patch/types.ts';
 import type { RangeQueue } from './range-queue.ts';
 
 export interface RangeFetcherOptions {
@@ -13,6 +20,8 @@ export interface RangeFetcherOptions {
   readonly queues: ReadonlyMap<number, RangeQueue>;
   /** Bytes at which a queue is full. */
   readonly queueShare: number;
+  /** What becomes of a record batch that cannot be read: an error, or it is passed over and told as a gap. */
+  readonly onCorruptBatch: 'stop' | 'skip';
   /** Something was fetched, or went wrong. */
   readonly onChange: () => void;
 }
@@ -23,6 +32,7 @@ const STALL_CHECK_MS = 1_000;
 const FETCH_MAX_BYTES = 8 * 1024 * 1024;
 const PARTITION_MIN_BYTES = 1024 * 1024;
 const FETCH_MAX_WAIT_MS = 100;
+const LEAST_ROOM_BYTES = 64 * 1024;
 /** Consumers in a row that bring nothing. */
 const ATTEMPTS = 8;
 const BACKOFF_MIN_MS = 200;
@@ -159,8 +169,8 @@ export class RangeFetcher {
         return isTaken;
       },
       offsetOutOfRange: (_, partition) => void this.#outOfRange(partition, onFetched),
-      unreadable: (topic, partition, { message }) =>
-        this.#fail(new KafkaSetupError(`topic ${topic}, partition ${partition}: ${message}`)),
+      room: (_, partition) => this.#room(partition),
+      unreadable: (_, partition, error) => this.#unreadable(partition, error, onFetched),
       topicMissing: () =>
         this.#fail(new KafkaSetupError(`topic ${this.#options.topic} was deleted while it was read`)),
     };
@@ -177,9 +187,33 @@ export class RangeFetcher {
     if (queue.position === before) return true;
     this.#movedMs = Date.now();
     this.#attempt = 0;
+    // Of batches without records kafkajs knows nothing.
+    if (batch.rawMessages.length === 0) this.#seek(queue);
     if (queue.fetched || queue.bytes >= this.#options.queueShare) this.#pause(queue);
     this.#options.onChange();
     return true;
+  }
+
+  #room(partition: number): FetchRoom | undefined {
+    const queue = this.#options.queues.get(partition);
+    if (queue === undefined || this.idle(queue)) return undefined;
+    const bytes = Math.max(LEAST_ROOM_BYTES, this.#options.queueShare - queue.bytes);
+    return { bytes, firstBytes: Number.POSITIVE_INFINITY };
+  }
+
+  #unreadable(partition: number, { batch, message }: UnreadableBatchError, onFetched: () => void): void {
+    const { topic, queues, onCorruptBatch } = this.#options;
+    const queue = queues.get(partition);
+    if (queue === undefined || this.idle(queue)) return;
+    if (onCorruptBatch === 'stop' || batch === undefined) {
+      this.#fail(new CorruptBatchError(`topic ${topic}, partition ${partition}: ${message}`, { batch }));
+      return;
+    }
+    queue.passOver(batch, message);
+    this.#pause(queue);
+    this.#movedMs = Date.now();
+    if (this.#unfetched().length === 0) onFetched();
+    this.#options.onChange();
   }
 
   /** At every join: each partition that is not fetched to its end goes on where it was. */

@@ -1,4 +1,5 @@
 import { copyRecords } from './copy-records.ts';
+import type { UnreadableBatch } from './errors.ts';
 import { type FetchedRecord, PartitionQueue } from './partition-queue.ts';
 import type { FetchedBatch } from './patch/types.ts';
 
@@ -11,6 +12,8 @@ export interface OffsetRange {
 /** Offsets that were gone before they were read. */
 export interface OffsetGap extends OffsetRange {
   readonly partition: number;
+  /** They are there, in a record batch that cannot be read: what is wrong with it. */
+  readonly corrupt?: string;
 }
 
 /**
@@ -66,11 +69,11 @@ export class RangeQueue {
   /** Takes over what a fetch brought. False: it is not what comes next. */
   offer(batch: FetchedBatch): boolean {
     if (this.fetched || this.held || BigInt(batch.fetchedOffset) !== this.#position) return false;
-    if (batch.rawMessages.length === 0) return true;
     for (const record of copyRecords(batch)) {
       if (record.offset >= this.#position && record.offset < this.to) this.#queue.push(record);
     }
-    this.#position = smaller(BigInt(batch.lastOffset()) + 1n, this.to);
+    const next = BigInt(batch.lastOffset()) + 1n;
+    if (next > this.#position) this.#position = smaller(next, this.to);
     return true;
   }
 
@@ -78,6 +81,13 @@ export class RangeQueue {
   skipTo(low: bigint): void {
     const to = smaller(low, this.to);
     this.#gap = { partition: this.partition, from: this.#position, to };
+    this.#position = to;
+  }
+
+  /** The batch at the position cannot be read and is passed over. */
+  passOver({ nextOffset }: UnreadableBatch, message: string): void {
+    const to = smaller(nextOffset, this.to);
+    this.#gap = { partition: this.partition, from: this.#position, to, corrupt: message };
     this.#position = to;
   }
 

@@ -9,6 +9,8 @@ export type { OffsetGap, OffsetRange } from './range-queue.ts';
 export interface RangeReaderOptions {
   readonly topic: string;
   readonly ranges: ReadonlyMap<number, OffsetRange>;
+  /** At a record batch that cannot be read: end with a CorruptBatchError (default), or pass over it and tell it as a gap. */
+  readonly onCorruptBatch?: 'stop' | 'skip';
   /** Most bytes fetched and not yet taken, over all partitions; a fetch may overshoot it once. */
   readonly queueBytes?: number;
 }
@@ -29,6 +31,8 @@ export interface RangeStep {
   readonly positions: ReadonlyMap<number, bigint>;
   /** What retention has taken before it was read. The positions lie behind it. */
   readonly gaps: readonly OffsetGap[];
+  /** Record batches that cannot be read and were passed over. */
+  readonly corrupt: readonly OffsetGap[];
 }
 
 const QUEUE_BYTES = 64 * 1024 * 1024;
@@ -45,7 +49,7 @@ export class RangeReader {
   constructor(
     connection: KafkaConnection,
     admin: KafkaAdmin,
-    { topic, ranges, queueBytes = QUEUE_BYTES }: RangeReaderOptions,
+    { topic, ranges, queueBytes = QUEUE_BYTES, onCorruptBatch = 'stop' }: RangeReaderOptions,
   ) {
     const filled = [...ranges].filter(([, { from, to }]) => from < to);
     const queues = new Map(filled.map(([id, range]) => [id, new RangeQueue(id, range)]));
@@ -53,6 +57,7 @@ export class RangeReader {
     this.#fetcher = new RangeFetcher(connection, admin, {
       topic,
       queues,
+      onCorruptBatch,
       queueShare: queueBytes / Math.max(1, filled.length),
       onChange: () => {
         for (const wake of this.#changed.splice(0)) wake();
@@ -99,6 +104,7 @@ export class RangeReader {
     const chunks: RangeStep['chunks'][number][] = [];
     const positions = new Map<number, bigint>();
     const gaps: OffsetGap[] = [];
+    const corrupt: OffsetGap[] = [];
     let bytesLeft = maxBytes;
     let recordsLeft = maxRecords;
     // Those that have waited longest first, and of them the fullest last: what the others leave goes to it.
@@ -117,10 +123,10 @@ export class RangeReader {
       recordsLeft -= records.length;
       if (records.length > 0) chunks.push({ partition: queue.partition, records });
       positions.set(queue.partition, next);
-      if (gap !== undefined) gaps.push(gap);
+      if (gap !== undefined) (gap.corrupt === undefined ? gaps : corrupt).push(gap);
       this.#fetcher.taken(queue);
     }
-    return { chunks, positions, gaps };
+    return { chunks, positions, gaps, corrupt };
   }
 
   /** Resolves at the next change, after `ms`, or when `signal` is aborted. */
@@ -150,14 +156,21 @@ export async function readRanges(
   admin: KafkaAdmin,
   {
     visit,
+    onCorrupt,
     ...options
-  }: RangeReaderOptions & { readonly visit: (records: readonly FetchedRecord[]) => Promise<void> | void },
+  }: RangeReaderOptions & {
+    readonly visit: (records: readonly FetchedRecord[]) => Promise<void> | void;
+    /** Told of each record batch that cannot be read. Absent: the first is an error. */
+    readonly onCorrupt?: ((batch: OffsetGap) => void) | undefined;
+  },
 ): Promise<void> {
-  const reader = new RangeReader(connection, admin, options);
+  const onCorruptBatch = onCorrupt === undefined ? 'stop' : 'skip';
+  const reader = new RangeReader(connection, admin, { ...options, onCorruptBatch });
   try {
     for (;;) {
       const step = await reader.take(VISIT_LIMITS);
       if (step === undefined) return;
+      for (const batch of step.corrupt) onCorrupt?.(batch);
       for (const { records } of step.chunks) await visit(records);
     }
   } finally {

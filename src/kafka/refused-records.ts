@@ -1,3 +1,4 @@
+import { isoTime } from '../model/iso-time.ts';
 import { KafkaSetupError, kafkaErrorType } from './errors.ts';
 import type { OutgoingRecord } from './outgoing.ts';
 
@@ -40,11 +41,5 @@ function timesOf(records: readonly OutgoingRecord[]): string {
     oldest = Math.min(oldest, timestamp);
     newest = Math.max(newest, timestamp);
   }
-  return oldest === newest ? formatTime(oldest) : `${formatTime(oldest)} to ${formatTime(newest)}`;
-}
-
-/** Kafka takes times that a Date does not know. */
-function formatTime(ms: number): string {
-  const time = new Date(ms);
-  return Number.isNaN(time.getTime()) ? `${ms} ms since 1970` : time.toISOString();
+  return oldest === newest ? isoTime(oldest) : `${isoTime(oldest)} to ${isoTime(newest)}`;
 }

@@ -65,3 +65,12 @@ export function orDefect<T>(work: () => T): T {
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** A record not all of whose headers were read. */
+export function tooManyHeaders(headersLeftOut: number, stage: Stage = 'decode'): PoisonError {
+  return new PoisonError(
+    stage,
+    'too_many_headers',
+    `the record has ${headersLeftOut} headers more than are read; expected some ten`,
+  );
+}

@@ -7,6 +7,8 @@ export interface ObservedPartition {
   readonly partition: number;
   readonly state: string;
   readonly queuedBytes: number;
+  /** What cannot be read at its position; undefined while it goes on. */
+  readonly unreadable?: Error | undefined;
 }
 
 /** A consumer group member as the gauges see it. */
@@ -87,7 +89,8 @@ export class GroupGauges {
   }
 
   /** Sets the gauges of one process anew from all its groups. */
-  static collect(groups: readonly GroupGauges[], { lag, queueBytes, assigned }: Metrics): void {
+  static collect(groups: readonly GroupGauges[], { lag, queueBytes, assigned, heldUp }: Metrics): void {
+    heldUp.reset();
     lag.reset();
     queueBytes.reset();
     assigned.reset();
@@ -95,8 +98,9 @@ export class GroupGauges {
   }
 
   #collect(): void {
-    const { lag, queueBytes, assigned } = this.#metrics;
-    for (const { topic, partition, queuedBytes } of this.#reader.partitions) {
+    const { lag, queueBytes, assigned, heldUp } = this.#metrics;
+    for (const { topic, partition, queuedBytes, unreadable } of this.#reader.partitions) {
+      if (unreadable !== undefined) heldUp.set({ topic, partition }, 1);
       assigned.inc({ topic });
       queueBytes.inc({ topic }, queuedBytes);
       const records = this.#lag(topic, partition);
@@ -111,7 +115,7 @@ export class GroupGauges {
   readiness(): Readiness {
     const absence = this.#absence();
     if (absence !== undefined) return { ready: false, reason: absence };
-    for (const { topic, partition } of this.#reader.partitions) {
+    for (const { topic, partition, unreadable } of this.#reader.partitions) {
       const known = this.#known.get(`${topic}/${partition}`);
       if (known?.lagMs === undefined) continue;
       const stalledMs = this.#now() - Math.max(known.movedMs, known.lagMs, this.#silentMs);
@@ -120,7 +124,7 @@ export class GroupGauges {
       const seconds = Math.round(stalledMs / 1000);
       return {
         ready: false,
-        reason: `${topic}/${partition} has ${lag} records to read and no commit for ${seconds} s`,
+        reason: `${topic}/${partition} has ${lag} records to read and no commit for ${seconds} s${unreadable === undefined ? '' : `: ${unreadable.message}`}`,
       };
     }
     return { ready: true };
@@ -136,12 +140,13 @@ export class GroupGauges {
   }
 
   partitions(): unknown[] {
-    return this.#reader.partitions.map(({ topic, partition, state, queuedBytes }) => ({
+    return this.#reader.partitions.map(({ topic, partition, state, queuedBytes, unreadable }) => ({
       topic,
       partition,
       state,
       queuedBytes,
       lag: this.#lag(topic, partition) ?? null,
+      ...(unreadable === undefined ? {} : { held_up_by: unreadable.message }),
     }));
   }
 

@@ -43,6 +43,16 @@ export class Metrics {
     'Records and series set aside, by stage and reason.',
     ['stage', 'reason'],
   );
+  readonly corruptBatches = this.#counter(
+    'corrupt_batches_total',
+    'Record batches that cannot be read, set aside as dead letters.',
+    ['topic'],
+  );
+  readonly heldUp = this.#gauge(
+    'held_up_partitions',
+    'Partitions that wait at a record batch that cannot be read.',
+    ['topic', 'partition'],
+  );
   readonly transactions = this.#counter(
     'transactions_total',
     'Steps published: committed, or failed and tried again.',

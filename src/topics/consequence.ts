@@ -1,3 +1,5 @@
+import { isoTime } from '../model/iso-time.ts';
+
 /** What an altered setting means for the records that are in the topic, and for those still to be written. */
 export interface Consequence {
   readonly text: string;
@@ -87,5 +89,5 @@ function ofCleanup(from: string | undefined, to: string): Consequence {
 }
 
 function oldest({ oldestMs }: TopicContents): string {
-  return oldestMs === undefined ? '' : `: the oldest now is from ${new Date(oldestMs).toISOString()}`;
+  return oldestMs === undefined ? '' : `: the oldest now is from ${isoTime(oldestMs)}`;
 }

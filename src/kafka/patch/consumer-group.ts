@@ -10,7 +10,13 @@ import {
 } from '../errors.ts';
 import { SilentBrokerError } from './connection.ts';
 import { faultOf } from './record-set.ts';
-import type { ConsumerGroupInstance, FetchedBatch, OriginalConsumerGroup } from './types.ts';
+import type {
+  ConsumerGroupInstance,
+  FetchedBatch,
+  FetchRoom,
+  OriginalConsumerGroup,
+  PendingBatch,
+} from './types.ts';
 
 /** What Penstock is told of a kafkajs consumer group, and is asked by it. */
 export interface GroupObserver {
@@ -22,6 +28,10 @@ export interface GroupObserver {
   readable(ms: number): Promise<void>;
   /** Most bytes that the next fetch may bring for one partition. Absent: what kafkajs was given. */
   partitionBytes?(): number;
+  /** How much what has come for a partition may take; undefined: it is not wanted any more. Absent: any size. */
+  room?(topic: string, partition: number): FetchRoom | undefined;
+  /** The first record at the position takes more than it may now. Nothing is passed over; it is to be fetched again. */
+  heldBack?(topic: string, partition: number): void;
   /**
    * A fetch answered for one partition, possibly with control records only.
    * `false` throws the batch away: kafkajs neither hands it on nor moves its position.
@@ -80,6 +90,7 @@ interface Original extends OriginalConsumerGroup {
 
 /** What a broker may bring in one fetch at least, however many brokers there are. */
 const LEAST_FETCH_BYTES = 1024 * 1024;
+const ANY_SIZE: FetchRoom = { bytes: Number.POSITIVE_INFINITY, firstBytes: Number.POSITIVE_INFINITY };
 /** Pause while a partition has no leader, or a group no coordinator: an election takes some 100 ms. */
 const ELECTION_PAUSE_MS = 100;
 
@@ -132,7 +143,10 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
 
     override async fetch(nodeId: string): Promise<FetchedBatch[]> {
       const observer = this.#observer;
-      if (observer === undefined) return super.fetch(nodeId);
+      if (observer === undefined) {
+        const batches = (await super.fetch(nodeId)) as PendingBatch[];
+        return Promise.all(batches.map((batch) => batch.read(ANY_SIZE)));
+      }
       const started = Date.now();
       await observer.readable(this.maxWaitTime);
       if (Date.now() - started >= this.maxWaitTime) return [];
@@ -142,11 +156,34 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
         if (offsetManager === this.offsetManager) throw error;
         return []; // the group has rebalanced meanwhile
       });
-      return batches.filter((batch) => !this.hasSeekOffset(batch) && this.#isTaken(batch, observer));
+      const taken: FetchedBatch[] = [];
+      for (const batch of batches as PendingBatch[]) {
+        const read = await this.#read(batch, observer);
+        if (read !== undefined && this.#isTaken(read, observer)) taken.push(read);
+      }
+      return taken;
+    }
+
+    /** Reads what has come, as much as there is room for; undefined where nothing of it is wanted now. */
+    async #read(batch: PendingBatch, observer: GroupObserver): Promise<FetchedBatch | undefined> {
+      const { topic, partition } = batch;
+      const room = this.hasSeekOffset(batch)
+        ? undefined
+        : observer.room === undefined
+          ? ANY_SIZE
+          : observer.room(topic, partition);
+      if (room === undefined) {
+        batch.drop();
+        return undefined;
+      }
+      const read = await batch.read(room);
+      if (this.hasSeekOffset(batch)) return undefined;
+      if (read.isHeldBack) observer.heldBack?.(topic, partition);
+      return read.isHeldBack ? undefined : read;
     }
 
     #isTaken(batch: FetchedBatch, observer: GroupObserver): boolean {
-      const fault = batch.rawMessages.length === 0 ? faultOf(batch.rawMessages) : undefined;
+      const fault = faultOf(batch.rawMessages);
       if (fault === undefined) return observer.fetched(batch);
       observer.unreadable(batch.topic, batch.partition, fault);
       return false;

@@ -9,13 +9,9 @@ import { observedConsumerGroup } from './consumer-group.ts';
 import { rememberingManager } from './coordinators.ts';
 import { crc32c } from './crc32c.ts';
 import { leaderlessMetadata, namedFetchErrors } from './partition-errors.ts';
+import { pendingBatch } from './pending-batch.ts';
 import { produceRequest } from './produce-request.ts';
-import {
-  type OriginalFormats,
-  type ResponseFormat,
-  recordSetDecoder,
-  releasingResponse,
-} from './record-set.ts';
+import { copyRecordSet, type OriginalFormats, type ResponseFormat, releasingResponse } from './record-set.ts';
 import { createRequest } from './request.ts';
 import { quietRequestQueue } from './request-queue.ts';
 import { extendTxnOffsetCommit } from './txn-offset-commit.ts';
@@ -52,19 +48,21 @@ replace('protocol/recordBatch/crc32C/index.js', () => crc32c);
 replace<Parameters<typeof produceRequest>[0]>('protocol/requests/produce/v3/request.js', (original) =>
   produceRequest(original, crc32c),
 );
-replace<OriginalFormats['decodeMessages']>('protocol/requests/fetch/v4/decodeMessages.js', (decodeMessages) =>
-  recordSetDecoder({
-    decodeMessages,
-    Decoder: require('kafkajs/src/protocol/decoder'),
-    lookupCodec: require('kafkajs/src/protocol/message/compression').lookupCodecByAttributes,
-  }),
+const formats: OriginalFormats = {
+  decodeMessages: require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js'),
+  Decoder: require('kafkajs/src/protocol/decoder'),
+  lookupCodec: require('kafkajs/src/protocol/message/compression').lookupCodecByAttributes,
+};
+replace('protocol/requests/fetch/v4/decodeMessages.js', () => copyRecordSet);
+replace('consumer/filterAbortedMessages.js', () => filterAbortedMessages);
+replace<Parameters<typeof pendingBatch>[0]>('consumer/batch.js', (original) =>
+  pendingBatch(original, formats),
 );
 // Later versions take what finds the errors from the first.
 replace('protocol/requests/metadata/v0/response.js', leaderlessMetadata);
 replace('protocol/requests/fetch/v0/response.js', namedFetchErrors);
 for (const version of [4, 5, 6, 7, 8, 9, 10, 11])
   replace<ResponseFormat>(`protocol/requests/fetch/v${version}/response.js`, releasingResponse);
-replace('consumer/filterAbortedMessages.js', () => filterAbortedMessages);
 replace<Parameters<typeof extendTxnOffsetCommit>[0]>(
   'protocol/requests/txnOffsetCommit/index.js',
   (original) =>

@@ -74,7 +74,7 @@ interface MeasuredRecord {
   readonly timestampDelta: number;
   /** Bytes of the record behind its length field. */
   readonly bodyBytes: number;
-  readonly headers: readonly (readonly [name: string, value: string | Buffer])[];
+  readonly headers: readonly (readonly [name: string, value: string | Buffer | null])[];
 }
 
 function measureBatch({ messages }: ProducePartition): Batch {

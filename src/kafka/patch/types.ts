@@ -46,7 +46,10 @@ export interface KafkaMessage {
   /** Milliseconds since the epoch, as decimal. */
   readonly timestamp: string;
   readonly offset: string;
-  readonly headers?: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>;
+  /** By name, without a prototype: no name is special. */
+  readonly headers?: Readonly<Record<string, Buffer | string | null>>;
+  /** How many headers it had beyond those. */
+  readonly headersLeftOut?: number;
 }
 
 /** A kafkajs `Batch`: what one fetch brought for one partition, aborted and control records taken out. */
@@ -59,8 +62,22 @@ export interface FetchedBatch {
   readonly messages: readonly KafkaMessage[];
   /** What the fetch brought before aborted and control records were taken out. */
   readonly rawMessages: readonly unknown[];
-  /** Last offset that the batch covers, control records included. */
+  /** Last offset that the batch covers, control records included. Before the offset that was asked for: none. */
   lastOffset(): string;
+}
+
+/** A batch whose record set has come and is not read yet. */
+export interface PendingBatch extends FetchedBatch {
+  /** Reads records from the offset that was asked for on, as many as take `bytes` of memory. Call it once. */
+  read(room: FetchRoom): Promise<FetchedBatch & { readonly isHeldBack: boolean }>;
+  /** Frees the record set. */
+  drop(): void;
+}
+
+/** Bytes of memory that the records of one fetch may take: all of them; and the first, which comes however large it is. */
+export interface FetchRoom {
+  readonly bytes: number;
+  readonly firstBytes: number;
 }
 
 interface TopicPartitions {
@@ -106,7 +123,9 @@ export interface ConsumerGroupInstance extends OriginalConsumerGroup {
 export interface ProduceMessage {
   readonly key?: Buffer | string | null;
   readonly value: Buffer | string | null;
-  readonly headers?: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>;
+  readonly headers?: Readonly<
+    Record<string, Buffer | string | null | (Buffer | string | null)[] | undefined>
+  >;
   /** Milliseconds since the epoch. */
   readonly timestamp?: string | number;
 }

@@ -95,6 +95,9 @@ describe('a forwarder', () => {
       backoffMaxMs: 2,
       tenantHeaders: [],
       bury: (_, refused) => bury(refused),
+      setAside: async ({ offset }) => {
+        done.push(`set aside ${offset}`);
+      },
       committed: () => undefined,
     };
     return new Forwarder(partition, { offset: 0n, note, gap: undefined }, options).run(() => undefined);

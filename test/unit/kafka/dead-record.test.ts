@@ -30,6 +30,7 @@ describe('deadRecord', () => {
         'content-type': 'application/x-protobuf',
         'penstock-first-seen': '2026-01-02T03:04:05.006Z',
         'penstock-timestamp': '1700000000000',
+        none: null,
         'penstock-error': 'the block is cut off',
         'penstock-stage': 'decode',
         'penstock-reason': 'snappy',
@@ -43,6 +44,22 @@ describe('deadRecord', () => {
     const again = deadRecord(content({ headers }), DEAD, NOW);
     assert.equal(again.headers['penstock-first-seen'], '2025-12-31T00:00:00.000Z');
     assert.equal(again.headers['penstock-reason'], 'snappy');
+  });
+
+  test('keeps headers of any name, and takes one without a value for none where it has one of its own', () => {
+    const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
+    const headers = Object.fromEntries([
+      ...names.map((name) => [name, Buffer.from(name)] as const),
+      ['penstock-first-seen', null],
+      ['penstock-timestamp', null],
+      ['penstock-truncated', Buffer.from('7')],
+    ]);
+    const dead = deadRecord(content({ headers }), DEAD, NOW);
+    const entries = new Map(Object.entries(dead.headers));
+    for (const name of names) assert.equal(String(entries.get(name)), name);
+    assert.equal(entries.get('penstock-first-seen'), '2026-01-02T03:04:05.006Z');
+    assert.equal(entries.get('penstock-timestamp'), '1700000000000');
+    assert.equal(entries.get('penstock-truncated'), undefined, 'it was not cut');
   });
 
   test('says how long a value was that it had to cut, and nothing of the kind when it fits', () => {
@@ -67,7 +84,7 @@ describe('deadRecord', () => {
         const dead = deadRecord(content({ value, message, headers }), { ...DEAD, maxMessageBytes }, NOW);
         let bytes = dead.value!.length;
         for (const [name, text] of Object.entries(dead.headers))
-          bytes += Buffer.byteLength(name) + Buffer.byteLength(text);
+          bytes += Buffer.byteLength(name) + Buffer.byteLength(text ?? '');
         assert.ok(bytes + 500 < maxMessageBytes);
         const leftOut = Number(dead.headers['penstock-headers-left-out'] ?? 0);
         const kept = Object.keys(headers).filter((name) => Object.hasOwn(dead.headers, name)).length;

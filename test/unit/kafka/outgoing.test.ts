@@ -199,13 +199,13 @@ describe('PartitionQueue', () => {
     queue.push(record(1n, Buffer.from(new ArrayBuffer(64 << 10), 0, 1600)));
     const unused = (64 << 10) - 1600;
     const both = () => [queue.bytes, queue.memoryBytes];
-    assert.deepEqual(both(), [2000, 2000 + unused]);
-    const taken = queue.take(10, 2000);
+    assert.deepEqual(both(), [2400, 2400 + unused]);
+    const taken = queue.take(10, 2400);
     assert.equal(taken.length, 2);
     assert.deepEqual(both(), [0, 0]);
     queue.putBack(taken);
-    assert.deepEqual(both(), [2000, 2000 + unused]);
-    queue.take(1, 2000);
-    assert.deepEqual(both(), [1000, 1000 + unused]);
+    assert.deepEqual(both(), [2400, 2400 + unused]);
+    queue.take(1, 2400);
+    assert.deepEqual(both(), [1200, 1200 + unused]);
   });
 });

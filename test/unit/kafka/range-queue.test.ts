@@ -4,7 +4,7 @@ import type { FetchedBatch } from '../../../src/kafka/patch/types.ts';
 import { RangeQueue } from '../../../src/kafka/range-queue.ts';
 
 /** What a fetch at `from` brings: records at `offsets`, and markers of transactions up to `last`. */
-function batch(from: number, offsets: readonly number[], last = offsets.at(-1) ?? from): FetchedBatch {
+function batch(from: number, offsets: readonly number[], last = offsets.at(-1) ?? from - 1): FetchedBatch {
   return {
     topic: 'raw',
     partition: 3,

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 import { SilentBrokerError } from '../../../../src/kafka/patch/connection.ts';
 import {
@@ -7,7 +6,7 @@ import {
   OBSERVER,
   observedConsumerGroup,
 } from '../../../../src/kafka/patch/consumer-group.ts';
-import { type OriginalFormats, recordSetDecoder } from '../../../../src/kafka/patch/record-set.ts';
+import { readRecordSet } from '../../../../src/kafka/patch/record-set.ts';
 import type { ConsumerGroupInstance } from '../../../../src/kafka/patch/types.ts';
 
 /** The broker's answer, as kafkajs throws it. */
@@ -266,24 +265,20 @@ test('what a fetch may bring is divided among the brokers, and for a partition i
 });
 
 test('what cannot be read is reported and thrown away, once what comes before it is taken; others go on', async () => {
-  const Decoder = createRequire(import.meta.url)(
-    'kafkajs/src/protocol/decoder',
-  ) as OriginalFormats['Decoder'];
-  const decode = recordSetDecoder({ Decoder, decodeMessages: async () => [], lookupCodec: () => null });
-  const damaged = Buffer.alloc(4 + 70, 2);
-  damaged.writeInt32BE(70);
-  damaged.writeInt32BE(58, 4 + 8);
-  const rawMessages = await decode(new Decoder(damaged));
+  const damaged = Buffer.alloc(70, 2);
+  damaged.writeInt32BE(58, 8);
+  damaged.writeBigInt64BE(5n, 0);
+  const formats = { decodeMessages: async () => [], lookupCodec: () => null } as never;
+  const demand = { from: 5n, highWatermark: 9n, bytes: 1, firstBytes: 1 };
+  const { messages: rawMessages } = await readRecordSet(damaged, demand, formats);
   const told: string[] = [];
   const member = group({
     fetched: ({ partition }) => told.push(`taken ${partition}`) > 0,
     unreadable: (topic, partition, { message }) => told.push(`${topic}/${partition}: ${message}`),
   });
+  const pending = (batch: object) => ({ ...batch, read: async () => ({ ...batch, isHeldBack: false }) });
   const other = { topic: 't', partition: 1, rawMessages: [] };
-  member.batches = [{ topic: 't', partition: 0, rawMessages }, other];
-  assert.deepEqual(await member.fetch(), [other]);
-  assert.deepEqual(told, [
-    't/0: the record batch at offset 144680345676153346: its checksum is wrong',
-    'taken 1',
-  ]);
+  member.batches = [pending({ topic: 't', partition: 0, rawMessages }), pending(other)];
+  assert.deepEqual(await member.fetch(), [{ ...other, isHeldBack: false }]);
+  assert.deepEqual(told, ['t/0: the record batch at offset 5: its checksum is wrong', 'taken 1']);
 });
