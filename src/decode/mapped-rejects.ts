@@ -1,5 +1,6 @@
 import { PoisonError } from '../model/errors.ts';
 import type { Reject } from './decoder.ts';
+import { plainMeaning } from './known-messages.ts';
 import { quote } from './rejects.ts';
 
 /** Series set aside one by one; what goes beyond is gathered in one more. */
@@ -57,11 +58,12 @@ function isNested(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !(value instanceof Uint8Array);
 }
 
-/** JSON of a value of `ReadValue`. What JSON numbers cannot say is text, bytes are base64. */
+/** JSON of a value as `WriterSchema` reads it. What JSON numbers cannot say is text, bytes are base64. */
 export function elementJson(element: unknown): string {
   return (
     JSON.stringify(element, function (this: Record<string, unknown>, key, value: unknown) {
-      const original = this[key];
+      const original = plainMeaning(this[key]);
+      if (original !== this[key]) return typeof original === 'bigint' ? String(original) : original;
       if (original instanceof Uint8Array) return Buffer.from(original).toString('base64');
       if (typeof value === 'bigint') return String(value);
       if (typeof value === 'number' && !Number.isFinite(value)) return String(value);

@@ -3,6 +3,7 @@ import { METRIC_NAME } from '../model/labels.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import type { DecodeContext, Decoded } from './decoder.ts';
 import { Instant } from './instant.ts';
+import { plainMeaning } from './known-messages.ts';
 import { MappedRejects } from './mapped-rejects.ts';
 import { labelText, sampleValue, timestampMs } from './mapped-values.ts';
 import { compileMapping, isObject, type Mapping, type MappingOptions, valueAt } from './mapping.ts';
@@ -144,7 +145,8 @@ export class SeriesMapper {
   }
 
   /** null and a missing field are an absent label, as the empty text is. */
-  #add(label: string, value: unknown): string | undefined {
+  #add(label: string, given: unknown): string | undefined {
+    const value = plainMeaning(given);
     if (value === undefined || value === null) return undefined;
     if (label === '') return 'a label has no name';
     const text = labelText(value);

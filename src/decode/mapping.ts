@@ -1,4 +1,5 @@
 import { Instant } from './instant.ts';
+import { plainMeaning } from './known-messages.ts';
 
 /** Units of a timestamp. `rfc3339` is text such as `2026-01-31T12:00:00.5Z`. */
 export const TIMESTAMP_UNITS = ['s', 'ms', 'us', 'ns', 'rfc3339'] as const;
@@ -97,7 +98,7 @@ export function valueAt(value: unknown, path: Path): unknown {
     if (!isObject(at) || !Object.hasOwn(at, name)) return undefined;
     at = at[name];
   }
-  return at;
+  return plainMeaning(at);
 }
 
 /** An object with fields: no list, no bytes, no time. */

@@ -1,45 +1,143 @@
 import protobuf from 'protobufjs';
 import { errorMessage, PoisonError } from '../model/errors.ts';
-import { addProtobufFile } from './protobuf-file.ts';
-import type { WriterSchema } from './writer-schema.ts';
+import { ProtobufReader } from '../wire/protobuf-reader.ts';
+import { addProtobufFile, refuseOversize } from './protobuf-file.ts';
+import { addBuiltIn } from './protobuf-imports.ts';
+import { mayBeginWithTag, readIndexes } from './protobuf-indexes.ts';
+import { type Message, MessageType } from './protobuf-message.ts';
+import { ValueBudget } from './value-budget.ts';
+import type { ReadHow, WriterSchema } from './writer-schema.ts';
 
-/** Message indexes of one record; message definitions are not nested deeper. */
-const MAX_INDEXES = 20;
-
-type Plain = (message: Readonly<Record<string, unknown>>) => Record<string, unknown>;
+/** What a way to read a record gives. */
+interface Attempt {
+  readonly type: MessageType;
+  readonly message: Message;
+  readonly known: number;
+  readonly unknown: number;
+}
 
 /**
- * Reads Protobuf records of one `.proto` file. In front of the message stand its indexes: which message of the file,
- * which message within that, and so on (docs.confluent.io, "Wire format": zigzag varints, their number first; a single
- * 0 stands for the first message).
+ * Reads Protobuf records of one `.proto` file. In front of the message stand its indexes, which say which message of the
+ * file it is; see `readIndexes`. Some clients leave them out, and mean the first message: its first byte is then the tag
+ * of a field, which in most cases no indexes begin with. A record is taken for one of those only where the first message
+ * has all of its fields, and the indexes that it would have otherwise lead to none that has.
  *
- * Field names are those of the file. A field that `required` asks for may be missing all the same: whoever needs it
- * says so. Fields with presence that are not there are absent, the others have their default.
+ * Field names are those of the file.
  *
  * @param text as it is registered: see `addProtobufFile`
- * @param references the files that it imports, likewise. Google's well-known types need not be among them.
- * @throws Error where they are no Protobuf, or use a type that none of them has
+ * @param references the files that it imports, likewise. Those that registries have built in need not be among them.
+ * @throws Error where they are no Protobuf
  */
 export function protobufSchema(
   text: string,
   references: readonly { readonly name: string; readonly text: string }[],
 ): WriterSchema {
   const messages = parseMessages(text, references);
-  const readers = new Map<string, { type: protobuf.Type; plain: Plain }>();
-  const plains = new Map<protobuf.Type, Plain>();
-  return {
-    read: (body, start) => {
-      const { indexes, end } = readIndexes(body, start);
-      const key = indexes.join('.');
-      let reader = readers.get(key);
-      if (reader === undefined) {
-        const type = messageAt(messages, indexes);
-        reader = { type, plain: plainOf(type, plains) };
-        readers.set(key, reader);
-      }
-      return reader.plain(decode(reader.type, body.subarray(end)));
-    },
-  };
+  const types = new Map<protobuf.Type, MessageType>();
+  return { read: (body, start, how = {}) => new RecordOf(messages, types, body, start, how).read() };
+}
+
+/** One record, and what it may be. */
+class RecordOf {
+  readonly #messages: readonly protobuf.Type[];
+  readonly #types: Map<protobuf.Type, MessageType>;
+  readonly #body: Buffer;
+  readonly #start: number;
+  readonly #how: ReadHow;
+  readonly #values: ValueBudget;
+
+  constructor(
+    messages: readonly protobuf.Type[],
+    types: Map<protobuf.Type, MessageType>,
+    body: Buffer,
+    start: number,
+    how: ReadHow,
+  ) {
+    this.#messages = messages;
+    this.#types = types;
+    this.#body = body;
+    this.#start = start;
+    this.#how = how;
+    this.#values = new ValueBudget(how.budget);
+  }
+
+  read(): Message {
+    const { indexes: apart } = this.#how;
+    if (apart !== undefined && apart.length === 0) return this.#plausible(this.#withoutIndexes());
+    const told = this.#attempt(() => this.#told(true));
+    if (isClean(told)) return told.message;
+    const isTag = apart === undefined && mayBeginWithTag(this.#body, this.#start);
+    const other = this.#attempt(() => (isTag ? this.#withoutIndexes() : this.#told(false)));
+    if (isClean(other) && other.known > 0) return other.message;
+    if (told instanceof PoisonError) throw told;
+    return this.#plausible(told);
+  }
+
+  /** The message that the indexes name. */
+  #told(zigzag: boolean): Attempt {
+    const { indexes: apart } = this.#how;
+    const { list, end, fault } = readIndexes(
+      apart ?? this.#body,
+      apart === undefined ? this.#start : 0,
+      zigzag,
+    );
+    if (fault !== undefined) throw refusal('protobuf_index', `the message indexes cannot be read: ${fault}`);
+    return this.#readAs(messageAt(this.#messages, list), apart === undefined ? end : this.#start);
+  }
+
+  #withoutIndexes(): Attempt {
+    return this.#readAs(messageAt(this.#messages, [0]), this.#start);
+  }
+
+  #readAs(found: protobuf.Type, start: number): Attempt {
+    const type = this.#compiled(found);
+    const reading = { values: this.#values, depth: 0, known: 0, unknown: 0 };
+    try {
+      const message = type.read(new ProtobufReader(this.#body, start), reading);
+      return { type, message, known: reading.known, unknown: reading.unknown };
+    } catch (error) {
+      if (!(error instanceof PoisonError) || error.reason !== 'protobuf') throw error;
+      throw refusal('protobuf', `the record is no ${type.name}: ${error.message}`, error);
+    }
+  }
+
+  #compiled(type: protobuf.Type): MessageType {
+    const made = this.#types.get(type);
+    if (made !== undefined) return made;
+    // Types that could not be made are not kept half-made.
+    const types = new Map(this.#types);
+    try {
+      const compiled = MessageType.of(type, types);
+      for (const [each, reader] of types) this.#types.set(each, reader);
+      return compiled;
+    } catch (error) {
+      throw refusal(
+        'schema',
+        `message ${type.fullName} of its schema cannot be used: ${errorMessage(error)}`,
+      );
+    }
+  }
+
+  #attempt(way: () => Attempt): Attempt | PoisonError {
+    try {
+      return way();
+    } catch (error) {
+      const isOfBytes = error instanceof PoisonError && /^protobuf/.test(error.reason);
+      if (!isOfBytes) throw error;
+      return error;
+    }
+  }
+
+  /** A record most of whose fields its schema does not have is not what it says. */
+  #plausible({ type, message, known, unknown }: Attempt): Message {
+    if (unknown <= known) return message;
+    const what = `${unknown} of its ${known + unknown} fields are not fields of the message, or have other types there`;
+    throw refusal('protobuf', `the record is no ${type.name}: ${what}`);
+  }
+}
+
+function isClean(attempt: Attempt | PoisonError): attempt is Attempt {
+  return !(attempt instanceof PoisonError) && attempt.unknown === 0;
 }
 
 /** The messages at the top of the file, in its order. */
@@ -47,45 +145,34 @@ function parseMessages(
   text: string,
   references: readonly { readonly name: string; readonly text: string }[],
 ): protobuf.Type[] {
+  refuseOversize([text, ...references.map((reference) => reference.text)]);
   const root = new protobuf.Root();
   const { space, imports } = addProtobufFile(root, text);
   const messages = space.nestedArray.filter(isType);
   const imported = [...imports];
-  for (const { text: reference } of references) imported.push(...addProtobufFile(root, reference).imports);
-  for (const file of new Set(imported)) {
-    const common = protobuf.common.get(file);
-    if (common?.nested) root.addJSON(common.nested);
+  for (const reference of references) imported.push(...addProtobufFile(root, reference.text).imports);
+  const known = new Set(references.map(({ name }) => name));
+  for (const file of imported) addBuiltIn(root, file, known);
+  removeServices(root);
+  // What extends options that nobody gave, as Confluent's `meta.proto`, has no part in reading.
+  root.deferred = [];
+  try {
+    root.resolveAll();
+  } catch {
+    // A type that is missing matters to the messages that use it: `MessageType` resolves those again.
   }
-  eachType(root, (type) => {
-    // protobufjs would refuse the whole record where one of its series lacks a field.
-    for (const field of type.fieldsArray) if (field.rule === 'required') delete field.rule;
-  });
-  root.resolveAll();
   return messages;
+}
+
+function removeServices(space: protobuf.NamespaceBase): void {
+  for (const nested of space.nestedArray) {
+    if (nested instanceof protobuf.Service) space.remove(nested);
+    else if (nested instanceof protobuf.Namespace || isType(nested)) removeServices(nested);
+  }
 }
 
 function isType(object: protobuf.ReflectionObject): object is protobuf.Type {
   return object instanceof protobuf.Type;
-}
-
-function eachType(space: protobuf.NamespaceBase, visit: (type: protobuf.Type) => void): void {
-  for (const nested of space.nestedArray) {
-    if (isType(nested)) visit(nested);
-    if (nested instanceof protobuf.Namespace) eachType(nested, visit);
-  }
-}
-
-function readIndexes(body: Buffer, start: number): { indexes: readonly number[]; end: number } {
-  const reader = protobuf.Reader.create(body);
-  reader.pos = start;
-  try {
-    const count = reader.sint32();
-    if (count < 0 || count > MAX_INDEXES) throw new RangeError(`${count} of them`);
-    const indexes = count === 0 ? [0] : Array.from({ length: count }, () => reader.sint32());
-    return { indexes, end: reader.pos };
-  } catch (error) {
-    throw refusal('protobuf_index', `the message indexes cannot be read: ${errorMessage(error)}`, error);
-  }
 }
 
 function messageAt(messages: readonly protobuf.Type[], indexes: readonly number[]): protobuf.Type {
@@ -99,73 +186,6 @@ function messageAt(messages: readonly protobuf.Type[], indexes: readonly number[
     among = found.nestedArray.filter(isType);
   }
   return found!;
-}
-
-function decode(type: protobuf.Type, bytes: Buffer): Readonly<Record<string, unknown>> {
-  try {
-    return type.decode(bytes) as unknown as Readonly<Record<string, unknown>>;
-  } catch (error) {
-    throw refusal('protobuf', `the record is no ${type.fullName}: ${errorMessage(error)}`, error);
-  }
-}
-
-/** How messages of a type become plain objects. `known` ends the recursion of types that hold themselves. */
-function plainOf(type: protobuf.Type, known: Map<protobuf.Type, Plain>): Plain {
-  const before = known.get(type);
-  if (before !== undefined) return before;
-  let fields: readonly { name: string; absent: unknown; read: (value: unknown) => unknown }[] = [];
-  const plain: Plain = (message) => {
-    const object: Record<string, unknown> = {};
-    for (const { name, absent, read } of fields) {
-      if (Object.hasOwn(message, name)) object[name] = read(message[name]);
-      else if (absent !== undefined) object[name] = absent;
-    }
-    return object;
-  };
-  known.set(type, plain);
-  fields = type.fieldsArray.map((field) => {
-    const one = plainValue(field, known);
-    const { name } = field;
-    if (field.map) return { name, absent: {}, read: (value) => mapValues(value as object, one) };
-    if (field.repeated) return { name, absent: [], read: (value) => (value as unknown[]).map(one) };
-    // protobufjs knows presence of scalars only.
-    const mayBeAbsent = field.hasPresence || field.resolvedType instanceof protobuf.Type;
-    return { name, absent: mayBeAbsent ? undefined : one(field.defaultValue), read: one };
-  });
-  return plain;
-}
-
-function mapValues(map: object, one: (value: unknown) => unknown): object {
-  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, one(value)]));
-}
-
-function plainValue(field: protobuf.Field, known: Map<protobuf.Type, Plain>): (value: unknown) => unknown {
-  const { resolvedType } = field;
-  if (resolvedType instanceof protobuf.Type) {
-    const plain = plainOf(resolvedType, known);
-    return (value) => plain(value as Readonly<Record<string, unknown>>);
-  }
-  if (resolvedType instanceof protobuf.Enum) {
-    const names = resolvedType.valuesById;
-    return (value) => names[value as number] ?? value;
-  }
-  return (value) => (isLong(value) ? longNumber(value) : value);
-}
-
-interface Long {
-  readonly low: number;
-  readonly high: number;
-  readonly unsigned: boolean;
-}
-
-function isLong(value: unknown): value is Long {
-  return typeof value === 'object' && value !== null && 'high' in value && 'unsigned' in value;
-}
-
-function longNumber({ low, high, unsigned }: Long): number | bigint {
-  const number = (unsigned ? high >>> 0 : high) * 2 ** 32 + (low >>> 0);
-  if (Number.isSafeInteger(number)) return number;
-  return (BigInt(unsigned ? high >>> 0 : high) << 32n) | BigInt(low >>> 0);
 }
 
 function refusal(reason: string, what: string, cause?: unknown): PoisonError {

@@ -80,7 +80,7 @@ describe('a schema that is registered as a descriptor reads what its text does',
   }
 
   test('without its references it is refused', () => {
-    assert.throws(() => protobufSchema(DESCRIPTORS.reading, []), /base\.Label/);
+    assert.throws(() => protobufSchema(DESCRIPTORS.reading, []).read(reading, 0), /base\.Label/);
   });
 
   test('base64 of something else is refused', () => {
