@@ -1,3 +1,6 @@
+/** Largest list that `clear` keeps. */
+const KEPT_POSITIONS = 256 * 1024;
+
 /** A growing list of `[start, end)` positions in one body: 8 bytes each, since a body may hold very many. */
 export class ByteRanges {
   #positions = new Uint32Array(64);
@@ -5,6 +8,12 @@ export class ByteRanges {
 
   get count(): number {
     return this.#count;
+  }
+
+  clear(): void {
+    this.#count = 0;
+    // One huge record must not hold its memory for ever.
+    if (this.#positions.length > KEPT_POSITIONS) this.#positions = new Uint32Array(64);
   }
 
   add(start: number, end: number): void {

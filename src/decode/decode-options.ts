@@ -31,6 +31,11 @@ export interface OpentsdbHttpOptions {
   readonly trim_timestamp_ms: number;
 }
 
+export interface JsonOptions {
+  /** Whether a sample with a member that is not understood, and could tell series apart, is set aside. */
+  readonly unknown_members: 'reject' | 'ignore';
+}
+
 /** How OTLP names become metric and label names, as vmagent's `-opentelemetry…` flags. */
 export interface OtlpOptions {
   /** Metric and label names in Prometheus' way, units in the names: `-opentelemetry.usePrometheusNaming`. */
@@ -50,6 +55,7 @@ export interface DecodeOptions {
   readonly graphite?: Partial<GraphiteOptions>;
   readonly opentsdb?: Partial<OpentsdbOptions>;
   readonly opentsdb_http?: Partial<OpentsdbHttpOptions>;
+  readonly json?: Partial<JsonOptions>;
   /** For both encodings of OTLP. */
   readonly otlp?: Partial<OtlpOptions>;
 }
@@ -65,6 +71,7 @@ export const DEFAULT_INFLUX: InfluxOptions = {
 export const DEFAULT_GRAPHITE: GraphiteOptions = { sanitize_metric_name: false, trim_timestamp_ms: 1000 };
 export const DEFAULT_OPENTSDB: OpentsdbOptions = { trim_timestamp_ms: 1000 };
 export const DEFAULT_OPENTSDB_HTTP: OpentsdbHttpOptions = { trim_timestamp_ms: 1 };
+export const DEFAULT_JSON: JsonOptions = { unknown_members: 'reject' };
 export const DEFAULT_OTLP: OtlpOptions = {
   use_prometheus_naming: false,
   convert_metric_names_to_prometheus: false,

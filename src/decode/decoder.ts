@@ -37,6 +37,8 @@ export interface DecodeContext {
   /** The record's own time in ms: the time of samples that carry none. */
   readonly timestamp: number;
   readonly limits: IngestLimits;
+  /** No header and no setting names the encoding: the bytes were looked at, and may mean something else. */
+  readonly isGuess?: boolean;
   /** What reading it may cost; absent where the bytes are known to be harmless. */
   readonly budget?: RecordBudget;
 }

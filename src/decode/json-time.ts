@@ -5,7 +5,7 @@ const SECONDS_BELOW = 1e11;
 /** Beyond this a number is neither: microseconds or nanoseconds, of which nobody promised anything. */
 const MS_BELOW = 1e14;
 
-const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const NUMBER = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /**
  * The time of a JSON sample in ms since the epoch; undefined where it is none.

@@ -1,5 +1,5 @@
-import { errorMessage, PoisonError } from '../model/errors.ts';
 import type { Decoded, Decoder } from './decoder.ts';
+import { wholeJson } from './json-value.ts';
 import { MAPPED_JSON } from './mapped-rejects.ts';
 import { SeriesMapper } from './mapped-series.ts';
 import { type MappingOptions, METRIC_BATCH, valueAt } from './mapping.ts';
@@ -16,21 +16,11 @@ export function mappedJsonDecoder(mapping: MappingOptions = METRIC_BATCH): Decod
     contentTypes: [MAPPED_JSON],
     defaultContentEncoding: 'identity',
     decode(body, context): Decoded {
-      const value = parse(body);
+      const value = wholeJson(body, 0);
       if (listPath !== undefined && valueAt(value, listPath) !== undefined) {
         return mapper.map(value, body.length, context);
       }
       return mapper.mapElements(Array.isArray(value) ? value : [value], body.length, context);
     },
   };
-}
-
-function parse(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString());
-  } catch (error) {
-    throw new PoisonError('decode', 'json', `the record is no JSON: ${errorMessage(error)}`, {
-      cause: error,
-    });
-  }
 }

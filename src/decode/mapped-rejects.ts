@@ -1,6 +1,7 @@
 import { PoisonError } from '../model/errors.ts';
 import type { Reject } from './decoder.ts';
 import { plainMeaning } from './known-messages.ts';
+import type { RecordBudget } from './record-budget.ts';
 import { quote } from './rejects.ts';
 
 /** Series set aside one by one; what goes beyond is gathered in one more. */
@@ -16,10 +17,16 @@ const MAX_NESTING = 500;
 export class MappedRejects {
   readonly #single: Reject[] = [];
   readonly #further: string[] = [];
+  readonly #budget: RecordBudget | undefined;
   #first = '';
+
+  constructor(budget?: RecordBudget) {
+    this.#budget = budget;
+  }
 
   /** Throws PoisonError `nesting`, which refuses the whole record, where the series nests too deep to be written down. */
   add(element: unknown, index: number, reason: string, fault: string): void {
+    this.#budget?.fault();
     if (nestsDeeper(element, MAX_NESTING)) {
       const message = `series ${index}: ${fault}; and it nests deeper than ${MAX_NESTING} levels, so it cannot be set aside alone`;
       throw new PoisonError('decode', 'nesting', message);

@@ -3,16 +3,21 @@ import { METRIC_NAME } from '../model/labels.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import type { DecodeContext, Decoded } from './decoder.ts';
 import { Instant } from './instant.ts';
+import { quoteText } from './json-unknown.ts';
 import { plainMeaning } from './known-messages.ts';
 import { MappedRejects } from './mapped-rejects.ts';
 import { labelText, sampleValue, timestampMs } from './mapped-values.ts';
 import { compileMapping, isObject, type Mapping, type MappingOptions, valueAt } from './mapping.ts';
 import { largestOutput, limitOutput } from './output-limit.ts';
+import { Uncarried } from './uncarried.ts';
+import { INVALID_UTF8 } from './utf8.ts';
 
 /** Turns records of any shape into a WriteRequest, as a mapping says. A series that lacks something is set aside alone. */
 export class SeriesMapper {
   readonly #mapping: Mapping;
   readonly #builder = new WriteRequestBuilder();
+  #context!: DecodeContext;
+  #largest = 0;
   /** Labels of the series at hand, in the order of their first mention. */
   readonly #labels = new Map<string, string>();
 
@@ -41,19 +46,23 @@ export class SeriesMapper {
   /** As `map`, for series that stand by themselves. */
   mapElements(elements: readonly unknown[], bodyBytes: number, context: DecodeContext): Decoded {
     const builder = this.#builder;
-    const rejects = new MappedRejects();
-    const largest = largestOutput(bodyBytes, context);
+    const rejects = new MappedRejects(context.budget);
+    this.#context = context;
+    this.#largest = largestOutput(bodyBytes, context);
     builder.reset();
     for (const [index, element] of elements.entries()) {
-      const fault = this.#series(element, context.timestamp);
-      if (fault !== undefined) rejects.add(element, index, 'mapping', fault);
-      limitOutput(builder.length, largest);
+      context.budget?.spend();
+      const fault = this.#series(element);
+      if (fault === undefined) context.budget?.series();
+      else rejects.add(element, index, fault === NOT_UTF8 ? INVALID_UTF8 : 'mapping', fault);
     }
-    return { body: builder.finish(), rejects: rejects.finish() };
+    const uncarried = new Uncarried();
+    if (elements.length === 0) uncarried.add('empty_record');
+    return { body: builder.finish(), rejects: rejects.finish(), ...uncarried.field };
   }
 
   /** Builds one series; says what is wrong with it, and then builds nothing. */
-  #series(element: unknown, recordTime: number): string | undefined {
+  #series(element: unknown): string | undefined {
     if (!isObject(element)) return `expected an object, found ${kindOf(element)}`;
     const fault = this.#readLabels(element);
     if (fault !== undefined) return fault;
@@ -64,8 +73,14 @@ export class SeriesMapper {
     const builder = this.#builder;
     builder.beginSeries();
     for (const [name, value] of this.#labels) builder.label(name, value);
+    if (!builder.isWellFormed) {
+      builder.discardSeries();
+      return NOT_UTF8;
+    }
     for (const [at, sample] of list.entries()) {
-      const wrong = this.#sample(sample, recordTime);
+      this.#context.budget?.spend(0.5);
+      limitOutput(builder.length, this.#largest);
+      const wrong = this.#sample(sample);
       if (wrong === undefined) continue;
       builder.discardSeries();
       return samples.length === 0 ? wrong : `sample ${at}: ${wrong}`;
@@ -74,12 +89,12 @@ export class SeriesMapper {
     return undefined;
   }
 
-  #sample(sample: unknown, recordTime: number): string | undefined {
+  #sample(sample: unknown): string | undefined {
     const { value: valuePath, timestamp: timePath, timestamp_unit } = this.#mapping;
     const found = valueAt(sample, valuePath);
     const value = sampleValue(found);
     if (value === undefined) return `${valuePath.join('.')} is no number, but ${kindOf(found)}`;
-    let time: number | undefined = recordTime;
+    let time: number | undefined = this.#context.timestamp;
     if (timePath.length > 0) {
       const given = valueAt(sample, timePath);
       time = timestampMs(given, timestamp_unit);
@@ -136,7 +151,7 @@ export class SeriesMapper {
       if (typeof name !== 'string') {
         return `${path.join('.')}[${at}].${label_name} is no text, but ${kindOf(name)}`;
       }
-      if (seen.has(name)) return `${path.join('.')} has label ${JSON.stringify(name)} twice`;
+      if (seen.has(name)) return `${path.join('.')} has label ${quoteText(name)} twice`;
       seen.add(name);
       const fault = this.#add(name, valueAt(item, [label_value]));
       if (fault !== undefined) return fault;
@@ -146,15 +161,18 @@ export class SeriesMapper {
 
   /** null and a missing field are an absent label, as the empty text is. */
   #add(label: string, given: unknown): string | undefined {
+    this.#context.budget?.spend(0.25);
     const value = plainMeaning(given);
     if (value === undefined || value === null) return undefined;
     if (label === '') return 'a label has no name';
     const text = labelText(value);
-    if (text === undefined) return `label ${JSON.stringify(label)} is no text, but ${kindOf(value)}`;
+    if (text === undefined) return `label ${quoteText(label)} is no text, but ${kindOf(value)}`;
     this.#labels.set(label, text);
     return undefined;
   }
 }
+
+const NOT_UTF8 = 'its name or a label is not UTF-8';
 
 /** What a value is, for messages: short, and on one line. */
 function kindOf(value: unknown): string {

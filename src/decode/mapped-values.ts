@@ -1,10 +1,11 @@
 import { rfc3339Ms } from '../model/rfc3339.ts';
 import { Instant } from './instant.ts';
 import { isObject, type TimestampUnit } from './mapping.ts';
+import { wholePart } from './whole-part.ts';
 
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
-const INTEGER = /^[+-]?\d+$/;
 const NOT_FINITE = /^([+-]?)(inf|infinity|nan)$/i;
+const DIGITS_TO_MS = { s: 3, ms: 0, us: -3, ns: -6 } as const;
 /** The largest time that JavaScript's calendar knows, in ms. Beyond it nothing is a time. */
 const LATEST_MS = 8.64e15;
 
@@ -27,6 +28,8 @@ export function labelText(value: unknown): string | undefined {
     case 'string':
       return value;
     case 'number':
+      // JavaScript writes -0 as 0.
+      return Object.is(value, -0) ? '-0' : String(value);
     case 'bigint':
     case 'boolean':
       return String(value);
@@ -53,8 +56,8 @@ function readTimestamp(value: unknown, unit: TimestampUnit): number | undefined 
   }
   if (unit === 'rfc3339') return typeof value === 'string' ? rfc3339Ms(value) : undefined;
   if (typeof value === 'string') {
-    if (INTEGER.test(value)) return fromInteger(BigInt(value), unit);
-    return DECIMAL.test(value) ? fromNumber(Number(value), unit) : undefined;
+    const ms = wholePart(value, DIGITS_TO_MS[unit]);
+    return ms && Number(ms.floor);
   }
   if (typeof value === 'bigint') return fromInteger(value, unit);
   return typeof value === 'number' && Number.isFinite(value) ? fromNumber(value, unit) : undefined;

@@ -1,6 +1,7 @@
 import { PoisonError } from '../model/errors.ts';
 import { LabelFields } from '../wire/label-fields.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
+import { skipMarks } from './byte-order-mark.ts';
 import { BACKSLASH, Scratch } from './byte-text.ts';
 import { DEFAULT_OPENTSDB_HTTP, type OpentsdbHttpOptions } from './decode-options.ts';
 import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
@@ -13,6 +14,7 @@ import { opentsdbMs } from './opentsdb-time.ts';
 import { largestOutput, limitOutput } from './output-limit.ts';
 import { ArgumentReader } from './record-arguments.ts';
 import { Rejects } from './rejects.ts';
+import { Uncarried } from './uncarried.ts';
 
 const GLUE = { open: '[', between: ',', close: ']' };
 
@@ -46,12 +48,14 @@ export class OpentsdbHttpDecoder implements Decoder {
     const rejects = new Rejects(form, body, context.budget);
     const largest = largestOutput(body.length, context);
     builder.reset();
-    const start = skipJsonBlanks(body, 0, body.length);
+    const start = skipJsonBlanks(body, skipMarks(body, 0, body.length), body.length);
     this.#hasBackslash = body.includes(BACKSLASH);
     let index = 0;
     const take = (at: number, end: number) => {
+      context.budget?.spend();
       const fault = this.#point(body, at, end, receiptMs, extra);
-      if (fault !== undefined) rejects.add(at, end, `data point ${index}`, fault);
+      if (fault === undefined) context.budget?.series();
+      else rejects.add(at, end, `data point ${index}`, fault);
       limitOutput(builder.length, largest);
       index++;
     };
@@ -63,7 +67,9 @@ export class OpentsdbHttpDecoder implements Decoder {
       throw new PoisonError('decode', 'json', 'the record is not one JSON object or array');
     }
     if (!isArray) take(start, stop);
-    return { body: builder.finish(), rejects: rejects.finish() };
+    const uncarried = new Uncarried();
+    if (index === 0) uncarried.add('empty_record');
+    return { body: builder.finish(), rejects: rejects.finish(), ...uncarried.field };
   }
 
   #point(
@@ -97,7 +103,8 @@ export class OpentsdbHttpDecoder implements Decoder {
   #number(body: Buffer, start: number, end: number): number | undefined {
     const type = typeAt(body, start);
     const stop = skipValue(body, start, end);
-    if (type === 'number') return parseFloat64(body, start, stop);
+    // As in vmagent, `inf` needs no quotes, but `Infinity` does.
+    if (type === 'number') return isLongWord(body, start, stop) ? undefined : parseFloat64(body, start, stop);
     if (type !== 'string') return undefined;
     if (this.#hasBackslash && unescapeJson(this.#value, body, start + 1, stop - 1)) {
       return parseFloat64(this.#value.bytes, 0, this.#value.length);
@@ -125,4 +132,9 @@ export class OpentsdbHttpDecoder implements Decoder {
       this.#labels.label(name, nameStart, nameEnd, this.#value.bytes, 0, this.#value.length);
     } else this.#labels.label(name, nameStart, nameEnd, body, start, end);
   }
+}
+
+/** `infinity` in any case: no other number ends in its last letter. */
+function isLongWord(body: Buffer, start: number, end: number): boolean {
+  return end - start > 4 && (body[end - 1]! | 0x20) === 0x79;
 }

@@ -34,11 +34,11 @@ export class Rejects {
   }
 
   /** Sets `body[start, end)` aside; `where` names it, as in `line 3`. @throws PoisonError `too_many_faults` */
-  add(start: number, end: number, where: string, fault: string): void {
+  add(start: number, end: number, where: string, fault: string, reason = this.#form.reason): void {
     this.#budget?.fault();
     if (this.#single.length < SINGLE_REJECTS) {
       const value = this.#body.subarray(start, end);
-      this.#single.push(this.#reject(value, `${where}: ${fault}: ${quote(value)}`));
+      this.#single.push(this.#reject(value, `${where}: ${fault}: ${quote(value)}`, reason));
       return;
     }
     if (this.#furtherCount++ === 0) this.#first = `${where}: ${fault}`;
@@ -73,8 +73,8 @@ export class Rejects {
     return end - start === between.length && this.#body.toString('latin1', start, end) === between;
   }
 
-  #reject(value: Buffer, message: string): Reject {
-    return { reason: this.#form.reason, message, value, contentType: this.#form.contentType };
+  #reject(value: Buffer, message: string, reason = this.#form.reason): Reject {
+    return { reason, message, value, contentType: this.#form.contentType };
   }
 }
 

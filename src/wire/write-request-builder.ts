@@ -21,9 +21,16 @@ export class WriteRequestBuilder {
   #seriesStart = -1;
   #seriesCount = 0;
 
+  #isWellFormed = true;
+
   /** Series ended since the last `finish`. */
   get series(): number {
     return this.#seriesCount;
+  }
+
+  /** Whether all texts of the current series are Unicode: half of a surrogate pair is not, and has no UTF-8. */
+  get isWellFormed(): boolean {
+    return this.#isWellFormed;
   }
 
   /** Bytes built since the last `finish`. */
@@ -35,6 +42,7 @@ export class WriteRequestBuilder {
     if (this.#seriesStart >= 0)
       throw new Error('beginSeries inside a series: call endSeries or discardSeries first');
     this.#seriesStart = this.#length;
+    this.#isWellFormed = true;
     this.#reserve(LENGTH_BYTES + 1);
     // The length is known at the end; until then its place is kept at full width.
     this.#length += LENGTH_BYTES + 1;
@@ -44,6 +52,9 @@ export class WriteRequestBuilder {
   label(name: string, value: string): void {
     const nameLength = Buffer.byteLength(name);
     const valueLength = Buffer.byteLength(value);
+    // Text of as many bytes as characters is ASCII.
+    if (nameLength !== name.length && !name.isWellFormed()) this.#isWellFormed = false;
+    if (valueLength !== value.length && !value.isWellFormed()) this.#isWellFormed = false;
     const size = 2 + varintLength(nameLength) + varintLength(valueLength) + nameLength + valueLength;
     this.#reserve(size + 8);
     this.#byte(TIME_SERIES.labels * 8 + 2);

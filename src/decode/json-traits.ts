@@ -1,0 +1,91 @@
+import { ByteRanges } from './byte-ranges.ts';
+
+/** Digits that a double holds exactly. */
+const EXACT_DIGITS = 15;
+/** Up to this length, and this exponent either way, such digits are far from where doubles end. */
+const EXACT_BYTES = 145;
+const EXACT_EXPONENT = 145;
+const LETTER_E = 0x65;
+const UNDERSCORE = 0x5f;
+const DOT = 0x2e;
+const ZERO = 0x30;
+
+/** Rough sizes of what `JSON.parse` makes, in bytes, beside the texts themselves. */
+const CONTAINER_BYTES = 64;
+const MEMBER_BYTES = 16;
+
+/** What the walk over a JSON text (`skipValue`) finds out about it. One instance is cleared and used again. */
+export class JsonTraits {
+  /** Memory that its values would take as objects, about. */
+  memory = 0;
+  /** There is a key with an underscore. */
+  hasUnderscores = false;
+  /** Where numbers are that a double does not hold as they are written, NaN and infinities without quotes included. */
+  readonly special = new ByteRanges();
+
+  clear(): void {
+    this.memory = 0;
+    this.hasUnderscores = false;
+    this.special.clear();
+  }
+
+  container(): void {
+    this.memory += CONTAINER_BYTES;
+  }
+
+  /** An element of an array, or a member of an object. */
+  member(): void {
+    this.memory += MEMBER_BYTES;
+  }
+
+  /** The key in `[start, end)`, without its quotes. */
+  key(bytes: Uint8Array, start: number, end: number): void {
+    this.memory += MEMBER_BYTES;
+    if (this.hasUnderscores) return;
+    for (let at = start; at < end; at++) if (bytes[at] === UNDERSCORE) this.hasUnderscores = true;
+  }
+
+  /** A number without digits: NaN or an infinity. */
+  notFinite(start: number, end: number): void {
+    this.special.add(start, end);
+  }
+
+  number(bytes: Uint8Array, start: number, end: number): void {
+    if (end - start > EXACT_DIGITS || hasExponent(bytes, start, end)) {
+      if (!isExact(bytes, start, end)) this.special.add(start, end);
+    }
+  }
+}
+
+function hasExponent(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if ((bytes[at]! | 0x20) === LETTER_E) return true;
+  return false;
+}
+
+/**
+ * Whether the double nearest to the number is written with its digits again, however often both are converted. Whole
+ * numbers that are long are not taken for that: of 10^21 and more JavaScript writes an exponent.
+ */
+function isExact(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start > EXACT_BYTES) return false;
+  let digits = 0;
+  /** Zeros behind a digit: they count if another digit follows. */
+  let zeros = 0;
+  let isWhole = true;
+  let at = start;
+  for (; at < end; at++) {
+    const byte = bytes[at]!;
+    if ((byte | 0x20) === LETTER_E) break;
+    if (byte === DOT) isWhole = false;
+    else if (byte === ZERO) zeros++;
+    else if (byte > ZERO) {
+      digits += digits > 0 ? zeros + 1 : 1;
+      zeros = 0;
+    }
+  }
+  if (digits > EXACT_DIGITS) return false;
+  if (at === end) return !isWhole;
+  let exponent = 0;
+  for (at++; at < end; at++) if (bytes[at]! >= ZERO) exponent = exponent * 10 + bytes[at]! - ZERO;
+  return exponent < EXACT_EXPONENT;
+}
