@@ -15,8 +15,8 @@ const COMMA = 0x2c;
  *
  * JSON, where the first value is an object whose first key is followed by a colon, or an array: the members of the
  * (first) object decide, in the order in which they stand:
- * `resourceMetrics` OTLP; `values`, `timestamps` or an object `metric` VictoriaMetrics' lines; a text `metric` or
- * `tags` OpenTSDB; `labels` or `name` samples. None of them: samples.
+ * `resourceMetrics` OTLP; `values`, `timestamps` or an object `metric` VictoriaMetrics' lines; `labels` or `name`
+ * samples; a text `metric` or `tags`, and none of those, OpenTSDB. None of them: samples.
  *
  * Else lines: see `detectLines`. A byte order mark before either is skipped.
  */
@@ -42,33 +42,36 @@ function detectObject(body: Buffer, start: number, end: number): TextEncoding | 
     const next = skipJsonBlanks(body, at + 1, end);
     return next === end || body[next] === 0x7b ? 'json' : undefined;
   }
+  let perhaps: TextEncoding = 'json';
   for (let first = true; at < end && body[at] === 0x22; first = false) {
     const quote = stringEnd(body, at + 1, end);
     const colon = quote < 0 ? -1 : skipJsonBlanks(body, quote + 1, end);
-    if (colon < 0 || body[colon] !== COLON) return first ? undefined : 'json';
+    if (colon < 0 || body[colon] !== COLON) return first ? undefined : perhaps;
     const value = skipJsonBlanks(body, colon + 1, end);
-    const decided = byMember(body.toString('latin1', at + 1, quote), value < end ? typeAt(body, value) : '');
+    const key = body.toString('latin1', at + 1, quote);
+    const decided = byMember(key, value < end ? typeAt(body, value) : '');
     if (decided) return decided;
+    if (key === 'metric' || key === 'tags') perhaps = 'opentsdb_http';
     const stop = skipValue(body, value, end);
-    if (stop < 0) return 'json';
+    if (stop < 0) return perhaps;
     at = skipJsonBlanks(body, stop, end);
-    if (body[at] !== COMMA) return 'json';
+    if (body[at] !== COMMA) return perhaps;
     at = skipJsonBlanks(body, at + 1, end);
   }
   return undefined;
 }
 
+/** The encoding that a member tells by itself. */
 function byMember(key: string, type: string): TextEncoding | undefined {
   switch (key) {
     case 'resourceMetrics':
+    case 'resource_metrics':
       return 'otlp_json';
     case 'values':
     case 'timestamps':
       return 'vmimport';
     case 'metric':
-      return type === 'object' ? 'vmimport' : 'opentsdb_http';
-    case 'tags':
-      return 'opentsdb_http';
+      return type === 'object' ? 'vmimport' : undefined;
     case 'labels':
     case 'name':
       return 'json';

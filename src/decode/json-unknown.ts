@@ -1,5 +1,9 @@
 /** Members that say what a metric is, alike for all of its series, and so tell none from another. */
 const METADATA: ReadonlySet<string> = new Set(['type', 'unit', 'units', 'help', 'description']);
+export function isMetadata(key: string): boolean {
+  return METADATA.has(key);
+}
+
 /** Members that a message names. */
 const NAMED = 8;
 const QUOTED_CHARACTERS = 60;

@@ -8,6 +8,7 @@ import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
 import { Members } from './json-members.ts';
 import { skipJsonBlanks, skipValue, typeAt, visitElements, visitMembers } from './json-scan.ts';
 import { unescapeJson } from './json-text.ts';
+import { unknownMessage } from './json-unknown.ts';
 import { NAME } from './line-decoder.ts';
 import { parseFloat64 } from './number.ts';
 import { opentsdbMs } from './opentsdb-time.ts';
@@ -35,6 +36,7 @@ export class OpentsdbHttpDecoder implements Decoder {
   readonly #key = new Scratch();
   readonly #value = new Scratch();
   #hasBackslash = false;
+  #isGuess = false;
 
   constructor(options: Partial<OpentsdbHttpOptions> = {}) {
     this.#trim = { ...DEFAULT_OPENTSDB_HTTP, ...options }.trim_timestamp_ms;
@@ -48,6 +50,7 @@ export class OpentsdbHttpDecoder implements Decoder {
     const rejects = new Rejects(form, body, context.budget);
     const largest = largestOutput(body.length, context);
     builder.reset();
+    this.#isGuess = context.isGuess === true;
     const start = skipJsonBlanks(body, skipMarks(body, 0, body.length), body.length);
     this.#hasBackslash = body.includes(BACKSLASH);
     let index = 0;
@@ -84,6 +87,7 @@ export class OpentsdbHttpDecoder implements Decoder {
     const [metric, time, number, tags] = this.#members.found as [number, number, number, number];
     const labels = this.#labels;
     labels.clear();
+    if (this.#isGuess && this.#members.unknown.length > 0) return unknownMessage(this.#members.unknown);
     if (metric < 0 || typeAt(body, metric) !== 'string') return '"metric" is not a string';
     const metricEnd = skipValue(body, metric, end);
     if (metricEnd - metric === 2) return '"metric" is empty';

@@ -41,7 +41,7 @@ export function createDecoders(options: DecoderSetup = {}): readonly Decoder[] {
     victoriametricsRemoteWrite,
     otlpDecoder(options.otlp),
     otlpJsonDecoder(options.otlp),
-    jsonDecoder(),
+    jsonDecoder(options.json),
     confluentDecoder(options.schemas, options.mapping),
     mappedJsonDecoder(options.mapping),
     new PrometheusTextDecoder(),
@@ -77,6 +77,8 @@ const PROTOBUF: Readonly<Record<string, ProtobufEncoding>> = {
 
 interface Opened extends Unpacked {
   readonly decoder: Decoder;
+  /** Nothing but the bytes told the decoder. */
+  readonly isGuess?: boolean;
 }
 
 /**
@@ -156,8 +158,8 @@ export class DecoderRegistry {
   decode(value: Buffer, unbounded: DecodeContext): Decoded {
     const context = bounded(value, unbounded);
     const opened = this.#open(value, context);
-    const { decoder, body } = opened;
-    const decoded = decoder.decode(body, context);
+    const { decoder, body, isGuess } = opened;
+    const decoded = decoder.decode(body, isGuess ? { ...context, isGuess } : context);
     return opened.cutOff === undefined ? decoded : withCut(decoded, decoder, opened.cutOff);
   }
 
@@ -208,7 +210,7 @@ export class DecoderRegistry {
     const found =
       contentEncoding === '' && detected === 'snappy' ? detectProtobuf(body) : detectEncoding(body);
     const decoder = this.#sharing(found, contentType);
-    if (decoder) return { ...unpacked, decoder };
+    if (decoder) return { ...unpacked, decoder, isGuess: true };
     const claimant = this.decoderFor(headers);
     if (contentEncoding !== '' || detected !== 'identity')
       return { ...unpacked, decoder: this.#actual(claimant, body) };

@@ -4,6 +4,7 @@ import type { DecodeContext } from './decoder.ts';
 import { Members } from './json-members.ts';
 import { skipJsonBlanks, typeAt, visitElements, visitMembers } from './json-scan.ts';
 import { unescapeJson } from './json-text.ts';
+import { unknownMessage } from './json-unknown.ts';
 import { LineDecoder } from './line-decoder.ts';
 import { parseFloat64, parseInt64 } from './number.ts';
 import type { RecordArguments } from './record-arguments.ts';
@@ -24,8 +25,10 @@ export class VmImportDecoder extends LineDecoder {
   readonly #timestamps: (number | bigint)[] = [];
   readonly #values: number[] = [];
   #extra!: LabelFields;
+  #context!: DecodeContext;
 
-  protected begin(_context: DecodeContext, args: RecordArguments): void {
+  protected begin(context: DecodeContext, args: RecordArguments): void {
+    this.#context = context;
     this.#extra = args.labels;
   }
 
@@ -34,6 +37,8 @@ export class VmImportDecoder extends LineDecoder {
     if (at === end || typeAt(body, at) !== 'object') return 'the line is not a JSON object';
     const stop = this.#members.find(body, at, end);
     if (stop < 0 || skipJsonBlanks(body, stop, end) !== end) return 'the line is not one JSON object';
+    const { unknown } = this.#members;
+    if (this.#context.isGuess && unknown.length > 0) return unknownMessage(unknown);
     const [metric, values, timestamps] = this.#members.found as [number, number, number];
     if (metric < 0 || typeAt(body, metric) !== 'object') return '"metric" is not an object';
     const fault = this.#readLabels(body, metric, end) ?? this.#readSamples(body, values, timestamps, end);

@@ -49,6 +49,11 @@ const keys = {
   opentsdb_http: {
     trim_timestamp_ms: trim().describe('Timestamps are cut to a multiple of this, in ms; 1 leaves them.'),
   },
+  json: {
+    unknown_members: z
+      .enum(['reject', 'ignore'])
+      .describe('What becomes of a sample with members that are not understood and could tell series apart.'),
+  },
   otlp: {
     use_prometheus_naming: z
       .boolean()
@@ -65,6 +70,7 @@ const ABOUT = {
   graphite: "Graphite plaintext; defaults are those of vmagent's -graphite flags.",
   opentsdb: "OpenTSDB put lines; the default is that of vmagent's -opentsdbTrimTimestamp.",
   opentsdb_http: "OpenTSDB's HTTP JSON; the default is that of vmagent's -opentsdbHTTPTrimTimestamp.",
+  json: 'Samples as JSON objects, with name, labels, value and timestamp.',
   otlp: "OTLP metrics, protobuf and JSON; defaults are those of vmagent's -opentelemetry flags.",
 } as const;
 
@@ -96,6 +102,10 @@ export const decodeKeys = {
     .strictObject({ trim_timestamp_ms: keys.opentsdb_http.trim_timestamp_ms.default(1) })
     .prefault({})
     .describe(ABOUT.opentsdb_http),
+  json: z
+    .strictObject({ unknown_members: keys.json.unknown_members.default('reject') })
+    .prefault({})
+    .describe(ABOUT.json),
   otlp: z
     .strictObject({
       use_prometheus_naming: keys.otlp.use_prometheus_naming.default(false),
@@ -113,6 +123,7 @@ export const topicDecodeKeys = {
   graphite: z.strictObject(keys.graphite).partial().optional().describe(ABOUT.graphite),
   opentsdb: z.strictObject(keys.opentsdb).partial().optional().describe(ABOUT.opentsdb),
   opentsdb_http: z.strictObject(keys.opentsdb_http).partial().optional().describe(ABOUT.opentsdb_http),
+  json: z.strictObject(keys.json).partial().optional().describe(ABOUT.json),
   otlp: z.strictObject(keys.otlp).partial().optional().describe(ABOUT.otlp),
   mapping: topicMapping,
 };

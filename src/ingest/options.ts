@@ -194,7 +194,7 @@ export interface IngestTopic extends DecodeSections {
 
 /** The ingest topics in the order of the configuration: those of `topics`, or the one of `topic`. */
 export function ingestTopics(options: IngestOptions): readonly [IngestTopic, ...IngestTopic[]] {
-  const { topic, encoding, influx, graphite, opentsdb, opentsdb_http, otlp, mapping } = options;
+  const { topic, encoding, influx, graphite, opentsdb, opentsdb_http, json, otlp, mapping } = options;
   const [first = {}, ...others] = options.topics ?? [];
   const resolve = (own: Partial<NonNullable<IngestOptions['topics']>[number]>): IngestTopic => ({
     topic: own.topic ?? topic,
@@ -203,6 +203,7 @@ export function ingestTopics(options: IngestOptions): readonly [IngestTopic, ...
     graphite: overlay(graphite, own.graphite),
     opentsdb: overlay(opentsdb, own.opentsdb),
     opentsdb_http: overlay(opentsdb_http, own.opentsdb_http),
+    json: overlay(json, own.json),
     otlp: overlay(otlp, own.otlp),
     mapping: overlay(mapping, own.mapping),
   });

@@ -108,3 +108,70 @@ test('a broken line is set aside alone, an object may span lines', () => {
 test('a broken array is refused', () => {
   assert.throws(() => decode(`[${GOOD},`), PoisonError);
 });
+
+test('different whole numbers are different labels, however long', () => {
+  const lines = ['738529527931269425', '738529527931269426', '-0', '1e400', '9007199254740993'].map(
+    (id) => `{"name":"a","value":1,"labels":{"id":${id}}}`,
+  );
+  assert.deepEqual(
+    decode(lines.join('\n')).series.map(({ labels }) => labels['id']),
+    ['738529527931269425', '738529527931269426', '-0', '1e400', '9007199254740993'],
+  );
+});
+
+test('NaN and infinities without quotes, in lines and in arrays', () => {
+  const samples = [
+    '{"name":"up","value":NaN}',
+    '{"name":"up2","value":Infinity}',
+    '{"name":"up3","value":-Infinity}',
+    GOOD,
+  ];
+  for (const text of [samples.join('\n'), `[${samples.join(',')}]`]) {
+    const { series, rejected } = decode(text);
+    assert.deepEqual(
+      series.map(({ value }) => value),
+      [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1],
+    );
+    assert.deepEqual(rejected, []);
+  }
+});
+
+test('byte order marks are skipped, at the start and before the texts that were joined', () => {
+  const mark = '\ufeff';
+  assert.equal(decode(`${mark}${GOOD}\n${mark}${GOOD}\n ${mark}`).series.length, 2);
+  assert.equal(decode(`${mark}[${GOOD}]`).series.length, 1);
+});
+
+test('a name or label that is not UTF-8 is set aside alone, as it came', () => {
+  const bad = [
+    Buffer.from('{"name":"a","value":1,"labels":{"city":"M\xfcnchen"}}', 'latin1'),
+    Buffer.from('{"name":"a\xff","value":1}', 'latin1'),
+    Buffer.from('{"name":"a","value":1,"labels":{"\\ud800":"x"}}'),
+    Buffer.from('{"name":"a","value":1,"labels":{"x":"\\udc00\\ud800"}}'),
+    Buffer.from('{"name":"a\xc0\x80","value":1}', 'latin1'),
+  ];
+  for (const part of bad) {
+    const body = Buffer.concat([Buffer.from(`${GOOD}\n`), part, Buffer.from(`\n${GOOD}`)]);
+    const context = { headers: {}, timestamp: 1, limits: DEFAULT_LIMITS };
+    const { body: request, rejects } = jsonDecoder().decode(body, context);
+    assert.equal(decodeWriteRequest(request).series.length, 2);
+    assert.deepEqual(
+      rejects.map(({ reason, value }) => [reason, value]),
+      [['invalid_utf8', part]],
+    );
+  }
+});
+
+test('a sample that nests deep is read or set aside alone', () => {
+  const deep = `${'['.repeat(10_000)}${']'.repeat(10_000)}`;
+  const { series, rejected } = decode(`{"name":"a","value":1,"more":${deep}}\n${GOOD}`);
+  assert.equal(series.length, 1);
+  assert.equal(rejected.length, 1);
+});
+
+test('nothing at all is counted', () => {
+  for (const text of ['[]', ' \n ']) {
+    const context = { headers: {}, timestamp: 1, limits: DEFAULT_LIMITS };
+    assert.deepEqual(jsonDecoder().decode(Buffer.from(text), context).uncarried, { empty_record: 1 });
+  }
+});
