@@ -25,22 +25,9 @@ const STILL_WRONG = new Set<string>([
   'B1/two-frames.zst',
   'B5/body.snappy',
   'B5/body.zst',
-  'C1/input.txt',
-  'C2/input.txt',
-  'C5/influx.txt',
-  'C5/sample.json',
-  'C5/text.txt',
-  'D8/input.txt',
   'F5/input.json',
   'F7/input.json',
   'G1/body.snappy',
-  'H1/mapped.json',
-  'H1/sample.jsonl',
-  'H2/sample.jsonl',
-  'H3/metric_labels.json',
-  'H3/netdata.json',
-  'H3/tags.json',
-  'H3/zabbix.json',
 ]);
 
 interface Outcome {
