@@ -1,8 +1,10 @@
 import type { Reject } from './decode/decoder.ts';
 import { PATH_HEADER, QUERY_HEADER } from './decode/record-arguments.ts';
 import { headerText, TIMESTAMP_HEADER } from './decode/record-headers.ts';
-import type { PoisonError, Stage } from './model/errors.ts';
+import { type PoisonError, printable, type Stage } from './model/errors.ts';
+import { ProtobufReader } from './wire/protobuf-reader.ts';
 import { compress } from './wire/snappy.ts';
+import { WRITE_REQUEST } from './wire/write-request.ts';
 import { WriteRequestBuilder } from './wire/write-request-builder.ts';
 
 /** A record as it came out of Kafka. */
@@ -16,6 +18,7 @@ export interface SourceRecord {
   readonly topic: string;
   readonly partition: number;
   readonly offset: bigint;
+  readonly key?: Buffer | null;
 }
 
 /** What could not be used, with the reason. */
@@ -49,8 +52,13 @@ const UNSHARED: Readonly<Record<string, string>> = {
   'application/x-ndjson': 'application/jsonl',
 };
 
-/** A dead letter is closed when its series reach this many bytes before compression. */
+/**
+ * A dead letter is closed when its series reach this many bytes before compression: it then fits in a topic whose
+ * max.message.bytes is Kafka's default, with room for one large series.
+ */
 const ENOUGH_BYTES = 256 * 1024;
+/** Mostly it is a few series of a record. */
+const FIRST_BYTES = 4 * 1024;
 
 /** The whole record as a dead letter. */
 export function deadRecord(source: SourceRecord, error: PoisonError): DeadLetter {
@@ -67,13 +75,52 @@ export function deadRecord(source: SourceRecord, error: PoisonError): DeadLetter
 
 /** A part of a record that its decoder set aside, with all that it takes to decode it alone. */
 export function deadPart(source: SourceRecord, reject: Reject, tenant: DeadLetter['headers']): DeadLetter {
-  const { reason, message, value, contentType } = reject;
+  const { reason, contentType } = reject;
+  const message = printable(reject.message);
+  const value = ofItsOwn(reject.value);
   const headers = {
     ...kept(source, [...HISTORY, TIMESTAMP_HEADER, QUERY_HEADER, PATH_HEADER]),
     ...tenant,
     'content-type': UNSHARED[contentType] ?? contentType,
   };
   return { source, stage: 'decode', reason, message, value, headers, series: 0 };
+}
+
+/** A small part of a large body must not keep the body in memory until it is published. */
+function ofItsOwn(part: Buffer): Buffer {
+  return part.length * 2 < part.buffer.byteLength ? Buffer.from(part) : part;
+}
+
+/**
+ * What is left of a WriteRequest from `from` on, whose framing is sound, when no more of it may be read: whole fields,
+ * some 256 KiB a dead letter, so that each fits and, redriven, has a budget of its own.
+ */
+export function deadRest(
+  source: SourceRecord,
+  { stage, reason, message }: PoisonError,
+  body: Buffer,
+  from: number,
+  tenant: DeadLetter['headers'],
+): DeadLetter[] {
+  const headers = partHeaders(source, tenant);
+  const letters: DeadLetter[] = [];
+  const fields = new ProtobufReader(body, from);
+  let start = from;
+  let series = 0;
+  const close = () => {
+    const value = compress(body.subarray(start, fields.position));
+    const text = printable(`${message}; these ${series} series were not looked at`);
+    letters.push({ source, stage, reason, message: text, value, headers, series });
+    start = fields.position;
+    series = 0;
+  };
+  while (fields.next()) {
+    fields.skip();
+    if (fields.field === WRITE_REQUEST.timeseries) series++;
+    if (fields.position - start >= ENOUGH_BYTES && series > 0) close();
+  }
+  if (series > 0) close();
+  return letters;
 }
 
 /** Of the headers named, in lower case, those that the record has. */
@@ -101,7 +148,7 @@ export class DeadSeries {
     const key = `${error.stage}/${error.reason}`;
     let group = this.#byReason.get(key);
     if (!group) {
-      group = { error, request: new WriteRequestBuilder() };
+      group = { error, request: new WriteRequestBuilder(FIRST_BYTES) };
       this.#byReason.set(key, group);
     }
     group.request.rawSeries(timeSeries);
@@ -128,6 +175,19 @@ function letter(
 ): DeadLetter {
   const series = request.series;
   const value = compress(request.finish());
-  const headers = { ...kept(source, HISTORY), ...tenant, ...WRITE_REQUEST_HEADERS };
-  return { source, stage, reason, message, value, headers, series };
+  return { source, stage, reason, message, value, headers: partHeaders(source, tenant), series };
+}
+
+function partHeaders(source: SourceRecord, tenant: DeadLetter['headers']): DeadLetter['headers'] {
+  return { ...kept(source, HISTORY), ...tenant, ...WRITE_REQUEST_HEADERS };
+}
+
+/** Headers, message and framing of a dead letter take about so many bytes more than the headers it keeps. */
+const LETTER_BYTES = 500;
+
+/** Bytes that a dead letter takes in a transaction. */
+export function weightOf({ value, headers, message }: DeadLetter): number {
+  let bytes = LETTER_BYTES + (value?.length ?? 0) + message.length;
+  for (const name in headers) bytes += name.length + headers[name]!.length;
+  return bytes;
 }

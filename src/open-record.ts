@@ -11,6 +11,8 @@ import { type Framing, readFraming } from './wire/write-request.ts';
 export interface OpenedRecord {
   readonly decoded: Decoded;
   readonly framing: Framing;
+  /** What is left of what the record may cost. */
+  readonly budget: RecordBudget;
 }
 
 /**
@@ -27,6 +29,7 @@ export function openRecord(
   const value = recordValue(record);
   const budget = new RecordBudget(limits, value.length);
   const decoded = decoders.decode(value, { headers: record.headers, timestamp, limits, budget });
+  if (budget.exceeded !== undefined) throw budget.exceeded;
   const framing = readFraming(decoded.body);
   const most = limits.series_per_record;
   if (most > 0 && framing.series > most) {
@@ -36,5 +39,5 @@ export function openRecord(
       `the record has ${framing.series} series, more than the limit of ${most} (ingest.limits.series_per_record)`,
     );
   }
-  return { decoded, framing };
+  return { decoded, framing, budget };
 }

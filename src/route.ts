@@ -15,6 +15,8 @@ export interface CompiledRoute {
   readonly selectors: readonly Selector[];
   readonly relabeler: Relabeler;
   readonly hasRules: boolean;
+  /** Number of relabel rules. */
+  readonly rules: number;
   /** Hash 1, on the labels after relabeling. */
   readonly task: TaskFunction;
   /** Label that carries the task id. */
@@ -79,6 +81,7 @@ export function compileRoute(
     selectors,
     relabeler,
     hasRules: options.relabel.length > 0,
+    rules: options.relabel.length,
     task: compileTask(options.task),
     taskLabel: options.task.label,
     count: options.task.count,

@@ -15,12 +15,20 @@ export interface PipelineRoute {
   readonly relabeler: { apply(labels: Labels): Labels | undefined };
   /** False where the relabeler has no rules: it is then not asked. */
   readonly hasRules: boolean;
+  /** How many rules it has; absent: not known. They are what a new series costs. */
+  readonly rules?: number;
   /** Labels after relabeling ▸ 0 … count-1. */
   task(labels: Labels): number;
   /** Label that carries the task. */
   readonly taskLabel: string;
   readonly count: number;
 }
+
+/** What a new series costs, in units of RecordBudget (0.5 µs): to be decoded and kept, and for each rule. */
+const SERIES_UNITS = 8;
+const RULE_UNITS = 1;
+/** A regular expression reads some 100 bytes in a unit. */
+const RULE_BYTES_A_UNIT = 100;
 
 /**
  * The cold path: a series seen for the first time is decoded and goes through every route.
@@ -31,11 +39,18 @@ export class SeriesRouter {
   readonly #limits: LabelLimits;
   readonly #encoders: readonly OutputEncoder[];
   readonly #block = new LabelBlock();
+  readonly #rules: number;
 
   constructor(routes: readonly PipelineRoute[], limits: LabelLimits) {
     this.#routes = routes;
     this.#limits = limits;
+    this.#rules = routes.reduce((sum, { hasRules, rules = hasRules ? 1 : 0 }) => sum + rules, 0);
     this.#encoders = routes.map(({ taskLabel }) => new OutputEncoder(taskLabel));
+  }
+
+  /** What `route` costs for so many bytes of labels, in units of RecordBudget. */
+  cost(labelBytes: number): number {
+    return SERIES_UNITS + this.#rules * (RULE_UNITS + labelBytes / RULE_BYTES_A_UNIT);
   }
 
   /**

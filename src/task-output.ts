@@ -45,6 +45,23 @@ export interface OutputBuffer {
   readonly view: DataView;
 }
 
+/** Bytes of a record's own headers and framing, the tenant's left out: what each record of a step has again. */
+const RECORD_HEADER_BYTES = 400;
+
+/** What the outputs of a step hold together; they keep it up to date as they grow. */
+export class OutputLoad {
+  /** Outputs that hold a buffer. */
+  open = 0;
+  /** Records that are complete. */
+  sealed = 0;
+  /** Memory of both, headers included. */
+  bytes = 0;
+
+  clear(): void {
+    this.open = this.sealed = this.bytes = 0;
+  }
+}
+
 /**
  * Buffers that outputs fill between two flushes, lent again afterwards. Sizes are powers of two.
  * The largest free one is lent first: then an output seldom has to grow, which copies what it holds.
@@ -97,6 +114,7 @@ export class TaskOutput {
   /** Most bytes before compression. */
   readonly capacity: number;
   readonly #pool: BufferPool;
+  readonly #load: OutputLoad;
   #buffer: OutputBuffer | undefined;
   #view: DataView;
   /** Bytes in the buffer, and how many it may come to before `#makeRoom` is asked. */
@@ -116,6 +134,7 @@ export class TaskOutput {
     tenant: Tenant,
     capacity: number,
     pool: BufferPool,
+    load = new OutputLoad(),
   ) {
     this.route = route.index;
     this.topic = route.topic;
@@ -123,6 +142,7 @@ export class TaskOutput {
     this.tenant = tenant;
     this.capacity = capacity;
     this.#pool = pool;
+    this.#load = load;
     this.#view = NO_VIEW;
   }
 
@@ -204,8 +224,13 @@ export class TaskOutput {
     const buffer = this.#pool.take(needed);
     if (old) {
       old.bytes.copy(buffer.bytes, 0, 0, this.#length);
+      this.#load.bytes -= old.bytes.length;
       this.#pool.give(old);
+    } else {
+      this.#load.open++;
+      this.#load.bytes += RECORD_HEADER_BYTES + this.tenant.key.length;
     }
+    this.#load.bytes += buffer.bytes.length;
     this.#buffer = buffer;
     this.#view = buffer.view;
     return buffer.bytes.length;
@@ -213,7 +238,9 @@ export class TaskOutput {
 
   #closeBlock(): void {
     if (this.#length === 0) return;
-    this.#blocks.push(compress(this.#buffer!.bytes.subarray(0, this.#length)));
+    const block = compress(this.#buffer!.bytes.subarray(0, this.#length));
+    this.#blocks.push(block);
+    this.#load.bytes += block.length;
     this.#blocksLength += this.#length;
     this.#length = 0;
   }
@@ -232,6 +259,8 @@ export class TaskOutput {
       series: this.#series,
       samples: this.#samples,
     });
+    this.#load.sealed++;
+    this.#load.bytes += RECORD_HEADER_BYTES + this.tenant.key.length;
     this.#blocks = [];
     this.#blocksLength = 0;
     this.#series = 0;

@@ -1,10 +1,14 @@
-import { headerText } from './decode/record-headers.ts';
+import type { RecordHeaders } from './decode/decoder.ts';
 import type { PipelineRoute } from './series-router.ts';
-import { type BufferPool, TaskOutput, type TaskRecord, type Tenant } from './task-output.ts';
+import { type BufferPool, OutputLoad, TaskOutput, type TaskRecord, type Tenant } from './task-output.ts';
+import { tenantHeadersOf } from './tenant.ts';
 
 const NO_TENANT: Tenant = { key: '', headers: {} };
 /** Tenants remembered from one flush to the next. */
 const KEPT_TENANTS = 64;
+
+/** A place in a tenant's list of outputs. */
+const POINTER_BYTES = 8;
 
 /** The outputs of one tenant, in the order of routes and tasks. */
 interface TenantOutputs {
@@ -14,8 +18,11 @@ interface TenantOutputs {
 
 /** All outputs of a step: one per route, task and tenant, made when something comes for it. */
 export class TaskOutputs {
+  /** What all of them hold. */
+  readonly load = new OutputLoad();
   readonly #routes: readonly PipelineRoute[];
   readonly #tenantHeaders: readonly string[];
+  readonly #tenantBytes: number | undefined;
   readonly #pool: BufferPool;
   /** Number of a route's task 0 among all tasks; capacity of its outputs. */
   readonly #firstTask: number[] = [];
@@ -24,15 +31,20 @@ export class TaskOutputs {
   #tenants = new Map<string, TenantOutputs>();
   #current: TenantOutputs;
 
-  /** @param capacity bytes before compression that an output for this topic may reach */
+  /**
+   * @param capacity bytes before compression that an output for this topic may reach
+   * @param tenantBytes longest value of a tenant header
+   */
   constructor(
     routes: readonly PipelineRoute[],
     tenantHeaders: readonly string[],
     capacity: (topic: string) => number,
     pool: BufferPool,
+    tenantBytes?: number,
   ) {
     this.#routes = routes;
     this.#tenantHeaders = tenantHeaders;
+    this.#tenantBytes = tenantBytes;
     this.#pool = pool;
     let tasks = 0;
     for (const route of routes) {
@@ -44,17 +56,12 @@ export class TaskOutputs {
     this.#current = this.#select(NO_TENANT);
   }
 
-  /** Chooses the tenant that the following `of` are about. */
-  tenant(headers: Readonly<Record<string, Buffer | string | null | undefined>>): void {
+  /** Chooses the tenant that the following `of` are about. @throws PoisonError `tenant` */
+  tenant(headers: RecordHeaders): void {
     if (this.#tenantHeaders.length === 0) return;
-    const found: Record<string, string> = {};
+    const found = tenantHeadersOf(headers, this.#tenantHeaders, this.#tenantBytes);
     let key = '';
-    for (const name of this.#tenantHeaders) {
-      const value = headerText(headers, name.toLowerCase());
-      if (value === '') continue;
-      found[name] = value;
-      key += `${name}\0${value}\0`;
-    }
+    for (const name in found) key += `${name}\0${found[name]}\0`;
     if (key === this.#current.tenant.key) return;
     this.#current = this.#select({ key, headers: found });
   }
@@ -74,6 +81,7 @@ export class TaskOutputs {
       tenant,
       this.#capacity[route]!,
       this.#pool,
+      this.load,
     ));
   }
 
@@ -81,6 +89,7 @@ export class TaskOutputs {
   drain(): TaskRecord[] {
     const records: TaskRecord[] = [];
     for (const { byTask } of this.#tenants.values()) for (const output of byTask) output?.drain(records);
+    this.load.clear();
     if (this.#tenants.size > KEPT_TENANTS) {
       this.#tenants = new Map();
       this.#current = this.#select(NO_TENANT);
@@ -93,6 +102,7 @@ export class TaskOutputs {
     if (!outputs) {
       outputs = { tenant, byTask: new Array<TaskOutput | undefined>(this.#tasks).fill(undefined) };
       this.#tenants.set(tenant.key, outputs);
+      this.load.bytes += this.#tasks * POINTER_BYTES + tenant.key.length;
     }
     return outputs;
   }

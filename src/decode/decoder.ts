@@ -8,6 +8,8 @@ export interface IngestLimits extends LabelLimits, BudgetLimits {
   readonly record_bytes: number;
   /** Buckets of one histogram, those that are empty included. */
   readonly buckets_per_histogram: number;
+  /** Longest value of a tenant header, in bytes; absent: 1 KiB (tenant.ts). */
+  readonly tenant_bytes?: number;
   /** How far a sample may be from the time at which it is read, in ms; absent is no limit. */
   readonly max_age?: number;
   readonly max_future?: number;
@@ -23,6 +25,7 @@ export const DEFAULT_LIMITS: IngestLimits = {
   labels_per_series: 40,
   label_name_bytes: 256,
   label_value_bytes: 4096,
+  tenant_bytes: 1024,
 };
 
 /**

@@ -2,10 +2,7 @@ import { PoisonError } from '../model/errors.ts';
 import type { Reject } from './decoder.ts';
 import { plainMeaning } from './known-messages.ts';
 import type { RecordBudget } from './record-budget.ts';
-import { quote } from './rejects.ts';
-
-/** Series set aside one by one; what goes beyond is gathered in one more. */
-const SINGLE_REJECTS = 1000;
+import { GATHERED_BYTES, quote, SINGLE_REJECTS } from './rejects.ts';
 
 /** Names the form in which mapped series are set aside: JSON with the fields of the original, one series or a list. */
 export const MAPPED_JSON = 'application/vnd.penstock.mapped+json';
@@ -16,9 +13,8 @@ const MAX_NESTING = 500;
 /** Collects series that a mapping could not use. They have no bytes of their own in the record, so they become JSON. */
 export class MappedRejects {
   readonly #single: Reject[] = [];
-  readonly #further: string[] = [];
+  readonly #further: Further[] = [];
   readonly #budget: RecordBudget | undefined;
-  #first = '';
 
   constructor(budget?: RecordBudget) {
     this.#budget = budget;
@@ -39,16 +35,33 @@ export class MappedRejects {
       this.#single.push({ reason, message, value, contentType: MAPPED_JSON });
       return;
     }
-    if (this.#further.length === 0) this.#first = where;
-    this.#further.push(text);
+    this.#further.push({ text, where });
   }
 
   finish(): readonly Reject[] {
-    if (this.#further.length === 0) return this.#single;
-    const message = `${this.#further.length} more that cannot be used, the first at ${this.#first}`;
-    const value = Buffer.from(`[${this.#further.join(',')}]`);
-    return [...this.#single, { reason: 'mapping', message, value, contentType: MAPPED_JSON }];
+    const gathered: Reject[] = [];
+    for (let from = 0; from < this.#further.length; ) {
+      let to = from;
+      let characters = 0;
+      do characters += this.#further[to]!.text.length;
+      while (++to < this.#further.length && characters + this.#further[to]!.text.length <= GATHERED_BYTES);
+      gathered.push(gatheredReject(this.#further.slice(from, to)));
+      from = to;
+    }
+    return gathered.length === 0 ? this.#single : [...this.#single, ...gathered];
   }
+}
+
+/** A series beyond those that are set aside one by one, and what is wrong with it. */
+interface Further {
+  readonly text: string;
+  readonly where: string;
+}
+
+function gatheredReject(further: readonly Further[]): Reject {
+  const message = `${further.length} more that cannot be used, the first at ${further[0]!.where}`;
+  const value = Buffer.from(`[${further.map(({ text }) => text).join(',')}]`);
+  return { reason: 'mapping', message, value, contentType: MAPPED_JSON };
 }
 
 /** Whether there are more than `levels` lists and objects within each other. It needs no stack, level by level. */

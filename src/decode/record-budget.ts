@@ -29,6 +29,7 @@ export class RecordBudget {
   #units = UNITS_A_LOOK;
   #faults = 0;
   #series = 0;
+  #exceeded: PoisonError | undefined;
 
   /**
    * @param wireBytes size of the record as received; its time is `record_time` for each MiB of it, one at least
@@ -52,12 +53,22 @@ export class RecordBudget {
     if (this.#units <= 0) this.#look();
   }
 
+  /** Why no more of the record may be read, once that has been said. */
+  get exceeded(): PoisonError | undefined {
+    return this.#exceeded;
+  }
+
   /** Counts a part that is set aside. @throws PoisonError `decode`, `too_many_faults` */
   fault(): void {
+    const error = this.countFault();
+    if (error !== undefined) throw error;
+  }
+
+  /** The same for who must finish what is in hand first: the error instead of throwing it. */
+  countFault(): PoisonError | undefined {
     const most = this.#limits.faults_per_record;
-    if (++this.#faults <= most || most === 0) return;
-    throw new PoisonError(
-      'decode',
+    if (++this.#faults <= most || most === 0) return undefined;
+    return this.#exceed(
       'too_many_faults',
       `more than ${most} parts of the record cannot be used (ingest.limits.faults_per_record)`,
     );
@@ -68,8 +79,7 @@ export class RecordBudget {
     this.#series += count;
     const most = this.#limits.series_per_record;
     if (this.#series <= most || most === 0) return;
-    throw new PoisonError(
-      'decode',
+    throw this.#exceed(
       'too_many_series',
       `the record has more than ${most} series (ingest.limits.series_per_record)`,
     );
@@ -78,11 +88,15 @@ export class RecordBudget {
   #look(): void {
     this.#units = UNITS_A_LOOK;
     if (this.#clock() <= this.#endMs) return;
-    throw new PoisonError(
-      'decode',
+    throw this.#exceed(
       'too_slow',
       `the record takes more than ${Math.round(this.#ms)} ms of CPU time (ingest.limits.record_time)`,
     );
+  }
+
+  #exceed(reason: string, message: string): PoisonError {
+    this.#exceeded = new PoisonError('decode', reason, message);
+    return this.#exceeded;
   }
 }
 

@@ -1,8 +1,13 @@
 import type { Reject } from './decoder.ts';
 import type { RecordBudget } from './record-budget.ts';
 
-/** Parts of a record that are set aside one by one; what goes beyond is gathered in one more. */
-const SINGLE_REJECTS = 1000;
+/**
+ * Parts of a record that are set aside one by one, so that each says what is wrong with it. What goes beyond is gathered:
+ * a record of 200 bytes must not become thousands of dead letters in one transaction (ingest/step.ts).
+ */
+export const SINGLE_REJECTS = 100;
+/** A gathered part is closed at this size: it then fits in a dead-letter topic with Kafka's default max.message.bytes. */
+export const GATHERED_BYTES = 512 * 1024;
 /** Bytes of a part that its message quotes. */
 const QUOTED_BYTES = 120;
 
@@ -14,6 +19,14 @@ export interface RejectForm {
   readonly glue: { readonly open: string; readonly between: string; readonly close: string };
 }
 
+/** A run of parts, and where and why the first of them cannot be used. */
+interface Gathered {
+  readonly start: number;
+  end: number;
+  parts: number;
+  readonly first: string;
+}
+
 export const LINES = { open: '', between: '\n', close: '' };
 
 /** Collects what a decoder sets aside. Memory stays within a few times that of the body, however many parts are bad. */
@@ -22,10 +35,8 @@ export class Rejects {
   readonly #body: Buffer;
   readonly #budget: RecordBudget | undefined;
   readonly #single: Reject[] = [];
-  /** Start and end of further parts, in turn; neighbours are one, with what the body has between them. */
-  readonly #further: number[] = [];
-  #furtherCount = 0;
-  #first = '';
+  /** Further parts: neighbours are one, with what the body has between them. */
+  readonly #further: Gathered[] = [];
 
   constructor(form: RejectForm, body: Buffer, budget?: RecordBudget) {
     this.#form = form;
@@ -41,31 +52,42 @@ export class Rejects {
       this.#single.push(this.#reject(value, `${where}: ${fault}: ${quote(value)}`, reason));
       return;
     }
-    if (this.#furtherCount++ === 0) this.#first = `${where}: ${fault}`;
-    const last = this.#further.length - 1;
-    if (last > 0 && this.#isGlue(this.#further[last]!, start)) this.#further[last] = end;
-    else this.#further.push(start, end);
+    const last = this.#further.at(-1);
+    if (last && end - last.start <= GATHERED_BYTES && this.#isGlue(last.end, start)) {
+      last.end = end;
+      last.parts++;
+    } else this.#further.push({ start, end, parts: 1, first: `${where}: ${fault}` });
   }
 
   finish(): readonly Reject[] {
-    if (this.#furtherCount === 0) return this.#single;
-    const message = `${this.#furtherCount} more that cannot be used, the first at ${this.#first}`;
-    return [...this.#single, this.#reject(this.#gathered(), message)];
+    const further = this.#further;
+    const gathered: Reject[] = [];
+    for (let from = 0; from < further.length; ) {
+      let to = from;
+      let size = 0;
+      do size += further[to]!.end - further[to]!.start + this.#form.glue.between.length;
+      while (++to < further.length && size + further[to]!.end - further[to]!.start <= GATHERED_BYTES);
+      gathered.push(this.#gathered(further.slice(from, to)));
+      from = to;
+    }
+    return gathered.length === 0 ? this.#single : [...this.#single, ...gathered];
   }
 
-  #gathered(): Buffer {
+  #gathered(ranges: readonly Gathered[]): Reject {
     const { open, between, close } = this.#form.glue;
-    const further = this.#further;
-    let size = open.length + close.length + between.length * (further.length / 2 - 1);
-    for (let i = 0; i < further.length; i += 2) size += further[i + 1]! - further[i]!;
-    const value = Buffer.allocUnsafeSlow(size);
+    const bytes = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+    const value = Buffer.allocUnsafeSlow(
+      open.length + close.length + between.length * (ranges.length - 1) + bytes,
+    );
     let at = value.write(open);
-    for (let i = 0; i < further.length; i += 2) {
-      if (i > 0) at += value.write(between, at);
-      at += this.#body.copy(value, at, further[i]!, further[i + 1]!);
+    for (const [index, { start, end }] of ranges.entries()) {
+      if (index > 0) at += value.write(between, at);
+      at += this.#body.copy(value, at, start, end);
     }
     value.write(close, at);
-    return value;
+    const parts = ranges.reduce((sum, range) => sum + range.parts, 0);
+    const message = `${parts} more that cannot be used, the first at ${ranges[0]!.first}`;
+    return this.#reject(value, message);
   }
 
   #isGlue(start: number, end: number): boolean {

@@ -68,6 +68,9 @@ const limits = z.strictObject({
   label_value_bytes: size({ min: 0 })
     .prefault('4KiB')
     .describe('Longest label value; a series with a longer one is a dead letter. 0: no limit.'),
+  tenant_bytes: size({ min: 0 })
+    .prefault('1KiB')
+    .describe('Longest value of a tenant header; a record with a longer one is a dead letter. 0: no limit.'),
   max_age: age()
     .prefault(0)
     .describe(

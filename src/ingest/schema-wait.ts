@@ -1,6 +1,7 @@
 import type { IngestLimits } from '../decode/decoder.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
 import type { AssignedPartition, Taken } from '../kafka/assigned-partition.ts';
+import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { errorMessage, RetryableError } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { RegistryClient } from '../registry/client.ts';
@@ -10,6 +11,9 @@ import type { Logger } from '../telemetry/log.ts';
 
 const BACKOFF_MIN_MS = 200;
 const BACKOFF_MAX_MS = 10_000;
+
+/** How long a look at the records of a step may hold the thread: some have to be decompressed for it. */
+const LOOK_MS = 500;
 
 /** A partition that waits for the registry. */
 export interface WaitingPartition {
@@ -51,21 +55,27 @@ export class SchemaWait {
     return [...this.#waiting.values()];
   }
 
-  /** Resolves to false when the partition is lost or drains before all schemas are there. */
+  /**
+   * Sees to the schemas of the first of these records, one at least.
+   *
+   * @returns how many records may be decoded; 0 when the partition is lost or drains before their schemas are there
+   */
   async ready(
     partition: AssignedPartition,
     { records }: Taken,
     decoders: DecoderRegistry,
     limits: IngestLimits,
-  ): Promise<boolean> {
+  ): Promise<number> {
     const ids = new Set<number>();
-    for (const { value, headers } of records) {
-      const id = value === null ? undefined : decoders.schemaId(value, { headers, limits });
+    const endMs = performance.now() + LOOK_MS;
+    let count = 0;
+    do {
+      const id = schemaIdOf(records[count++]!, decoders, limits);
       if (id !== undefined) ids.add(id);
-    }
-    if (ids.size === 0) return true;
+    } while (count < records.length && performance.now() < endMs);
+    if (ids.size === 0) return count;
     try {
-      return await this.#fetched(partition, ids);
+      return (await this.#fetched(partition, ids)) ? count : 0;
     } finally {
       this.#waiting.delete(partition);
     }
@@ -105,5 +115,18 @@ export class SchemaWait {
 
   async close(): Promise<void> {
     await this.#client.close();
+  }
+}
+
+/** Undefined also where a look throws: decoding it will, and that sets the record aside. */
+function schemaIdOf(
+  { value, headers }: FetchedRecord,
+  decoders: DecoderRegistry,
+  limits: IngestLimits,
+): number | undefined {
+  try {
+    return value === null ? undefined : decoders.schemaId(value, { headers, limits });
+  } catch {
+    return undefined;
   }
 }

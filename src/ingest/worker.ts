@@ -5,9 +5,11 @@ import type { KafkaConnection } from '../kafka/client.ts';
 import { CorruptBatches } from '../kafka/corrupt-batches.ts';
 import { corruptLetter } from '../kafka/corrupt-letter.ts';
 import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
+import { RecordsRefusedError } from '../kafka/errors.ts';
 import { GroupReader } from '../kafka/group-reader.ts';
+import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { runSessions } from '../kafka/partition-session.ts';
-import { orDefect } from '../model/errors.ts';
+import { orDefect, RetryableError } from '../model/errors.ts';
 import { Pipeline } from '../pipeline.ts';
 import { AtLeastOnce } from '../publish/at-least-once.ts';
 import { ExactlyOnce } from '../publish/exactly-once.ts';
@@ -15,6 +17,7 @@ import type { Publisher, PublisherFactory } from '../publish/publisher.ts';
 import type { RegistryOptions } from '../registry/options.ts';
 import type { CompiledRoute } from '../route.ts';
 import type { Readiness } from '../telemetry/admin-server.ts';
+import { Defects } from '../telemetry/defects.ts';
 import { GroupGauges } from '../telemetry/group-gauges.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -24,12 +27,11 @@ import { giveBack } from '../wire/memory.ts';
 import { IngestEvents } from './events.ts';
 import { type IngestOptions, type IngestTopic, ingestTopics } from './options.ts';
 import { SchemaWait } from './schema-wait.ts';
-import { runStep } from './step.ts';
+import { runStep, type StepResult } from './step.ts';
+import { StepSize } from './step-size.ts';
 
 /** Bytes that one step takes at most, as they were fetched. How long it holds the thread is bounded too (step.ts). */
 const STEP_BYTES = 4 * 1024 * 1024;
-/** Most records a step takes: kafkajs' cost of a send grows with the square of its records. */
-const STEP_RECORDS = 5_000;
 
 export interface WorkerOptions {
   readonly ingest: IngestOptions;
@@ -53,7 +55,8 @@ export class Worker {
   readonly #gauges: GroupGauges;
   readonly #events: IngestEvents;
   readonly #schemas: SchemaWait | undefined;
-  readonly #decoders: (topic: string) => DecoderRegistry;
+  readonly #defects: Defects;
+  #decoders: (topic: string) => DecoderRegistry;
   #routes: readonly CompiledRoute[];
   /** `max.message.bytes` by topic that is written to. */
   #maxBytes: ReadonlyMap<string, number> = new Map();
@@ -64,18 +67,14 @@ export class Worker {
     const { ingest } = options;
     this.#options = options;
     this.#schemas = SchemaWait.open(options.registry, log);
-    const schemas = this.#schemas?.store;
     this.#topics = ingestTopics(ingest);
-    const [first, ...others] = this.#topics;
-    this.#decoders = topicDecoders([
-      { ...first, schemas },
-      ...others.map((topic) => ({ ...topic, schemas })),
-    ]);
+    this.#decoders = this.#makeDecoders();
     this.#routes = options.routes;
     this.#admin = new KafkaAdmin(connection);
     this.#metrics = metrics;
     this.#log = log;
     this.#events = new IngestEvents(metrics, log, options.routes);
+    this.#defects = new Defects(metrics, log);
     this.#reader = new GroupReader(
       connection,
       this.#admin,
@@ -121,7 +120,10 @@ export class Worker {
       routes,
       cacheBytes: ingest.series_cache_bytes,
       maxRecordBytes: (name) => this.#maxBytes.get(name)! - RECORD_OVERHEAD_BYTES,
-      decoders: this.#decoders,
+      decoders: (name) => this.#decoders(name),
+      renewDecoders: () => {
+        this.#decoders = this.#makeDecoders();
+      },
       limits: ingest.limits,
       tenantHeaders: ingest.tenant_headers,
     });
@@ -183,7 +185,14 @@ export class Worker {
     };
   }
 
+  #makeDecoders(): (topic: string) => DecoderRegistry {
+    const schemas = this.#schemas?.store;
+    const [first, ...others] = this.#topics;
+    return topicDecoders([{ ...first, schemas }, ...others.map((topic) => ({ ...topic, schemas }))]);
+  }
+
   #consume(partition: AssignedPartition): Promise<void> {
+    const size = new StepSize(this.#options.ingest.transaction_timeout);
     return runSessions<Publisher>(partition, {
       reader: this.#reader,
       log: this.#log,
@@ -192,7 +201,7 @@ export class Worker {
       work: async (owned, publisher, progressed, { offset, gap }) => {
         // So that a gap is not met again by whoever owns the partition next.
         if (gap !== undefined) await publisher.publish({ records: [], nextOffset: offset });
-        await this.#work(owned, publisher, progressed);
+        await this.#work(owned, publisher, size, progressed);
       },
       onGap: (gap) => {
         this.#metrics.offsetGaps.inc({ topic: gap.topic, reason: gap.reason }, Number(gap.to - gap.from));
@@ -202,38 +211,46 @@ export class Worker {
     });
   }
 
-  async #work(partition: AssignedPartition, publisher: Publisher, progressed: () => void): Promise<void> {
-    const limits = { maxRecords: STEP_RECORDS, maxBytes: STEP_BYTES };
+  async #work(
+    partition: AssignedPartition,
+    publisher: Publisher,
+    size: StepSize,
+    progressed: () => void,
+  ): Promise<void> {
     let lastMs = Number.NEGATIVE_INFINITY;
     for (;;) {
       // What came while the last step was published has waited that long already.
       const lingerMs = Math.max(0, lastMs + this.#options.ingest.commit_interval - performance.now());
-      const taken = await partition.take({ ...limits, lingerMs });
+      const all = await partition.take({ maxRecords: size.records, maxBytes: STEP_BYTES, lingerMs });
       lastMs = performance.now();
-      if (taken?.corrupt !== undefined) {
-        const letter = corruptLetter(partition, 'decode', taken.corrupt, this.#dead!, Date.now());
-        await publisher.publish({ records: [letter], nextOffset: taken.nextOffset });
-        this.#gauges.committed(partition, taken.nextOffset);
-        this.#events.setAside(partition, taken.corrupt);
+      if (all?.corrupt !== undefined) {
+        const letter = corruptLetter(partition, 'decode', all.corrupt, this.#dead!, Date.now());
+        await publisher.publish({ records: [letter], nextOffset: all.nextOffset });
+        this.#gauges.committed(partition, all.nextOffset);
+        this.#events.setAside(partition, all.corrupt);
         progressed();
         continue;
       }
-      if (taken === undefined || !(await this.#hasSchemas(partition, taken))) return;
+      const taken = all && (await this.#withSchemas(partition, all));
+      if (taken === undefined) return;
       if (taken.records.length === 0) {
         await publisher.publish({ records: [], nextOffset: taken.nextOffset });
         this.#gauges.committed(partition, taken.nextOffset);
         progressed();
         continue;
       }
-      const { output, publication, done, left } = orDefect(() =>
-        runStep(taken, this.#pipeline!, this.#dead!, Date.now()),
-      );
+      const { output, publication, done, left } = this.#run(taken, size);
       if (left.length > 0) {
         partition.putBack(left);
         lastMs = Number.NEGATIVE_INFINITY; // they have waited
       }
       const started = performance.now();
-      await publisher.publish(publication);
+      try {
+        await publisher.publish(publication);
+      } catch (error) {
+        throw await this.#failed(error, done, size, performance.now() - started);
+      }
+      size.published();
       this.#gauges.committed(partition, publication.nextOffset);
       const publishSeconds = (performance.now() - started) / 1000;
       this.#events.published({ ...output, publishSeconds }, Date.now());
@@ -244,10 +261,52 @@ export class Worker {
     }
   }
 
-  /** Waits for the schemas of a step's records. False: the partition ends before they are there. */
-  async #hasSchemas(partition: AssignedPartition, taken: Taken): Promise<boolean> {
-    if (this.#schemas === undefined) return true;
-    const decoders = this.#decoders(partition.topic);
-    return await this.#schemas.ready(partition, taken, decoders, this.#options.ingest.limits);
+  #run(taken: Taken, size: StepSize): StepResult {
+    return orDefect(() =>
+      runStep(taken, this.#pipeline!, Date.now(), {
+        dead: this.#dead!,
+        onDefect: (record, error) => this.#defects.report(record, error),
+        refusalOf: (record) => size.refusalOf(record),
+      }),
+    );
+  }
+
+  /** @returns what to throw for a step that was not published */
+  async #failed(
+    error: unknown,
+    done: readonly FetchedRecord[],
+    size: StepSize,
+    ms: number,
+  ): Promise<unknown> {
+    if (error instanceof RecordsRefusedError && (await this.#hasNewLimits())) {
+      return new RetryableError(error.message, { cause: error });
+    }
+    return size.failed(error, done, ms);
+  }
+
+  /** Whether a topic's `max.message.bytes` has changed since it was asked for; if so the new one holds from now on. */
+  async #hasNewLimits(): Promise<boolean> {
+    const before = this.#maxBytes;
+    const now = await this.#checkTopics(this.#routes);
+    if ([...now].every(([topic, bytes]) => before.get(topic) === bytes)) return false;
+    this.#maxBytes = now;
+    this.#dead = { ...this.#dead!, maxMessageBytes: now.get(this.#dead!.topic)! };
+    return true;
+  }
+
+  /**
+   * Waits for the schemas of records, and puts back those that it has no time for.
+   *
+   * @returns undefined: the partition ends before they are there
+   */
+  async #withSchemas(partition: AssignedPartition, taken: Taken): Promise<Taken | undefined> {
+    const { records } = taken;
+    if (this.#schemas === undefined || records.length === 0) return taken;
+    const { limits } = this.#options.ingest;
+    const ready = await this.#schemas.ready(partition, taken, this.#decoders(partition.topic), limits);
+    if (ready === 0) return undefined;
+    if (ready === records.length) return taken;
+    partition.putBack(records.slice(ready));
+    return { records: records.slice(0, ready), nextOffset: records[ready]!.offset };
   }
 }

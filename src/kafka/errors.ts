@@ -65,6 +65,17 @@ export class CorruptBatchError extends KafkaSetupError {
   }
 }
 
+/** A broker refuses what a record is: its size or its time. Without that record the others may pass. */
+export class RecordsRefusedError extends KafkaSetupError {
+  /** Short, stable identifier, as dead letters name it: `message_too_large`, `invalid_timestamp`. */
+  readonly reason: string;
+
+  constructor(reason: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
 /** A login was refused: a password, a token, the client at the token endpoint. Another attempt alone does not help. */
 export class KafkaLoginError extends Error {
   override readonly name = 'KafkaLoginError';

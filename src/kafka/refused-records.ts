@@ -1,5 +1,5 @@
 import { isoTime } from '../model/iso-time.ts';
-import { KafkaSetupError, kafkaErrorType } from './errors.ts';
+import { KafkaSetupError, kafkaErrorType, RecordsRefusedError } from './errors.ts';
 import type { OutgoingRecord } from './outgoing.ts';
 
 /**
@@ -13,7 +13,8 @@ export function refusedForGood(
 ): KafkaSetupError | undefined {
   switch (kafkaErrorType(error)) {
     case 'INVALID_TIMESTAMP':
-      return new KafkaSetupError(
+      return new RecordsRefusedError(
+        'invalid_timestamp',
         `The brokers refuse records for ${topicsOf(records)} for their times, ${timesOf(records)}: records keep the time of ` +
           'their source, and message.timestamp.before.max.ms or message.timestamp.after.max.ms of the topic is less than ' +
           'that is away from now. Run "penstock topics apply", which sets both so that any time is taken.',

@@ -1,10 +1,15 @@
-import { isTooLarge, KafkaSetupError } from './errors.ts';
+import { isTooLarge, RecordsRefusedError } from './errors.ts';
 import type { OutgoingRecord } from './outgoing.ts';
 import { refusedForGood } from './refused-records.ts';
 
 /** Bytes of one partition in one request, at first: half of what a topic takes unless it is told otherwise. */
 const BATCH_BYTES = 512 * 1024;
 const SHRINK_FACTOR = 4;
+/**
+ * Bytes of all partitions in one request. All of them may have the same leader, and a broker hangs up on a request over
+ * its socket.request.max.bytes, 100 MiB unless told.
+ */
+const REQUEST_BYTES = 32 * 1024 * 1024;
 /** Bytes that a record takes in a batch beside its key, value and headers, at most. */
 const FRAMING_BYTES = 70;
 
@@ -20,7 +25,7 @@ export class BatchLimit {
 
   /** Splits records into rounds to be sent one after the other; each partition's order is kept. */
   rounds(records: readonly OutgoingRecord[]): OutgoingRecord[][] {
-    const rounds: OutgoingRecord[][] = [];
+    const rounds: { records: OutgoingRecord[]; bytes: number }[] = [];
     const open = new Map<string, { round: number; bytes: number }>();
     for (const record of records) {
       const id = `${record.topic}/${record.partition}`;
@@ -31,10 +36,17 @@ export class BatchLimit {
         place.round += 1;
         place.bytes = 0;
       }
+      // A round that is full takes no more of any partition; those behind it have room.
+      for (; (rounds[place.round]?.bytes ?? 0) + bytes > REQUEST_BYTES; place.bytes = 0) {
+        if (rounds[place.round] === undefined) break;
+        place.round += 1;
+      }
       place.bytes += bytes;
-      (rounds[place.round] ??= []).push(record);
+      const round = (rounds[place.round] ??= { records: [], bytes: 0 });
+      round.records.push(record);
+      round.bytes += bytes;
     }
-    return rounds;
+    return rounds.map((round) => round.records);
   }
 
   /**
@@ -54,7 +66,8 @@ export class BatchLimit {
       return;
     }
     const largest = round.reduce((a, b) => (sizeOf(b) > sizeOf(a) ? b : a));
-    throw new KafkaSetupError(
+    throw new RecordsRefusedError(
+      'message_too_large',
       `The brokers refuse a record of ${sizeOf(largest)} bytes for topic ${largest.topic}, partition ${largest.partition}, as too large. ` +
         'Raise max.message.bytes of the topic ("penstock topics apply"); when it was lowered, start Penstock again: it reads the limit at start-up.',
       { cause: error },

@@ -16,7 +16,15 @@ export class ConfigError extends Error {
 /** Where a record or series failed, as dead letters and metrics name it. */
 export type Stage = 'decode' | 'relabel' | 'encode' | 'deliver';
 
-/** A record or series that can never be used, whatever is tried. */
+/** A message says what is wrong; more of it than this is quoted input. */
+const MESSAGE_UNITS = 1_000;
+
+/**
+ * A record or series that can never be used, whatever is tried.
+ *
+ * It has no stack: a record may hold a million series that are wrong, and capturing a stack costs 3 µs for each. Its
+ * message may quote input, so it is cut, and has no control characters.
+ */
 export class PoisonError extends Error {
   override readonly name = 'PoisonError';
   readonly stage: Stage;
@@ -24,10 +32,28 @@ export class PoisonError extends Error {
   readonly reason: string;
 
   constructor(stage: Stage, reason: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+    super(printable(message), options);
+    Error.stackTraceLimit = limit;
     this.stage = stage;
     this.reason = reason;
   }
+}
+
+/** C0, DEL and C1 control characters, which a terminal or a log obeys, and halves of surrogate pairs. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}]/gu;
+
+/** The text, at most 1,000 UTF-16 units of it, with control characters written as `\u001b`. */
+export function printable(text: string): string {
+  // Joined with other text by concatenation, V8 would keep all of the text for the part of it.
+  const short =
+    text.length <= MESSAGE_UNITS ? text : `${Buffer.from(text.slice(0, MESSAGE_UNITS)).toString()}…`;
+  return short.search(UNPRINTABLE) < 0 ? short : short.replace(UNPRINTABLE, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** Trouble with infrastructure that time can mend. */
@@ -47,6 +73,17 @@ export class DefectError extends Error {
   override readonly name = 'DefectError';
 }
 
+/** An error that nobody foresaw, met while one record was read. The cause has the stack. */
+export class RecordDefect extends DefectError {
+  /** How far it came: `decode` is before anything of the record was sent on. */
+  readonly during: 'decode' | 'walk';
+
+  constructor(during: RecordDefect['during'], cause: unknown) {
+    super(`a defect of Penstock: ${errorMessage(cause)}`, { cause });
+    this.during = during;
+  }
+}
+
 /**
  * Runs work that does no I/O, and takes bad input for data: what it throws is a defect.
  *
@@ -56,7 +93,7 @@ export function orDefect<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof RetryableError) throw error;
+    if (error instanceof RetryableError || error instanceof DefectError) throw error;
     throw new DefectError(`a defect of Penstock: ${errorMessage(error)}`, { cause: error });
   }
 }

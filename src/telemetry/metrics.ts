@@ -53,6 +53,11 @@ export class Metrics {
     'Partitions that wait at a record batch that cannot be read.',
     ['topic', 'partition'],
   );
+  readonly defects = this.#counter(
+    'defects_total',
+    'Records that led to a defect of Penstock and were set aside for it, by source topic.',
+    ['topic'],
+  );
   readonly transactions = this.#counter(
     'transactions_total',
     'Steps published: committed, or failed and tried again.',

@@ -14,14 +14,20 @@ import { TIME_SERIES, WRITE_REQUEST } from './write-request.ts';
  * Labels first, then samples, as the hot path likes it. One builder may be used again after `finish`.
  */
 export class WriteRequestBuilder {
-  #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #bytes: Buffer;
   /** Of the bytes as they were when labels were last copied; they grow, so a view of other length is an old one. */
-  #view = viewOf(this.#bytes);
+  #view: DataView;
   #length = 0;
   #seriesStart = -1;
   #seriesCount = 0;
 
   #isWellFormed = true;
+
+  /** @param firstBytes what is allocated before anything is built */
+  constructor(firstBytes = FIRST_BYTES) {
+    this.#bytes = Buffer.allocUnsafeSlow(firstBytes);
+    this.#view = viewOf(this.#bytes);
+  }
 
   /** Series ended since the last `finish`. */
   get series(): number {

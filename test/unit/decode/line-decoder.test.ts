@@ -49,22 +49,36 @@ for (const [encoding, [text, line]] of Object.entries(BAD_SECOND_LINE)) {
   });
 }
 
-test('beyond a thousand parts the rest is gathered in one that decodes the same', () => {
-  const lines = Array.from({ length: 1500 }, (_, index) => `bad${index}\ngood v=${index}\n\nworse${index}`);
+test('beyond a hundred parts the rest is gathered in one that decodes the same', () => {
+  const lines = Array.from({ length: 150 }, (_, index) => `bad${index}\ngood v=${index}\n\nworse${index}`);
   const decoded = decode('influx', lines.join('\n'));
-  assert.equal(labelsOf(decoded).length, 1500);
-  assert.equal(decoded.rejects.length, 1001);
+  assert.equal(labelsOf(decoded).length, 150);
+  assert.equal(decoded.rejects.length, 101);
   const rest = decoded.rejects.at(-1)!;
-  assert.match(rest.message, /^2000 more .* the first at line 2001: /);
-  const expected = lines.slice(500).flatMap((_, index) => [`bad${index + 500}`, `worse${index + 500}`]);
+  assert.match(rest.message, /^200 more .* the first at line 201: /);
+  const expected = lines.slice(50).flatMap((_, index) => [`bad${index + 50}`, `worse${index + 50}`]);
   assert.deepEqual(rest.value.toString().split('\n'), expected);
 });
 
 test('gathered data points of OpenTSDB are again an array', () => {
-  const points = Array.from({ length: 1200 }, (_, index) => ({ metric: 5, index }));
+  const points = Array.from({ length: 300 }, (_, index) => ({ metric: 5, index }));
   const decoded = decode('opentsdb_http', JSON.stringify(points));
-  assert.equal(decoded.rejects.length, 1001);
-  assert.deepEqual(JSON.parse(decoded.rejects.at(-1)!.value.toString()), points.slice(1000));
+  assert.equal(decoded.rejects.length, 101);
+  assert.deepEqual(JSON.parse(decoded.rejects.at(-1)!.value.toString()), points.slice(100));
+});
+
+test('what is gathered fits in a dead letter each, and nothing of it is missing', () => {
+  const points = Array.from({ length: 3000 }, (_, index) => ({ metric: 5, index, text: 'x'.repeat(500) }));
+  const gathered = decode('opentsdb_http', JSON.stringify(points)).rejects.slice(100);
+  assert.equal(gathered.length, 3);
+  assert.ok(gathered.every(({ value }) => value.length <= 600_000));
+  const found = gathered.flatMap(({ value }) => JSON.parse(value.toString()) as unknown[]);
+  assert.deepEqual(found, points.slice(100));
+  const counts = gathered.map(({ message }) => Number(/^\d+/.exec(message)![0]));
+  assert.equal(
+    counts.reduce((sum, count) => sum + count),
+    2900,
+  );
 });
 
 test('a line whose tags would be repeated out of proportion is set aside', () => {

@@ -154,8 +154,8 @@ test('a record without the list of series is poison', () => {
 });
 
 test('more bad series than are told one by one are one list', () => {
-  const { rejects } = map({ series: Array.from({ length: 1005 }, () => 1) });
-  assert.equal(rejects.length, 1001);
+  const { rejects } = map({ series: Array.from({ length: 105 }, () => 1) });
+  assert.equal(rejects.length, 101);
   assert.deepEqual(JSON.parse(String(rejects.at(-1)!.value)), [1, 1, 1, 1, 1]);
 });
 
