@@ -66,6 +66,9 @@ function byMember(key: string, type: string): TextEncoding | undefined {
   switch (key) {
     case 'resourceMetrics':
     case 'resource_metrics':
+    // Traces and logs: the decoder says that they are no metrics.
+    case 'resourceSpans':
+    case 'resourceLogs':
       return 'otlp_json';
     case 'values':
     case 'timestamps':

@@ -1,5 +1,7 @@
 import { PoisonError } from '../model/errors.ts';
 import { type AnyValue, type KeyValues, MAX_NESTING } from './otlp-attributes.ts';
+import type { OtlpBounds } from './otlp-bounds.ts';
+import { wholePart } from './whole-part.ts';
 
 /**
  * Members of OTLP's JSON (opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding"): keys in lowerCamelCase, 64-bit
@@ -31,15 +33,22 @@ export function double(value: unknown, what: string): number {
   if (typeof value === 'number') return value;
   if (value === 'NaN') return Number.NaN;
   if (value === 'Infinity' || value === '-Infinity') return Number(value);
-  if (typeof value === 'string' && /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value)) return Number(value);
+  if (typeof value === 'string' && DECIMAL.test(value)) return Number(value);
   throw wrong(what, 'a number');
 }
 
-/** An integer of 64 bits, with or without sign. */
+const DECIMAL = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
+
+/** An integer of 64 bits, with or without sign, by its digits: `1.7e18` is one too (protobuf.dev, "JSON Mapping"). */
 export function int64(value: unknown, what: string): bigint {
   if (value === undefined || value === null) return 0n;
-  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 64) return BigInt(value);
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
   if (typeof value === 'string' && /^-?\d{1,20}$/.test(value)) return BigInt(value);
+  if (typeof value === 'number' || (typeof value === 'string' && DECIMAL.test(value))) {
+    // A double that has all digits of what was sent is written with those digits.
+    const part = wholePart(String(value));
+    if (part?.isExact && part.floor < 2n ** 64n && part.floor >= -(2n ** 64n)) return part.floor;
+  }
   throw wrong(what, 'a whole number of 64 bits');
 }
 
@@ -55,14 +64,27 @@ export function int32(value: unknown, what: string): number {
   return found;
 }
 
-export function keyValues(value: unknown, what: string, nesting = 0): KeyValues {
-  return list(value, what).map((entry) => {
+export function keyValues(value: unknown, what: string, bounds: OtlpBounds, nesting = 0): KeyValues {
+  const entries = list(value, what);
+  bounds.attribute(entries.length - 1, what);
+  return entries.map((entry) => {
+    bounds.spend(0.5);
     const { key, value: of } = object(entry, what);
-    return [text(key, `${what}.key`), anyValue(of, what, nesting)];
+    return [text(key, `${what}.key`), anyValue(of, what, bounds, nesting)];
   });
 }
 
-function anyValue(value: unknown, what: string, nesting: number): AnyValue {
+/** Labels of OTLP before 0.9: pairs of texts. */
+export function oldLabels(value: unknown, bounds: OtlpBounds): KeyValues {
+  const entries = list(value, 'labels');
+  bounds.attribute(entries.length - 1, 'labels');
+  return entries.map((entry) => {
+    const { key, value: of } = object(entry, 'labels');
+    return [text(key, 'labels.key'), text(of, 'labels.value')];
+  });
+}
+
+function anyValue(value: unknown, what: string, bounds: OtlpBounds, nesting: number): AnyValue {
   if (nesting > MAX_NESTING) {
     throw new PoisonError('decode', 'nesting', `${what}: values nest deeper than ${MAX_NESTING}`);
   }
@@ -77,11 +99,13 @@ function anyValue(value: unknown, what: string, nesting: number): AnyValue {
   if (has('doubleValue')) return double(one['doubleValue'], `${what}.doubleValue`);
   if (has('arrayValue')) {
     const { values } = object(one['arrayValue'], `${what}.arrayValue`);
-    return list(values, `${what}.arrayValue`).map((item) => anyValue(item, what, nesting + 1));
+    const items = list(values, `${what}.arrayValue`);
+    bounds.attribute(items.length - 1, `${what}.arrayValue`);
+    return items.map((item) => anyValue(item, what, bounds, nesting + 1));
   }
   if (has('kvlistValue')) {
     const { values } = object(one['kvlistValue'], `${what}.kvlistValue`);
-    return { entries: keyValues(values, `${what}.kvlistValue`, nesting + 1) };
+    return { entries: keyValues(values, `${what}.kvlistValue`, bounds, nesting + 1) };
   }
   if (has('bytesValue')) return Buffer.from(text(one['bytesValue'], `${what}.bytesValue`), 'base64');
   return null;

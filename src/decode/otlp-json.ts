@@ -1,95 +1,154 @@
-import { isUtf8 } from 'node:buffer';
-import { errorMessage, PoisonError } from '../model/errors.ts';
+import { PoisonError } from '../model/errors.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import { DEFAULT_OTLP, type OtlpOptions } from './decode-options.ts';
-import type { DecodeContext, Decoded, Decoder, Reject } from './decoder.ts';
-import {
-  double,
-  int32,
-  int64,
-  type JsonObject,
-  keyValues,
-  list,
-  object,
-  text,
-  uint64,
-} from './otlp-json-fields.ts';
-import { OtlpSeries, type Point } from './otlp-series.ts';
-
-const CONTENT_TYPE = 'application/x-otlp+json';
+import type { Decoded, Decoder } from './decoder.ts';
+import { JsonTraits } from './json-traits.ts';
+import { wholeJson } from './json-value.ts';
+import type { OtlpBounds } from './otlp-bounds.ts';
+import { type JsonObject, keyValues, list, object, text } from './otlp-json-fields.ts';
+import { jsonNames, lookAtMetric, namesOf, otherMembers } from './otlp-json-names.ts';
+import { readData } from './otlp-json-points.ts';
+import { OTLP_JSON, OtlpJsonRejects } from './otlp-json-rejects.ts';
+import { OtlpSeries } from './otlp-series.ts';
 
 /**
  * OTLP metrics in JSON (opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding"), one ExportMetricsServiceRequest
- * a record. Series, rejects and counts are those of `otlpDecoder`; unknown members are not looked at.
+ * a record. Series, rejects and counts are those of `otlpDecoder`.
+ *
+ * Names of the .proto files (`resource_metrics`) are taken too, and those of older versions: scopes were
+ * `instrumentationLibrary` before 0.15, data `intGauge` or `doubleSum` and so on, with `labels`, before 0.9. A part in
+ * which there is nothing but what is not known is set aside, with the names of that; beside known ones unknown members
+ * are counted, `unknown_field`.
  */
 export function otlpJsonDecoder(options: Partial<OtlpOptions> = {}): Decoder {
   const settings = { ...DEFAULT_OTLP, ...options };
   const builder = new WriteRequestBuilder();
+  const traits = new JsonTraits();
   return {
     name: 'otlp_json',
-    contentTypes: [CONTENT_TYPE],
+    contentTypes: [OTLP_JSON],
     defaultContentEncoding: 'identity',
-    decode: (body, context) => decode(body, context, settings, builder),
+    decode(body, context) {
+      const request = parse(body, traits);
+      return new RequestReader(new OtlpSeries(builder, settings, body.length, context)).read(request, body);
+    },
   };
 }
 
-interface BadMetric {
-  readonly resource: unknown;
-  readonly scope: unknown;
-  readonly metrics: unknown[];
-}
+const REQUEST: ReadonlySet<string> = new Set(['resourceMetrics']);
+const RESOURCE_METRICS: ReadonlySet<string> = new Set([
+  'resource',
+  'scopeMetrics',
+  'instrumentationLibraryMetrics',
+  'schemaUrl',
+]);
+const SCOPE_METRICS: ReadonlySet<string> = new Set([
+  'scope',
+  'instrumentationLibrary',
+  'metrics',
+  'schemaUrl',
+]);
 
-function decode(
-  body: Buffer,
-  context: DecodeContext,
-  options: OtlpOptions,
-  builder: WriteRequestBuilder,
-): Decoded {
-  const series = new OtlpSeries(builder, options, body.length, context);
-  const bad: BadMetric[] = [];
-  let first: PoisonError | undefined;
-  for (const item of list(parse(body)['resourceMetrics'], 'resourceMetrics')) {
-    const { resource, scopeMetrics } = object(item, 'resourceMetrics');
-    series.resource(keyValues(object(resource, 'resource')['attributes'], 'resource.attributes'));
-    for (const scopeItem of list(scopeMetrics, 'scopeMetrics')) {
-      const { scope, metrics } = object(scopeItem, 'scopeMetrics');
-      series.scope(readScope(scope));
-      const badMetrics: unknown[] = [];
-      for (const one of list(metrics, 'metrics')) {
-        const error = series.whole(() => metric(object(one, 'metric'), series));
-        first ??= error;
-        if (error !== undefined) badMetrics.push(one);
-      }
-      if (badMetrics.length > 0) bad.push({ resource, scope, metrics: badMetrics });
+/** Makes the series of one request. */
+class RequestReader {
+  readonly #series: OtlpSeries;
+  readonly #rejects = new OtlpJsonRejects();
+  #metrics = 0;
+
+  constructor(series: OtlpSeries) {
+    this.#series = series;
+  }
+
+  read(request: JsonObject, body: Buffer): Decoded {
+    this.#count(otherMembers(request, REQUEST));
+    for (const item of list(request['resourceMetrics'], 'resourceMetrics')) this.#resourceMetrics(item);
+    const rejects = this.#rejects.finish(body);
+    if (this.#metrics === 0 && rejects.length === 0) this.#series.empty();
+    return this.#series.finish(rejects);
+  }
+
+  #resourceMetrics(item: unknown): void {
+    const series = this.#series;
+    series.bounds.spend();
+    const members = object(item, 'resourceMetrics');
+    const { resource, scopeMetrics = members['instrumentationLibraryMetrics'] } = members;
+    const fault = this.#unknown(members, RESOURCE_METRICS, scopeMetrics, 'scopeMetrics');
+    if (fault !== undefined) {
+      this.#rejects.resourceMetrics(fault, item);
+      return;
+    }
+    this.#rejects.resource(resource);
+    const { attributes } = object(resource, 'resource');
+    series.resource(keyValues(attributes, 'resource.attributes', series.bounds));
+    for (const scopeItem of list(scopeMetrics, 'scopeMetrics')) this.#scopeMetrics(scopeItem);
+  }
+
+  #scopeMetrics(item: unknown): void {
+    const series = this.#series;
+    const members = object(item, 'scopeMetrics');
+    const { scope = members['instrumentationLibrary'], metrics } = members;
+    const fault = this.#unknown(members, SCOPE_METRICS, metrics, 'metrics');
+    if (fault !== undefined) {
+      this.#rejects.scopeMetrics(fault, item);
+      return;
+    }
+    this.#rejects.scope(scope);
+    series.scope(readScope(scope, series.bounds));
+    for (const one of list(metrics, 'metrics')) {
+      series.bounds.spend();
+      this.#metrics++;
+      const error = series.whole(() => metric(object(one, 'metric'), series));
+      if (error !== undefined) this.#rejects.metric(error, one);
     }
   }
-  return series.finish(first ? [reject(first, bad, body)] : []);
+
+  /** Counts members that are not known; where the one that matters is missing beside them, says what is wrong. */
+  #unknown(
+    members: JsonObject,
+    known: ReadonlySet<string>,
+    wanted: unknown,
+    name: string,
+  ): PoisonError | undefined {
+    const others = otherMembers(members, known);
+    if (others.length === 0) return undefined;
+    if (wanted === undefined) {
+      this.#series.bounds.fault();
+      return new PoisonError('decode', 'otlp_json', `there is no ${name}, but ${namesOf(others)}`);
+    }
+    this.#count(others);
+    return undefined;
+  }
+
+  #count(others: readonly string[]): void {
+    for (const _ of others) this.#series.unknown();
+  }
 }
 
-function parse(body: Buffer): JsonObject {
-  if (!isUtf8(body)) throw new PoisonError('decode', 'invalid_utf8', 'the record is not UTF-8');
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body.toString());
-  } catch (error) {
-    throw new PoisonError('decode', 'json', `the record is not JSON: ${errorMessage(error)}`);
-  }
-  const request = object(parsed, 'the record');
+function parse(body: Buffer, traits: JsonTraits): JsonObject {
+  const request = object(wholeJson(body, 0, traits), 'the record');
+  if (traits.hasUnderscores) jsonNames(request);
   if (!Object.hasOwn(request, 'resourceMetrics')) {
-    throw new PoisonError('decode', 'otlp_json', 'the record is not OTLP: it has no "resourceMetrics"');
+    const others = Object.keys(request);
+    const found = others.length === 0 ? 'has no members' : `has ${namesOf(others)}`;
+    throw new PoisonError(
+      'decode',
+      'otlp_json',
+      `the record is no OTLP metrics: it ${found} and no "resourceMetrics"`,
+    );
   }
   return request;
 }
 
 function readScope(
   scope: unknown,
+  bounds: OtlpBounds,
 ): { name: string; version: string; attributes: ReturnType<typeof keyValues> } | undefined {
   if (scope === undefined || scope === null) return undefined;
   const { name, version, attributes } = object(scope, 'scope');
   return {
     name: text(name, 'scope.name'),
     version: text(version, 'scope.version'),
-    attributes: keyValues(attributes, 'scope.attributes'),
+    attributes: keyValues(attributes, 'scope.attributes', bounds),
   };
 }
 
@@ -98,104 +157,19 @@ function metric(members: JsonObject, series: OtlpSeries): boolean {
   const name = text(members['name'], 'metric.name');
   const unit = text(members['unit'], 'metric.unit');
   if (name === '') throw new PoisonError('decode', 'no_metric_name', 'a metric without a name');
+  const { hasData, unknown } = lookAtMetric(members);
+  if (!hasData) {
+    if (unknown.length > 0) {
+      throw new PoisonError(
+        'decode',
+        'otlp_json',
+        `the metric ${JSON.stringify(name)} has no data that is known, but ${namesOf(unknown)}`,
+      );
+    }
+    series.withoutPoints();
+  }
+  for (const _ of unknown) series.unknown();
   series.metric(name, unit);
-  const points = (member: string) => {
-    const { dataPoints } = object(members[member], member);
-    return list(dataPoints, `${member}.dataPoints`).map((point) => object(point, `${member}.dataPoints`));
-  };
-  for (const point of points('gauge')) series.number('gauge', { ...common(point), value: value(point) });
-  const kind = object(members['sum'], 'sum')['isMonotonic'] === true ? 'counter' : 'gauge';
-  for (const point of points('sum')) series.number(kind, { ...common(point), value: value(point) });
-  for (const point of points('histogram')) {
-    series.histogram({
-      ...common(point),
-      ...countAndSum(point),
-      bucketCounts: list(point['bucketCounts'], 'bucketCounts').map((n) => uint64(n, 'bucketCounts')),
-      explicitBounds: list(point['explicitBounds'], 'explicitBounds').map((n) => double(n, 'explicitBounds')),
-    });
-  }
-  for (const point of points('exponentialHistogram')) {
-    series.exponential({
-      ...common(point),
-      ...countAndSum(point),
-      scale: int32(point['scale'], 'scale'),
-      zeroCount: uint64(point['zeroCount'], 'zeroCount'),
-      zeroThreshold: double(point['zeroThreshold'], 'zeroThreshold'),
-      positive: buckets(point['positive'], 'positive'),
-      negative: buckets(point['negative'], 'negative'),
-    });
-  }
-  for (const point of points('summary')) {
-    const quantiles = list(point['quantileValues'], 'quantileValues').map((item) => {
-      const { quantile, value: of } = object(item, 'quantileValues');
-      return { quantile: double(quantile, 'quantile'), value: double(of, 'quantileValues.value') };
-    });
-    const { count } = countAndSum(point);
-    series.summary({ ...common(point), count, sum: double(point['sum'], 'sum'), quantiles });
-  }
+  readData(members, series);
   return text(members['description'], 'metric.description') !== '' || unit !== '';
-}
-
-function common(point: JsonObject): Point {
-  return {
-    attributes: keyValues(point['attributes'], 'attributes'),
-    timeNs: uint64(point['timeUnixNano'], 'timeUnixNano'),
-    startNs: uint64(point['startTimeUnixNano'], 'startTimeUnixNano'),
-    flags: Number(uint64(point['flags'], 'flags') & 0xffffffffn),
-    exemplars: list(point['exemplars'], 'exemplars').length,
-  };
-}
-
-function value(point: JsonObject): number {
-  const asInt = point['asInt'];
-  if (asInt !== undefined && asInt !== null) return Number(int64(asInt, 'asInt'));
-  return double(point['asDouble'], 'asDouble');
-}
-
-function countAndSum(point: JsonObject) {
-  const { sum, min, max } = point;
-  return {
-    count: uint64(point['count'], 'count'),
-    sum: sum === undefined || sum === null ? undefined : double(sum, 'sum'),
-    hasMinMax: typeof min === 'number' || typeof max === 'number',
-  };
-}
-
-function buckets(value: unknown, what: string) {
-  const { offset, bucketCounts } = object(value, what);
-  const counts = list(bucketCounts, `${what}.bucketCounts`).map((n) => uint64(n, `${what}.bucketCounts`));
-  return { offset: int32(offset, `${what}.offset`), counts };
-}
-
-/** All metrics that cannot be read, in a request of their own, with their resources and scopes. */
-function reject(first: PoisonError, bad: readonly BadMetric[], body: Buffer): Reject {
-  // Scopes of one resource stay together, so that the resource is not repeated for each.
-  const byResource = new Map<unknown, BadMetric[]>();
-  let count = 0;
-  for (const item of bad) {
-    count += item.metrics.length;
-    const scopes = byResource.get(item.resource);
-    if (scopes && item.resource) scopes.push(item);
-    else byResource.set(item.resource ?? item, [item]);
-  }
-  const resourceMetrics = [...byResource.values()].map((scopes) => ({
-    resource: scopes[0]!.resource,
-    scopeMetrics: scopes.map(({ scope, metrics }) => ({ scope, metrics })),
-  }));
-  return {
-    reason: 'otlp_metric',
-    message: first.message + (count > 1 ? ` (the first of ${count} metrics)` : ''),
-    value: jsonOf({ resourceMetrics }) ?? body,
-    contentType: CONTENT_TYPE,
-  };
-}
-
-/** Undefined where what nobody reads nests so deep that it cannot be written again. */
-function jsonOf(value: object): Buffer | undefined {
-  try {
-    return Buffer.from(JSON.stringify(value));
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
 }

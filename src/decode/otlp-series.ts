@@ -10,6 +10,7 @@ import { labelName, type MetricKind, metricName } from './otlp-naming.ts';
 import { largestOutput, limitOutput } from './output-limit.ts';
 import { extraLabels } from './record-labels.ts';
 import { Uncarried } from './uncarried.ts';
+import { INVALID_UTF8 } from './utf8.ts';
 
 /** A value; a bigint is the 64 bits of a NaN, which a number would not keep. */
 export type Value = number | bigint;
@@ -120,6 +121,11 @@ export class OtlpSeries {
   /** A field that OTLP's metrics do not have. */
   unknown(): void {
     this.#uncarried.add('unknown_field');
+  }
+
+  /** A request without any metric, as exporters send it when there is nothing to tell. */
+  empty(): void {
+    this.#uncarried.add('empty_record');
   }
 
   /** A metric that has a name and nothing else. */
@@ -244,6 +250,13 @@ export class OtlpSeries {
     builder.beginSeries();
     builder.label(METRIC_NAME, labels.get(METRIC_NAME) ?? name);
     for (const [label, text] of labels) if (label !== METRIC_NAME) builder.label(label, text);
+    if (!builder.isWellFormed) {
+      throw new PoisonError(
+        'decode',
+        INVALID_UTF8,
+        'the metric has a name or an attribute that is not UTF-8',
+      );
+    }
     const timeMs = Number(point.timeNs / 1_000_000n);
     if ((point.flags & NO_RECORDED_VALUE) !== 0) builder.sampleBits(STALE_NAN, timeMs);
     else if (typeof value === 'bigint') builder.sampleBits(value, timeMs);

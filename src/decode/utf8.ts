@@ -47,3 +47,17 @@ function codePoint(bytes: Uint8Array, at: number, size: number): number {
   for (let i = 1; i < size; i++) point = (point << 6) | (bytes[at + i]! & 0x3f);
   return point;
 }
+
+/** The bytes of JSON that `JSON.stringify` made of such text, with the bytes that were not UTF-8 as they came. */
+export function restoreInvalid(json: string): Buffer {
+  if (!json.includes('\\udc')) return Buffer.from(json);
+  const parts: Buffer[] = [];
+  let copied = 0;
+  // A backslash that is escaped itself begins no escape.
+  for (const match of json.matchAll(/\\\\|\\udc([89a-f][0-9a-f])/g)) {
+    if (match[1] === undefined) continue;
+    parts.push(Buffer.from(json.slice(copied, match.index)), Buffer.from(match[1], 'hex'));
+    copied = match.index + match[0].length;
+  }
+  return Buffer.concat([...parts, Buffer.from(json.slice(copied))]);
+}

@@ -1,0 +1,146 @@
+import { PoisonError } from '../model/errors.ts';
+import type { OtlpBounds } from './otlp-bounds.ts';
+import {
+  double,
+  int32,
+  int64,
+  type JsonObject,
+  keyValues,
+  list,
+  object,
+  oldLabels,
+  uint64,
+} from './otlp-json-fields.ts';
+import { dataOf, namesOf, otherMembers } from './otlp-json-names.ts';
+import type { OtlpSeries, Point } from './otlp-series.ts';
+
+const DATA_MEMBERS: ReadonlySet<string> = new Set(['aggregationTemporality', 'isMonotonic']);
+const POINT_MEMBERS: ReadonlySet<string> = new Set([
+  'attributes',
+  'labels',
+  'startTimeUnixNano',
+  'timeUnixNano',
+  'exemplars',
+  'flags',
+]);
+
+/** Makes the series of a metric's data points. */
+export function readData(metric: JsonObject, series: OtlpSeries): void {
+  const { bounds } = series;
+  for (const point of points(metric, 'gauge', bounds)) {
+    series.number('gauge', { ...common(point, bounds), value: value(point) });
+  }
+  const kind = object(dataOf(metric, 'sum'), 'sum')['isMonotonic'] === true ? 'counter' : 'gauge';
+  for (const point of points(metric, 'sum', bounds)) {
+    series.number(kind, { ...common(point, bounds), value: value(point) });
+  }
+  for (const point of points(metric, 'histogram', bounds)) histogram(point, series);
+  for (const point of points(metric, 'exponentialHistogram', bounds)) exponential(point, series);
+  for (const point of points(metric, 'summary', bounds)) summary(point, series);
+}
+
+function* points(metric: JsonObject, member: string, bounds: OtlpBounds): Generator<JsonObject> {
+  const data = dataOf(metric, member);
+  if (data === undefined || data === null) return;
+  const members = object(data, member);
+  const { dataPoints } = members;
+  if (dataPoints === undefined) {
+    const others = otherMembers(members, DATA_MEMBERS);
+    if (others.length > 0) throw unknownInstead(`${member}.dataPoints`, others);
+  }
+  for (const point of list(dataPoints, `${member}.dataPoints`)) {
+    bounds.spend();
+    yield object(point, `${member}.dataPoints`);
+  }
+}
+
+function common(point: JsonObject, bounds: OtlpBounds): Point {
+  const attributes = keyValues(point['attributes'], 'attributes', bounds);
+  const { labels } = point;
+  return {
+    attributes: labels === undefined ? attributes : [...oldLabels(labels, bounds), ...attributes],
+    timeNs: uint64(point['timeUnixNano'], 'timeUnixNano'),
+    startNs: uint64(point['startTimeUnixNano'], 'startTimeUnixNano'),
+    flags: Number(uint64(point['flags'], 'flags') & 0xffffffffn),
+    exemplars: list(point['exemplars'], 'exemplars').length,
+  };
+}
+
+/** `value` is what both were before OTLP 0.9. */
+function value(point: JsonObject): number {
+  const { asInt, asDouble, value: old } = point;
+  if (asInt !== undefined && asInt !== null) return Number(int64(asInt, 'asInt'));
+  if (asDouble !== undefined && asDouble !== null) return double(asDouble, 'asDouble');
+  if (old !== undefined) return double(old, 'value');
+  const others = otherMembers(point, POINT_MEMBERS);
+  if (others.length > 0 && asInt === undefined && asDouble === undefined) {
+    throw unknownInstead('value in a data point, neither asInt nor asDouble', others);
+  }
+  return 0;
+}
+
+function histogram(point: JsonObject, series: OtlpSeries): void {
+  const { bounds } = series;
+  series.histogram({
+    ...common(point, bounds),
+    ...countAndSum(point),
+    bucketCounts: numbers(point['bucketCounts'], 'bucketCounts', bounds, uint64),
+    explicitBounds: numbers(point['explicitBounds'], 'explicitBounds', bounds, double),
+  });
+}
+
+function exponential(point: JsonObject, series: OtlpSeries): void {
+  const { bounds } = series;
+  series.exponential({
+    ...common(point, bounds),
+    ...countAndSum(point),
+    scale: int32(point['scale'], 'scale'),
+    zeroCount: uint64(point['zeroCount'], 'zeroCount'),
+    zeroThreshold: double(point['zeroThreshold'], 'zeroThreshold'),
+    positive: buckets(point['positive'], 'positive', bounds),
+    negative: buckets(point['negative'], 'negative', bounds),
+  });
+}
+
+function summary(point: JsonObject, series: OtlpSeries): void {
+  const { bounds } = series;
+  const items = list(point['quantileValues'], 'quantileValues');
+  bounds.buckets(items.length, 'quantileValues');
+  const quantiles = items.map((item) => {
+    const { quantile, value: of } = object(item, 'quantileValues');
+    return { quantile: double(quantile, 'quantile'), value: double(of, 'quantileValues.value') };
+  });
+  const { count } = countAndSum(point);
+  series.summary({ ...common(point, bounds), count, sum: double(point['sum'], 'sum'), quantiles });
+}
+
+function countAndSum(point: JsonObject) {
+  const { sum, min, max } = point;
+  return {
+    count: uint64(point['count'], 'count'),
+    sum: sum === undefined || sum === null ? undefined : double(sum, 'sum'),
+    hasMinMax: (min !== undefined && min !== null) || (max !== undefined && max !== null),
+  };
+}
+
+function buckets(value: unknown, what: string, bounds: OtlpBounds) {
+  const { offset, bucketCounts } = object(value, what);
+  const counts = numbers(bucketCounts, `${what}.bucketCounts`, bounds, uint64);
+  return { offset: int32(offset, `${what}.offset`), counts };
+}
+
+function numbers<T>(
+  value: unknown,
+  what: string,
+  bounds: OtlpBounds,
+  read: (item: unknown, what: string) => T,
+): T[] {
+  const items = list(value, what);
+  bounds.buckets(items.length, what);
+  bounds.spend(items.length / 2);
+  return items.map((item) => read(item, what));
+}
+
+function unknownInstead(what: string, others: readonly string[]): PoisonError {
+  return new PoisonError('decode', 'otlp_json', `there is no ${what}, but ${namesOf(others)}`);
+}
