@@ -1,4 +1,4 @@
-import type { SchemaSource, WriterSchema } from '../decode/writer-schema.ts';
+import type { SchemaId, SchemaSource, WriterSchema } from '../decode/writer-schema.ts';
 import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
 import { RegistryClient } from '../registry/client.ts';
 import type { RegistryOptions } from '../registry/options.ts';
@@ -9,7 +9,7 @@ import type { RegistryOptions } from '../registry/options.ts';
  *
  * @throws ConfigError when a certificate or key file cannot be used
  */
-export async function oneSchema(options: RegistryOptions, id: number): Promise<SchemaSource | undefined> {
+export async function oneSchema(options: RegistryOptions, id: SchemaId): Promise<SchemaSource | undefined> {
   const { url } = options;
   if (url === undefined) return undefined;
   const client = new RegistryClient({ ...options, url });

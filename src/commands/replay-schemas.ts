@@ -1,6 +1,8 @@
 import type { Config } from '../config/load.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
+import type { SchemaId } from '../decode/writer-schema.ts';
 import { ingestTopics } from '../ingest/options.ts';
+import { NamedSchemas } from '../ingest/schema-wait.ts';
 import type { RangeStep } from '../kafka/range-reader.ts';
 import { errorMessage, RetryableError } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
@@ -53,13 +55,10 @@ export function sourceDecoders(
   };
 }
 
-function idsOf({ chunks }: RangeStep, decoders: DecoderRegistry, { ingest }: Config): ReadonlySet<number> {
-  const ids = new Set<number>();
+function idsOf({ chunks }: RangeStep, decoders: DecoderRegistry, { ingest }: Config): readonly SchemaId[] {
+  const named = new NamedSchemas();
   for (const { records } of chunks) {
-    for (const { value, headers } of records) {
-      const id = value === null ? undefined : decoders.schemaId(value, { headers, limits: ingest.limits });
-      if (id !== undefined) ids.add(id);
-    }
+    for (const record of records) named.look(record, decoders, ingest.limits);
   }
-  return ids;
+  return named.ids;
 }

@@ -1,4 +1,5 @@
 import type { DecoderRegistry } from '../decode/registry.ts';
+import type { SchemaId } from '../decode/writer-schema.ts';
 import { errorMessage, PoisonError } from '../model/errors.ts';
 import type { Label } from '../model/labels.ts';
 import { ProtobufReader } from '../wire/protobuf-reader.ts';
@@ -41,7 +42,7 @@ const LIMITS = {
 };
 
 /** The id of the schema without which `contentsOf` cannot read the letter; undefined where it needs none. */
-export function neededSchema({ record }: StoredLetter, decoders: DecoderRegistry): number | undefined {
+export function neededSchema({ record }: StoredLetter, decoders: DecoderRegistry): SchemaId | undefined {
   const { value, headers } = record;
   return value === null ? undefined : decoders.schemaId(value, { headers, limits: LIMITS });
 }

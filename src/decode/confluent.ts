@@ -1,14 +1,46 @@
 import { PoisonError } from '../model/errors.ts';
-import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
+import type { DecodeContext, Decoded, Decoder, RecordHeaders } from './decoder.ts';
 import { SeriesMapper } from './mapped-series.ts';
 import { type MappingOptions, METRIC_BATCH } from './mapping.ts';
-import type { SchemaSource } from './writer-schema.ts';
+import type { SchemaId, SchemaSource } from './writer-schema.ts';
 
 /** A zero byte and the id of the schema, 4 bytes, big-endian (docs.confluent.io, "Wire format"). */
 const FRAME_BYTES = 5;
 
 /** The name of the decoder in the configuration. */
 export const CONFLUENT = 'confluent';
+
+/** Where Confluent's serializers put the id when they are told to put it in a header: version 1 and a GUID, or a frame. */
+const ID_HEADER = '__value_schema_id';
+const GUID_END = 17;
+
+/** How a record names its schema, and where its value begins. */
+export interface Framing {
+  readonly id: SchemaId;
+  readonly start: number;
+  /** Message indexes of Protobuf, where they are in the header too. */
+  readonly indexes?: Buffer;
+}
+
+/** Undefined where a record names no schema. A header goes before the frame. */
+export function framingOf(body: Uint8Array, headers: RecordHeaders): Framing | undefined {
+  const header = headers[ID_HEADER];
+  if (Buffer.isBuffer(header)) {
+    if (header[0] === 1 && header.length >= GUID_END) {
+      const guid = header.toString('hex', 1, GUID_END).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+      return { id: guid, start: 0, indexes: header.subarray(GUID_END) };
+    }
+    const id = schemaIdOf(header);
+    if (id !== undefined) return { id, start: 0, indexes: header.subarray(FRAME_BYTES) };
+  }
+  const id = schemaIdOf(body);
+  return id === undefined ? undefined : { id, start: FRAME_BYTES };
+}
+
+/** Whether a header names the schema. */
+export function hasSchemaHeader(headers: RecordHeaders): boolean {
+  return Buffer.isBuffer(headers[ID_HEADER]);
+}
 
 /** The schema id of a framed record; undefined where the frame is not there. */
 export function schemaIdOf(body: Uint8Array): number | undefined {
@@ -46,18 +78,22 @@ export function confluentDecoder(
     ],
     defaultContentEncoding: 'identity',
     decode(body: Buffer, context: DecodeContext): Decoded {
-      const id = schemaIdOf(body);
-      if (id === undefined) {
-        throw new PoisonError(
-          'decode',
-          'confluent_frame',
-          `the record does not begin with a zero byte and the 4 bytes of a schema id, but with ${hex(body)}`,
-        );
-      }
-      const value = schemas.schema(id).read(body, FRAME_BYTES, { budget: context.budget });
+      const framing = framingOf(body, context.headers);
+      if (framing === undefined) throw unframed(body);
+      const { id, start, indexes } = framing;
+      const value = schemas.schema(id).read(body, start, { budget: context.budget, indexes });
       return mapper.map(value, body.length, context);
     },
   };
+}
+
+function unframed(body: Buffer): PoisonError {
+  const isGlue = body[0] === 3 && body.length >= 18 && (body[1] === 0 || body[1] === 5);
+  const what = isGlue
+    ? 'is framed for the registry of AWS Glue (3, compression, a UUID), which Penstock cannot ask; expected'
+    : `does not begin with a zero byte and the 4 bytes of a schema id, but with ${hex(body)}; expected that, or`;
+  const message = `the record ${what} the frame of Confluent's serializers, or their header ${ID_HEADER}`;
+  return new PoisonError('decode', 'confluent_frame', message);
 }
 
 function hex(body: Buffer): string {

@@ -1,5 +1,5 @@
 import { ConfigError, PoisonError } from '../model/errors.ts';
-import { CONFLUENT, confluentDecoder, schemaIdOf } from './confluent.ts';
+import { CONFLUENT, confluentDecoder, framingOf, hasSchemaHeader } from './confluent.ts';
 import type { DecodeOptions } from './decode-options.ts';
 import type { DecodeContext, Decoded, Decoder, RecordHeaders } from './decoder.ts';
 import { detectContentEncoding, detectEncoding } from './detect.ts';
@@ -23,7 +23,7 @@ import {
   victoriametricsRemoteWrite,
 } from './victoriametrics-remote-write.ts';
 import { VmImportDecoder } from './vmimport.ts';
-import type { SchemaSource } from './writer-schema.ts';
+import type { SchemaId, SchemaSource } from './writer-schema.ts';
 
 /** What decoders are made with. */
 export interface DecoderSetup extends DecodeOptions {
@@ -169,17 +169,18 @@ export class DecoderRegistry {
    * Schemas are fetched before records are decoded, so this is asked first. A record that is compressed and does not
    * say what it is costs a second decompression.
    */
-  schemaId(value: Buffer, context: OpenContext): number | undefined {
+  schemaId(value: Buffer, context: OpenContext): SchemaId | undefined {
     const contentType = headerText(context.headers, 'content-type');
     const contentEncoding = headerText(context.headers, 'content-encoding').toLowerCase();
     try {
       const named = this.#named(contentType, context.headers);
       if (named ? named.name !== CONFLUENT : contentType !== '') return undefined;
       const found = detectContentEncoding(value);
-      if (found === 'identity' && NO_COMPRESSION.includes(contentEncoding)) return schemaIdOf(value);
+      if (found === 'identity' && NO_COMPRESSION.includes(contentEncoding))
+        return framingOf(value, context.headers)?.id;
       if (!named && contentEncoding === '' && found === 'snappy') return undefined;
       const { decoder, body } = this.#open(value, bounded(value, context));
-      return decoder.name === CONFLUENT ? schemaIdOf(body) : undefined;
+      return decoder.name === CONFLUENT ? framingOf(body, context.headers)?.id : undefined;
     } catch (error) {
       if (error instanceof PoisonError) return undefined;
       throw error;
@@ -232,6 +233,7 @@ export class DecoderRegistry {
       const victoriametrics = this.#byName.get(victoriametricsRemoteWrite.name);
       if (victoriametrics && headerText(headers, VICTORIAMETRICS_VERSION_HEADER) !== '')
         return victoriametrics;
+      if (this.#isAuto && hasSchemaHeader(headers)) return this.#byName.get(CONFLUENT);
       return this.#isAuto ? undefined : this.#default;
     }
     const sharers = sharersOf(contentType);

@@ -1,7 +1,7 @@
-import type { IngestLimits } from '../decode/decoder.ts';
+import type { IngestLimits, RecordHeaders } from '../decode/decoder.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
+import type { SchemaId } from '../decode/writer-schema.ts';
 import type { AssignedPartition, Taken } from '../kafka/assigned-partition.ts';
-import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { errorMessage, RetryableError } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { RegistryClient } from '../registry/client.ts';
@@ -22,6 +22,31 @@ export interface WaitingPartition {
   /** Milliseconds since the epoch. */
   readonly sinceMs: number;
   readonly reason: string;
+}
+
+/** The schemas that records name. */
+export class NamedSchemas {
+  readonly #counts = new Map<SchemaId, number>();
+
+  /** A look that throws names none: decoding the record will, and that sets it aside. */
+  look(
+    { value, headers }: { readonly value: Buffer | null; readonly headers: RecordHeaders },
+    decoders: DecoderRegistry,
+    limits: IngestLimits,
+  ): void {
+    try {
+      const id = value === null ? undefined : decoders.schemaId(value, { headers, limits });
+      if (id !== undefined) this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
+    } catch {
+      // See above.
+    }
+  }
+
+  /** Those that most records name first. */
+  get ids(): readonly SchemaId[] {
+    if (this.#counts.size < 2) return [...this.#counts.keys()];
+    return [...this.#counts].sort(([, one], [, other]) => other - one).map(([id]) => id);
+  }
 }
 
 /**
@@ -66,14 +91,13 @@ export class SchemaWait {
     decoders: DecoderRegistry,
     limits: IngestLimits,
   ): Promise<number> {
-    const ids = new Set<number>();
+    const named = new NamedSchemas();
     const endMs = performance.now() + LOOK_MS;
     let count = 0;
-    do {
-      const id = schemaIdOf(records[count++]!, decoders, limits);
-      if (id !== undefined) ids.add(id);
-    } while (count < records.length && performance.now() < endMs);
-    if (ids.size === 0) return count;
+    do named.look(records[count++]!, decoders, limits);
+    while (count < records.length && performance.now() < endMs);
+    const { ids } = named;
+    if (ids.length === 0) return count;
     try {
       return (await this.#fetched(partition, ids)) ? count : 0;
     } finally {
@@ -81,7 +105,7 @@ export class SchemaWait {
     }
   }
 
-  async #fetched(partition: AssignedPartition, ids: ReadonlySet<number>): Promise<boolean> {
+  async #fetched(partition: AssignedPartition, ids: readonly SchemaId[]): Promise<boolean> {
     const backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
     for (;;) {
       try {
@@ -115,18 +139,5 @@ export class SchemaWait {
 
   async close(): Promise<void> {
     await this.#client.close();
-  }
-}
-
-/** Undefined also where a look throws: decoding it will, and that sets the record aside. */
-function schemaIdOf(
-  { value, headers }: FetchedRecord,
-  decoders: DecoderRegistry,
-  limits: IngestLimits,
-): number | undefined {
-  try {
-    return value === null ? undefined : decoders.schemaId(value, { headers, limits });
-  } catch {
-    return undefined;
   }
 }

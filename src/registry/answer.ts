@@ -1,3 +1,4 @@
+import type { SchemaId } from '../decode/writer-schema.ts';
 import { PoisonError, RetryableError } from '../model/errors.ts';
 
 /** What came of one request to the registry. */
@@ -41,7 +42,7 @@ const QUOTED = 200;
  * another schema refers to. Throws RetryableError for everything that time or an operator may mend: 5xx, 401, 403,
  * and whatever no registry says.
  */
-export function schemaIn(answer: RegistryAnswer, id: number): RegisteredSchema {
+export function schemaIn(answer: RegistryAnswer, id: SchemaId): RegisteredSchema {
   const { url, status, data } = answer;
   const unknown = status === 404 ? UNKNOWN.get(errorCode(data)) : undefined;
   if (unknown === 'schema') {

@@ -6,6 +6,8 @@ import type { RegistryAnswer } from './answer.ts';
 import type { RegistryOptions } from './options.ts';
 
 const MASK = '********';
+/** A registry in Kafka takes schemas of 1 MiB; JSON and escapes make more of it. */
+const MAX_BYTES = 32 * 1024 * 1024;
 
 /** The options of a registry that there is. */
 export type RegistryAddress = RegistryOptions & { readonly url: string };
@@ -54,10 +56,11 @@ export class RegistryHttp {
         },
         signal,
       });
-      const text = await body.text();
+      const text = await textOf(url, body);
       return { url, status: statusCode, data: parsed(statusCode === 200 ? text : this.#masked(text)) };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
+      if (error instanceof RetryableError) throw error;
       const fault = certificateFault(error);
       const what = `${plainTlsMessage(errorMessage(error))}${fault === undefined ? '' : `; ${fault}`}`;
       throw new RetryableError(`${url} does not answer: ${what}`, { cause: error });
@@ -71,6 +74,18 @@ export class RegistryHttp {
   #masked(text: string): string {
     return this.#secrets.reduce((masked, secret) => masked.replaceAll(secret, MASK), text);
   }
+}
+
+/** The body of an answer, as far as a schema can be that is of use. */
+async function textOf(url: string, body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > MAX_BYTES) throw new RetryableError(`${url} answers with more than ${MAX_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 function parsed(text: string): unknown {

@@ -5,6 +5,7 @@ import { confluentDecoder, schemaIdOf } from '../../../src/decode/confluent.ts';
 import { DEFAULT_LIMITS } from '../../../src/decode/decoder.ts';
 import { mappedJsonDecoder } from '../../../src/decode/mapped-json.ts';
 import { createDecoders, DecoderRegistry } from '../../../src/decode/registry.ts';
+import type { SchemaId } from '../../../src/decode/writer-schema.ts';
 import { PoisonError } from '../../../src/model/errors.ts';
 import { decodeWriteRequest } from '../../support/prompb.ts';
 import {
@@ -116,6 +117,40 @@ test('a record that is not framed is poison', () => {
   for (const body of [Buffer.alloc(0), Buffer.alloc(4), Buffer.from([1, 0, 0, 0, 1, 2])]) {
     assert.throws(() => confluentDecoder(schemas).decode(body, context), poison('confluent_frame'));
   }
+});
+
+const GUID = '00010203-0405-0607-0809-0a0b0c0d0e0f';
+const guidHeader = (...more: number[]) =>
+  Buffer.from([1, ...Array.from({ length: 16 }, (_, at) => at), ...more]);
+
+test('a header names the schema by its GUID, and has the message indexes', async () => {
+  const proto = await compile('PROTOBUF', PROTO);
+  const json = await compile('JSON', JSON_SCHEMA);
+  const body = protobufWriter(PROTO, 'io.penstock.MetricBatch', [0])(BATCH).subarray(1);
+  for (const [schema, value, header] of [
+    [proto, body, guidHeader(0)],
+    [proto, body, guidHeader()],
+    [json, Buffer.from(JSON.stringify(BATCH)), guidHeader()],
+  ] as const) {
+    const source = { schema: (id: SchemaId) => (id === GUID ? schema : assert.fail(String(id))) };
+    const registry = new DecoderRegistry('auto', createDecoders({ schemas: source }));
+    const headers = { __value_schema_id: header };
+    assert.equal(registry.schemaId(value, { headers, limits: DEFAULT_LIMITS }), GUID);
+    const decoded = registry.decode(value, { ...context, headers });
+    assert.equal(decodeWriteRequest(decoded.body).series.length, BATCH.series.length);
+  }
+  const framed = { __value_schema_id: frame(2, Buffer.alloc(0)) };
+  const plain = Buffer.from(JSON.stringify(BATCH));
+  assert.deepEqual(confluentDecoder(schemas).decode(plain, { ...context, headers: framed }).rejects, []);
+});
+
+test('a header that names nothing is passed over, and AWS Glue is told', () => {
+  for (const header of [Buffer.alloc(0), Buffer.from([1, 2]), Buffer.from([7]), null]) {
+    const headers = { __value_schema_id: header };
+    assert.deepEqual(confluentDecoder(schemas).decode(ENCODED[1]![1], { ...context, headers }).rejects, []);
+  }
+  const glue = Buffer.from([3, 0, ...Array.from({ length: 16 }, () => 1), 0x7b]);
+  assert.throws(() => confluentDecoder(schemas).decode(glue, context), /AWS Glue/);
 });
 
 test('without a registry a framed record is poison that says what to configure', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { WriterSchema } from '../../../src/decode/writer-schema.ts';
+import type { SchemaId, WriterSchema } from '../../../src/decode/writer-schema.ts';
 import { PoisonError, RetryableError } from '../../../src/model/errors.ts';
 import { SchemaStore } from '../../../src/registry/store.ts';
 
@@ -8,8 +8,8 @@ const SCHEMA: WriterSchema = { read: () => 1 };
 const unknown = () => new PoisonError('decode', 'schema_id', 'no such schema');
 
 /** A store over a registry that knows the ids in `known`; `asked` has what it was asked for. */
-function storeOver(known: Set<number>) {
-  const state = { asked: [] as number[], away: false, now: 0 };
+function storeOver(known: Set<SchemaId>) {
+  const state = { asked: [] as SchemaId[], away: false, now: 0 };
   const store = new SchemaStore(
     async (id) => {
       state.asked.push(id);
@@ -32,7 +32,7 @@ test('a schema is fetched once, also by several at a time', async () => {
 });
 
 test('an id that does not exist is poison, and asked for again after a while', async () => {
-  const known = new Set<number>();
+  const known = new Set<SchemaId>();
   const { store, state } = storeOver(known);
   await store.ensure([5]);
   assert.throws(() => store.schema(5), unknown());
@@ -61,6 +61,26 @@ test('a number that can be no id is poison without a question', async () => {
   const { store, state } = storeOver(new Set());
   await store.ensure([0xffffffff]);
   assert.throws(() => store.schema(0xffffffff), PoisonError);
+  assert.deepEqual(state.asked, []);
+});
+
+test('of a flood of ids that do not exist only so many are asked for, none holds up a step, and it ends', async () => {
+  const known = new Set<SchemaId>([1, 50_000]);
+  const { store, state } = storeOver(known);
+  await store.ensure([1, ...Array.from({ length: 50_000 }, (_, at) => at + 2)]);
+  assert.ok(state.asked.length < 10_100, `${state.asked.length}`);
+  assert.equal(store.schema(1), SCHEMA);
+  for (const id of [2, 9_999, 20_000, 50_000]) assert.throws(() => store.schema(id), PoisonError, `${id}`);
+  assert.throws(() => store.schema(50_000), /was not asked for/);
+  state.now = 60_000;
+  await store.ensure([50_000]);
+  assert.equal(store.schema(50_000), SCHEMA);
+});
+
+test('0 is no id, and the message says whose records begin so', async () => {
+  const { store, state } = storeOver(new Set());
+  await store.ensure([0]);
+  assert.throws(() => store.schema(0), /Apicurio/);
   assert.deepEqual(state.asked, []);
 });
 
