@@ -1,6 +1,6 @@
 import { type Config, loadConfig } from '../config/load.ts';
 import { InvalidConfig } from '../config/problem.ts';
-import { assignTasks } from '../hash/node.ts';
+import { createOwnership } from '../hash/ownership.ts';
 import { compileRoutes } from '../route.ts';
 import { DONE, formatTable, parseCommand, printJson, WRONG_USAGE } from './command.ts';
 
@@ -48,17 +48,14 @@ export async function run(argv: string[]): Promise<number> {
 
 function summarize(config: Config): Summary {
   const names = config.nodes.map((node) => node.name);
-  const tasks = names.map(() => ({}) as Record<string, number>);
-  if (names.length > 0) {
-    for (const route of config.routes) {
-      for (const at of tasks.keys()) tasks[at]![route.name] = 0;
-      for (const node of assignTasks(route.task.count, names)) tasks[node]![route.name]! += 1;
-    }
-  }
+  const routes = compileRoutes(config);
+  const ownership = names.length === 0 ? undefined : createOwnership(routes, names, config.ownership);
+  const tasksOf = (node: string) =>
+    Object.fromEntries(routes.map(({ name, topic }) => [name, ownership!.tasksOf(topic, node, 0).length]));
   return {
     file: config.file,
     ok: true,
-    routes: compileRoutes(config).map((route) => ({
+    routes: routes.map((route) => ({
       name: route.name,
       topic: route.topic,
       count: route.count,
@@ -66,7 +63,7 @@ function summarize(config: Config): Summary {
       selectors: route.selectors.length,
       rules: config.routes[route.index]!.relabel.length,
     })),
-    nodes: config.nodes.map((node, at) => ({ name: node.name, url: node.url, tasks: tasks[at]! })),
+    nodes: config.nodes.map(({ name, url }) => ({ name, url, tasks: tasksOf(name) })),
   };
 }
 

@@ -35,6 +35,7 @@ export function run(argv: string[]): Promise<number> {
         {
           drain,
           nodes,
+          ownership: config.ownership,
           routes: compileRoutes(config),
           deadTopic: ingest.dead_topic,
           tenantHeaders: ingest.tenant_headers,

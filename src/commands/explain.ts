@@ -1,5 +1,5 @@
 import { type Config, loadConfig } from '../config/load.ts';
-import { createOwner } from '../hash/node.ts';
+import { createOwnership, type Ownership } from '../hash/ownership.ts';
 import { formatSeries, type Label, type Labels } from '../model/labels.ts';
 import { expectedName } from '../model/nearest.ts';
 import { compileRoutes } from '../route.ts';
@@ -8,7 +8,7 @@ import { seriesRefusal } from '../series-refusal.ts';
 import { DONE, parseCommand, printJson, usageError } from './command.ts';
 import { type ExplainedNode, formatLabels, type RouteFacts, routeLines } from './explain-text.ts';
 import { parseLabelsJson, parseSeries } from './series-argument.ts';
-import { simulate } from './simulate.ts';
+import { type SimulationSetup, simulate } from './simulate.ts';
 import { wrap } from './wrap.ts';
 
 const HELP = `
@@ -48,13 +48,14 @@ export async function run(argv: string[]): Promise<number> {
       'there is nothing to explain; expected SERIES, --labels JSON or --simulate CHANGE',
     );
   }
-  const config = selectRoute(loadConfig({ file: command.configFile, env: process.env }), route);
-  const simulation = change === undefined ? undefined : simulate(simulationSetup(config), change);
+  const whole = loadConfig({ file: command.configFile, env: process.env });
+  const config = selectRoute(whole, route);
+  const simulation = change === undefined ? undefined : simulate(simulationSetup(whole, route), change);
   const texts: string[] = [];
   let json = {};
   if (series !== undefined) {
     const refusal = seriesRefusal(series, config.ingest.limits);
-    const explained = refusal === undefined ? explain(config, series) : [];
+    const explained = refusal === undefined ? explain(config, series, ownerOf(whole)) : [];
     const parts = [wrap(`series ${formatLabels(series)}`, 7), ...explained.map(toLines)];
     if (refusal !== undefined) parts.push(wrap(`A worker makes this series a dead letter: ${refusal}.`, 2));
     else if (route === undefined && explained.every(({ explanation }) => !explanation.matched)) {
@@ -95,16 +96,18 @@ function selectRoute(config: Config, name: string | undefined): Config {
   return { ...config, routes };
 }
 
-function explain(config: Config, series: Labels): Explained[] {
+/** Hash 2 over all routes, whichever are explained; undefined without nodes. */
+function ownerOf(config: Config): Ownership | undefined {
   const nodes = config.nodes.map(({ name }) => name);
+  return nodes.length === 0 ? undefined : createOwnership(compileRoutes(config), nodes, config.ownership);
+}
+
+function explain(config: Config, series: Labels, ownership: Ownership | undefined): Explained[] {
   return compileRoutes(config).map((route, at) => {
     const { count, hash, spread } = config.routes[at]!.task;
     const explanation = explainRoute(route, series);
     const task = explanation.placement?.task;
-    const owner =
-      task === undefined || nodes.length === 0
-        ? undefined
-        : createOwner(count, nodes).owner(task, Date.now());
+    const owner = task === undefined ? undefined : ownership?.owner(route.topic, task, Date.now());
     const node = config.nodes.find(({ name }) => name === owner);
     return { explanation, facts: { count, hash, spread }, node };
   });
@@ -152,9 +155,15 @@ function object(labels: readonly Label[]): Record<string, string> {
   return Object.fromEntries(labels.map(({ name, value }) => [name, value]));
 }
 
-function simulationSetup(config: Config) {
+function simulationSetup(config: Config, only: string | undefined): SimulationSetup {
   return {
-    routes: config.routes.map(({ name, task }) => ({ name, ...task })),
+    routes: compileRoutes(config).map(({ name, topic, index }) => ({
+      name,
+      topic,
+      ...config.routes[index]!.task,
+    })),
     nodes: config.nodes.map(({ name }) => name),
+    ownership: config.ownership,
+    only,
   };
 }

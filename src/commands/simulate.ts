@@ -1,3 +1,4 @@
+import { assignTopics, type OwnershipMethod, type TaskTopic } from '../hash/ownership.ts';
 import {
   type CountChange,
   type NodeChange,
@@ -12,12 +13,16 @@ import { ConfigError } from '../model/errors.ts';
 export interface SimulationSetup {
   readonly routes: readonly {
     readonly name: string;
+    readonly topic: string;
     readonly count: number;
     readonly spread: number;
     readonly hash: TaskHash;
   }[];
   /** Names of the configured nodes. */
   readonly nodes: readonly string[];
+  readonly ownership: OwnershipMethod;
+  /** The one route that is told of; all, unless given. */
+  readonly only?: string | undefined;
 }
 
 export interface SimulationReport {
@@ -45,39 +50,52 @@ export function simulate(setup: SimulationSetup, spec: string): SimulationReport
   throw new ConfigError(`--simulate ${spec}: expected nodes=5, nodes=a,b,c or count=64`);
 }
 
-function nodesReport({ routes, nodes }: SimulationSetup, after: readonly string[]): SimulationReport {
-  const results = routes.map((route) => ({ route, change: simulateNodes(route.count, nodes, after) }));
+function nodesReport(setup: SimulationSetup, after: readonly string[]): SimulationReport {
+  const { routes, nodes, ownership } = setup;
+  const { byTopic, all } = simulateNodes(routes, nodes, after, ownership);
+  const results = toldOf(setup).map((route) => ({ route, change: byTopic.get(route.topic)! }));
   const text = [
     `nodes: ${nodes.length} ▸ ${after.length} (${after.join(', ')})`,
-    ...results.flatMap(({ route, change }) => ['', ...nodeLines(route.name, change)]),
+    ...results.flatMap(({ route, change }) => ['', ...nodeLines(`route ${route.name}`, change)]),
+    ...(results.length > 1 ? ['', ...nodeLines('all routes', all)] : []),
   ];
   const json = {
     simulate: 'nodes',
     before: nodes,
     after,
     routes: results.map(({ route, change }) => ({ route: route.name, count: route.count, ...change })),
+    all,
   };
   return { text: lines(text), json };
 }
 
-function nodeLines(route: string, change: NodeChange): string[] {
+function toldOf({ routes, only }: SimulationSetup): SimulationSetup['routes'] {
+  return only === undefined ? routes : routes.filter(({ name }) => name === only);
+}
+
+function nodeLines(what: string, change: NodeChange): string[] {
   const width = Math.max(4, ...change.loads.map((load) => load.node.length));
   const row = (node: string, before: string, after: string) =>
     `  ${node.padEnd(width)}  ${before.padStart(6)}  ${after.padStart(6)}`;
   return [
-    `route ${route}: ${change.moved} of ${change.total} tasks move, ${shares(change)}`,
+    `${what}: ${change.moved} of ${change.total} tasks move, ${shares(change)}`,
     row('node', 'before', 'after'),
     ...change.loads.map((load) => row(load.node, String(load.before ?? '-'), String(load.after ?? '-'))),
   ];
 }
 
-function countReport({ routes, nodes }: SimulationSetup, count: number): SimulationReport {
+function countReport(setup: SimulationSetup, count: number): SimulationReport {
+  const { nodes } = setup;
+  const assign = (topics: readonly TaskTopic[]) =>
+    nodes.length === 0 ? undefined : assignTopics(topics, nodes, setup.ownership);
+  const [before, after] = [assign(setup.routes), assign(withCount(setup, count))];
   const groups = syntheticGroups(GROUPS);
   const labels = groups[0]!.map((label) => label.name);
-  const results = routes.map((route) => ({
-    route,
-    change: simulateCount(groups, route.count, count, { labels, hash: route.hash, nodes }),
-  }));
+  const results = toldOf(setup).map((route) => {
+    const { topic, hash } = route;
+    const owners = { before: before?.get(topic), after: after?.get(topic) };
+    return { route, change: simulateCount(groups, route.count, count, { labels, hash, owners }) };
+  });
   const text = results.flatMap(({ route, change }, at) => [
     ...(at > 0 ? [''] : []),
     ...countLines(route, count, change),
@@ -94,6 +112,15 @@ function countReport({ routes, nodes }: SimulationSetup, count: number): Simulat
     })),
   };
   return { text: lines(text), json };
+}
+
+/** The topics, when those of the routes that are told of have another count. */
+function withCount(setup: SimulationSetup, count: number): TaskTopic[] {
+  const changed = new Set(toldOf(setup).map(({ topic }) => topic));
+  return setup.routes.map((route) => ({
+    topic: route.topic,
+    count: changed.has(route.topic) ? count : route.count,
+  }));
 }
 
 function countLines(route: SimulationSetup['routes'][number], count: number, change: CountChange): string[] {

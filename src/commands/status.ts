@@ -1,7 +1,7 @@
 import { urlFault } from '../address-options.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { drainGroupId } from '../drain/assignment.ts';
-import { createOwner } from '../hash/node.ts';
+import { createOwnership } from '../hash/ownership.ts';
 import { ingestTopics } from '../ingest/options.ts';
 import { errorMessage } from '../model/errors.ts';
 import { compileRoutes } from '../route.ts';
@@ -56,7 +56,7 @@ export function expectedDeployment(config: Config): ExpectedDeployment {
     const writers = routes.filter((route) => route.topic === topic);
     return { topic, routes: writers.map(({ name }) => name), count: writers[0]!.count };
   });
-  const owners = names.length === 0 ? [] : taskTopics.map(({ count }) => createOwner(count, names));
+  const ownership = names.length === 0 ? undefined : createOwnership(taskTopics, names, config.ownership);
   return {
     ingest: { topics: ingestTopics(config.ingest).map(({ topic }) => topic), group: config.ingest.group },
     deadTopic: config.ingest.dead_topic,
@@ -64,10 +64,10 @@ export function expectedDeployment(config: Config): ExpectedDeployment {
     nodes: config.nodes.map(({ name, url }) => ({
       node: name,
       url,
-      groups: taskTopics.map(({ topic }, at) => ({
+      groups: taskTopics.map(({ topic }) => ({
         topic,
         group: drainGroupId(topic, name),
-        tasks: owners[at]!.tasksOf(name, now),
+        tasks: ownership!.tasksOf(topic, name, now),
       })),
     })),
   };

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { drainOptions } from '../drain/options.ts';
+import { OWNERSHIP_METHODS } from '../hash/ownership.ts';
 import { ingestOptions } from '../ingest/options.ts';
 import { kafkaOptions } from '../kafka/options.ts';
 import { duration } from '../option-types.ts';
@@ -18,6 +19,12 @@ export const processOptions = z.strictObject({
   registry: registryOptions
     .prefault({})
     .describe('The schema registry of Avro, JSON Schema and Protobuf records.'),
+  ownership: z
+    .enum(OWNERSHIP_METHODS)
+    .default('balanced')
+    .describe(
+      'How tasks are divided among the nodes: balanced over all routes, or per_route, each route for itself. Another one moves most tasks.',
+    ),
   drain: drainOptions.prefault({}).describe('The drain: task topics to one node.'),
   replay: replayOptions.prefault({}).describe('The replay: a range of a topic again.'),
   topics: topicsOptions.prefault({}).describe('What penstock topics creates topics with.'),
@@ -39,6 +46,7 @@ export const options = z.strictObject({
     .default([])
     .describe('Which series go where. A series goes to every route that matches it.'),
   nodes: z.array(nodeOptions).default([]).describe('The vmagents that the tasks are divided among.'),
+  ownership: processOptions.shape.ownership,
   drain: processOptions.shape.drain,
   replay: processOptions.shape.replay,
   topics: processOptions.shape.topics,

@@ -1,4 +1,4 @@
-import { createOwner, type Owner } from '../hash/node.ts';
+import { createOwnership, type Ownership, type OwnershipMethod } from '../hash/ownership.ts';
 
 /** What a drain has to know of a route. */
 export interface DrainRoute {
@@ -16,34 +16,36 @@ export interface DrainRoute {
 export class NodeAssignment {
   readonly node: string;
   readonly #routes: readonly DrainRoute[];
-  readonly #owners: ReadonlyMap<string, { readonly count: number; readonly owner: Owner }>;
+  readonly #counts: ReadonlyMap<string, number>;
+  readonly #ownership: Ownership;
 
-  constructor(routes: readonly DrainRoute[], nodes: readonly string[], node: string) {
+  constructor(
+    routes: readonly DrainRoute[],
+    nodes: readonly string[],
+    node: string,
+    method: OwnershipMethod,
+  ) {
     this.node = node;
     this.#routes = routes;
-    this.#owners = new Map(
-      routes.map(({ topic, count }) => [topic, { count, owner: createOwner(count, nodes) }]),
-    );
+    this.#counts = new Map(routes.map(({ topic, count }) => [topic, count]));
+    this.#ownership = createOwnership(routes, nodes, method);
   }
 
   /** The task topics, each once: routes may share one. */
   get topics(): string[] {
-    return [...this.#owners.keys()];
+    return [...this.#counts.keys()];
   }
 
   /** Whether the node computes the task at event time `timeMs`. Partitions beyond the task count are nobody's. */
   owns(topic: string, task: number, timeMs: number): boolean {
-    const entry = this.#owners.get(topic);
-    return entry !== undefined && task < entry.count && entry.owner.owner(task, timeMs) === this.node;
+    const count = this.#counts.get(topic) ?? 0;
+    return task < count && this.#ownership.owner(topic, task, timeMs) === this.node;
   }
 
   /** Tasks of the node at `timeMs`, by route name. */
   tasks(timeMs: number): Map<string, number[]> {
     return new Map(
-      this.#routes.map(({ name, topic }) => [
-        name,
-        this.#owners.get(topic)!.owner.tasksOf(this.node, timeMs),
-      ]),
+      this.#routes.map(({ name, topic }) => [name, this.#ownership.tasksOf(topic, this.node, timeMs)]),
     );
   }
 

@@ -1,3 +1,4 @@
+import type { OwnershipMethod } from '../hash/ownership.ts';
 import { KafkaAdmin } from '../kafka/admin.ts';
 import type { AssignedPartition, CorruptBatch } from '../kafka/assigned-partition.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
@@ -32,6 +33,7 @@ export interface DrainSetup {
   readonly drain: DrainOptions;
   readonly routes: readonly DrainRoute[];
   readonly nodes: readonly DrainNode[];
+  readonly ownership: OwnershipMethod;
   readonly deadTopic: string;
   /** Record headers that go to the node as HTTP headers. */
   readonly tenantHeaders: readonly string[];
@@ -74,6 +76,7 @@ export class Drain {
       setup.routes,
       nodes.map(({ name }) => name),
       node.name,
+      setup.ownership,
     );
     this.#client = new RemoteWriteClient({
       url: node.url,

@@ -54,6 +54,12 @@ export class SeriesKey {
     this.part(second);
   }
 
+  /** Three texts, 0xFF behind each. */
+  writeTriple(first: string, second: string, third: string): void {
+    this.writePair(first, second);
+    this.part(third);
+  }
+
   /** Texts one after the other, with nothing between them. */
   writeTexts(texts: readonly string[]): void {
     this.length = 0;

@@ -1,5 +1,5 @@
 import { type Labels, METRIC_NAME } from '../model/labels.ts';
-import { assignTasks } from './node.ts';
+import { assignTopics, type OwnershipMethod, type TaskTopic } from './ownership.ts';
 import { compileTask, type TaskHash } from './task.ts';
 
 /** What a change moves, and the least that it could move. Shares are of 1. */
@@ -22,19 +22,40 @@ export interface NodeChange extends Movement {
   readonly loads: readonly NodeLoad[];
 }
 
-/** How many of `count` tasks go to another node when the list changes from `before` to `after`. */
+export interface NodesChange {
+  readonly byTopic: ReadonlyMap<string, NodeChange>;
+  readonly all: NodeChange;
+}
+
+/** How many tasks go to another node when the list changes from `before` to `after`. */
 export function simulateNodes(
-  count: number,
+  topics: readonly TaskTopic[],
   before: readonly string[],
   after: readonly string[],
-): NodeChange {
-  const old = assignTasks(count, before);
-  const next = assignTasks(count, after);
-  let moved = 0;
-  for (let task = 0; task < count; task++) if (before[old[task]!] !== after[next[task]!]) moved++;
+  method: OwnershipMethod,
+): NodesChange {
+  const old = assignTopics(topics, before, method);
+  const next = assignTopics(topics, after, method);
+  const change = (names: readonly string[]): NodeChange => {
+    const [was, is] = [old, next].map((assigned) => names.flatMap((name) => [...assigned.get(name)!]));
+    return compare(before, was!, after, is!);
+  };
+  return {
+    byTopic: new Map([...old.keys()].map((topic) => [topic, change([topic])])),
+    all: change([...old.keys()]),
+  };
+}
 
-  const loadBefore = loadOf(before, old);
-  const loadAfter = loadOf(after, next);
+/** `was` and `is`: for each task the index of its node. */
+function compare(
+  before: readonly string[],
+  was: readonly number[],
+  after: readonly string[],
+  is: readonly number[],
+): NodeChange {
+  const moved = was.filter((node, task) => before[node] !== after[is[task]!]).length;
+  const loadBefore = loadOf(before, was);
+  const loadAfter = loadOf(after, is);
   const loads = [...new Set([...before, ...after])].map((node) => ({
     node,
     before: loadBefore.get(node),
@@ -42,7 +63,7 @@ export function simulateNodes(
   }));
   const stay = before.filter((node) => loadAfter.has(node)).length;
   const idealShare = 1 - stay / Math.max(before.length, after.length);
-  return { ...movement(count, moved), idealShare, loads };
+  return { ...movement(was.length, moved), idealShare, loads };
 }
 
 export interface CountChange extends Movement {
@@ -54,7 +75,8 @@ export interface CountOptions {
   /** Names of the group labels; every one of `groups` carries them. */
   readonly labels: readonly string[];
   readonly hash: TaskHash;
-  readonly nodes: readonly string[];
+  /** Task ▸ node, before and after; undefined if there are no nodes. */
+  readonly owners: { readonly before: Int32Array | undefined; readonly after: Int32Array | undefined };
 }
 
 /**
@@ -65,26 +87,23 @@ export function simulateCount(
   groups: readonly Labels[],
   before: number,
   after: number,
-  { labels, hash, nodes }: CountOptions,
+  { labels, hash, owners }: CountOptions,
 ): CountChange {
   const oldTask = compileTask({ labels, hash, spread: 1, count: before });
   const nextTask = compileTask({ labels, hash, spread: 1, count: after });
-  const oldNode = nodes.length > 0 ? assignTasks(before, nodes) : undefined;
-  const nextNode = nodes.length > 0 ? assignTasks(after, nodes) : undefined;
-
   let moved = 0;
   let movedToOtherNode = 0;
   for (const group of groups) {
     const from = oldTask(group);
     const to = nextTask(group);
     if (from !== to) moved++;
-    if (oldNode?.[from] !== nextNode?.[to]) movedToOtherNode++;
+    if (owners.before?.[from] !== owners.after?.[to]) movedToOtherNode++;
   }
   const idealShare = Math.abs(after - before) / Math.max(before, after);
   return {
     ...movement(groups.length, moved),
     idealShare,
-    movedToOtherNode: nodes.length > 0 ? movedToOtherNode : undefined,
+    movedToOtherNode: owners.before === undefined ? undefined : movedToOtherNode,
   };
 }
 
@@ -97,7 +116,7 @@ function movement(total: number, moved: number) {
   return { total, moved, share: total === 0 ? 0 : moved / total };
 }
 
-function loadOf(nodes: readonly string[], assignment: Int32Array): Map<string, number> {
+function loadOf(nodes: readonly string[], assignment: readonly number[]): Map<string, number> {
   const load = new Map(nodes.map((node) => [node, 0]));
   for (const node of assignment) load.set(nodes[node]!, load.get(nodes[node]!)! + 1);
   return load;

@@ -55,7 +55,9 @@ export class ChaosCluster {
     this.slots = slots;
     this.tasks = penstock.topic(ROUTE.name);
     const routes = [{ name: ROUTE.name, topic: this.tasks, count: ROUTE.task.count }];
-    this.#assignments = new Map(NODES.map((node) => [node, new NodeAssignment(routes, NODES, node)]));
+    this.#assignments = new Map(
+      NODES.map((node) => [node, new NodeAssignment(routes, NODES, node, 'balanced')]),
+    );
   }
 
   static async start(): Promise<ChaosCluster> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createOwner } from '../../src/hash/node.ts';
+import { createOwnership } from '../../src/hash/ownership.ts';
 import type { DeploymentStatus } from '../../src/status/deployment.ts';
 import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';
@@ -42,7 +42,12 @@ describe('penstock status on a real Kafka', () => {
     return JSON.parse(stdout);
   }
 
-  const tasksOf = (node: string) => createOwner(COUNT, NODES).tasksOf(node, 0);
+  const tasksOf = (node: string) =>
+    createOwnership([{ topic: deployment.topic('all'), count: COUNT }], NODES, 'balanced').tasksOf(
+      deployment.topic('all'),
+      node,
+      0,
+    );
 
   it('before anything runs: all is lag, and nobody reads it', async () => {
     await deployment.produce([Buffer.from('no samples'), Buffer.from('nor here')], 1);

@@ -1,6 +1,6 @@
 /** Holds what VictoriaMetrics stored against what was written: every series, every timestamp, every value. */
 import type { Config } from '../../src/config/load.ts';
-import { createOwner } from '../../src/hash/node.ts';
+import { createOwnership } from '../../src/hash/ownership.ts';
 import { labelsFrom } from '../../src/model/labels.ts';
 import { compileRoutes } from '../../src/route.ts';
 import type { ExportedSeries } from './servers/victoriametrics.ts';
@@ -55,10 +55,11 @@ export interface Verdict {
 /** What `penstock explain` says of a series, by the same compiled routes and hash 2. */
 export function placement(config: Config): Place {
   const nodes = config.nodes.map(({ name }) => name);
-  const routes = compileRoutes(config).map((route) => ({ route, owner: createOwner(route.count, nodes) }));
+  const routes = compileRoutes(config);
+  const ownership = createOwnership(routes, nodes, config.ownership);
   return (metric) => {
     const labels = labelsFrom(metric);
-    return routes.flatMap(({ route, owner }) => {
+    return routes.flatMap((route) => {
       if (route.selectors.length > 0 && !route.selectors.some((selector) => selector.matches(labels)))
         return [];
       const relabeled = route.relabeler.apply(labels);
@@ -69,7 +70,7 @@ export function placement(config: Config): Place {
         route: route.name,
         group: `${route.name} ${groupKey}`,
         task,
-        node: owner.owner(task, 0),
+        node: ownership.owner(route.topic, task, 0),
         labels: { ...sent, [route.taskLabel]: String(task) },
       };
     });

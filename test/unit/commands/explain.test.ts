@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { WIDTH } from '../../../src/commands/wrap.ts';
-import { createOwner } from '../../../src/hash/node.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { createOwnership } from '../../../src/hash/ownership.ts';
 import { compileTask } from '../../../src/hash/task.ts';
 import { labelsFrom } from '../../../src/model/labels.ts';
+import { compileRoutes } from '../../../src/route.ts';
 import { runPenstock } from '../../support/penstock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-explain-'));
@@ -47,7 +49,9 @@ describe('penstock explain', () => {
   it('says where a series goes, as the hashes have it', async () => {
     const task = compileTask({ labels: ['service', 'namespace'], count: 32, spread: 1, hash: 'jump' });
     const { task: expected, hash } = task.explain(labelsFrom({ namespace: 'shop', service: 'cart' }));
-    const node = createOwner(32, ['vmagent-0', 'vmagent-1', 'vmagent-2']).owner(expected, 0);
+    const routesOfAll = compileRoutes(loadConfig({ file: EXAMPLE, env: {} }));
+    const owners = createOwnership(routesOfAll, ['vmagent-0', 'vmagent-1', 'vmagent-2'], 'balanced');
+    const node = owners.owner('metrics.tasks.http', expected, 0);
 
     const { series, labels, routes } = await explainJson([SERIES]);
     assert.equal(series, 'http_requests_total{namespace="shop",service="cart"}');

@@ -5,10 +5,11 @@ import { ConfigError } from '../../../src/model/errors.ts';
 
 const setup = {
   routes: [
-    { name: 'http', count: 32, spread: 1, hash: 'jump' },
-    { name: 'queue', count: 8, spread: 4, hash: 'mod' },
+    { name: 'http', topic: 'tasks.http', count: 32, spread: 1, hash: 'jump' },
+    { name: 'queue', topic: 'tasks.queue', count: 8, spread: 4, hash: 'mod' },
   ],
   nodes: ['vmagent-0', 'vmagent-1', 'vmagent-2'],
+  ownership: 'balanced',
 } as const;
 
 function after(spec: string, nodes: readonly string[] = setup.nodes): unknown {
@@ -40,6 +41,17 @@ test('every route is told, as text and for programs', () => {
     );
   }
   assert.match(text, /^ {2}vmagent-3 +- +\d+$/m);
+  assert.match(text, /^all routes: \d+ of 40 tasks move/m);
+});
+
+test('one route alone is told as it is among all', () => {
+  const all = simulate(setup, 'nodes=4').json as { routes: { route: string }[] };
+  const one = simulate({ ...setup, only: 'queue' }, 'nodes=4');
+  assert.deepEqual(
+    (one.json as { routes: object[] }).routes,
+    all.routes.filter(({ route }) => route === 'queue'),
+  );
+  assert.doesNotMatch(one.text, /http|all routes/);
 });
 
 test('count=N: groups that change their task, and a spread that no longer fits', () => {

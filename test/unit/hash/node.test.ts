@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { assignTasks, createOwner } from '../../../src/hash/node.ts';
+import { assignTasks } from '../../../src/hash/node.ts';
 import { xxh64 } from '../../../src/hash/xxhash64.ts';
-import { ConfigError } from '../../../src/model/errors.ts';
 
 const nodes = fc.uniqueArray(fc.string({ unit: 'binary', minLength: 1 }), { minLength: 1, maxLength: 12 });
 const count = fc.nat(300);
@@ -72,29 +71,9 @@ test('with 16 tasks a node, one node more moves 1.5 times the least up to 8 node
   }
 });
 
-test('the owner tells both ways', () => {
-  const owner = createOwner(32, ['a', 'b', 'c']);
-  const told = Array.from({ length: 32 }, (_, task) => owner.owner(task, 0));
-  assert.deepEqual(told, named(32, ['a', 'b', 'c']));
-  const tasks = ['a', 'b', 'c'].flatMap((node) =>
-    owner.tasksOf(node, 0).map((task) => [task, node] as const),
-  );
-  assert.deepEqual(
-    tasks.toSorted(([a], [b]) => a - b).map(([, node]) => node),
-    told,
-  );
-  assert.deepEqual(owner.tasksOf('unknown', 0), []);
-  assert.throws(() => owner.owner(32, 0), /task 32 is not one of 0 … 31/);
-});
-
 test('who owns what does not change from release to release', () => {
   assert.deepEqual(
     [...assignTasks(12, ['vmagent-0', 'vmagent-1', 'vmagent-2'])],
     [1, 0, 0, 2, 1, 2, 1, 0, 1, 0, 2, 2],
   );
-});
-
-test('no nodes, or one twice, is refused', () => {
-  assert.throws(() => assignTasks(4, []), ConfigError);
-  assert.throws(() => assignTasks(4, ['a', 'b', 'a']), /the node "a" is named twice/);
 });

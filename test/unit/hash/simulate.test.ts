@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { assignTopics } from '../../../src/hash/ownership.ts';
 import { simulateCount, simulateNodes, syntheticGroups } from '../../../src/hash/simulate.ts';
 import { METRIC_NAME } from '../../../src/model/labels.ts';
 
 const groups = syntheticGroups(10_000);
-const options = { labels: [METRIC_NAME], nodes: ['a', 'b', 'c'] };
+const options = { labels: [METRIC_NAME], owners: { before: undefined, after: undefined } };
+
+/** Hash 2 of one topic whose count changes. */
+function ownersOf(before: number, after: number, nodes: string[]) {
+  const [was, is] = [before, after].map((count) =>
+    assignTopics([{ topic: 'tasks', count }], nodes, 'balanced').get('tasks'),
+  );
+  return { before: was, after: is };
+}
 
 test('growing count with jump moves about the share it must', () => {
   for (const [before, after] of [
@@ -29,19 +38,22 @@ test('growing count with mod moves nearly all', () => {
 });
 
 test('a group that changes its task may keep its node', () => {
-  const change = simulateCount(groups, 32, 64, { ...options, hash: 'jump' });
+  const change = simulateCount(groups, 32, 64, {
+    ...options,
+    owners: ownersOf(32, 64, ['a', 'b', 'c']),
+    hash: 'jump',
+  });
   assert.ok(change.movedToOtherNode! > 0);
-  const one = simulateCount(groups, 32, 64, { ...options, nodes: ['a'], hash: 'jump' });
+  const one = simulateCount(groups, 32, 64, { ...options, owners: ownersOf(32, 64, ['a']), hash: 'jump' });
   assert.ok(one.moved > 0);
   assert.equal(one.movedToOtherNode, 0);
-  assert.equal(
-    simulateCount(groups, 32, 64, { ...options, nodes: [], hash: 'jump' }).movedToOtherNode,
-    undefined,
-  );
+  assert.equal(simulateCount(groups, 32, 64, { ...options, hash: 'jump' }).movedToOtherNode, undefined);
 });
 
 test('a node more: loads before and after, and at least the ideal share moves', () => {
-  const change = simulateNodes(32, ['a', 'b', 'c'], ['a', 'b', 'c', 'd']);
+  const topics = [{ topic: 'tasks', count: 32 }];
+  const { all: change, byTopic } = simulateNodes(topics, ['a', 'b', 'c'], ['a', 'b', 'c', 'd'], 'balanced');
+  assert.deepEqual(byTopic.get('tasks'), change);
   assert.equal(change.idealShare, 0.25);
   assert.ok(change.moved >= 8 && change.moved <= 16, `${change.moved} moved`);
   assert.deepEqual(
@@ -60,9 +72,14 @@ test('a node more: loads before and after, and at least the ideal share moves', 
 });
 
 test('the same nodes in another order move nothing; other nodes move all', () => {
-  const same = simulateNodes(32, ['a', 'b', 'c'], ['c', 'a', 'b']);
+  const same = simulateNodes(
+    [{ topic: 'tasks', count: 32 }],
+    ['a', 'b', 'c'],
+    ['c', 'a', 'b'],
+    'balanced',
+  ).all;
   assert.deepEqual([same.moved, same.idealShare], [0, 0]);
-  const other = simulateNodes(32, ['a', 'b'], ['c', 'd']);
+  const other = simulateNodes([{ topic: 'tasks', count: 32 }], ['a', 'b'], ['c', 'd'], 'balanced').all;
   assert.deepEqual([other.moved, other.share, other.idealShare], [32, 1, 1]);
   assert.equal(other.loads[0]!.after, undefined);
 });

@@ -1,0 +1,78 @@
+import { ConfigError } from '../model/errors.ts';
+import { assignBalanced, type TaskTopic } from './balanced.ts';
+import { assignTasks } from './node.ts';
+
+export type { TaskTopic } from './balanced.ts';
+
+/**
+ * How tasks are divided among nodes: `balanced` over all topics, or `per_route`, each topic for itself, as before there was a
+ * choice.
+ */
+export type OwnershipMethod = 'balanced' | 'per_route';
+
+export const OWNERSHIP_METHODS = ['balanced', 'per_route'] as const satisfies OwnershipMethod[];
+
+/** Which node computes a task. A function of task and event time alone, never of the series. */
+export interface Ownership {
+  /** Name of the node that has `task` of `topic` at event time `timeMs`, milliseconds since the epoch. */
+  owner(topic: string, task: number, timeMs: number): string;
+  /** Tasks of `node` at event time `timeMs`, ascending; none if topic or node is unknown. */
+  tasksOf(topic: string, node: string, timeMs: number): number[];
+}
+
+/**
+ * Ownership by hash 2 over a fixed list of nodes: constant in time.
+ *
+ * @param topics all task topics of the configuration, in any order; one that is named twice counts once
+ * @throws ConfigError if there is no node, or a name twice
+ */
+export function createOwnership(
+  topics: readonly TaskTopic[],
+  nodes: readonly string[],
+  method: OwnershipMethod,
+): Ownership {
+  const names = [...nodes];
+  const assignments = assignTopics(topics, names, method);
+  return {
+    owner(topic, task, _timeMs) {
+      const assignment = assignments.get(topic);
+      const node = assignment?.[task];
+      if (node === undefined)
+        throw new RangeError(`task ${task} is not one of 0 … ${(assignment?.length ?? 0) - 1} of ${topic}`);
+      return names[node]!;
+    },
+    tasksOf(topic, node, _timeMs) {
+      const wanted = names.indexOf(node);
+      const assignment = assignments.get(topic) ?? new Int32Array(0);
+      return Array.from(assignment.keys()).filter((task) => assignment[task] === wanted);
+    },
+  };
+}
+
+/** For each topic, task ▸ index into `nodes`. @throws ConfigError if there is no node, or a name twice */
+export function assignTopics(
+  topics: readonly TaskTopic[],
+  nodes: readonly string[],
+  method: OwnershipMethod,
+): Map<string, Int32Array> {
+  checkNodes(nodes);
+  // By name, so that the order of the routes does not matter.
+  const distinct = [...new Map(topics.map((each) => [each.topic, each])).values()].sort((a, b) =>
+    a.topic < b.topic ? -1 : 1,
+  );
+  const assignments =
+    method === 'balanced'
+      ? assignBalanced(distinct, nodes)
+      : distinct.map(({ count }) => assignTasks(count, nodes));
+  return new Map(distinct.map(({ topic }, at) => [topic, assignments[at]!]));
+}
+
+function checkNodes(nodes: readonly string[]): void {
+  if (nodes.length === 0) throw new ConfigError('there are no nodes: name at least one that tasks can go to');
+  const twice = nodes.find((node, at) => nodes.indexOf(node) !== at);
+  if (twice !== undefined) {
+    throw new ConfigError(
+      `the node ${JSON.stringify(twice)} is named twice: give each node a name of its own`,
+    );
+  }
+}
