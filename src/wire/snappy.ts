@@ -113,6 +113,9 @@ function headerEnd(block: Uint8Array): number {
   return end + 1;
 }
 
+/** A copy of 64 bytes, the longest, takes three: no block becomes more than so many times its size. */
+const MOST_EXPANSION = 22;
+
 /** Compresses to one block, in a buffer of its own. */
 export function compress(bytes: Uint8Array): Buffer {
   return codec.compress(bytes);
@@ -120,7 +123,7 @@ export function compress(bytes: Uint8Array): Buffer {
 
 /**
  * Uncompresses one block into a buffer of its own.
- * Throws PoisonError `snappy` where the block is corrupt, and `record_too_large` where its header claims more than
+ * Throws PoisonError `snappy` where the block is corrupt, or claims more than its bytes can become, and `record_too_large` where its header claims more than
  * `maxBytes`; that is decided before any memory is taken.
  */
 export function uncompress(bytes: Uint8Array, maxBytes: number): Buffer {
@@ -131,6 +134,13 @@ export function uncompress(bytes: Uint8Array, maxBytes: number): Buffer {
       'decode',
       'record_too_large',
       `the snappy header claims ${claimed} bytes, more than the limit of ${maxBytes} (ingest.limits.record_bytes)`,
+    );
+  }
+  if (claimed > MOST_EXPANSION * bytes.length) {
+    throw new PoisonError(
+      'decode',
+      'snappy',
+      `the snappy header claims ${claimed} bytes, more than ${bytes.length} bytes of snappy can become`,
     );
   }
   let body: Buffer;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { mutatedJson } from './json-mutations.ts';
 
 /** One change to a valid input; positions are fractions of its length, so that they fit every input. */
-type Change =
+export type Change =
   | { readonly kind: 'set' | 'insert'; readonly at: number; readonly bytes: Uint8Array }
   | { readonly kind: 'delete' | 'repeat'; readonly at: number; readonly length: number }
   | { readonly kind: 'splice'; readonly at: number; readonly other: number; readonly from: number };
@@ -30,7 +30,7 @@ export function fuzzInput(seeds: readonly Buffer[]): fc.Arbitrary<Buffer> {
   const mutated = fc
     .record({ seed: fc.nat(), changes: fc.array(change, { maxLength: 6 }) })
     .map(({ seed, changes }) =>
-      changes.reduce((body, each) => apply(body, each, seeds), seeds[seed % seeds.length]!),
+      changes.reduce((body, each) => applyChange(body, each, seeds), seeds[seed % seeds.length]!),
     );
   const json = mutatedJson(seeds);
   return fc.oneof(
@@ -41,7 +41,7 @@ export function fuzzInput(seeds: readonly Buffer[]): fc.Arbitrary<Buffer> {
   );
 }
 
-function apply(body: Buffer, step: Change, seeds: readonly Buffer[]): Buffer {
+export function applyChange(body: Buffer, step: Change, seeds: readonly Buffer[]): Buffer {
   const position = Math.floor(step.at * body.length);
   const head = body.subarray(0, position);
   const tail = body.subarray(position);

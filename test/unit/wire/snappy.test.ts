@@ -82,3 +82,15 @@ test('corrupt blocks are poison, whatever is broken', () => {
   const longer = Buffer.concat([good, Buffer.from([0x00, 0x41])]);
   assert.throws(() => uncompress(longer, 2 ** 20), reason('snappy'));
 });
+
+test('a few bytes that claim many are refused before memory is taken for them', () => {
+  const claim = Buffer.from('8080800f00', 'hex');
+  const before = process.memoryUsage().arrayBuffers;
+  assert.throws(
+    () => uncompress(claim, 64 * 2 ** 20),
+    /claims 31457280 bytes, more than 5 bytes of snappy can become/,
+  );
+  assert.ok(process.memoryUsage().arrayBuffers - before < 2 ** 20);
+  const most = Buffer.alloc(20 * 2 ** 20, 'a');
+  assert.equal(uncompress(compress(most), 64 * 2 ** 20).length, most.length);
+});
