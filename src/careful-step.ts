@@ -7,6 +7,8 @@ export interface StepRun {
   readonly isFull: (load: StepLoad) => boolean;
   /** Told of each record that is set aside because Penstock has a defect. */
   readonly onDefect: (record: SourceRecord, error: RecordDefect) => void;
+  /** What of a record is to be run, undefined for nothing; default: all of it. It may be asked again. */
+  readonly select?: ((record: SourceRecord) => SourceRecord | undefined) | undefined;
   /** What is known to be of no use before it is read; default: nothing. */
   readonly refusalOf?: ((record: SourceRecord) => PoisonError | undefined) | undefined;
 }
@@ -26,11 +28,7 @@ export interface RanStep {
  *
  * @throws what no single record causes: then the program is wrong, and the process has to end
  */
-export function runRecords<R extends SourceRecord>(
-  pipeline: Pipeline,
-  records: readonly R[],
-  run: StepRun,
-): RanStep {
+export function runRecords(pipeline: Pipeline, records: readonly SourceRecord[], run: StepRun): RanStep {
   try {
     return runAll(pipeline, records, run, (step, record) => take(pipeline, step, record, run));
   } catch (error) {
@@ -45,19 +43,20 @@ export function runRecords<R extends SourceRecord>(
   });
 }
 
-function runAll<R extends SourceRecord>(
+function runAll(
   pipeline: Pipeline,
-  records: readonly R[],
-  { isFull, refusalOf }: StepRun,
-  each: (step: Step, record: R) => void,
+  records: readonly SourceRecord[],
+  { isFull, refusalOf, select }: StepRun,
+  each: (step: Step, record: SourceRecord) => void,
 ): RanStep {
   const step = pipeline.begin(records[0]!.topic);
   let count = 0;
   do {
     const record = records[count++]!;
     const refusal = refusalOf?.(record);
-    if (refusal === undefined) each(step, record);
-    else step.setAside(record, refusal);
+    const selected = select === undefined ? record : select(record);
+    if (refusal !== undefined) step.setAside(record, refusal);
+    else if (selected !== undefined) each(step, selected);
   } while (count < records.length && !isFull(step.load));
   return { output: step.flush(), count };
 }

@@ -14,6 +14,7 @@ export type AppendPart = (bytes: DataView, end: number, samples: number) => bool
  * A field that is too large even alone is set aside with the labels. Slow and plain: it hardly ever runs.
  *
  * @param room bytes that a record has for the fields, the output labels already taken off
+ * @param repeated bytes of those output labels, which each part has again
  * @returns samples and histograms sent; -1 where nothing at all could be sent
  */
 export function appendInParts(
@@ -22,13 +23,13 @@ export function appendInParts(
   labelsEnd: number,
   end: number,
   room: number,
+  repeated: number,
   append: AppendPart,
   setAside: (error: PoisonError, timeSeries: Uint8Array) => void,
 ): number {
-  if (room <= FRAMING_BYTES) {
-    const bytes = labelsEnd - start;
+  if (room <= FRAMING_BYTES || repeated > MOST_LABEL_SHARE * room) {
     setAside(
-      tooLarge('series_too_large', `the labels of the series alone (${bytes} bytes)`),
+      tooLarge('series_too_large', `the series, for its labels alone (${repeated} bytes),`),
       body.subarray(start, end),
     );
     return -1;
@@ -49,6 +50,11 @@ export function appendInParts(
   return sent;
 }
 
+/**
+ * Each part has all labels again, so they may take at most so many times the room that is left for samples: else one record of
+ * 32 MiB with labels of a megabyte would become terabytes.
+ */
+const MOST_LABEL_SHARE = 8;
 /** Tag and length in front of a TimeSeries. */
 const FRAMING_BYTES = 6;
 

@@ -472,8 +472,9 @@ export class Step {
     const { body, start, labelsEnd, end, prefix, entry, middleAt, middle, rest } = series;
     const appendPart: AppendPart = (bytes, to, count) =>
       output.append(bytes, 0, prefix, entry, middleAt, middle, rest - start, to, count, this.#timestamp);
-    const room = output.capacity - (prefix + middle + labelsEnd - rest);
-    return appendInParts(body, start, labelsEnd, end, room, appendPart, (error, part) =>
+    const repeated = prefix + middle + labelsEnd - rest;
+    const room = output.capacity - repeated;
+    return appendInParts(body, start, labelsEnd, end, room, repeated, appendPart, (error, part) =>
       this.#setAside(error, part),
     );
   }

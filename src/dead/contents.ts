@@ -1,6 +1,6 @@
 import type { DecoderRegistry } from '../decode/registry.ts';
 import type { SchemaId } from '../decode/writer-schema.ts';
-import { errorMessage, PoisonError } from '../model/errors.ts';
+import { errorMessage, PoisonError, printable, RetryableError } from '../model/errors.ts';
 import type { Label } from '../model/labels.ts';
 import { ProtobufReader } from '../wire/protobuf-reader.ts';
 import { LABEL, SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../wire/write-request.ts';
@@ -76,8 +76,9 @@ export function contentsOf(
       }
     }
   } catch (error) {
-    if (!(error instanceof PoisonError)) throw error;
-    fault = errorMessage(error);
+    if (error instanceof RetryableError) throw error;
+    const message = errorMessage(error);
+    fault = error instanceof PoisonError ? message : printable(`a defect of Penstock: ${message}`);
   }
   return { ...contents, series, more: count - series.length, fault };
 }

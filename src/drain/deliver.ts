@@ -51,7 +51,9 @@ export async function deliver(request: RemoteWriteRequest, options: DeliverOptio
     const halves = error instanceof BadHeaderError ? undefined : halve(request.body);
     if (halves === undefined) return [{ body: request.body, error }];
     const refused: Refused[] = [];
-    for (const body of halves) refused.push(...(await deliver({ ...request, body }, options)));
+    for (const body of halves) {
+      for (const part of await deliver({ ...request, body }, options)) refused.push(part);
+    }
     return refused;
   }
 }

@@ -2,6 +2,7 @@ import type { CorruptBatch } from '../kafka/assigned-partition.ts';
 import { CORRUPT_BATCH } from '../kafka/corrupt-letter.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { errorMessage, type PoisonError, type RetryableError } from '../model/errors.ts';
+import { Defects } from '../telemetry/defects.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { samplesIn } from '../wire/count-samples.ts';
@@ -20,6 +21,7 @@ export class DrainEvents {
   readonly #log: Logger;
   readonly #node: string;
   readonly #routeOf: (topic: string) => string;
+  readonly #defects: Defects;
   readonly #lastLogged = new Map<string, number>();
 
   constructor(metrics: Metrics, log: Logger, node: string, routeOf: (topic: string) => string) {
@@ -27,6 +29,12 @@ export class DrainEvents {
     this.#log = log;
     this.#node = node;
     this.#routeOf = routeOf;
+    this.#defects = new Defects(metrics, log);
+  }
+
+  /** A record led to an error that nobody foresaw, again and again. */
+  defect(record: FetchedRecord, error: Error): void {
+    this.#defects.report(record, error);
   }
 
   answered(code: number): void {

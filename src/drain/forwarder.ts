@@ -1,8 +1,8 @@
 import type { AssignedPartition, CorruptBatch } from '../kafka/assigned-partition.ts';
-import { KafkaSetupError } from '../kafka/errors.ts';
+import { isDefect, KafkaSetupError } from '../kafka/errors.ts';
 import type { CommittedStart, GroupReader } from '../kafka/group-reader.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
-import { PoisonError, tooManyHeaders } from '../model/errors.ts';
+import { errorMessage, PoisonError, tooManyHeaders } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { giveBack } from '../wire/memory.ts';
 import { DeliveryStoppedError, deliver, type Refused } from './deliver.ts';
@@ -74,7 +74,7 @@ export class Forwarder {
         events.sourceFaults(record, this.#sources.next(record.headers));
         let refused: Refused[];
         try {
-          refused = await this.#deliver(record, first);
+          refused = await this.#deliverOrBlame(record, first);
         } catch (error) {
           if (error instanceof DeliveryStoppedError) break;
           throw error;
@@ -92,6 +92,24 @@ export class Forwarder {
       progressed();
     }
     if (!this.#maybeTaken) await reader.commit(partition, this.#next, HANDED_OVER);
+  }
+
+  /** An error that nobody foresaw, and that comes again with the same record, sets that record aside. */
+  async #deliverOrBlame(record: FetchedRecord, maybeSent: boolean): Promise<Refused[]> {
+    try {
+      return await this.#deliver(record, maybeSent);
+    } catch (error) {
+      if (!isDefect(error)) throw error;
+    }
+    try {
+      return await this.#deliver(record, this.#maybeTaken);
+    } catch (error) {
+      if (!isDefect(error)) throw error;
+      this.#options.events.defect(record, error as Error);
+      this.#maybeTaken = false;
+      const message = `a defect of Penstock: ${errorMessage(error)}; the node may have taken a part of the record`;
+      return [{ body: record.value ?? EMPTY, error: new PoisonError('deliver', 'defect', message) }];
+    }
   }
 
   async #deliver(record: FetchedRecord, maybeSent: boolean): Promise<Refused[]> {

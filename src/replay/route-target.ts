@@ -1,9 +1,11 @@
+import { runRecords } from '../careful-step.ts';
 import type { OutgoingRecord } from '../kafka/outgoing.ts';
-import type { Pipeline, TaskRecord } from '../pipeline.ts';
+import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import type { Pipeline, SourceRecord, TaskRecord } from '../pipeline.ts';
 import { formatSource, taskRecords } from '../publish/step-records.ts';
 import { release } from '../wire/bytes.ts';
 import type { Journal } from './journal.ts';
-import type { Selection } from './selection.ts';
+import type { Selected, Selection } from './selection.ts';
 import { Tally } from './tally.ts';
 import type { ReplayChunk, ReplayCounts, ReplayStep, ReplayTarget } from './target.ts';
 
@@ -49,19 +51,24 @@ export function routeChunk(
   tally: Tally,
 ): TaskRecord[] {
   if (records.length === 0) return [];
-  const step = pipeline.begin(records[0]!.topic);
-  for (const record of records) {
-    tally.records += 1;
-    if (selection.takesAll) {
-      step.process(record);
-      continue;
-    }
-    const { record: selected, leftOut, refused } = selection.select(record);
+  tally.records += records.length;
+  /** By offset: a record may be selected again. */
+  const left = new Map<bigint, Selected>();
+  const select = (record: SourceRecord) => {
+    const { record: selected, ...counts } = selection.select(record as FetchedRecord);
+    left.set(record.offset, counts);
+    return selected;
+  };
+  const { output } = runRecords(pipeline, records, {
+    isFull: () => false,
+    onDefect: () => undefined, // counted with what else is refused
+    select: selection.takesAll ? undefined : select,
+  });
+  for (const { leftOut, refused } of left.values()) {
     tally.leftOut += leftOut;
     tally.refuseAll(refused);
-    if (selected !== undefined) step.process(selected);
   }
-  const { records: made, dead, counts } = step.flush();
+  const { records: made, dead, counts } = output;
   for (const { reason, series } of dead) tally.refuse(reason, Math.max(1, series));
   tally.leftOut += counts.unroutedSamples + counts.routes[0]!.droppedSamples;
   tally.samples += counts.routes[0]!.samples;

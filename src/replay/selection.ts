@@ -3,7 +3,7 @@ import { recordTime } from '../decode/record-headers.ts';
 import { recordValue } from '../decode/record-value.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
-import { PoisonError } from '../model/errors.ts';
+import { PoisonError, RetryableError } from '../model/errors.ts';
 import { ANY_TIME, splitByTime, type TimeWindow } from '../sample-age.ts';
 import { ByteSink } from '../wire/byte-sink.ts';
 import { viewOf } from '../wire/bytes.ts';
@@ -116,9 +116,10 @@ export class Selection {
       decoded = this.#decode(record);
       body = this.#walk(decoded.body);
     } catch (error) {
-      if (!(error instanceof PoisonError)) throw error;
+      if (error instanceof RetryableError) throw error;
       this.#series = this.#samples = this.#leftOut = 0;
-      this.#refuse(error);
+      // What nobody foresaw must not end a replay for one record.
+      this.#refuse(error instanceof PoisonError ? error : { reason: 'defect' });
     }
     const intact = body !== undefined && body === decoded?.body;
     return {

@@ -94,8 +94,9 @@ export function plainPipeline(
         const fits = (fields: Buffer) => framed(encoded.length / 2 + fields.length) <= capacity;
         let { fields } = decoded;
         if (!fits(decoded.tail)) {
-          // The labels alone take all but the few bytes that a field's framing may need.
-          if (capacity - encoded.length / 2 <= 6) {
+          // The labels alone take all but the few bytes that a field's framing may need, or next to all.
+          const room = capacity - encoded.length / 2;
+          if (room <= 6 || encoded.length / 2 > 8 * room) {
             dead.push('series');
             continue;
           }

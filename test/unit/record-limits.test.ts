@@ -5,6 +5,7 @@ import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
 import { type DeadLetter, Pipeline, type PipelineRoute, type StepOutput } from '../../src/pipeline.ts';
 import { ProtobufReader } from '../../src/wire/protobuf-reader.ts';
 import { uncompress } from '../../src/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
 import { everyRoute, rawRecord, seriesRecord } from '../support/records.ts';
 
 const MIB = 1024 * 1024;
@@ -161,3 +162,15 @@ for (const value of [null, '', '  ', Buffer.alloc(0)]) {
     assert.deepEqual(records[0]!.tenant.headers, {});
   });
 }
+
+test('a series is not split where each part would be next to nothing but its labels', () => {
+  const builder = new WriteRequestBuilder();
+  builder.beginSeries();
+  builder.label('__name__', 'x'.repeat(850_000));
+  for (let i = 0; i < 20_000; i++) builder.sample(1, 1_760_000_000_000 + i);
+  builder.endSeries();
+  const record = { ...seriesRecord(0, []), value: builder.finish() };
+  const { records, dead } = run(record, { label_value_bytes: 0 });
+  assert.deepEqual(letters(dead), [['series_too_large', 1]]);
+  assert.equal(records.length, 0);
+});

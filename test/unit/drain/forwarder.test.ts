@@ -168,6 +168,45 @@ describe('a forwarder', () => {
     assert.deepEqual(done, []);
   });
 
+  test('a record that leads to a defect again and again is set aside, and the next one is sent', async () => {
+    const reasons: string[] = [];
+    bury = async (refused) => {
+      for (const { error } of refused) reasons.push(error.reason);
+    };
+    let thrown = 0;
+    const plain = send;
+    send = async (names) => {
+      if (names !== 'good_7') return await plain(names);
+      thrown++;
+      throw new TypeError('nobody foresaw this');
+    };
+    offer(0, body('good_7'));
+    offer(1, body('good_1'));
+    const running = run();
+    await until('commit 2');
+    partition.drain();
+    await running;
+    assert.deepEqual([thrown, reasons], [2, ['defect']]);
+    assert.ok(done.includes('good_1'));
+    assert.match(await metrics.registry.metrics(), /penstock_defects_total\{topic="tasks"\} 1\n/);
+  });
+
+  test('a defect that does not come again costs no record', async () => {
+    let thrown = 0;
+    const plain = send;
+    send = async (names) => {
+      if (thrown++ === 0) throw new TypeError('once');
+      return await plain(names);
+    };
+    offer(0, body('good_1'));
+    const running = run();
+    await until('commit 1');
+    partition.drain();
+    await running;
+    assert.deepEqual(done.slice(0, 3), ['commit 0', 'good_1', 'commit 1']);
+    assert.ok(!done.some((each) => each.startsWith('buried')));
+  });
+
   test('counts every answer of the node', async () => {
     offer(0, body('bad_1', 'bad_2'));
     const running = run('');
