@@ -381,7 +381,7 @@ export class Step {
     const labelsEnd = predicted
       ? start + cache.words[cache.word + ENTRY.rawLength]!
       : labelBlockEnd(body, start, end);
-    if (!scanTail(body, labelsEnd, end, tail)) readTail(body, labelsEnd, end, tail);
+    if (!scanTail(body, labelsEnd, end, tail)) readTail(body, labelsEnd, end, tail, this.#budget);
     if (tail.hasLabels) {
       const moved = labelsFirst(body, start, end);
       this.#series(moved.bytes, viewOf(moved.bytes), 0, moved.bytes.length);

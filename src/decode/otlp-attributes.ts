@@ -1,3 +1,4 @@
+import { PoisonError } from '../model/errors.ts';
 import { formatGeneral, formatPlain } from './go-float.ts';
 
 /**
@@ -44,19 +45,32 @@ function valueText(value: Exclude<AnyValue, null | KeyValueList>): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number') return formatPlain(value);
   if (value instanceof Uint8Array) return base64(value);
-  return Array.isArray(value) ? jsonText(value) : String(value);
+  return Array.isArray(value) ? jsonText(value, { characters: MOST_JSON }) : String(value);
 }
 
-function jsonText(value: AnyValue): string {
+/** Characters of strings and bytes in an array that becomes one label: escapes may make six of each. */
+const MOST_JSON = 1024 * 1024;
+
+function jsonText(value: AnyValue, left: { characters: number }): string {
   if (value === null) return 'null';
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return stringText(value, left);
   if (typeof value === 'number') return formatGeneral(value);
   if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
-  if (value instanceof Uint8Array) return JSON.stringify(base64(value));
-  if (!isKeyValueList(value)) return `[${value.map(jsonText).join(',')}]`;
+  if (value instanceof Uint8Array) return stringText(base64(value), left);
+  if (!isKeyValueList(value)) return `[${value.map((item) => jsonText(item, left)).join(',')}]`;
   const members = new Map<string, string>();
-  for (const [key, member] of value.entries) if (key !== '') members.set(key, jsonText(member));
-  return `{${[...members].map(([key, member]) => `${JSON.stringify(key)}:${member}`).join(',')}}`;
+  for (const [key, member] of value.entries) if (key !== '') members.set(key, jsonText(member, left));
+  return `{${[...members].map(([key, member]) => `${stringText(key, left)}:${member}`).join(',')}}`;
+}
+
+function stringText(text: string, left: { characters: number }): string {
+  left.characters -= text.length;
+  if (left.characters >= 0) return JSON.stringify(text);
+  throw new PoisonError(
+    'decode',
+    'label_value_too_long',
+    `an attribute that is an array has more than ${MOST_JSON} characters, and would be one label`,
+  );
 }
 
 function isKeyValueList(value: AnyValue): value is KeyValueList {

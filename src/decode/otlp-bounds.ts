@@ -1,22 +1,10 @@
 import { PoisonError } from '../model/errors.ts';
+import type { ProtobufReader } from '../wire/protobuf-reader.ts';
 import type { DecodeContext } from './decoder.ts';
 import type { RecordBudget } from './record-budget.ts';
 
 /** Attributes of one resource, scope or point, and values of one array: far beyond what becomes labels. */
 const MOST_ATTRIBUTES = 10_000;
-
-/** Reasons that refuse the whole record: none of its metrics alone is at fault. */
-const OF_THE_RECORD: readonly string[] = [
-  'record_too_large',
-  'too_slow',
-  'too_many_faults',
-  'too_many_series',
-];
-
-/** Whether an error out of reading a metric is about the record as a whole. */
-export function refusesRecord(error: PoisonError): boolean {
-  return OF_THE_RECORD.includes(error.reason);
-}
 
 /** What a record of OTLP may cost. Whatever a sender chooses the number of is counted here before memory is taken. */
 export class OtlpBounds {
@@ -31,6 +19,12 @@ export class OtlpBounds {
   /** Throws PoisonError `too_slow`. */
   spend(units = 1): void {
     this.#budget?.spend(units);
+  }
+
+  /** The next field, as `ProtobufReader.next` reads it: a message may have very many. Throws PoisonError `too_slow`. */
+  next(fields: ProtobufReader): boolean {
+    this.#budget?.spend();
+    return fields.next();
   }
 
   /** One more series, of `labels` labels. Throws PoisonError `too_many_series` or `too_slow`. */

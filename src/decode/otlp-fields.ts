@@ -105,7 +105,7 @@ export function keyValue(
   bounds.attribute(into.length, what);
   let key = '';
   let value: AnyValue = null;
-  while (members.next()) {
+  while (bounds.next(members)) {
     if (members.field === 1) key = text(members, `${what}.key`);
     else if (members.field === 2) value = anyValue(message(members, `${what}.value`), what, bounds, nesting);
     else skip(members);
@@ -124,7 +124,7 @@ export function oldLabel(
   bounds.attribute(into.length, what);
   let key = '';
   let value = '';
-  while (members.next()) {
+  while (bounds.next(members)) {
     if (members.field === 1) key = text(members, `${what}.key`);
     else if (members.field === 2) value = text(members, `${what}.value`);
     else skip(members);
@@ -137,7 +137,7 @@ function anyValue(fields: ProtobufReader, what: string, bounds: OtlpBounds, nest
     throw new PoisonError('decode', 'nesting', `${what}: values nest deeper than ${MAX_NESTING}`);
   }
   let value: AnyValue = null;
-  while (fields.next()) {
+  while (bounds.next(fields)) {
     switch (fields.field) {
       case 1:
         value = text(fields, `${what} string`);
@@ -174,7 +174,7 @@ function anyValue(fields: ProtobufReader, what: string, bounds: OtlpBounds, nest
 
 function array(fields: ProtobufReader, what: string, bounds: OtlpBounds, nesting: number): AnyValue[] {
   const values: AnyValue[] = [];
-  while (fields.next()) {
+  while (bounds.next(fields)) {
     if (fields.field === 1) {
       bounds.attribute(values.length, what);
       values.push(anyValue(message(fields, what), what, bounds, nesting));
@@ -185,7 +185,7 @@ function array(fields: ProtobufReader, what: string, bounds: OtlpBounds, nesting
 
 function keyValues(fields: ProtobufReader, what: string, bounds: OtlpBounds, nesting: number): KeyValues {
   const entries: [string, AnyValue][] = [];
-  while (fields.next()) {
+  while (bounds.next(fields)) {
     if (fields.field === 1) keyValue(fields, what, entries, bounds, nesting);
     else skip(fields);
   }

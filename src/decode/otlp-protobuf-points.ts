@@ -21,7 +21,7 @@ import type { OtlpSeries, SummaryPoint, Value } from './otlp-series.ts';
 export function numberPoint(fields: ProtobufReader, kind: 'gauge' | 'counter', series: OtlpSeries): void {
   const attributes: [string, AnyValue][] = [];
   const point = { attributes, timeNs: 0n, startNs: 0n, flags: 0, exemplars: 0, value: 0 as Value };
-  while (fields.next()) {
+  while (series.bounds.next(fields)) {
     switch (fields.field) {
       case 1:
         oldLabel(fields, 'NumberDataPoint.labels', attributes, series.bounds);
@@ -62,7 +62,7 @@ export function histogramPoint(fields: ProtobufReader, series: OtlpSeries): void
   const explicitBounds: number[] = [];
   const lists = { attributes, bucketCounts, explicitBounds };
   const point = { ...lists, ...empty(), hasMinMax: false, sum: undefined as Value | undefined };
-  while (fields.next()) {
+  while (series.bounds.next(fields)) {
     switch (fields.field) {
       case 1:
         oldLabel(fields, 'HistogramDataPoint.labels', attributes, series.bounds);
@@ -119,7 +119,7 @@ export function exponentialPoint(fields: ProtobufReader, series: OtlpSeries): vo
   const numbers = { scale: 0, zeroCount: 0n, zeroThreshold: 0, hasMinMax: false };
   const sum = undefined as Value | undefined;
   const point = { attributes, positive, negative, ...empty(), ...numbers, sum };
-  while (fields.next()) {
+  while (series.bounds.next(fields)) {
     switch (fields.field) {
       case 1:
         keyValue(fields, 'ExponentialHistogramDataPoint.attributes', attributes, series.bounds);
@@ -175,7 +175,7 @@ export function summaryPoint(fields: ProtobufReader, series: OtlpSeries): void {
   const attributes: [string, AnyValue][] = [];
   const quantiles: { quantile: number; value: Value }[] = [];
   const point = { attributes, quantiles, ...empty(), sum: 0 as Value } satisfies SummaryPoint;
-  while (fields.next()) {
+  while (series.bounds.next(fields)) {
     switch (fields.field) {
       case 1:
         oldLabel(fields, 'SummaryDataPoint.labels', attributes, series.bounds);
@@ -194,7 +194,7 @@ export function summaryPoint(fields: ProtobufReader, series: OtlpSeries): void {
         break;
       case 6:
         series.bounds.buckets(quantiles.length + 1, 'SummaryDataPoint.quantile_values');
-        quantiles.push(valueAtQuantile(message(fields, 'SummaryDataPoint.quantile_values')));
+        quantiles.push(valueAtQuantile(message(fields, 'SummaryDataPoint.quantile_values'), series.bounds));
         break;
       case 7:
         keyValue(fields, 'SummaryDataPoint.attributes', attributes, series.bounds);
@@ -219,17 +219,17 @@ function buckets(
   into: { offset: number; counts: bigint[] },
   bounds: OtlpBounds,
 ): void {
-  while (fields.next()) {
+  while (bounds.next(fields)) {
     if (fields.field === 1) into.offset = sint32(fields, 'Buckets.offset');
     else if (fields.field === 2) repeatedUint64(fields, 'Buckets.bucket_counts', into.counts, bounds);
     else skip(fields);
   }
 }
 
-function valueAtQuantile(fields: ProtobufReader): { quantile: number; value: Value } {
+function valueAtQuantile(fields: ProtobufReader, bounds: OtlpBounds): { quantile: number; value: Value } {
   let quantile = 0;
   let value: Value = 0;
-  while (fields.next()) {
+  while (bounds.next(fields)) {
     if (fields.field === 1) quantile = plainDouble(fields, 'ValueAtQuantile.quantile');
     else if (fields.field === 2) value = double(fields, 'ValueAtQuantile.value');
     else skip(fields);

@@ -40,7 +40,7 @@ function decode(
   const series = new OtlpSeries(builder, options, body.length, context);
   const bad = new BadMetrics(body);
   const request = new ProtobufReader(body);
-  while (request.next()) {
+  while (series.bounds.next(request)) {
     if (request.field === 1) resourceMetrics(message(request, 'resource_metrics'), series, bad);
     else {
       series.unknown();
@@ -63,8 +63,7 @@ function resourceMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMet
   // Who writes both means the same by them, and then the newer one counts.
   let metrics = LIBRARY_METRICS;
   bad.resource();
-  series.bounds.spend();
-  while (fields.next()) {
+  while (series.bounds.next(fields)) {
     if (fields.field !== 1) {
       if (fields.field === SCOPE_METRICS) metrics = SCOPE_METRICS;
       skip(fields);
@@ -72,14 +71,14 @@ function resourceMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMet
     }
     const resource = message(fields, 'ResourceMetrics.resource');
     bad.resourceField(fields.fieldStart, fields.position);
-    while (resource.next()) {
+    while (series.bounds.next(resource)) {
       if (resource.field === 1) keyValue(resource, 'Resource.attributes', attributes, series.bounds);
       else skip(resource);
     }
   }
   series.resource(attributes);
   const again = new ProtobufReader(fields.bytes, start, end);
-  while (again.next()) {
+  while (series.bounds.next(again)) {
     if (again.field === metrics) scopeMetrics(message(again, 'ResourceMetrics.scope_metrics'), series, bad);
     else {
       again.skip();
@@ -92,7 +91,7 @@ function scopeMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMetric
   const { position: start, end } = fields;
   bad.scope();
   let scope: { name: string; version: string; attributes: [string, AnyValue][] } | undefined;
-  while (fields.next()) {
+  while (series.bounds.next(fields)) {
     if (fields.field !== 1) {
       skip(fields);
       continue;
@@ -100,7 +99,7 @@ function scopeMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMetric
     const found = message(fields, 'ScopeMetrics.scope');
     bad.scopeField(fields.fieldStart, fields.position);
     scope ??= { name: '', version: '', attributes: [] };
-    while (found.next()) {
+    while (series.bounds.next(found)) {
       if (found.field === 1) scope.name = text(found, 'InstrumentationScope.name');
       else if (found.field === 2) scope.version = text(found, 'InstrumentationScope.version');
       else if (found.field === 3)
@@ -110,13 +109,12 @@ function scopeMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMetric
   }
   series.scope(scope);
   const again = new ProtobufReader(fields.bytes, start, end);
-  while (again.next()) {
+  while (series.bounds.next(again)) {
     if (again.field !== 2) {
       again.skip();
       if (again.field > SCHEMA_URL) series.unknown();
       continue;
     }
-    series.bounds.spend();
     const error = series.whole(() => metric(message(again, 'ScopeMetrics.metrics'), series));
     if (error === undefined) continue;
     const { fieldStart, position } = again;
@@ -137,7 +135,7 @@ function metric(fields: ProtobufReader, series: OtlpSeries): boolean {
   let described = false;
   let known = false;
   let unknown = 0;
-  while (fields.next()) {
+  while (series.bounds.next(fields)) {
     if (fields.field === 1) name = text(fields, 'Metric.name');
     else if (fields.field === 3) unit = text(fields, 'Metric.unit');
     else if (fields.field === 2) described = text(fields, 'Metric.description') !== '';
@@ -166,13 +164,13 @@ const DATA: readonly number[] = [5, 7, 9, 10, 11];
 const METADATA = 12;
 
 function readData(again: ProtobufReader, series: OtlpSeries): void {
-  while (again.next()) {
+  while (series.bounds.next(again)) {
     switch (again.field) {
       case 5:
         dataPoints(message(again, 'Metric.gauge'), series, (point) => numberPoint(point, 'gauge', series));
         break;
       case 7: {
-        const kind = isMonotonic(message(again, 'Metric.sum')) ? 'counter' : 'gauge';
+        const kind = isMonotonic(message(again, 'Metric.sum'), series) ? 'counter' : 'gauge';
         again.position = again.fieldStart;
         again.next();
         dataPoints(again.message(), series, (point) => numberPoint(point, kind, series));
@@ -196,16 +194,15 @@ function readData(again: ProtobufReader, series: OtlpSeries): void {
 }
 
 function dataPoints(fields: ProtobufReader, series: OtlpSeries, read: (point: ProtobufReader) => void): void {
-  while (fields.next()) {
-    series.bounds.spend();
+  while (series.bounds.next(fields)) {
     if (fields.field === 1) read(message(fields, 'data_points'));
     else skip(fields);
   }
 }
 
-function isMonotonic(sum: ProtobufReader): boolean {
+function isMonotonic(sum: ProtobufReader, series: OtlpSeries): boolean {
   let monotonic = false;
-  while (sum.next()) {
+  while (series.bounds.next(sum)) {
     if (sum.field === 3) {
       sum.expect(VARINT, 'Sum.is_monotonic');
       monotonic = sum.varint() !== 0;

@@ -105,3 +105,16 @@ export function threadCpuMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
 }
+
+/** Reasons that refuse the whole record: none of its parts alone is at fault. */
+const OF_THE_RECORD: readonly string[] = [
+  'record_too_large',
+  'too_slow',
+  'too_many_faults',
+  'too_many_series',
+];
+
+/** Whether an error out of reading a part of a record is about the record as a whole. */
+export function refusesRecord(error: PoisonError): boolean {
+  return OF_THE_RECORD.includes(error.reason);
+}

@@ -7,6 +7,7 @@ import { readTail, SeriesTail } from '../wire/write-request.ts';
 import { varintLength } from '../wire/write-request-builder.ts';
 import type { ByteRanges } from './byte-ranges.ts';
 import { limitOutput } from './output-limit.ts';
+import type { RecordBudget } from './record-budget.ts';
 import type { BadExemplar } from './remote-write-v2-rejects.ts';
 import type { Uncarried } from './uncarried.ts';
 
@@ -35,16 +36,24 @@ export class SeriesWriter {
   readonly #uncarried: Uncarried;
   readonly #largest: number;
   readonly #out: ByteSink;
+  readonly #budget: RecordBudget | undefined;
   readonly #tail = new SeriesTail();
   #references = new Uint32Array(64);
   #referenceCount = 0;
 
-  constructor(body: Buffer, symbols: ByteRanges, uncarried: Uncarried, largest: number) {
+  constructor(
+    body: Buffer,
+    symbols: ByteRanges,
+    uncarried: Uncarried,
+    largest: number,
+    budget?: RecordBudget,
+  ) {
     this.#body = body;
     this.#view = viewOf(body);
     this.#symbols = symbols;
     this.#uncarried = uncarried;
     this.#largest = largest;
+    this.#budget = budget;
     this.#out = new ByteSink(Math.max(256, body.length * 2));
   }
 
@@ -90,6 +99,7 @@ export class SeriesWriter {
     let tailStart = start;
     let leading = true;
     while (reader.next()) {
+      this.#budget?.spend(0.1);
       if (reader.field === SERIES.labelsRefs) {
         this.#referenceField(reader, 'TimeSeries.labels_refs');
         if (leading) tailStart = reader.position;
@@ -187,7 +197,9 @@ export class SeriesWriter {
     const tailStart = out.length;
     const reader = new ProtobufReader(this.#body, start, end);
     let bad: BadExemplar[] | undefined;
+    let unknown = 0;
     while (reader.next()) {
+      this.#budget?.spend(0.1);
       switch (reader.field) {
         case SERIES.labelsRefs:
           reader.skip();
@@ -206,6 +218,7 @@ export class SeriesWriter {
             this.#writeExemplar(reader.message());
           } catch (error) {
             if (!(error instanceof PoisonError) || !SYMBOL_FAULTS.includes(error.reason)) throw error;
+            this.#budget?.fault();
             bad ??= [];
             bad.push({
               message: `exemplar: ${error.message}`,
@@ -224,12 +237,17 @@ export class SeriesWriter {
           break;
         default:
           reader.skip();
-          this.#uncarried.add('unknown_field');
+          unknown++;
       }
+    }
+    if (unknown > 0) {
+      if (out.length === tailStart && bad === undefined) throw onlyUnknown(unknown);
+      this.#uncarried.add('unknown_field', unknown);
     }
     // One wrong byte in a sample is found here, where the series can still be told from its neighbours.
     const tail = this.#tail;
-    if (!scanTail(out.bytes, tailStart, out.length, tail)) readTail(out.bytes, tailStart, out.length, tail);
+    if (!scanTail(out.bytes, tailStart, out.length, tail))
+      readTail(out.bytes, tailStart, out.length, tail, this.#budget);
     return bad;
   }
 
@@ -248,6 +266,7 @@ export class SeriesWriter {
     const contentStart = out.length;
     const fields = new ProtobufReader(this.#body, start, end);
     while (fields.next()) {
+      this.#budget?.spend(0.1);
       if (fields.field === startTimestampField) {
         fields.expect(VARINT, 'start_timestamp');
         if (fields.int64() !== 0n) this.#uncarried.add('start_timestamp');
@@ -322,4 +341,9 @@ function isPlainSample(body: Uint8Array, start: number): boolean {
 function outside(what: string, index: number, count: number): PoisonError {
   const message = `the reference ${index} of ${what} points outside the table of ${count} symbols`;
   return new PoisonError('decode', 'symbol_reference', message);
+}
+
+function onlyUnknown(count: number): PoisonError {
+  const message = `the series has no samples, and ${count} fields that remote write 2.0 does not know`;
+  return new PoisonError('decode', 'unknown_fields', message);
 }

@@ -3,6 +3,7 @@ import { BYTES, ProtobufReader } from '../wire/protobuf-reader.ts';
 import { ByteRanges } from './byte-ranges.ts';
 import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
 import { largestOutput } from './output-limit.ts';
+import { type RecordBudget, refusesRecord } from './record-budget.ts';
 import { BadSeries } from './remote-write-v2-rejects.ts';
 import { SeriesWriter } from './remote-write-v2-series.ts';
 import { Uncarried } from './uncarried.ts';
@@ -33,17 +34,21 @@ function decode(body: Buffer, context: DecodeContext): Decoded {
   const series = new ByteRanges();
   const uncarried = new Uncarried();
   const rejects = new BadSeries(body, symbols);
-  readFraming(body, symbols, series, uncarried, rejects);
+  const { budget } = context;
+  readFraming(body, symbols, series, uncarried, rejects, budget);
+  budget?.series(series.count);
 
-  const writer = new SeriesWriter(body, symbols, uncarried, largestOutput(body.length, context));
+  const writer = new SeriesWriter(body, symbols, uncarried, largestOutput(body.length, context), budget);
   for (let i = 0; i < series.count; i++) {
     const start = series.start(i);
     const end = series.end(i);
+    budget?.spend();
     try {
       const badExemplars = writer.write(start, end);
       if (badExemplars) rejects.addExemplars(badExemplars, start, end);
     } catch (error) {
-      if (!(error instanceof PoisonError) || error.reason === 'record_too_large') throw error;
+      if (!(error instanceof PoisonError) || refusesRecord(error)) throw error;
+      budget?.fault();
       rejects.addSeries(error, start, end);
     }
   }
@@ -57,9 +62,11 @@ function readFraming(
   series: ByteRanges,
   uncarried: Uncarried,
   rejects: BadSeries,
+  budget: RecordBudget | undefined,
 ): void {
   const reader = new ProtobufReader(body);
   while (reader.position < body.length) {
+    budget?.spend(0.1);
     // Fast path for what nearly all fields are: a symbol or a series of fewer than 128 bytes, or a series below 16 KiB.
     const at = reader.position;
     const tag = body[at]!;

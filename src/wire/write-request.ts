@@ -69,6 +69,11 @@ export function readFraming(body: Uint8Array): Framing {
   return framing;
 }
 
+/** What reading fields may cost: a series may have very many. */
+export interface FieldBudget {
+  spend(units?: number): void;
+}
+
 /** What follows the labels of a series. Times in ms since the epoch. One instance is filled again and again. */
 export class SeriesTail {
   samples = 0;
@@ -101,11 +106,20 @@ export class SeriesTail {
  * since a receiver refuses a whole request for one wrong byte. Throws PoisonError `protobuf`.
  *
  * Groups, which protobuf 3 does not have, are refused here: vmagent does not take them, and these bytes go there.
+ *
+ * @param budget is told of each field; what it throws ends the work
  */
-export function readTail(bytes: Uint8Array, position: number, end: number, tail: SeriesTail): void {
+export function readTail(
+  bytes: Uint8Array,
+  position: number,
+  end: number,
+  tail: SeriesTail,
+  budget?: FieldBudget,
+): void {
   const series = new ProtobufReader(bytes, position, end);
   tail.reset();
   while (series.next()) {
+    budget?.spend();
     switch (series.field) {
       case TIME_SERIES.labels:
         series.expect(BYTES, 'TimeSeries.labels');
@@ -114,17 +128,17 @@ export function readTail(bytes: Uint8Array, position: number, end: number, tail:
         break;
       case TIME_SERIES.samples:
         series.expect(BYTES, 'TimeSeries.samples');
-        tail.time(readMessage(series.message(), 'Sample', SAMPLE_TYPES, SAMPLE.timestamp));
+        tail.time(readMessage(series.message(), 'Sample', SAMPLE_TYPES, SAMPLE.timestamp, budget));
         tail.samples++;
         break;
       case TIME_SERIES.exemplars:
         series.expect(BYTES, 'TimeSeries.exemplars');
-        readMessage(series.message(), 'Exemplar', EXEMPLAR_TYPES, 3);
+        readMessage(series.message(), 'Exemplar', EXEMPLAR_TYPES, 3, budget);
         tail.exemplars++;
         break;
       case TIME_SERIES.histograms:
         series.expect(BYTES, 'TimeSeries.histograms');
-        tail.time(readMessage(series.message(), 'Histogram', HISTOGRAM_TYPES, 15));
+        tail.time(readMessage(series.message(), 'Histogram', HISTOGRAM_TYPES, 15, budget));
         tail.histograms++;
         break;
       default:
@@ -170,9 +184,11 @@ function readMessage(
   name: string,
   types: MessageType,
   timestampField: number,
+  budget: FieldBudget | undefined,
 ): number {
   let timestampMs = 0;
   while (message.next()) {
+    budget?.spend();
     const type = types[message.field];
     if (type === undefined) {
       skipNoGroup(message);
@@ -181,7 +197,7 @@ function readMessage(
     const what = `${name} field ${message.field}`;
     if (typeof type === 'object') {
       message.expect(BYTES, what);
-      readMessage(message.message(), what, type, -1);
+      readMessage(message.message(), what, type, -1, budget);
     } else if (type === 'packed varint' || type === 'packed fixed64') {
       readPacked(message, what, type);
     } else {
