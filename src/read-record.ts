@@ -1,10 +1,12 @@
 import type { SourceRecord } from './dead-letter.ts';
 import type { IngestLimits } from './decode/decoder.ts';
+import type { RecordBudget } from './decode/record-budget.ts';
 import type { DecoderRegistry } from './decode/registry.ts';
 import { PoisonError } from './model/errors.ts';
 import type { Labels } from './model/labels.ts';
 import { type OpenedRecord, openRecord } from './open-record.ts';
 import { splitByTime, timeWindow } from './sample-age.ts';
+import { tenantHeadersOf } from './tenant.ts';
 import { LabelBlock, labelBlockEnd } from './wire/label-block.ts';
 import { labelsFirst } from './wire/labels-first.ts';
 import { ProtobufReader } from './wire/protobuf-reader.ts';
@@ -36,7 +38,8 @@ export interface LeftBehind {
 export const NOTHING_LEFT: LeftBehind = { metadata: 0, unknownFields: 0, uncarried: {} };
 
 /**
- * Reads one record as a worker does, up to where routing begins: the same decoders, limits, checks and refusals. It is
+ * Reads one record as a worker does, up to where routing begins: the same decoders, limits, checks and refusals, but the
+ * clock while series are walked through, since what is done with them takes its time here. It is
  * the plain twin of what the pipeline does with a record, without a cache; a test holds the two against each other.
  */
 export class RecordReading {
@@ -45,9 +48,19 @@ export class RecordReading {
   readonly #nowMs: number;
   readonly #tail = new SeriesTail();
   readonly #block = new LabelBlock();
+  readonly #tenantHeaders: readonly string[];
+  #budget: RecordBudget | undefined;
+  /** Why nothing more of the record is read. */
+  #stopped: PoisonError | undefined;
 
   /** @param nowMs the time from which `max_age` and `max_future` count */
-  constructor(decoders: DecoderRegistry, limits: IngestLimits, nowMs: number) {
+  constructor(
+    decoders: DecoderRegistry,
+    limits: IngestLimits,
+    nowMs: number,
+    tenantHeaders: readonly string[] = [],
+  ) {
+    this.#tenantHeaders = tenantHeaders;
     this.#decoders = decoders;
     this.#limits = limits;
     this.#nowMs = nowMs;
@@ -57,20 +70,27 @@ export class RecordReading {
   read(record: SourceRecord, visitor: RecordVisitor): LeftBehind {
     let opened: OpenedRecord;
     try {
+      tenantHeadersOf(record.headers, this.#tenantHeaders, this.#limits.tenant_bytes);
       opened = openRecord(record, this.#decoders, this.#limits);
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;
       visitor.reject(error.reason, error.message);
       return NOTHING_LEFT;
     }
-    const { decoded, framing } = opened;
+    const { decoded, framing, budget } = opened;
+    this.#budget = budget;
+    this.#stopped = undefined;
     const { body, rejects } = decoded;
-    for (const fields = new ProtobufReader(body); fields.next(); ) {
+    const fields = new ProtobufReader(body);
+    while (this.#stopped === undefined && fields.next()) {
       if (fields.field === WRITE_REQUEST.timeseries) {
         const start = fields.block();
         this.#judge(body, start, fields.position, visitor);
       } else fields.skip();
     }
+    const stopped = this.#stopped as PoisonError | undefined;
+    if (stopped !== undefined && fields.position < body.length)
+      visitor.reject(stopped.reason, stopped.message);
     for (const { reason, message } of rejects) visitor.reject(reason, message);
     const { metadata, unknown: unknownFields } = framing;
     return { metadata, unknownFields, uncarried: decoded.uncarried ?? {} };
@@ -82,8 +102,13 @@ export class RecordReading {
       this.#series(body, start, end, visitor);
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;
-      visitor.reject(error.reason, error.message);
+      this.#setAside(error, visitor);
     }
+  }
+
+  #setAside(error: PoisonError, visitor: RecordVisitor): void {
+    visitor.reject(error.reason, error.message);
+    this.#stopped ??= this.#budget?.countFault();
   }
 
   #series(body: Buffer, start: number, end: number, visitor: RecordVisitor): void {
@@ -99,7 +124,7 @@ export class RecordReading {
     if (tail.oldestMs < window.oldest || tail.newestMs > window.newest) {
       const { taken, refused } = splitByTime(body, start, labelsEnd, end, window);
       if (taken !== undefined) this.#judge(taken, 0, taken.length, visitor);
-      for (const { error } of refused) visitor.reject(error.reason, error.message);
+      for (const { error } of refused) this.#setAside(error, visitor);
       return;
     }
     this.#block.decode(body, start, labelsEnd, this.#limits);

@@ -85,7 +85,7 @@ export async function run(argv: string[]): Promise<number> {
 function show(
   record: SourceRecord,
   decoders: DecoderRegistry,
-  { ingest: { limits } }: Config,
+  { ingest: { limits, tenant_headers } }: Config,
   nowMs: number,
   source: string,
   output: DecodeOutput,
@@ -93,7 +93,7 @@ function show(
   let left = NOTHING_LEFT;
   try {
     output.begin?.(source, encodingOf(record, decoders, limits));
-    left = new RecordReading(decoders, limits, nowMs).read(record, output);
+    left = new RecordReading(decoders, limits, nowMs, tenant_headers).read(record, output);
   } catch (error) {
     // What nobody foresaw: a worker sets such a record aside too, and tells the stack once.
     output.reject('defect', errorMessage(error));

@@ -11,6 +11,7 @@ import { FUZZ_TARGETS } from '../fuzz/targets.ts';
 import { PASS_ROUTE } from '../support/pass-route.ts';
 import { decodeWriteRequest, doubleOf } from '../support/prompb.ts';
 
+const TENANTS = ['AccountID'];
 const NOW = 1_700_000_000_000;
 
 interface Outcome {
@@ -46,7 +47,7 @@ class Readers {
 
   constructor(limits: IngestLimits) {
     const registry = () => new DecoderRegistry('auto', createDecoders());
-    this.#reading = new RecordReading(registry(), limits, NOW);
+    this.#reading = new RecordReading(registry(), limits, NOW, TENANTS);
     const decoders = registry();
     this.#step = new Pipeline({
       routes: [PASS_ROUTE],
@@ -55,14 +56,15 @@ class Readers {
       hashSeed: 1,
       maxRecordBytes: () => 100_000_000,
       decoders: () => decoders,
+      tenantHeaders: TENANTS,
       limits,
       now: () => NOW,
     }).begin('raw');
   }
 
   /** What both make of it. */
-  same(value: Buffer): Outcome {
-    const record = recordOf(value);
+  same(value: Buffer, headers: SourceRecord['headers'] = {}): Outcome {
+    const record = { ...recordOf(value), headers };
     const read = readPlainly(record, this.#reading);
     assert.deepEqual(read, this.#pipeline(record));
     return read;
@@ -108,6 +110,14 @@ describe('RecordReading', () => {
     });
     fc.assert(property, { numRuns: 1500, seed: 20261130 });
     assert.ok(series > 200 && rejects > 200, `${series} series, ${rejects} rejects`);
+  });
+
+  it('refuses a tenant, and too many faults, as the pipeline does', () => {
+    const readers = new Readers({ ...DEFAULT_LIMITS, faults_per_record: 2, labels_per_series: 1 });
+    const lines = (bad: number) => Buffer.from(`a 1\n${'b{c="d"} 1\n'.repeat(bad)}e 1\n`);
+    assert.deepEqual(readers.same(lines(2)).rejects, ['too_many_labels', 'too_many_labels']);
+    assert.deepEqual(readers.same(lines(3)).rejects.length, 4);
+    assert.deepEqual(readers.same(lines(1), { AccountID: 'a\nb' }), { series: [], rejects: ['tenant'] });
   });
 
   it('says what is not carried on', () => {
