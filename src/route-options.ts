@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { httpUrl, remoteWriteUrl } from './address-options.ts';
 import { TASK_HASHES } from './hash/task.ts';
+import { allowInsecure, isUnencrypted, unencrypted } from './insecure-options.ts';
 import { METRIC_NAME } from './model/labels.ts';
 import { filePath, secret, shown, topicName } from './option-types.ts';
 import { refuseHalfPair, tlsKeys } from './tls-options.ts';
@@ -176,6 +177,7 @@ export const nodeOptions = z
     bearer_token_file: filePath()
       .optional()
       .describe('Log in with the token in this file; read again when it changes.'),
+    allow_insecure: allowInsecure('password and token'),
     tls: nodeTls.optional().describe('Certificates, for an https:// URL.'),
   })
   .superRefine((node, context) => {
@@ -190,6 +192,11 @@ export const nodeOptions = z
       const message =
         'the given value has blanks or other characters that no token has; expected the token alone';
       context.addIssue({ code: 'custom', path: ['bearer_token'], message });
+    }
+    const [login] = logins;
+    if (login !== undefined && isUnencrypted(node.url) && !node.allow_insecure) {
+      const what = login === 'basic_auth' ? 'the password' : 'the token';
+      context.addIssue({ code: 'custom', path: ['url'], message: unencrypted(what) });
     }
     if (node.tls !== undefined && node.url.startsWith('http:')) {
       const message = 'the URL is http://; expected https://, or this section left out';

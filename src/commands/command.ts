@@ -1,6 +1,7 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { ConfigError, errorMessage } from '../model/errors.ts';
 import { expectedName } from '../model/nearest.ts';
+import { printable, printableJson, printableLines } from '../model/printable.ts';
 
 /** Exit codes of every command. */
 export const DONE = 0;
@@ -91,20 +92,21 @@ export function reportError(
   print = (text: string) => void process.stderr.write(text),
 ): number {
   if (error instanceof ConfigError) {
-    print(`${error.message}\n`);
+    print(`${printableLines(error.message)}\n`);
     return WRONG_USAGE;
   }
-  print(`${error instanceof Error ? error.stack : String(error)}\n`);
+  print(`${printableLines(String(error instanceof Error ? error.stack : error))}\n`);
   return FAILED;
 }
 
 /** One JSON object on standard output. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  process.stdout.write(`${printableJson(value, 2)}\n`);
 }
 
-/** Lines of a table with aligned columns; the first row is the header. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+/** Lines of a table with aligned columns; the first row is the header. No cell reaches a terminal as it is. */
+export function formatTable(given: readonly (readonly string[])[]): string {
+  const rows = given.map((row) => row.map(printable));
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   return rows
     .map((row) =>

@@ -8,6 +8,7 @@ import { ingestTopics } from '../ingest/options.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { readRanges } from '../kafka/range-reader.ts';
 import { isoTime } from '../model/iso-time.ts';
+import { printable, quoted } from '../model/printable.ts';
 import { topicDecoders } from '../topic-decoders.ts';
 import { DONE, FAILED, formatTable, printJson } from './command.ts';
 import type { DeadSession } from './dead-session.ts';
@@ -113,15 +114,15 @@ function formatLetter(topic: string, letter: StoredLetter, contents: Contents): 
   const { record, stage, reason, message } = letter;
   const lines = [
     `${topic} ${record.partition}:${record.offset}, written ${isoTime(record.timestamp)}`,
-    `${stage}: ${reason}: ${message}`,
+    printable(`${stage}: ${reason}: ${message}`),
     '',
-    formatTable([['HEADER', 'VALUE'], ...headersOf(letter).map(([name, value]) => [name, printable(value)])]),
+    formatTable([['HEADER', 'VALUE'], ...headersOf(letter)]),
     '',
     `value: ${contents.bytes} bytes${contents.encoding === undefined ? '' : `, as ${contents.encoding}`}`,
     ...contents.series.flatMap(seriesLines),
     ...(contents.more > 0 ? [`… and ${contents.more} series more; --json shows them all`] : []),
-    ...contents.rejects.map((text) => `cannot be used: ${text}`),
-    ...(contents.fault === undefined ? [] : [`decoding ended: ${contents.fault}`]),
+    ...contents.rejects.map((text) => `cannot be used: ${printable(text)}`),
+    ...(contents.fault === undefined ? [] : [`decoding ended: ${printable(contents.fault)}`]),
   ];
   const decoded = contents.fault === undefined && contents.series.length > 0;
   if (!decoded && record.value !== null) lines.push(...hexDump(record.value, DUMPED_BYTES));
@@ -129,7 +130,7 @@ function formatLetter(topic: string, letter: StoredLetter, contents: Contents): 
 }
 
 function seriesLines({ labels, samples, exemplars, histograms }: ShownSeries): string[] {
-  const text = labels.map(({ name, value }) => `${printable(name)}=${JSON.stringify(value)}`).join(', ');
+  const text = labels.map(({ name, value }) => `${printable(name)}=${quoted(value)}`).join(', ');
   const shown = samples.slice(0, SHOWN_SAMPLES);
   const others = [
     ...(samples.length > shown.length ? [`${samples.length - shown.length} samples`] : []),
@@ -145,9 +146,4 @@ function seriesLines({ labels, samples, exemplars, histograms }: ShownSeries): s
 
 function timeText(ms: number): string {
   return Math.abs(ms) <= 8.64e15 ? ` (${new Date(ms).toISOString()})` : '';
-}
-
-/** Without control characters: headers and labels are anybody's, and a terminal obeys. */
-function printable(text: string): string {
-  return JSON.stringify(text).slice(1, -1).replaceAll('\u007f', '\\u007f');
 }

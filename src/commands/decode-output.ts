@@ -1,7 +1,7 @@
 import { formatGeneral } from '../decode/go-float.ts';
 import type { Labels } from '../model/labels.ts';
+import { printable, quoted } from '../model/printable.ts';
 import type { LeftBehind, ReadSeries, RecordVisitor } from '../read-record.ts';
-import { printable, quoted } from './printable.ts';
 
 /** Characters gathered before they are written: a record may become a gigabyte of text, which no string holds. */
 const CHUNK = 64 * 1024;

@@ -7,6 +7,7 @@ import { INGEST_ENCODINGS } from '../ingest/encoding-options.ts';
 import { ingestTopics } from '../ingest/options.ts';
 import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
 import { expectedName } from '../model/nearest.ts';
+import { printable, printableLines } from '../model/printable.ts';
 import type { SourceRecord } from '../pipeline.ts';
 import { NOTHING_LEFT, RecordReading } from '../read-record.ts';
 import { DONE, FAILED, parseCommand, usageError } from './command.ts';
@@ -72,7 +73,7 @@ export async function run(argv: string[]): Promise<number> {
     decoders = await decodersFor(record, topic, config);
   } catch (error) {
     if (!(error instanceof RetryableError)) throw error;
-    process.stderr.write(`penstock decode: ${errorMessage(error)}; a worker would wait for it\n`);
+    process.stderr.write(`penstock decode: ${printable(errorMessage(error))}; a worker would wait for it\n`);
     return FAILED;
   }
   const write = (text: string) => void process.stdout.write(text);
@@ -97,7 +98,7 @@ function show(
   } catch (error) {
     // What nobody foresaw: a worker sets such a record aside too, and tells the stack once.
     output.reject('defect', errorMessage(error));
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(`${printableLines(String(error instanceof Error ? error.stack : error))}\n`);
   }
   output.end(left);
 }

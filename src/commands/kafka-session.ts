@@ -4,6 +4,7 @@ import { isRefused, KafkaSetupError } from '../kafka/errors.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { refusal } from '../kafka/refusal.ts';
 import { errorMessage, RetryableError } from '../model/errors.ts';
+import { printableLines } from '../model/printable.ts';
 import { createLog } from '../telemetry/log.ts';
 import { FAILED } from './command.ts';
 
@@ -23,7 +24,7 @@ export async function withKafkaAdmin(
   } catch (error) {
     const told = explain(error, kafka);
     if (told === undefined) throw error;
-    process.stderr.write(`penstock ${command}: ${told}\n`);
+    process.stderr.write(`penstock ${command}: ${printableLines(told)}\n`);
     return FAILED;
   } finally {
     await admin.close();

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { ConfigError, errorMessage } from '../model/errors.ts';
 import { type Label, labelsFrom } from '../model/labels.ts';
+import { printableJson, printableLines } from '../model/printable.ts';
 import { compileRelabel, type Dialect, type Relabeler, RuleError } from '../relabel/compile.ts';
 import { parseRules, RuleSyntaxError } from '../relabel/parse.ts';
 
@@ -35,14 +36,14 @@ export async function relabelCommand(argv: string[], io: CommandStreams): Promis
     relabeler = await loadRules(options.config, options.dialect);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    io.stderr.write(`penstock relabel: ${error.message}\n`);
+    io.stderr.write(`penstock relabel: ${printableLines(error.message)}\n`);
     return 2;
   }
   let exitCode = 0;
   for await (const line of linesOf(io.stdin)) {
     const answer = answerLine(relabeler, line);
     if ('error' in answer) exitCode = 1;
-    if (!io.stdout.write(`${JSON.stringify(answer)}\n`)) await once(io.stdout, 'drain');
+    if (!io.stdout.write(`${printableJson(answer)}\n`)) await once(io.stdout, 'drain');
   }
   return exitCode;
 }

@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.ts';
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
+import { printable, printableLines } from '../model/printable.ts';
 import { ProgressLine } from './progress-line.ts';
 
 /** What every action is given. */
@@ -18,12 +19,12 @@ export class Voice {
 
   say(message: string): void {
     this.#line.clear();
-    process.stderr.write(`${message}\n`);
+    process.stderr.write(`${printableLines(message)}\n`);
   }
 
   /** Replaces the line before it; nothing where there is no terminal. */
   show(line: string): void {
-    this.#line.show(line.slice(0, Math.max(20, (process.stderr.columns || 80) - 1)));
+    this.#line.show(printable(line).slice(0, Math.max(20, (process.stderr.columns || 80) - 1)));
   }
 
   clear(): void {

@@ -1,3 +1,4 @@
+import { printableLines } from '../model/printable.ts';
 import { DryRun } from '../replay/dry-run.ts';
 import { Pace } from '../replay/pace.ts';
 import { Replay } from '../replay/replay.ts';
@@ -101,7 +102,7 @@ function format({ topic, target }: ReplaySpec, { counts, series, tasks }: DryRun
     ]);
     lines.push('', formatTable([['TASK', 'RECORDS', 'SAMPLES', 'SERIES'], ...rows]));
   }
-  return `${lines.join('\n')}\nNothing was written.\n`;
+  return `${printableLines(lines.join('\n'))}\nNothing was written.\n`;
 }
 
 function inOrder<T>(tasks: ReadonlyMap<number, T>): [number, T][] {

@@ -1,3 +1,4 @@
+import { printable } from '../model/printable.ts';
 import { listReplays as storedReplays } from '../replay/journal.ts';
 import { isDone, type StoredReplay, shareOf } from '../replay/stored-replay.ts';
 import { DONE, formatTable, printJson } from './command.ts';
@@ -21,7 +22,7 @@ export async function listReplays({ admin, json }: ReplayCommand): Promise<numbe
   const nowMs = Date.now();
   if (json) printJson({ replays: replays.map((replay) => asJson(replay, nowMs)), unreadable });
   else process.stdout.write(format(replays, nowMs));
-  for (const reason of unreadable) process.stderr.write(`penstock replay: ${reason}\n`);
+  for (const reason of unreadable) process.stderr.write(`penstock replay: ${printable(reason)}\n`);
   return DONE;
 }
 

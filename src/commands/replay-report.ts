@@ -1,6 +1,7 @@
 import { splitAddress } from '../address-options.ts';
 import type { OffsetGap } from '../kafka/range-reader.ts';
 import { ConfigError, errorMessage } from '../model/errors.ts';
+import { printable } from '../model/printable.ts';
 import { ReplayMetrics } from '../replay/metrics.ts';
 import type { Pace } from '../replay/pace.ts';
 import { ReplayProgress } from '../replay/progress.ts';
@@ -170,7 +171,7 @@ export class ReplayReport implements ReplayEvents {
     if (this.#command.json) return this.end('stopped', stored);
     this.#of.voice.clear();
     process.stderr.write(
-      `penstock replay: ${message}. What was before them is done; penstock replay --resume ${stored.id} --allow-gaps ` +
+      `penstock replay: ${printable(message)}. What was before them is done; penstock replay --resume ${stored.id} --allow-gaps ` +
         'goes on behind them\n',
     );
     return FAILED;
@@ -185,6 +186,6 @@ export class ReplayReport implements ReplayEvents {
     const { target } = this.#of.replay.spec;
     this.#of.voice.clear();
     const stream = target.kind === 'file' && target.file === '-' ? process.stderr : process.stdout;
-    stream.write(`${lines.join('\n')}\n`);
+    stream.write(`${lines.map(printable).join('\n')}\n`);
   }
 }

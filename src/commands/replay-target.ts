@@ -1,5 +1,6 @@
 import type { Config } from '../config/load.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
+import { isUnencrypted, unencrypted } from '../insecure-options.ts';
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
 import { RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
@@ -92,8 +93,13 @@ function storageOptions(
   { config, concurrency, ending, say }: TargetContext,
   url: string,
 ): StorageTargetOptions {
-  const { username, password, bearer_token, request_timeout, backoff_min, backoff_max, tls } =
+  const { username, password, bearer_token, allow_insecure, request_timeout, backoff_min, backoff_max, tls } =
     config.replay.storage;
+  const login = bearer_token === undefined ? password : bearer_token;
+  if (login !== undefined && isUnencrypted(url) && !allow_insecure) {
+    const what = bearer_token === undefined ? 'the password' : 'the token';
+    throw usageError('replay', `--to-storage: ${unencrypted(what, 'replay.storage.allow_insecure')}`);
+  }
   return {
     url,
     concurrency,

@@ -44,6 +44,7 @@ export async function runService<S extends Service>(argv: string[], spec: Servic
       phase === 'running' ? service.readiness() : { ready: false, reason: `${spec.name} is ${phase}` },
     status: async () => ({ command: spec.name, phase, pid: process.pid, ...(await service.status()) }),
     ...(reload === undefined ? {} : { reload }),
+    reloadToken: config.admin.reload_token,
   });
   log.info({ admin: await admin.start(), config: args.configFile }, `${spec.name} starts`);
 
@@ -57,13 +58,14 @@ export async function runService<S extends Service>(argv: string[], spec: Servic
   return code;
 }
 
-/** A reload that answers with what was wrong. An invalid configuration leaves the old one in force. */
+/** A reload that answers with what was wrong, one at a time, by signal or over HTTP. An invalid configuration leaves the old one in force. */
 function reloader(
   apply: () => Promise<void>,
   metrics: Metrics,
   log: Logger,
 ): () => Promise<string | undefined> {
-  return async () => {
+  let running: Promise<unknown> = Promise.resolve();
+  const reload = async () => {
     try {
       await apply();
       metrics.reloads.inc({ result: 'applied' });
@@ -77,5 +79,10 @@ function reloader(
       );
       return errorMessage(error);
     }
+  };
+  return () => {
+    const turn = running.then(reload);
+    running = turn;
+    return turn;
   };
 }

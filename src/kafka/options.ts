@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { address, httpUrl } from '../address-options.ts';
+import { allowInsecure, isUnencrypted, unencrypted } from '../insecure-options.ts';
 import { duration, filePath, plainName, secret } from '../option-types.ts';
 import { refuseHalfPair, tlsKeys } from '../tls-options.ts';
 
@@ -21,10 +22,18 @@ const tls = z
     }
   });
 
+/** What a mechanism shows to whoever reads the connection. Of SCRAM that is nothing that logs anybody in. */
+const READABLE: Readonly<Record<string, string>> = { plain: 'the password', oauthbearer: 'the token' };
+
 const PASSWORD_KEYS = ['username', 'password'] as const;
 const OAUTH_KEYS = ['token_url', 'oauth_client_id', 'oauth_client_secret'] as const;
 const OAUTH_EXTRAS = ['scope', 'token_ca_file'] as const;
 const SASL_KEYS = [...PASSWORD_KEYS, ...OAUTH_KEYS, ...OAUTH_EXTRAS] as const;
+
+function neededKeys(mechanism: string): readonly (typeof SASL_KEYS)[number][] {
+  if (mechanism === 'none') return [];
+  return mechanism === 'oauthbearer' ? OAUTH_KEYS : PASSWORD_KEYS;
+}
 
 const sasl = z
   .strictObject({
@@ -45,11 +54,11 @@ const sasl = z
     oauth_client_id: plainName().optional().describe('Client id at the token endpoint.'),
     oauth_client_secret: secret().optional().describe('Client secret at the token endpoint.'),
     scope: z.string().min(1).optional().describe('Scope to ask the token endpoint for.'),
+    allow_insecure: allowInsecure('passwords, client secrets and tokens'),
   })
   .superRefine((options, context) => {
     const { mechanism } = options;
-    const needed: readonly string[] =
-      mechanism === 'none' ? [] : mechanism === 'oauthbearer' ? OAUTH_KEYS : PASSWORD_KEYS;
+    const needed: readonly string[] = neededKeys(mechanism);
     for (const key of SASL_KEYS) {
       const given = options[key] !== undefined;
       const usable =
@@ -65,17 +74,33 @@ const sasl = z
   });
 
 /** How to reach the Kafka cluster. All times in ms. */
-export const kafkaOptions = z.strictObject({
-  brokers: z
-    .array(address())
-    .min(1, 'the list is empty; expected at least one host:port')
-    .default(['localhost:9092'])
-    .describe('Brokers to ask first, as host:port; one that answers is enough.'),
-  client_id: plainName().default('penstock').describe("Name in the brokers' logs and quotas."),
-  connection_timeout: duration().prefault('10s').describe('Give up on a connection attempt after this.'),
-  request_timeout: duration().prefault('30s').describe('Give up on an unanswered request after this.'),
-  tls: tls.prefault({}).describe('Encryption between Penstock and the brokers.'),
-  sasl: sasl.prefault({}).describe('Login at the brokers.'),
-});
+export const kafkaOptions = z
+  .strictObject({
+    brokers: z
+      .array(address())
+      .min(1, 'the list is empty; expected at least one host:port')
+      .default(['localhost:9092'])
+      .describe('Brokers to ask first, as host:port; one that answers is enough.'),
+    client_id: plainName().default('penstock').describe("Name in the brokers' logs and quotas."),
+    connection_timeout: duration().prefault('10s').describe('Give up on a connection attempt after this.'),
+    request_timeout: duration().prefault('30s').describe('Give up on an unanswered request after this.'),
+    tls: tls.prefault({}).describe('Encryption between Penstock and the brokers.'),
+    sasl: sasl.prefault({}).describe('Login at the brokers.'),
+  })
+  .superRefine(({ tls: { enabled }, sasl }, context) => {
+    const { mechanism, token_url, allow_insecure } = sasl;
+    const refuse = (key: string, message: string) =>
+      context.addIssue({ code: 'custom', path: ['sasl', key], message });
+    // What is missing is told first.
+    if (allow_insecure || neededKeys(mechanism).some((key) => sasl[key] === undefined)) return;
+    const readable = READABLE[mechanism];
+    if (readable !== undefined && !enabled) {
+      const message = `mechanism ${mechanism} sends ${readable} as it is, and TLS is off`;
+      refuse('mechanism', `${message}; expected kafka.tls.enabled: true, or kafka.sasl.allow_insecure: true`);
+    }
+    if (mechanism === 'oauthbearer' && token_url !== undefined && isUnencrypted(token_url)) {
+      refuse('token_url', unencrypted('the client secret', 'kafka.sasl.allow_insecure'));
+    }
+  });
 
 export type KafkaOptions = z.output<typeof kafkaOptions>;

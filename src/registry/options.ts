@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { httpUrl } from '../address-options.ts';
 import { refuseHalfLogin } from '../http-options.ts';
+import { allowInsecure, isUnencrypted, unencrypted } from '../insecure-options.ts';
 import { duration, plainName, secret } from '../option-types.ts';
 import { refuseHalfPair, tlsKeys } from '../tls-options.ts';
 
@@ -14,6 +15,7 @@ export const registryOptions = z
       ),
     username: plainName().optional().describe('User name, where the registry wants one.'),
     password: secret().optional().describe('Password of that user.'),
+    allow_insecure: allowInsecure('user name and password'),
     timeout: duration()
       .prefault('10s')
       .describe('Give up on a schema that has not come after this, and try again later.'),
@@ -30,6 +32,10 @@ export const registryOptions = z
       context.addIssue({ code: 'custom', path, message });
     refuseHalfPair(options.tls, (key, message) => refuse(key, message, ['tls', key]));
     refuseHalfLogin(options, refuse);
+    const { url, password, allow_insecure } = options;
+    if (url !== undefined && password !== undefined && isUnencrypted(url) && !allow_insecure) {
+      refuse('url', unencrypted('the password', 'registry.allow_insecure'));
+    }
   });
 
 export type RegistryOptions = z.output<typeof registryOptions>;

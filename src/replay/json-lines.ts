@@ -1,4 +1,5 @@
 import type { Labels } from '../model/labels.ts';
+import { quoted } from '../model/printable.ts';
 import { LabelBlock } from '../wire/label-block.ts';
 import { ProtobufReader } from '../wire/protobuf-reader.ts';
 import { SAMPLE, TIME_SERIES } from '../wire/write-request.ts';
@@ -56,9 +57,9 @@ export class JsonLines {
   }
 }
 
-/** Not through an object: its keys would not keep their order where they are numbers. */
+/** Not through an object: its keys would not keep their order where they are numbers. Standard output may be a terminal. */
 function jsonLabels(labels: Labels): string {
-  return `{${labels.map(({ name, value }) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join()}}`;
+  return `{${labels.map(({ name, value }) => `${quoted(name)}:${quoted(value)}`).join()}}`;
 }
 
 function jsonValue(value: number): string {

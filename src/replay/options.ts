@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { attemptKeys, refuseBackwardPauses, refuseHalfLogin } from '../http-options.ts';
+import { allowInsecure } from '../insecure-options.ts';
 import { secret } from '../option-types.ts';
 import { refuseHalfPair, tlsKeys } from '../tls-options.ts';
 
@@ -14,6 +15,7 @@ export const replayOptions = z.strictObject({
         .describe('User name, where the storage of --to-storage wants one.'),
       password: secret().optional().describe('Password of that user.'),
       bearer_token: secret().optional().describe('Log in with this token instead.'),
+      allow_insecure: allowInsecure('password and token'),
       ...attemptKeys(),
       tls: z
         .strictObject(tlsKeys({ whose: "the storage's", hostName: "the URL's host" }))

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { printableLines } from '../model/printable.ts';
 
 export type { Logger } from 'pino';
 
@@ -8,6 +9,8 @@ export function createLog(level: string, command: string, process?: number): pin
     level,
     base: process === undefined ? { command } : { command, process },
     timestamp: pino.stdTimeFunctions.isoTime,
+    // JSON has no control characters of ASCII; what else a terminal obeys may be in what is logged of a record.
+    hooks: { streamWrite: printableLines },
     formatters: { level: (label) => ({ level: label }) },
   });
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { address } from '../address-options.ts';
+import { secret } from '../option-types.ts';
 
 /** Where a long-running command serves /metrics, /-/healthy, /-/ready and the console. */
 export const adminOptions = z.strictObject({
@@ -8,6 +9,9 @@ export const adminOptions = z.strictObject({
     .describe(
       'Address of /metrics, /-/healthy and /-/ready; :9480 is every interface, port 0 any free port.',
     ),
+  reload_token: secret()
+    .optional()
+    .describe('Token that POST /-/reload wants as Authorization: Bearer; absent: loopback alone may.'),
 });
 
 export const logOptions = z.strictObject({

@@ -53,6 +53,7 @@ const penstock = await Deployment.create({
       name: 'basic',
       url: agents[0]!.url,
       basic_auth: { username: 'penstock', password_file: passwordFile },
+      allow_insecure: true,
     },
     {
       name: 'gated',

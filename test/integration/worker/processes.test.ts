@@ -156,7 +156,10 @@ describe('worker.processes: 2', () => {
   test('a reload reaches all processes, and is refused by all or none', async () => {
     const good = readFileSync(penstock.configFile, 'utf8');
     writeFileSync(penstock.configFile, good.replace('"routes": [', '"routes": [{"name": "broken"},'));
-    const refused = await fetch(`${worker.admin}/-/reload`, { method: 'POST' });
+    const refused = await fetch(`${worker.admin}/-/reload`, {
+      method: 'POST',
+      headers: { 'x-penstock-reload': '1' },
+    });
     assert.equal(refused.status, 400);
     assert.match(await refused.text(), /routes\[0\]/);
 

@@ -77,7 +77,7 @@ test('a reload that is refused shows no secret, neither in the log nor in the an
   const before = readFileSync(penstock.configFile, 'utf8');
   const { kafka: _, ...others } = JSON.parse(before);
   writeFileSync(penstock.configFile, JSON.stringify({ ...others, kafka: { sasl: 'admin:hunter2' } }));
-  const answer = await fetch(`${admin}/-/reload`, { method: 'POST' });
+  const answer = await fetch(`${admin}/-/reload`, { method: 'POST', headers: { 'x-penstock-reload': '1' } });
   const text = await answer.text();
   writeFileSync(penstock.configFile, before);
   assert.equal(answer.status, 400);

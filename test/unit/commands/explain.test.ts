@@ -9,6 +9,7 @@ import { createOwnership } from '../../../src/hash/ownership.ts';
 import { compileTask } from '../../../src/hash/task.ts';
 import { labelsFrom } from '../../../src/model/labels.ts';
 import { compileRoutes } from '../../../src/route.ts';
+import { obeyed } from '../../support/obeyed.ts';
 import { runPenstock } from '../../support/penstock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-explain-'));
@@ -46,6 +47,16 @@ async function explainJson(args: string[], configFile = EXAMPLE) {
 }
 
 describe('penstock explain', () => {
+  it('shows a series that would command the terminal, and does not obey it', async () => {
+    const nasty = '{__name__="up",pod="\u001b[2J\u009b31m\u202e\u007f",job="app"}';
+    for (const flags of [[], ['--json']]) {
+      const { code, stdout, stderr } = await explain([nasty, ...flags], small);
+      assert.equal(code, 0, stderr);
+      assert.deepEqual(obeyed(`${stdout}${stderr}`.replaceAll('\n', '')), []);
+      assert.match(stdout, /\\u009b31m/);
+    }
+  });
+
   it('says where a series goes, as the hashes have it', async () => {
     const task = compileTask({ labels: ['service', 'namespace'], count: 32, spread: 1, hash: 'jump' });
     const { task: expected, hash } = task.explain(labelsFrom({ namespace: 'shop', service: 'cart' }));

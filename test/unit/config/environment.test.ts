@@ -139,7 +139,7 @@ describe('unknown variables', () => {
 });
 
 describe('secrets from files', () => {
-  const sasl = 'kafka: { sasl: { mechanism: plain, username: u } }';
+  const sasl = 'kafka: { tls: { enabled: true }, sasl: { mechanism: plain, username: u } }';
   const variable = 'PENSTOCK_KAFKA_SASL_PASSWORD_FILE';
 
   it('are read, without the last newline', () => {

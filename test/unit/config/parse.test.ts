@@ -248,8 +248,8 @@ describe('each problem is told with its line', () => {
     ],
     [
       'a scope without oauth',
-      'kafka:\n  sasl: {mechanism: plain, username: u, password: p, scope: s}',
-      '2: kafka.sasl.scope: mechanism plain has no use',
+      'kafka:\n  sasl: {mechanism: scram-sha-256, username: u, password: p, scope: s}',
+      '2: kafka.sasl.scope: mechanism scram-sha-256 has no use',
     ],
 
     [
@@ -526,7 +526,7 @@ describe('locate', () => {
 });
 
 describe('secrets', () => {
-  const text = 'kafka:\n  sasl: {mechanism: plain, username: u, password: hush}';
+  const text = 'kafka:\n  sasl: {mechanism: scram-sha-512, username: u, password: hush}';
 
   it('are masked in what is printed, and only they', () => {
     const config = load(text);

@@ -35,6 +35,7 @@ async function endpoint(...answers: Answer[]) {
       oauth_client_id: 'pen:stock',
       oauth_client_secret: 's€cret/+',
       scope: 'kafka metrics',
+      allow_insecure: true,
     },
   });
   const failures: unknown[] = [];

@@ -14,6 +14,16 @@ export function printable(text: string): string {
   return text.replace(ACTIVE, escaped);
 }
 
+/** JSON in which nothing is left that a terminal obeys, but the line breaks between its values. It stays the same JSON. */
+export function printableJson(value: unknown, indent?: number): string {
+  return printableLines(JSON.stringify(value, null, indent));
+}
+
+/** The same for a text of several lines, whose own line breaks stay. What is put into one line wants `printable`. */
+export function printableLines(text: string): string {
+  return text.replace(ACTIVE, (character) => (character === '\n' ? character : escaped(character)));
+}
+
 function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
