@@ -104,8 +104,10 @@ async function runCommand(name: string, argv: string[]): Promise<number> {
   return await run(argv);
 }
 
-// A reader that has seen enough (penstock … | head) is no failure.
+// A reader that has seen enough (penstock … | head) is no failure. Whoever writes a result there that has to be whole
+// listens too, and says that it was cut off.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (process.stdout.listenerCount('error') > 1) return;
   if (error.code !== 'EPIPE') throw error;
   process.exit(DONE);
 });

@@ -59,7 +59,10 @@ export class Sessions {
     const options = { id, run, transactionTimeoutMs, limit: this.#limit };
     const journal = await Journal.open(connection, admin, options);
     try {
+      if (this.begun && journal.replay === undefined) throw this.#forgotten();
       if (!journal.owned) await this.#begin(journal);
+      // However often it is opened before something can be written, brokers do not forget it.
+      else await journal.mark('running');
       this.begun = true;
       this.#journal = journal;
       const target = await this.#openTarget(journal);
@@ -84,10 +87,25 @@ export class Sessions {
   /** What a transaction has stored shows a moment after its end: one look alone may see what was before. */
   async #isAnothers(): Promise<boolean> {
     const { replay, run } = this.#of;
-    const look = async () => (await readReplay(this.#command.admin, replay.id))?.run !== run;
+    const look = async () => {
+      const stored = await readReplay(this.#command.admin, replay.id);
+      return stored !== undefined && stored.run !== run;
+    };
     if (!(await look())) return false;
     await sleep(SETTLED_MS);
     return await look();
+  }
+
+  /** Not the same as taken over, nor as never begun. */
+  #forgotten(): KafkaSetupError {
+    const { id, partitions } = this.stored ?? this.#of.replay;
+    const positions = [...partitions]
+      .map(([partition, { position }]) => `${partition}:${position}`)
+      .join(', ');
+    return new KafkaSetupError(
+      `Kafka has forgotten replay ${id} while it waited (offsets.retention.minutes of the brokers, or its group was ` +
+        `deleted). As far as this process knows it was, as partition:offset, at ${positions}; begin a new one from there`,
+    );
   }
 
   async #begin(journal: Journal): Promise<void> {

@@ -21,8 +21,11 @@ import type { ReplayCounts } from './target.ts';
 const METADATA_MAX_BYTES = 4_096;
 /** Room for what grows in the entry while a replay runs: counts, reasons of refusals. */
 const METADATA_GROWTH_BYTES = 1_024;
-/** Every so often all partitions are committed anew: brokers forget offsets that were committed long ago, each by itself. */
-const REFRESH_MS = 3_600_000;
+/**
+ * Every so often all partitions are committed again: brokers forget offsets that were committed long ago, each by itself.
+ * They keep them for a minute at least (`offsets.retention.minutes`).
+ */
+const REFRESH_MS = 20_000;
 
 export interface JournalOptions {
   readonly id: string;
@@ -56,7 +59,9 @@ export class Journal {
   #replay: StoredReplay | undefined;
   #refreshedMs = 0;
   /** Something failed: nobody knows what is stored. */
-  #broken = false;
+  #failure: { readonly error: unknown } | undefined;
+  /** Writes go one after the other: a replay is kept alive while a step is under way. */
+  #writing: Promise<unknown> = Promise.resolve();
 
   private constructor(
     { id, run }: JournalOptions,
@@ -123,18 +128,16 @@ export class Journal {
 
   /** Writes records and positions, in one transaction. When it throws, nobody knows whether they are there. */
   async send(records: readonly OutgoingRecord[], step: JournalStep): Promise<void> {
-    const replay = this.#begun();
-    const updatedMs = Date.now();
-    const next: StoredReplay = {
-      ...replay,
-      updatedMs,
-      counts: addCounts(replay.counts, step.counts),
-      partitions: moved(replay, step.positions),
-      extra: { ...replay.extra, ...step.extra },
-    };
-    const all = updatedMs - this.#refreshedMs > REFRESH_MS;
-    await this.#write(next, records, all ? next.partitions.keys() : step.positions.keys());
-    if (all) this.#refreshedMs = updatedMs;
+    await this.#inTurn(async () => {
+      const replay = this.#begun();
+      const next = {
+        ...replay,
+        counts: addCounts(replay.counts, step.counts),
+        partitions: moved(replay, step.positions),
+        extra: { ...replay.extra, ...step.extra },
+      };
+      await this.#writeFresh(next, records, step.positions.keys());
+    });
   }
 
   /** Stores positions, once what they stand for is at the target. */
@@ -144,7 +147,25 @@ export class Journal {
 
   /** Stores that the replay is still run by this process, or has stopped. */
   async mark(phase: ReplayPhase): Promise<void> {
-    await this.#write({ ...this.#begun(), phase, updatedMs: Date.now() }, [], []);
+    await this.#inTurn(() => this.#writeFresh({ ...this.#begun(), phase }, [], []));
+  }
+
+  /** All partitions, where it is long ago that all were written: also a replay that waits is not forgotten. */
+  async #writeFresh(
+    replay: StoredReplay,
+    records: readonly OutgoingRecord[],
+    partitions: Iterable<number>,
+  ): Promise<void> {
+    const updatedMs = Date.now();
+    const all = Math.abs(updatedMs - this.#refreshedMs) > REFRESH_MS;
+    await this.#write({ ...replay, updatedMs }, records, all ? replay.partitions.keys() : partitions);
+    if (all) this.#refreshedMs = updatedMs;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#writing.then(work);
+    this.#writing = turn.catch(() => undefined);
+    return turn;
   }
 
   async close(): Promise<void> {
@@ -161,7 +182,7 @@ export class Journal {
     records: readonly OutgoingRecord[],
     partitions: Iterable<number>,
   ): Promise<void> {
-    if (this.#broken) throw new Error('a journal is written to whose state is unknown since an error');
+    if (this.#failure !== undefined) throw this.#failure.error;
     const written = [...new Set([headOf(replay.partitions), ...partitions])];
     const source = {
       groupId: replayGroup(this.id),
@@ -169,20 +190,36 @@ export class Journal {
       topic: replay.spec.topic,
       partitions: written.map((partition) => ({ partition, ...encodeEntry(replay, partition) })),
     };
-    this.#broken = true;
-    await this.#producer.send(source, records);
-    this.#broken = false;
+    try {
+      await this.#producer.send(source, records);
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
+    }
     this.#replay = replay;
   }
 }
 
-/** The replay that Kafka has under an id. While one runs it may be a step behind. */
+/**
+ * The replay that Kafka has under an id. While one runs it may be a step behind.
+ *
+ * @throws KafkaSetupError where it cannot be read as a whole
+ */
 export async function readReplay(admin: KafkaAdmin, id: string): Promise<StoredReplay | undefined> {
   for (const committed of (await admin.committedEntries(replayGroup(id))).values()) {
-    const replay = decodeReplay(id, committed);
+    const replay = decoded(id, committed);
     if (replay !== undefined) return replay;
   }
   return undefined;
+}
+
+function decoded(id: string, committed: Parameters<typeof decodeReplay>[1]): StoredReplay | undefined {
+  try {
+    return decodeReplay(id, committed);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new KafkaSetupError(error.message, { cause: error });
+  }
 }
 
 /** All replays that Kafka remembers, the newest first, and why one cannot be read. */
@@ -198,7 +235,7 @@ export async function listReplays(
       const replay = await readReplay(admin, id);
       if (replay !== undefined) replays.push(replay);
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
+      if (!(error instanceof KafkaSetupError)) throw error;
       unreadable.push(error.message);
     }
   }

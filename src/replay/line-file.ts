@@ -117,7 +117,10 @@ export class LineStream implements LineOutput {
     const failed = await new Promise<Error | null | undefined>((resolve) => {
       this.#stream.write(text, resolve);
     });
-    if (failed) throw new KafkaSetupError(`--to-file -: standard output is closed: ${failed.message}`);
+    if (failed)
+      throw new KafkaSetupError(
+        `--to-file -: nobody reads standard output any more, so the samples were cut off: ${failed.message}`,
+      );
     this.bytes += text.length;
   }
 

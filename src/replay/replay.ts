@@ -76,6 +76,8 @@ export class Replay {
   readonly #options: ReplayOptions;
   /** Errors since the last step that was written. */
   #failures = 0;
+  /** Why others can no longer be told that the replay lives. */
+  #unkept: { readonly error: unknown } | undefined;
   readonly #backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
 
   constructor(connection: KafkaConnection, admin: KafkaAdmin, options: ReplayOptions) {
@@ -110,10 +112,14 @@ export class Replay {
       ([id, { position, to }]) => [id, { from: position, to }] as const,
     );
     const reader = new RangeReader(this.#connection, this.#admin, { topic, ranges: new Map(ranges) });
+    const kept = new AbortController();
+    const keeping = this.#keep(session, kept.signal);
     try {
       events.opened(session.partitions);
       return await this.#steps(session, reader);
     } finally {
+      kept.abort();
+      await keeping;
       await Promise.allSettled([reader.close(), session.target.close()]);
       await session.close(stop.aborted).catch(() => undefined);
     }
@@ -122,7 +128,7 @@ export class Replay {
   async #steps(session: ReplaySession, reader: RangeReader): Promise<ReplayEnd> {
     const { pace, stop, prepare, events, allowGaps } = this.#options;
     for (;;) {
-      await this.#turn(session);
+      await this.#turn();
       const read = await reader.take(pace.limits, stop);
       if (stop.aborted) return 'stopped';
       if (read === undefined) return 'done';
@@ -140,16 +146,31 @@ export class Replay {
   }
 
   /** Waits until the next step may begin, or the replay is to stop. */
-  async #turn(session: ReplaySession): Promise<void> {
+  async #turn(): Promise<void> {
     const { pace, stop } = this.#options;
-    let keptMs = Date.now();
     while (!stop.aborted) {
       const wait = pace.waitMs(Date.now());
       if (wait <= 0) return;
+      if (this.#unkept !== undefined) throw this.#unkept.error;
       await sleep(Math.min(wait, LOOK_AGAIN_MS), stop);
-      if (Date.now() - keptMs < KEEP_MS) continue;
-      await session.keep();
-      keptMs = Date.now();
+    }
+  }
+
+  /**
+   * Beside the steps, whatever they wait for: their turn, records, schemas, a target that does not answer. What goes wrong
+   * here is told by the next write, or by the wait for the next turn.
+   */
+  async #keep(session: ReplaySession, ended: AbortSignal): Promise<void> {
+    this.#unkept = undefined;
+    for (;;) {
+      await sleep(KEEP_MS, ended);
+      if (ended.aborted) return;
+      try {
+        await session.keep();
+      } catch (error) {
+        this.#unkept = { error };
+        return;
+      }
     }
   }
 

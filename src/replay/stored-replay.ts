@@ -81,6 +81,8 @@ interface PartitionEntry {
 
 /** What stands beside the offset of the lowest partition, too. */
 interface HeadEntry extends PartitionEntry {
+  /** How many partitions there are. Brokers forget each offset by itself. */
+  readonly partitions?: number;
   readonly version: number;
   readonly spec: ReplaySpec;
   readonly phase: ReplayPhase;
@@ -107,6 +109,7 @@ export function encodeEntry(replay: StoredReplay, partition: number): CommittedO
   const { spec, phase, run, startedMs, updatedMs, counts, extra } = replay;
   const head: HeadEntry = {
     ...range,
+    partitions: replay.partitions.size,
     version: VERSION,
     spec,
     phase,
@@ -133,7 +136,7 @@ function mostFrequent(refused: ReadonlyMap<string, number>): Record<string, numb
  * Reads what `encodeEntry` has written.
  *
  * @returns undefined where there is nothing, or nothing of a replay
- * @throws RangeError where another version of Penstock has written it
+ * @throws RangeError where another version of Penstock has written it, or brokers have forgotten a part of it
  */
 export function decodeReplay(
   id: string,
@@ -142,11 +145,13 @@ export function decodeReplay(
   if (committed.size === 0) return undefined;
   const entries = new Map([...committed].map(([partition, { metadata }]) => [partition, parse(metadata)]));
   const head = entries.get(headOf(committed)) as Partial<HeadEntry> | undefined;
-  if (head?.spec === undefined) return undefined;
+  if (head === undefined) return undefined;
+  if (head.spec === undefined) throw new RangeError(forgotten(id, committed));
   if (head.version !== VERSION)
     throw new RangeError(
       `replay ${id} was written by another version of Penstock; go on with it there, or begin a new one`,
     );
+  if ((head.partitions ?? 0) > committed.size) throw new RangeError(forgotten(id, committed));
   const { spec, phase, run, started, updated, records, samples, left_out, refused, extra } =
     head as HeadEntry;
   const partitions = [...committed].flatMap(([partition, { offset }]): [number, ReplayRange][] => {
@@ -165,6 +170,17 @@ export function decodeReplay(
     partitions: new Map(partitions.sort(([a], [b]) => a - b)),
     extra,
   };
+}
+
+/** A replay that has lost positions must not pass for one with fewer partitions, or for none. */
+function forgotten(id: string, committed: ReadonlyMap<number, CommittedOffset>): string {
+  const known = [...committed]
+    .sort(([a], [b]) => a - b)
+    .map(([partition, { offset }]) => `${partition}:${offset}`);
+  return (
+    `Kafka has forgotten positions of replay ${id} (offsets.retention.minutes of the brokers); it cannot go on. Still ` +
+    `known are, as partition:offset, ${known.join(', ')}. Begin a new one for the rest, with --offsets`
+  );
 }
 
 function parse(metadata: string): PartitionEntry | undefined {

@@ -67,8 +67,21 @@ describe('a stored replay', () => {
 
   test('is nothing where a group has other commits, or none', () => {
     assert.equal(decodeReplay('one', new Map()), undefined);
-    for (const metadata of ['', '{}', 'null', '7', 'not JSON', '{"from":"1","to":"2"}'])
+    for (const metadata of ['', '{}', 'null', '7', 'not JSON'])
       assert.equal(decodeReplay('one', new Map([[0, { offset: 5n, metadata }]])), undefined, metadata);
+  });
+
+  test('of which brokers have forgotten a part is neither whole nor none', () => {
+    for (const partition of [2, 7]) {
+      const entries = committed(REPLAY);
+      entries.delete(partition);
+      assert.throws(
+        () => decodeReplay('one', entries),
+        (error) =>
+          error instanceof RangeError &&
+          /has forgotten positions of replay one .* (2:15|7:0)\./.test(error.message),
+      );
+    }
   });
 
   test('of another version is refused', () => {
