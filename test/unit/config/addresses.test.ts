@@ -95,9 +95,13 @@ describe('a configuration', () => {
   for (const [text, line, key] of [
     ["kafka:\n  brokers: ['a:1', '${KAFKA}:9092']", 2, 'kafka.brokers[1]'],
     ["kafka:\n  client_id: '${POD}'", 2, 'kafka.client_id'],
-    ["kafka: { sasl: { mechanism: plain,\n username: '$(USER)', password: x } }", 2, 'kafka.sasl.username'],
     [
-      "kafka: { sasl: { mechanism: plain, username: u,\n password: '${PASSWORD}' } }",
+      "kafka: { sasl: { mechanism: scram-sha-512,\n username: '$(USER)', password: x } }",
+      2,
+      'kafka.sasl.username',
+    ],
+    [
+      "kafka: { sasl: { mechanism: scram-sha-512, username: u,\n password: '${PASSWORD}' } }",
       2,
       'kafka.sasl.password',
     ],
@@ -110,7 +114,7 @@ describe('a configuration', () => {
     ["ingest:\n  session_timeout: '${TIMEOUT}'", 2, 'ingest.session_timeout'],
     ["admin:\n  listen: '${HOST}:9480'", 2, 'admin.listen'],
     [NODE('http://${HOST}:8429'), 3, 'nodes[0].url'],
-    [NODE('http://a:8429', "    bearer_token: '${TOKEN}'"), 4, 'nodes[0].bearer_token'],
+    [NODE('https://a:8429', "    bearer_token: '${TOKEN}'"), 4, 'nodes[0].bearer_token'],
     [
       "routes:\n  - name: r\n    topic: '${TOPIC}'\n    task: { labels: [a], count: 1 }",
       3,
@@ -130,7 +134,7 @@ describe('a configuration', () => {
     const message = refusal("kafka: { brokers: ['${KAFKA}:9092'] }");
     assert.match(message, /"\$\{KAFKA\}" is not a host name; expected host:port.*PENSTOCK_KAFKA_BROKERS/);
     assert.doesNotMatch(
-      refusal("kafka: { sasl: { mechanism: plain, username: u, password: '${P}' } }"),
+      refusal("kafka: { sasl: { mechanism: scram-sha-512, username: u, password: '${P}' } }"),
       /\$\{P\}/,
     );
   });
@@ -157,9 +161,9 @@ describe('a configuration', () => {
 
   it('leaves alone what only looks a little like a variable', () => {
     const azure =
-      "kafka: { sasl: { mechanism: plain, username: $ConnectionString, password: 'Endpoint=sb://x' } }";
+      "kafka: { sasl: { mechanism: scram-sha-512, username: $ConnectionString, password: 'Endpoint=sb://x' } }";
     assert.equal(refusal(azure), '');
-    const password = "kafka: { sasl: { mechanism: plain, username: a$b, password: 'x${y}z' } }";
+    const password = "kafka: { sasl: { mechanism: scram-sha-512, username: a$b, password: 'x${y}z' } }";
     assert.equal(refusal(password), '');
     const route = 'routes: [{ name: r, match: [\'{a=~"${b}"}\'], task: { labels: [a], count: 1 },';
     assert.equal(refusal(`${route} relabel: [{ target_label: a, replacement: '\${1}' }] }]`), '');
