@@ -62,8 +62,10 @@ export function skipValue(bytes: Buffer, start: number, end: number, traits?: Js
       const close = byte === OPEN_BRACE ? CLOSE_BRACE : CLOSE_BRACKET;
       if (traits !== undefined) traits.container();
       at = skipJsonBlanks(bytes, at + 1, end);
-      if (at < end && bytes[at] === close) at++;
-      else {
+      if (at < end && bytes[at] === close) {
+        if (traits !== undefined) traits.empty();
+        at++;
+      } else {
         if (depth === open.length) growOpen();
         open[depth++] = close;
         at = skipToMember(bytes, at, end, close, traits);

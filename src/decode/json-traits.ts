@@ -11,26 +11,52 @@ const DOT = 0x2e;
 const ZERO = 0x30;
 
 /** Rough sizes of what `JSON.parse` makes, in bytes, beside the texts themselves. */
-const CONTAINER_BYTES = 64;
+const CONTAINER_BYTES = 40;
+/** An empty object has room for members, an empty array is larger than what it takes in the text. */
+const EMPTY_BYTES = 40;
 const MEMBER_BYTES = 16;
+/** Members that stand by one another in one object are first all collected. */
+const MEMBER_OF_MANY_BYTES = 64;
+const MANY_MEMBERS = 1000;
+/** Text in place of a number or a word. */
+const SPECIAL_BYTES = 48;
+/** Keys that need not be told apart: no text of so few costs much. */
+const FREE_KEYS = 10_000;
+/** Bits that keys are hashed to, to see about how many different ones there are. */
+const HASHES = 2 ** 18;
 
 /** What the walk over a JSON text (`skipValue`) finds out about it. One instance is cleared and used again. */
 export class JsonTraits {
   /** Memory that its values would take as objects, about. */
   memory = 0;
+  /** Different keys, about, of those behind the first ten thousand: each costs the parser some microseconds. */
+  differentKeys = 0;
   /** There is a key with an underscore. */
   hasUnderscores = false;
   /** Where numbers are that a double does not hold as they are written, NaN and infinities without quotes included. */
   readonly special = new ByteRanges();
+  #keys = 0;
+  /** Keys since the last bracket was opened. */
+  #run = 0;
+  readonly #hashes = new Uint8Array(HASHES / 8);
 
   clear(): void {
     this.memory = 0;
+    this.differentKeys = 0;
     this.hasUnderscores = false;
     this.special.clear();
+    if (this.#keys > FREE_KEYS) this.#hashes.fill(0);
+    this.#keys = 0;
   }
 
   container(): void {
     this.memory += CONTAINER_BYTES;
+    this.#run = 0;
+  }
+
+  /** The container that was just opened is closed again. */
+  empty(): void {
+    this.memory += EMPTY_BYTES;
   }
 
   /** An element of an array, or a member of an object. */
@@ -41,18 +67,34 @@ export class JsonTraits {
   /** The key in `[start, end)`, without its quotes. */
   key(bytes: Uint8Array, start: number, end: number): void {
     this.memory += MEMBER_BYTES;
+    if (++this.#run > MANY_MEMBERS) this.memory += MEMBER_OF_MANY_BYTES;
+    if (++this.#keys > FREE_KEYS) this.#tellApart(bytes, start, end);
     if (this.hasUnderscores) return;
     for (let at = start; at < end; at++) if (bytes[at] === UNDERSCORE) this.hasUnderscores = true;
   }
 
+  #tellApart(bytes: Uint8Array, start: number, end: number): void {
+    // FNV-1a (isthe.com/chongo/tech/comp/fnv), its high bits mixed into those that are used.
+    let hash = 0x811c9dc5;
+    for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+    const place = (hash ^ (hash >>> 15)) & (HASHES - 1);
+    const bit = 1 << (place & 7);
+    if ((this.#hashes[place >> 3]! & bit) !== 0) return;
+    this.#hashes[place >> 3]! |= bit;
+    this.differentKeys++;
+  }
+
   /** A number without digits: NaN or an infinity. */
   notFinite(start: number, end: number): void {
+    this.memory += SPECIAL_BYTES;
     this.special.add(start, end);
   }
 
   number(bytes: Uint8Array, start: number, end: number): void {
     if (end - start > EXACT_DIGITS || hasExponent(bytes, start, end)) {
-      if (!isExact(bytes, start, end)) this.special.add(start, end);
+      if (isExact(bytes, start, end)) return;
+      this.memory += SPECIAL_BYTES;
+      this.special.add(start, end);
     }
   }
 }

@@ -8,6 +8,8 @@ import { escapeInvalid } from './utf8.ts';
 
 /** Memory that the values of one JSON text may take as objects, about. Real records are far below their own size. */
 const MOST_MEMORY = 192 * 1024 * 1024;
+/** Different names of members; real records have some dozens, or as many as there are label names. */
+const MOST_KEYS = 65_536;
 const QUOTE = 0x22;
 const MINUS = 0x2d;
 const PLUS = 0x2b;
@@ -18,6 +20,8 @@ const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const NAN = Buffer.from('"NaN"');
 const POSITIVE = Buffer.from('"Infinity"');
 const NEGATIVE = Buffer.from('"-Infinity"');
+/** From this length on native copying is faster. */
+const NATIVE_BYTES = 64;
 /** The longest of those less the shortest word. */
 const MOST_GROWTH = 8;
 
@@ -36,11 +40,11 @@ export function jsonValue(bytes: Buffer, start: number, end: number, traits: Jso
   if (special.count === 0) return parse(bytes.subarray(start, end));
   return parse(
     rewrite(bytes, start, end, special, (into, at, from, to) => {
-      if (isWord(bytes, from)) return at + wordOf(bytes, from).copy(into, at);
+      if (isWord(bytes, from)) return copy(wordOf(bytes, from), 0, wordOf(bytes, from).length, into, at);
       // What is no number stays, for the parser to refuse.
-      if (!JSON_NUMBER.test(bytes.toString('latin1', from, to))) return at + bytes.copy(into, at, from, to);
+      if (!JSON_NUMBER.test(bytes.toString('latin1', from, to))) return copy(bytes, from, to, into, at);
       into[at] = QUOTE;
-      const stop = at + 1 + bytes.copy(into, at + 1, from, to);
+      const stop = copy(bytes, from, to, into, at + 1);
       into[stop] = QUOTE;
       return stop + 1;
     }),
@@ -62,7 +66,14 @@ export function wholeJson(body: Buffer, start: number, traits = new JsonTraits()
   return value;
 }
 
-function limitMemory({ memory }: JsonTraits): void {
+function limitMemory({ memory, differentKeys }: JsonTraits): void {
+  if (differentKeys > MOST_KEYS) {
+    throw new PoisonError(
+      'decode',
+      'too_many_values',
+      `the JSON has more than ${MOST_KEYS} different names of members: send smaller records`,
+    );
+  }
   if (memory <= MOST_MEMORY) return;
   throw new PoisonError(
     'decode',
@@ -112,12 +123,20 @@ function rewrite(
   let at = 0;
   for (let i = 0; i < ranges.count; i++) {
     const from = ranges.start(i);
-    at += bytes.copy(into, at, copied, from);
+    at = copy(bytes, copied, from, into, at);
     copied = ranges.end(i);
     at = write(into, at, from, copied);
   }
-  at += bytes.copy(into, at, copied, end);
+  at = copy(bytes, copied, end, into, at);
   return into.subarray(0, at);
+}
+
+/** Copies what is mostly short, for which the way into native code is dear; returns where it ends. */
+function copy(bytes: Buffer, start: number, end: number, into: Buffer, at: number): number {
+  if (end - start > NATIVE_BYTES) return at + bytes.copy(into, at, start, end);
+  let to = at;
+  for (let i = start; i < end; i++) into[to++] = bytes[i]!;
+  return to;
 }
 
 /** Whether a word is there, `nan` or `inf…` in any case, and not digits. */

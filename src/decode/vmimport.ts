@@ -7,7 +7,13 @@ import { unescapeJson } from './json-text.ts';
 import { unknownMessage } from './json-unknown.ts';
 import { LineDecoder } from './line-decoder.ts';
 import { parseFloat64, parseInt64 } from './number.ts';
+import { largestOutput, limitOutput } from './output-limit.ts';
 import type { RecordArguments } from './record-arguments.ts';
+
+/** Values that there is room for from the start. */
+const KEPT_VALUES = 1024;
+/** Cost of one value, or one time. */
+const UNITS_A_SAMPLE = 0.1;
 
 /**
  * VictoriaMetrics' JSON lines (docs.victoriametrics.com, "How to import data in JSON line format"), one series a line:
@@ -22,13 +28,16 @@ export class VmImportDecoder extends LineDecoder {
   readonly #members = new Members(['metric', 'values', 'timestamps']);
   readonly #key = new Scratch();
   readonly #value = new Scratch();
-  readonly #timestamps: (number | bigint)[] = [];
-  readonly #values: number[] = [];
+  #values = new Float64Array(KEPT_VALUES);
+  /** Values of the line at hand. */
+  #count = 0;
   #extra!: LabelFields;
   #context!: DecodeContext;
 
   protected begin(context: DecodeContext, args: RecordArguments): void {
     this.#context = context;
+    // One huge record must not hold its memory for ever.
+    if (this.#values.length > KEPT_VALUES) this.#values = new Float64Array(KEPT_VALUES);
     this.#extra = args.labels;
   }
 
@@ -41,15 +50,16 @@ export class VmImportDecoder extends LineDecoder {
     if (this.#context.isGuess && unknown.length > 0) return unknownMessage(unknown);
     const [metric, values, timestamps] = this.#members.found as [number, number, number];
     if (metric < 0 || typeAt(body, metric) !== 'object') return '"metric" is not an object';
-    const fault = this.#readLabels(body, metric, end) ?? this.#readSamples(body, values, timestamps, end);
+    const fault = this.#readLabels(body, metric, end) ?? this.#readValues(body, values, end);
     if (fault !== undefined) return fault;
     const { builder } = this;
     builder.beginSeries();
     builder.labelFields(this.labels);
     builder.labelFields(this.#extra);
-    for (let i = 0; i < this.#values.length; i++) builder.sample(this.#values[i]!, this.#timestamps[i]!);
-    builder.endSeries();
-    return undefined;
+    const wrong = this.#writeSamples(body, timestamps, end);
+    if (wrong === undefined) builder.endSeries();
+    else builder.discardSeries();
+    return wrong;
   }
 
   #readLabels(body: Buffer, metric: number, end: number): string | undefined {
@@ -69,28 +79,47 @@ export class VmImportDecoder extends LineDecoder {
     return labels.length === 0 ? '"metric" has no labels' : undefined;
   }
 
-  #readSamples(body: Buffer, values: number, timestamps: number, end: number): string | undefined {
+  #readValues(body: Buffer, values: number, end: number): string | undefined {
     let fault: string | undefined;
-    this.#values.length = 0;
-    this.#timestamps.length = 0;
+    this.#count = 0;
     if (values < 0 || typeAt(body, values) !== 'array') return '"values" is not an array';
-    if (timestamps < 0 || typeAt(body, timestamps) !== 'array') return '"timestamps" is not an array';
     visitElements(body, values, end, (start, stop) => {
+      if (fault !== undefined) return;
+      this.#context.budget?.spend(UNITS_A_SAMPLE);
       const value = readValue(body, start, stop);
-      if (value === undefined) fault ??= `value ${this.#values.length} is not a number`;
-      else this.#values.push(value);
+      if (value === undefined) fault = `value ${this.#count} is not a number`;
+      else this.#push(value);
     });
-    if (fault !== undefined) return fault;
+    return fault ?? (this.#count === 0 ? 'there are no values' : undefined);
+  }
+
+  /** The samples of the series at hand, written as their times are read, so that a long line takes little memory. */
+  #writeSamples(body: Buffer, timestamps: number, end: number): string | undefined {
+    if (timestamps < 0 || typeAt(body, timestamps) !== 'array') return '"timestamps" is not an array';
+    const { builder } = this;
+    const largest = largestOutput(body.length, this.#context);
+    let fault: string | undefined;
+    let times = 0;
     visitElements(body, timestamps, end, (start, stop) => {
+      if (fault !== undefined) return;
+      this.#context.budget?.spend(UNITS_A_SAMPLE);
+      limitOutput(builder.length, largest);
       const timestamp = parseInt64(body, start, stop);
-      if (timestamp === undefined)
-        fault ??= `timestamp ${this.#timestamps.length} is not a whole number of 64 bits`;
-      else this.#timestamps.push(timestamp);
+      if (timestamp === undefined) fault = `timestamp ${times} is not a whole number of 64 bits`;
+      else if (times < this.#count) builder.sample(this.#values[times]!, timestamp);
+      times++;
     });
-    if (fault !== undefined) return fault;
-    const [count, times] = [this.#values.length, this.#timestamps.length];
-    if (count === 0) return 'there are no values';
-    return count === times ? undefined : `there are ${count} values and ${times} timestamps`;
+    if (fault !== undefined || times === this.#count) return fault;
+    return `there are ${this.#count} values and ${times} timestamps`;
+  }
+
+  #push(value: number): void {
+    if (this.#count === this.#values.length) {
+      const grown = new Float64Array(this.#count * 2);
+      grown.set(this.#values);
+      this.#values = grown;
+    }
+    this.#values[this.#count++] = value;
   }
 }
 
