@@ -1,5 +1,5 @@
 import { type LetterFilter, matches } from '../dead/filter.ts';
-import { scanLetters } from '../dead/scan.ts';
+import { type OnCorrupt, scanLetters } from '../dead/scan.ts';
 import { LetterCounts, type LetterGroup } from '../dead/summary.ts';
 import { isoTime } from '../model/iso-time.ts';
 import { DONE, formatTable, printJson } from './command.ts';
@@ -11,6 +11,7 @@ import { wrap } from './wrap.ts';
 export async function listLetters(
   { connection, admin, topic, json }: DeadSession,
   filter: LetterFilter,
+  onCorrupt?: OnCorrupt,
 ): Promise<number> {
   const bounds = await admin.offsetBounds(topic);
   const ranges = new Map([...bounds].map(([id, { low, high }]) => [id, { from: low, to: high }]));
@@ -19,6 +20,7 @@ export async function listLetters(
   const redriven = await scanLetters(connection, admin, {
     topic,
     ranges,
+    onCorrupt,
     onLetter: (letter) => {
       if (matches(filter, letter)) counts.add(letter);
     },

@@ -2,6 +2,7 @@ import type { LetterFilter } from '../dead/filter.ts';
 import { Redrive } from '../dead/redrive.ts';
 import type { RedriveCounts } from '../dead/redrive-plan.ts';
 import { type RedriveTargets, UNREDRIVABLE_TEXT } from '../dead/redriven-record.ts';
+import type { OnCorrupt } from '../dead/scan.ts';
 import { ingestTopics } from '../ingest/options.ts';
 import { compileRoutes } from '../route.ts';
 import { DONE, printJson } from './command.ts';
@@ -13,6 +14,7 @@ export interface RedriveArguments {
   readonly limit: number;
   readonly again: boolean;
   readonly dryRun: boolean;
+  readonly onCorrupt: OnCorrupt;
 }
 
 export async function redriveLetters(session: DeadSession, args: RedriveArguments): Promise<number> {

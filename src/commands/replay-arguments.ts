@@ -26,6 +26,7 @@ export const REPLAY_OPTIONS = {
   concurrency: { type: 'string' },
   'yield-lag': { type: 'string' },
   'allow-gaps': { type: 'boolean' },
+  'on-corrupt-batch': { type: 'string' },
   'dry-run': { type: 'boolean' },
   id: { type: 'string' },
   resume: { type: 'string' },
@@ -74,12 +75,14 @@ export interface RunOptions {
   readonly concurrency: number;
   readonly yieldLag: number | undefined;
   readonly allowGaps: boolean;
+  /** At a record batch that cannot be read: end, or go on behind it. */
+  readonly onCorruptBatch: 'stop' | 'skip';
   /** Address of the admin server; undefined: that of the configuration. */
   readonly listen: string | undefined;
 }
 
 /** Options that do not belong to what a replay is, but to how it is run: --resume takes them anew. */
-const RUN_OPTIONS = ['rate', 'concurrency', 'yield-lag', 'allow-gaps', 'listen'] as const;
+const RUN_OPTIONS = ['rate', 'concurrency', 'yield-lag', 'allow-gaps', 'on-corrupt-batch', 'listen'] as const;
 const DEFAULT_MARGIN = '5m';
 const DEFAULT_CONCURRENCY = 4;
 const ID = /^[A-Za-z0-9._-]{1,100}$/;
@@ -91,8 +94,14 @@ export function runOptions(values: ReplayOptionValues): RunOptions {
     concurrency: wholeNumber('concurrency', values.concurrency, 1) ?? DEFAULT_CONCURRENCY,
     yieldLag: wholeNumber('yield-lag', values['yield-lag'], 0),
     allowGaps: values['allow-gaps'] ?? false,
+    onCorruptBatch: corruptArgument(values['on-corrupt-batch']),
     listen: listenArgument(values.listen),
   };
+}
+
+function corruptArgument(policy = 'stop'): 'stop' | 'skip' {
+  if (policy === 'stop' || policy === 'skip') return policy;
+  throw usageError('replay', `--on-corrupt-batch ${policy}: expected stop or skip`);
 }
 
 /** The id of the replay to go on with. @throws ConfigError where options are given that it has already */

@@ -42,6 +42,7 @@ export async function forecastReplay(
       topic,
       pace: new Pace(how.rate),
       allowGaps: how.allowGaps,
+      onCorruptBatch: how.onCorruptBatch,
       open: async () => ({
         target: dryRun,
         partitions,

@@ -76,6 +76,7 @@ export async function performReplay(
       topic: spec.topic,
       pace,
       allowGaps: how.allowGaps,
+      onCorruptBatch: how.onCorruptBatch,
       open: () => sessions.open(),
       ...(prepare === undefined ? {} : { prepare: (step) => prepare(step, stopping.signal) }),
       stop: stopping.signal,

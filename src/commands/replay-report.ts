@@ -146,11 +146,8 @@ export class ReplayReport implements ReplayEvents {
         samples: counts.samples,
         left_out_samples: counts.leftOut,
         refused: Object.fromEntries(counts.refused),
-        gaps: this.#gaps.map(({ partition, from, to }) => ({
-          partition,
-          first: Number(from),
-          last: Number(to - 1n),
-        })),
+        gaps: this.#ranges(false),
+        corrupt_batches: this.#ranges(true),
         seconds: Math.round(seconds * 10) / 10,
       });
       return end === 'done' ? DONE : FAILED;
@@ -163,6 +160,12 @@ export class ReplayReport implements ReplayEvents {
       ...(end === 'done' ? [] : [`penstock replay --resume ${id} goes on`]),
     ]);
     return end === 'done' ? DONE : FAILED;
+  }
+
+  #ranges(corrupt: boolean) {
+    return this.#gaps
+      .filter((gap) => (gap.corrupt !== undefined) === corrupt)
+      .map(({ partition, from, to }) => ({ partition, first: Number(from), last: Number(to - 1n) }));
   }
 
   /** The replay met a gap, which was told already, and may not go on behind it. */

@@ -85,7 +85,9 @@ export function formatCuts(cuts: readonly Cut[], times: ReadonlyMap<number, numb
   });
 }
 
-export function formatGap({ partition, from, to }: OffsetGap): string {
+export function formatGap({ partition, from, to, corrupt }: OffsetGap): string {
+  if (corrupt !== undefined)
+    return `partition ${partition}: the offsets ${from}-${to - 1n} are left out, since they cannot be read: ${corrupt}`;
   return `partition ${partition}: retention has taken the offsets ${from}-${to - 1n} before they were replayed`;
 }
 

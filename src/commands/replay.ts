@@ -45,6 +45,8 @@ How
   --rate N                 at most N samples a second
   --yield-lag N            waits while workers and drains are more than N records behind
   --concurrency 4          requests to storage at once; a partition has one at a time
+  --on-corrupt-batch stop|skip
+                           at a record batch that cannot be read: ends (default), or leaves it out and says so
   --allow-gaps             takes what is left of a range that retention has cut
   --id NAME                names the replay; else a name is made up, and printed first
   --resume ID              goes on with a replay; of the options only those of this section may be given anew

@@ -11,7 +11,7 @@ import { readLetter } from './letter.ts';
 import { PartitionRedrive } from './partition-redrive.ts';
 import { type PartitionPlan, type RedriveCounts, RedrivePlan, verdictOn } from './redrive-plan.ts';
 import { type RedriveTargets, redrivenRecord } from './redriven-record.ts';
-import { type Progress, scanLetters } from './scan.ts';
+import { type OnCorrupt, type Progress, scanLetters } from './scan.ts';
 
 export interface RedriveOptions {
   readonly topic: string;
@@ -24,6 +24,7 @@ export interface RedriveOptions {
   readonly targets: RedriveTargets;
   /** The broker ends an open transaction after this, in ms. */
   readonly transactionTimeoutMs: number;
+  readonly onCorrupt?: OnCorrupt;
   readonly onScan: (progress: Progress) => void;
   readonly onRedrive: (progress: Progress) => void;
 }
@@ -110,7 +111,7 @@ export class Redrive {
   }
 
   async #plan(ends: ReadonlyMap<number, bigint>, limit: number) {
-    const { topic, filter, again, targets, onScan } = this.#options;
+    const { topic, filter, again, targets, onScan, onCorrupt } = this.#options;
     const [committed, bounds] = await Promise.all([
       this.#admin.committedOffsets(redriveGroup(topic), topic),
       this.#admin.offsetBounds(topic),
@@ -138,6 +139,7 @@ export class Redrive {
         plan.add(partition, offset, verdictOn(letter, { filter, again, check }));
       },
       onProgress: onScan,
+      onCorrupt,
     });
     return plan.finish(redriven, ends, limit);
   }
@@ -175,7 +177,8 @@ export class Redrive {
         await redrive.add(record.offset, outgoing);
       }
     };
-    await readRanges(this.#connection, this.#admin, { topic, ranges, visit });
+    const onCorrupt = this.#options.onCorrupt && (() => undefined); // told already
+    await readRanges(this.#connection, this.#admin, { topic, ranges, visit, onCorrupt });
     for (const redrive of redrives.values()) await redrive.flush();
   }
 }

@@ -1,6 +1,6 @@
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
-import { type OffsetRange, readRanges } from '../kafka/range-reader.ts';
+import { type OffsetGap, type OffsetRange, readRanges } from '../kafka/range-reader.ts';
 import { readLetter, type StoredLetter } from './letter.ts';
 import { readMarker } from './marker.ts';
 import { OffsetRanges } from './offset-ranges.ts';
@@ -16,13 +16,17 @@ export interface ScanOptions {
   readonly ranges: ReadonlyMap<number, OffsetRange>;
   readonly onLetter: (letter: StoredLetter) => void;
   readonly onProgress: (progress: Progress) => void;
+  readonly onCorrupt?: OnCorrupt;
 }
+
+/** Told of record batches that are left out since they cannot be read; undefined: the first one is an error. */
+export type OnCorrupt = ((batch: OffsetGap) => void) | undefined;
 
 /** Reads dead letters once, in order within a partition. @returns what the markers among them name, by partition. */
 export async function scanLetters(
   connection: KafkaConnection,
   admin: KafkaAdmin,
-  { topic, ranges, onLetter, onProgress }: ScanOptions,
+  { topic, ranges, onLetter, onProgress, onCorrupt }: ScanOptions,
 ): Promise<ReadonlyMap<number, OffsetRanges>> {
   const redriven = new Map([...ranges.keys()].map((partition) => [partition, new OffsetRanges()]));
   const of = [...ranges.values()].reduce((sum, { from, to }) => sum + Math.max(0, Number(to - from)), 0);
@@ -37,6 +41,6 @@ export async function scanLetters(
     positions.set(partition, Number(offset + 1n - ranges.get(partition)!.from));
     onProgress({ read: [...positions.values()].reduce((sum, each) => sum + each, 0), of });
   };
-  await readRanges(connection, admin, { topic, ranges, visit });
+  await readRanges(connection, admin, { topic, ranges, visit, onCorrupt });
   return redriven;
 }

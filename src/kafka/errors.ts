@@ -58,10 +58,16 @@ export class KafkaSetupError extends Error {
 /** A range ends at a record batch that cannot be read. */
 export class CorruptBatchError extends KafkaSetupError {
   readonly batch: UnreadableBatch | undefined;
+  /** What is wrong with the batch. */
+  readonly reason: string;
 
-  constructor(message: string, { batch }: { readonly batch: UnreadableBatch | undefined }) {
+  constructor(
+    message: string,
+    { batch, reason }: { readonly batch: UnreadableBatch | undefined; readonly reason: string },
+  ) {
     super(message);
     this.batch = batch;
+    this.reason = reason;
   }
 }
 

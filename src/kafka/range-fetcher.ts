@@ -206,7 +206,9 @@ export class RangeFetcher {
     const queue = queues.get(partition);
     if (queue === undefined || this.idle(queue)) return;
     if (onCorruptBatch === 'stop' || batch === undefined) {
-      this.#fail(new CorruptBatchError(`topic ${topic}, partition ${partition}: ${message}`, { batch }));
+      const what = `topic ${topic}, partition ${partition}: ${message}`;
+      const advice = batch === undefined ? '' : '; --on-corrupt-batch skip goes on behind it';
+      this.#fail(new CorruptBatchError(`${what}${advice}`, { batch, reason: message }));
       return;
     }
     queue.passOver(batch, message);

@@ -19,6 +19,7 @@ export async function firstRecordTimes(
   await readRanges(connection, admin, {
     topic,
     ranges: new Map(beginnings),
+    onCorrupt: () => undefined,
     visit: ([first]) => {
       if (!times.has(first!.partition)) times.set(first!.partition, first!.timestamp);
     },

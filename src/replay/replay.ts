@@ -31,6 +31,8 @@ export interface ReplayOptions {
   readonly pace: Pace;
   /** Goes on behind records that retention has taken in the meantime. */
   readonly allowGaps: boolean;
+  /** At a record batch that cannot be read: end with a KafkaSetupError, or go on behind it. */
+  readonly onCorruptBatch?: 'stop' | 'skip';
   /** Opens the target, and reads what was stored: at the start, and after each error. */
   readonly open: () => Promise<ReplaySession>;
   /** What a step needs before it can be written: the schemas of its records. */
@@ -106,12 +108,16 @@ export class Replay {
   }
 
   async #session(): Promise<ReplayEnd> {
-    const { topic, open, stop, events } = this.#options;
+    const { topic, open, stop, events, onCorruptBatch = 'stop' } = this.#options;
     const session = await open();
     const ranges = [...session.partitions].map(
       ([id, { position, to }]) => [id, { from: position, to }] as const,
     );
-    const reader = new RangeReader(this.#connection, this.#admin, { topic, ranges: new Map(ranges) });
+    const reader = new RangeReader(this.#connection, this.#admin, {
+      topic,
+      ranges: new Map(ranges),
+      onCorruptBatch,
+    });
     const kept = new AbortController();
     const keeping = this.#keep(session, kept.signal);
     try {
@@ -132,7 +138,7 @@ export class Replay {
       const read = await reader.take(pace.limits, stop);
       if (stop.aborted) return 'stopped';
       if (read === undefined) return 'done';
-      for (const gap of read.gaps) events.gap(gap);
+      for (const gap of [...read.gaps, ...read.corrupt]) events.gap(gap);
       const step = allowGaps ? read : beforeGaps(read);
       await prepare?.(step);
       const begunMs = Date.now();

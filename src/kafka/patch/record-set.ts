@@ -180,7 +180,7 @@ function describe(set: Buffer, at: number, { from, highWatermark }: SetDemand): 
   const isWhole = end >= at + BATCH_HEAD_BYTES && end <= set.length;
   const bytes = set.subarray(at, isWhole ? end : set.length);
   const offset = set.readBigInt64BE(at);
-  const next = endOffset(set, at, isWhole ? end : set.length, highWatermark);
+  const next = endOffset(set, at, isWhole ? end : set.length, from, highWatermark);
   return {
     offset,
     nextOffset: larger(next, larger(from, offset) + 1n),
@@ -192,16 +192,19 @@ function describe(set: Buffer, at: number, { from, highWatermark }: SetDemand): 
 
 /**
  * The offset behind a batch that cannot be read. A batch whose checksum is right says it; else it is believed as far as
- * it fits what lies behind it, or the partition's end. Where nothing fits, only its first offset is passed.
+ * it fits what lies behind it, or the partition's end. Where nothing fits, its first offset alone is passed, and where the
+ * broker then brings the same batch again, twice as many each time: it has no other way to find what lies behind it.
  */
-function endOffset(set: Buffer, at: number, end: number, highWatermark: bigint): bigint {
+function endOffset(set: Buffer, at: number, end: number, from: bigint, highWatermark: bigint): bigint {
   const said = nextOffsetOf(set, at);
   const offset = set.readBigInt64BE(at);
   const following = end + BATCH_HEADER_BYTES <= set.length ? set.readBigInt64BE(end) : undefined;
   if (following !== undefined && following > offset)
     return said !== undefined && said <= following ? said : following;
   if (said !== undefined && (said <= highWatermark || isSound(set, at, end))) return said;
-  return offset + 1n;
+  if (from <= offset) return offset + 1n;
+  const doubled = offset + 2n * (from - offset);
+  return doubled < highWatermark ? doubled : highWatermark;
 }
 
 /** Appends a message of the formats before 0.11, or those within it, as kafkajs reads them. */
