@@ -51,7 +51,9 @@ function groupOf({ config }: DeadSession, topic: string, partition: number): str
   const names = config.nodes.map(({ name }) => name);
   const isTask = routes.some((route) => route.topic === topic);
   const owner = isTask
-    ? names.find((name) => new NodeAssignment(routes, names, name).owns(topic, partition, Date.now()))
+    ? names.find((name) =>
+        new NodeAssignment(routes, names, name, config.ownership).owns(topic, partition, Date.now()),
+      )
     : undefined;
   if (owner !== undefined) return drainGroupId(topic, owner);
   if (isTask) throw new KafkaSetupError(`${topic}/${partition} is read by no node of the configuration`);

@@ -130,7 +130,8 @@ export async function readRecordSet(
         }
       } catch (error) {
         // One that ends before what is wanted holds nobody up.
-        if (!(error instanceof UnreadableBatchError) || !isBehind(set, end, demand.from)) throw error;
+        const isOver = isBehind(set, end, demand.from) || endsBefore(set, at, demand.from);
+        if (!(error instanceof UnreadableBatchError) || !isOver) throw error;
       }
       at = end;
     }
@@ -172,6 +173,12 @@ function unreadable(set: Buffer, at: number, reason: string, cause?: unknown): U
 /** Whether the batch at `at` begins at `offset` or before it. */
 function isBehind(set: Buffer, at: number, offset: bigint): boolean {
   return at + BATCH_HEADER_BYTES <= set.length && set.readBigInt64BE(at) <= offset;
+}
+
+/** Whether the batch says that it ends before `offset`. */
+function endsBefore(set: Buffer, at: number, offset: bigint): boolean {
+  const next = nextOffsetOf(set, at);
+  return next !== undefined && next <= offset;
 }
 
 /** What is known of the batch at `at`, which cannot be read. */
