@@ -1,6 +1,7 @@
 /** `npm run fuzz`: records of every kind through everything that reads them; with --decoder each decoder alone. */
 import { availableParallelism } from 'node:os';
 import { numberOption, scriptArguments } from '../support/script-arguments.ts';
+import { fuzzBatches } from './batch-target.ts';
 import { fuzz } from './check.ts';
 import { MOST_MEMORY, MOST_MS } from './cost.ts';
 import { keepInput } from './failing-input.ts';
@@ -10,6 +11,7 @@ import { FUZZ_TARGETS } from './targets.ts';
 
 const USAGE = `npm run fuzz -- [--inputs N] [--seed S] [--processes N] [--input I]
 npm run fuzz -- --decoder NAME|all [--runs N] [--seed S]
+npm run fuzz -- --batches [--runs N] [--seed S]
 
 Records through the worker (each encoding), replay, penstock decode, penstock dead and the drain. None may throw,
 hold the thread for more than ${MOST_MS / 1000} s of CPU time, or take more than ${MOST_MEMORY / 2 ** 20} MiB.
@@ -21,7 +23,8 @@ hold the thread for more than ${MOST_MS / 1000} s of CPU time, or take more than
 
   --decoder NAME   property-based fuzzing of one decoder, or of all: the same twice gives the same, and no more
                    comes out than goes in allows
-  --runs N         inputs of each decoder (default 100000)
+  --batches        record batches byte by byte, through what reads them from Kafka
+  --runs N         inputs of each (default 100000)
 `;
 
 interface Arguments {
@@ -30,6 +33,7 @@ interface Arguments {
   readonly processes: number;
   readonly input: number | undefined;
   readonly targets: typeof FUZZ_TARGETS | undefined;
+  readonly batches: boolean;
   readonly runs: number;
 }
 
@@ -41,6 +45,7 @@ function readArguments(): Arguments {
     processes: { ...text, default: String(availableParallelism()) },
     input: text,
     decoder: text,
+    batches: { type: 'boolean', default: false } as const,
     runs: { ...text, default: '100000' },
   };
   return scriptArguments(USAGE, { options }, ({ values }) => {
@@ -56,6 +61,7 @@ function readArguments(): Arguments {
       processes: numberOption('processes', values.processes, { least: 1, most: 256 }),
       input: input === undefined ? undefined : numberOption('input', input, { least: 0 }),
       targets: decoder === undefined ? undefined : targets,
+      batches: values.batches,
       runs: numberOption('runs', values.runs, { least: 1 }),
     };
   });
@@ -139,8 +145,15 @@ function fuzzDecoders(targets: typeof FUZZ_TARGETS, runs: number, seed: number |
   return failed > 0 ? 1 : 0;
 }
 
+async function fuzzRecordBatches({ runs, seed }: Arguments): Promise<number> {
+  const { read, faults } = await fuzzBatches({ runs, seed });
+  print(`${runs} record sets: ${read} records read, ${faults} batches that cannot be read`);
+  return 0;
+}
+
 const given = readArguments();
-process.exitCode =
-  given.targets === undefined
+process.exitCode = given.batches
+  ? await fuzzRecordBatches(given)
+  : given.targets === undefined
     ? await fuzzRecords(given)
     : fuzzDecoders(given.targets, given.runs, given.seed);
