@@ -77,6 +77,6 @@ export class BatchLimit {
 
 function sizeOf({ key, value, headers }: OutgoingRecord): number {
   let bytes = FRAMING_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
-  for (const name in headers) bytes += name.length + 10 + Buffer.byteLength(headers[name]!);
+  for (const name in headers) bytes += Buffer.byteLength(name) + 10 + Buffer.byteLength(headers[name] ?? '');
   return bytes;
 }
