@@ -18,14 +18,16 @@ export interface OpenedRecord {
 /**
  * What the worker and `penstock decode` begin a record with. The insides of its series are not looked at.
  *
+ * @param nowMs the time of receipt, asked where the record has no time
  * @throws PoisonError where nothing of the record can be used, RetryableError where its schema has not been fetched
  */
 export function openRecord(
   record: SourceRecord,
   decoders: DecoderRegistry,
   limits: IngestLimits,
+  nowMs: () => number,
 ): OpenedRecord {
-  const timestamp = recordTime(record);
+  const timestamp = recordTime(record, nowMs);
   const value = recordValue(record);
   const budget = new RecordBudget(limits, value.length);
   const decoded = decoders.decode(value, { headers: record.headers, timestamp, limits, budget });

@@ -11,6 +11,7 @@ import { DEFAULT_LIMITS, type Decoded, type IngestLimits } from './decode/decode
 import { RecordBudget } from './decode/record-budget.ts';
 import { createDecoders, DecoderRegistry } from './decode/registry.ts';
 import { PoisonError, RecordDefect, RetryableError } from './model/errors.ts';
+import { isRecordTime } from './model/record-time.ts';
 import { openRecord } from './open-record.ts';
 import { type AppendPart, appendInParts } from './oversized-series.ts';
 import { ANY_TIME, splitByTime, type TimeWindow, timeWindow } from './sample-age.ts';
@@ -199,6 +200,8 @@ export class Step {
   readonly #makeOutputs: (routes: readonly PipelineRoute[]) => TaskOutputs;
   readonly #decoders: () => DecoderRegistry;
   readonly #limits: IngestLimits;
+  readonly #clock: () => number;
+  /** The same, where samples' ages matter. */
   readonly #now: (() => number) | undefined;
   readonly #tail = new SeriesTail();
   readonly #deadSeries = new DeadSeries();
@@ -232,6 +235,7 @@ export class Step {
     this.#makeOutputs = makeOutputs;
     this.#decoders = decoders;
     this.#limits = limits;
+    this.#clock = now;
     this.#now = timeWindow(limits, 0) === ANY_TIME ? undefined : now;
     this.#generation = current();
     this.#cache = this.#generation.cache;
@@ -264,7 +268,8 @@ export class Step {
    */
   process(record: SourceRecord): void {
     this.#record = record;
-    this.#timestamp = record.timestamp;
+    const hasTime = isRecordTime(record.timestamp);
+    this.#timestamp = hasTime ? record.timestamp : this.#clock();
     this.#stopped = undefined;
     if (this.#now !== undefined) this.#window = timeWindow(this.#limits, this.#now());
     let during: RecordDefect['during'] = 'decode';
@@ -281,6 +286,7 @@ export class Step {
     }
     const counts = this.#counts;
     counts.records++;
+    if (!hasTime) counts.withoutTime = (counts.withoutTime ?? 0) + 1;
     counts.bytes += record.value?.length ?? 0;
     this.#deadSeries.drain(record, this.#outputs.tenantHeaders, this.#dead);
   }
@@ -315,7 +321,7 @@ export class Step {
 
   /** The record as a WriteRequest whose outer framing is sound. */
   #decode(record: SourceRecord): Decoded {
-    const { decoded, framing, budget } = openRecord(record, this.#decoders(), this.#limits);
+    const { decoded, framing, budget } = openRecord(record, this.#decoders(), this.#limits, this.#clock);
     this.#budget = budget;
     const { body, rejects } = decoded;
     const counts = this.#counts;

@@ -71,7 +71,7 @@ export class RecordReading {
     let opened: OpenedRecord;
     try {
       tenantHeadersOf(record.headers, this.#tenantHeaders, this.#limits.tenant_bytes);
-      opened = openRecord(record, this.#decoders, this.#limits);
+      opened = openRecord(record, this.#decoders, this.#limits, () => this.#nowMs);
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;
       visitor.reject(error.reason, error.message);

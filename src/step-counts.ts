@@ -29,6 +29,8 @@ export interface StepCounts {
   /** Fields of WriteRequests that no task record can carry: metric metadata, and fields unknown to remote write 1.0. */
   metadata: number;
   unknownFields: number;
+  /** Records whose Kafka time is none: the time of receipt stands for it. Absent where there were none. */
+  withoutTime?: number;
   /** What other encodings have and a remote write 1.0 series has no place for, by kind. */
   uncarried: Record<string, number>;
   /** Sample times in ms; Infinity and -Infinity where there was no sample. */

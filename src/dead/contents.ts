@@ -1,3 +1,4 @@
+import { recordTime } from '../decode/record-headers.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
 import type { SchemaId } from '../decode/writer-schema.ts';
 import { errorMessage, PoisonError, printable, RetryableError } from '../model/errors.ts';
@@ -52,7 +53,8 @@ export function contentsOf(
   decoders: DecoderRegistry,
   mostSeries: number,
 ): Contents {
-  const { value, headers, timestamp } = record;
+  const { value, headers } = record;
+  const timestamp = recordTime(record, () => record.timestamp);
   const contents = {
     bytes: value?.length ?? 0,
     encoding: undefined as string | undefined,

@@ -1,14 +1,21 @@
+import { isRecordTime } from '../model/record-time.ts';
 import type { RecordHeaders } from './decoder.ts';
 
 /** Record header that holds the time of samples that carry none, in ms since the epoch, instead of the record's own. */
 export const TIMESTAMP_HEADER = 'penstock-timestamp';
 
-/** The time of samples that carry none, in ms since the epoch. A record that was redriven has kept its first one. */
-export function recordTime({ headers, timestamp }: { headers: RecordHeaders; timestamp: number }): number {
+/**
+ * The time of samples that carry none, in ms since the epoch: the record's own. A record that was redriven has kept its
+ * first one. Where the record has none that can be, it is the time of receipt, `nowMs`.
+ */
+export function recordTime(
+  { headers, timestamp }: { headers: RecordHeaders; timestamp: number },
+  nowMs: () => number,
+): number {
   const text = headers[TIMESTAMP_HEADER];
-  if (text == null) return timestamp;
-  const time = Number(text.toString());
-  return Number.isSafeInteger(time) && time > 0 ? time : timestamp;
+  const kept = text == null ? Number.NaN : Number(text.toString());
+  if (isRecordTime(kept)) return kept;
+  return isRecordTime(timestamp) ? timestamp : nowMs();
 }
 
 /** A header as text, '' where it is missing. Kafka keeps the case of names, HTTP's names have none: both are found. */

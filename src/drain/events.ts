@@ -2,6 +2,7 @@ import type { CorruptBatch } from '../kafka/assigned-partition.ts';
 import { CORRUPT_BATCH } from '../kafka/corrupt-letter.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { errorMessage, type PoisonError, type RetryableError } from '../model/errors.ts';
+import { isRecordTime } from '../model/record-time.ts';
 import { Defects } from '../telemetry/defects.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -83,6 +84,7 @@ export class DrainEvents {
     const inRecord = (name: string, less: number) => Math.max(0, countHeader(record, name) - less);
     this.#metrics.samples.inc({ stage: 'deliver', route }, inRecord('penstock-samples', samples));
     this.#metrics.series.inc({ stage: 'deliver', route }, inRecord('penstock-series', refused.length));
+    if (!isRecordTime(record.timestamp)) return;
     this.#metrics.deliverLatency.observe({ node }, Math.max(0, nowMs - record.timestamp) / 1000);
   }
 

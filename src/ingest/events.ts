@@ -50,6 +50,7 @@ export class IngestEvents {
     metrics.series.inc({ stage: 'ingest', route: '' }, counts.series);
     if (counts.unroutedSamples > 0)
       metrics.dropped.inc({ reason: 'no_route', route: '' }, counts.unroutedSamples);
+    if (counts.withoutTime !== undefined) metrics.withoutTime.inc(counts.withoutTime);
     if (counts.metadata > 0) metrics.uncarried.inc({ kind: 'metadata' }, counts.metadata);
     if (counts.unknownFields > 0) metrics.uncarried.inc({ kind: 'unknown_field' }, counts.unknownFields);
     for (const [kind, count] of Object.entries(counts.uncarried)) metrics.uncarried.inc({ kind }, count);

@@ -1,4 +1,5 @@
 import type { Stage } from '../model/errors.ts';
+import { isRecordTime } from '../model/record-time.ts';
 import type { OutgoingRecord } from './outgoing.ts';
 
 /** Room that headers, key and framing take in a record batch, in bytes. */
@@ -52,7 +53,8 @@ export interface DeadContent {
  *
  * A value that the topic cannot hold is cut, and `penstock-truncated` gives its true length: the source record
  * is named beside it. Headers beyond 8 KiB are left out, and `penstock-headers-left-out` counts them. One that failed before keeps the time
- * of its first failure. `penstock-timestamp` keeps the time of the source record: samples may have no other.
+ * of its first failure. `penstock-timestamp` keeps the time of the source record, or of its receipt where it has none:
+ * samples may have no other.
  */
 export function deadRecord(content: DeadContent, dead: DeadTopic, nowMs: number): OutgoingRecord {
   const { source, value, headers } = content;
@@ -68,7 +70,7 @@ export function deadRecord(content: DeadContent, dead: DeadTopic, nowMs: number)
     timestamp: nowMs,
     headers: {
       'penstock-first-seen': new Date(nowMs).toISOString(),
-      'penstock-timestamp': String(source.timestamp),
+      'penstock-timestamp': String(isRecordTime(source.timestamp) ? source.timestamp : nowMs),
       ...received,
       'penstock-error': content.message.slice(0, MESSAGE_CHARACTERS),
       'penstock-stage': content.stage,

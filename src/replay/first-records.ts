@@ -1,6 +1,7 @@
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
 import { type OffsetRange, readRanges } from '../kafka/range-reader.ts';
+import { isRecordTime } from '../model/record-time.ts';
 
 /** So many offsets are looked at: the first of them may be markers of transactions. */
 const LOOKED_AT = 10n;
@@ -21,7 +22,8 @@ export async function firstRecordTimes(
     ranges: new Map(beginnings),
     onCorrupt: () => undefined,
     visit: ([first]) => {
-      if (!times.has(first!.partition)) times.set(first!.partition, first!.timestamp);
+      if (!times.has(first!.partition) && isRecordTime(first!.timestamp))
+        times.set(first!.partition, first!.timestamp);
     },
   });
   return times;

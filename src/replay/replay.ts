@@ -12,6 +12,7 @@ import { type OffsetGap, RangeReader, type RangeStep } from '../kafka/range-read
 import { ConfigError, RetryableError } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import type { Pace } from './pace.ts';
+import { RecordTimes } from './record-times.ts';
 import type { ReplayRange } from './stored-replay.ts';
 import type { ReplayCounts, ReplayTarget } from './target.ts';
 
@@ -133,13 +134,14 @@ export class Replay {
 
   async #steps(session: ReplaySession, reader: RangeReader): Promise<ReplayEnd> {
     const { pace, stop, prepare, events, allowGaps } = this.#options;
+    const times = new RecordTimes(Date.now);
     for (;;) {
       await this.#turn();
       const read = await reader.take(pace.limits, stop);
       if (stop.aborted) return 'stopped';
       if (read === undefined) return 'done';
       for (const gap of [...read.gaps, ...read.corrupt]) events.gap(gap);
-      const step = allowGaps ? read : beforeGaps(read);
+      const step = withTimes(allowGaps ? read : beforeGaps(read), times);
       await prepare?.(step);
       const begunMs = Date.now();
       const counts = await session.target.write(step);
@@ -196,6 +198,14 @@ export class GapError extends KafkaSetupError {
     super(`retention has taken records before they were replayed (partition:first-last): ${list}`);
     this.gaps = gaps;
   }
+}
+
+function withTimes(step: RangeStep, times: RecordTimes): RangeStep {
+  const chunks = step.chunks.map(({ partition, records }) => ({
+    partition,
+    records: times.fill(partition, records),
+  }));
+  return { ...step, chunks };
 }
 
 /** The step without what lies behind its gaps. */

@@ -136,7 +136,7 @@ export class Selection {
   #decode(record: FetchedRecord): Decoded {
     const context: DecodeContext = {
       headers: record.headers,
-      timestamp: recordTime(record),
+      timestamp: recordTime(record, Date.now),
       limits: this.#options.limits,
     };
     const decoded = this.#decoders.decode(recordValue(record), context);

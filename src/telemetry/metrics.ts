@@ -32,6 +32,11 @@ export class Metrics {
     'Parts of requests that the task topics cannot carry, by kind.',
     ['kind'],
   );
+  readonly withoutTime = this.#counter(
+    'records_without_time_total',
+    'Ingest records whose Kafka time is none or cannot be: the time of receipt stands for it.',
+    [],
+  );
   readonly publishRecords = this.#counter('publish_records_total', 'Records committed to task topics.', [
     'route',
   ]);
