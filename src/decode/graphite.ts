@@ -132,14 +132,15 @@ for (const byte of Buffer.from('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV
  * dots, becomes `_`. False where the bytes are not UTF-8.
  */
 function sanitize(into: Scratch, bytes: Buffer, start: number, end: number): boolean {
-  if (!isUtf8(bytes.subarray(start, end))) return false;
   into.clear();
+  let all = 0;
   for (let at = start; at < end; at++) {
     const byte = bytes[at]!;
+    all |= byte;
     if (byte === DOT && at > start && bytes[at - 1] === DOT) continue;
     if (KEPT[byte] === 1) into.push(byte);
     // The bytes of a character behind its first are 10xxxxxx.
     else if ((byte & 0xc0) !== 0x80) into.push(UNDERSCORE);
   }
-  return true;
+  return all < 0x80 || isUtf8(bytes.subarray(start, end));
 }

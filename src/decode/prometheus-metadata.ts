@@ -1,5 +1,5 @@
 import type { WriteRequestBuilder } from '../wire/write-request-builder.ts';
-import { escapes, findBlank, HASH, Scratch, SPACE, unescapeText } from './byte-text.ts';
+import { escapes, findBlank, Scratch, unescapeText } from './byte-text.ts';
 import type { RecordBudget } from './record-budget.ts';
 
 /** Escapes of help texts, label names and label values: `\\`, `\"` and `\n`. */
@@ -20,7 +20,6 @@ const TYPES: ReadonlyMap<string, number> = new Map([
 
 const TYPE = Buffer.from('# TYPE');
 const HELP = Buffer.from('# HELP');
-const NONE: Buffer = Buffer.alloc(0);
 
 /**
  * What the HELP and TYPE lines of one text say. Lines of one family that follow each other are one entry.
@@ -29,12 +28,13 @@ const NONE: Buffer = Buffer.alloc(0);
  */
 export class PrometheusMetadata {
   readonly #builder: WriteRequestBuilder;
-  readonly #unescaped = new Scratch();
+  readonly #help = new Scratch();
   #budget: RecordBudget | undefined;
-  /** The family at hand, built when its lines end: its name; undefined where there is none. */
-  #metric: Buffer | undefined;
+  /** The family at hand, built when its lines end: where the body has its name; an end of -1 is no family. */
+  #body!: Buffer;
+  #nameStart = 0;
+  #nameEnd = -1;
   #type = 0;
-  #help = NONE;
 
   constructor(builder: WriteRequestBuilder) {
     this.#builder = builder;
@@ -43,15 +43,15 @@ export class PrometheusMetadata {
   /** A record begins. */
   begin(budget: RecordBudget | undefined): void {
     this.#budget = budget;
-    this.#metric = undefined;
+    this.#nameEnd = -1;
   }
 
   /** Takes a comment line; those that are not HELP or TYPE, or are malformed, are left out. */
   line(body: Buffer, start: number, end: number): void {
     const blank = start + TYPE.length;
-    if (end - start <= TYPE.length || body[start] !== HASH || body[start + 1] !== SPACE) return;
-    const isType = body.compare(TYPE, 0, TYPE.length, start, blank) === 0;
-    if (!isType && body.compare(HELP, 0, HELP.length, start, blank) !== 0) return;
+    if (end <= blank) return;
+    const isType = sameBytes(body, start, blank, TYPE, 0, TYPE.length);
+    if (!isType && !sameBytes(body, start, blank, HELP, 0, HELP.length)) return;
     if (findBlank(body, blank, blank + 1) < 0) return;
     const nameEnd = findBlank(body, blank + 1, end);
     if (nameEnd < 0) return;
@@ -59,29 +59,44 @@ export class PrometheusMetadata {
     if (type === undefined) return;
     this.#turnTo(body, blank + 1, nameEnd);
     if (isType) this.#type = type;
-    else {
-      const escaped = unescapeText(this.#unescaped, body, nameEnd + 1, end, PROMETHEUS_ESCAPES);
-      // The scratch stays as it is until the family ends, or has another help text.
-      this.#help = escaped
-        ? this.#unescaped.bytes.subarray(0, this.#unescaped.length)
-        : body.subarray(nameEnd + 1, end);
+    else if (!unescapeText(this.#help, body, nameEnd + 1, end, PROMETHEUS_ESCAPES)) {
+      this.#help.clear();
+      this.#help.append(body, nameEnd + 1, end);
     }
   }
 
   /** The lines of a family end: builds it. */
   end(): void {
-    if (this.#metric === undefined) return;
+    if (this.#nameEnd < 0) return;
     this.#budget?.series();
-    this.#builder.metadata(this.#type, this.#metric, this.#help);
-    this.#metric = undefined;
+    const metric = this.#body.subarray(this.#nameStart, this.#nameEnd);
+    this.#builder.metadata(this.#type, metric, this.#help.bytes.subarray(0, this.#help.length));
+    this.#nameEnd = -1;
   }
 
   #turnTo(body: Buffer, nameStart: number, nameEnd: number): void {
-    const metric = this.#metric;
-    if (metric !== undefined && metric.compare(body, nameStart, nameEnd) === 0) return;
+    const known = this.#nameEnd >= 0;
+    if (known && sameBytes(body, nameStart, nameEnd, body, this.#nameStart, this.#nameEnd)) return;
     this.end();
-    this.#metric = body.subarray(nameStart, nameEnd);
+    this.#body = body;
+    this.#nameStart = nameStart;
+    this.#nameEnd = nameEnd;
     this.#type = 0;
-    this.#help = NONE;
+    this.#help.clear();
   }
+}
+
+/** For short texts: cheaper than the way into native code. */
+function sameBytes(
+  one: Uint8Array,
+  oneStart: number,
+  oneEnd: number,
+  other: Uint8Array,
+  otherStart: number,
+  otherEnd: number,
+): boolean {
+  if (oneEnd - oneStart !== otherEnd - otherStart) return false;
+  for (let at = oneStart, there = otherStart; at < oneEnd; at++, there++)
+    if (one[at] !== other[there]) return false;
+  return true;
 }

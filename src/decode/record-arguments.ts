@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { PoisonError } from '../model/errors.ts';
 import { LabelFields } from '../wire/label-fields.ts';
 import type { RecordHeaders } from './decoder.ts';
@@ -50,20 +51,40 @@ function parseArguments(query: string, path: string): RecordArguments {
   if (Buffer.byteLength(query) + Buffer.byteLength(path) > MAX_HEADER_BYTES) {
     throw malformed(`${QUERY_HEADER} and ${PATH_HEADER} are longer than ${MAX_HEADER_BYTES} bytes`);
   }
+  refuseBrokenText(query, path);
   const args = new URLSearchParams(query);
-  const labels = new LabelFields();
-  for (const [name, value] of pathLabels(path)) labels.add(Buffer.from(name), value);
+  // The last one of a name wins, as in vmagent: two labels of one name would have every series set aside.
+  const found = new Map(pathLabels(path));
   for (const label of args.getAll('extra_label')) {
     const equals = label.indexOf('=');
     if (equals < 0) throw malformed(`extra_label=${JSON.stringify(label)} is not of the form name=value`);
-    labels.add(Buffer.from(label.slice(0, equals)), Buffer.from(label.slice(equals + 1)));
+    found.set(label.slice(0, equals), Buffer.from(label.slice(equals + 1)));
   }
+  const labels = new LabelFields();
+  for (const [name, value] of found) labels.add(Buffer.from(name), value);
   return {
     labels,
     precision: args.get('precision') ?? undefined,
     db: args.get('db') ?? '',
     timestamp: parseTimestamp(args.get('timestamp') ?? ''),
   };
+}
+
+/** What URLSearchParams and Buffer would take silently: escapes that are none, and bytes that are not UTF-8. */
+function refuseBrokenText(query: string, path: string): void {
+  const [broken] = /%(?![0-9a-fA-F]{2}).{0,2}/s.exec(query) ?? [];
+  if (broken !== undefined) {
+    throw malformed(
+      `${QUERY_HEADER} has ${JSON.stringify(broken)}, which is no escape; write %25 for a percent sign`,
+    );
+  }
+  // Each is U+FFFD once it is text.
+  if (
+    path.includes('\ufffd') ||
+    [...new URLSearchParams(query)].flat().some((text) => text.includes('\ufffd'))
+  ) {
+    throw malformed(`${QUERY_HEADER} or ${PATH_HEADER} has bytes that are not UTF-8`);
+  }
 }
 
 function parseTimestamp(text: string): number | undefined {
@@ -96,7 +117,10 @@ function pathLabels(path: string): [string, Buffer][] {
       if (!/^[A-Za-z0-9_-]*=*$/.test(value)) {
         throw malformed(`${PATH_HEADER}: ${JSON.stringify(value)} is not base64url`);
       }
-      labels.push([name.slice(0, -'@base64'.length), Buffer.from(value, 'base64url')]);
+      const decoded = Buffer.from(value, 'base64url');
+      if (!isUtf8(decoded))
+        throw malformed(`${PATH_HEADER}: ${JSON.stringify(value)} is not the base64 of UTF-8`);
+      labels.push([name.slice(0, -'@base64'.length), decoded]);
     } else {
       labels.push([name, Buffer.from(value)]);
     }

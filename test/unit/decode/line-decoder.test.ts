@@ -155,10 +155,23 @@ test('arguments of one record do not stay for the next', () => {
 
 test('malformed arguments are poison with that reason', () => {
   const poison = (error: unknown) => error instanceof PoisonError && error.reason === 'record_arguments';
-  for (const query of ['extra_label=x', 'timestamp=1.5', 'timestamp=x', `a=${'b'.repeat(9000)}`]) {
+  for (const query of [
+    'extra_label=x',
+    'extra_label=a=%zz',
+    'extra_label=a=%e',
+    'extra_label=100%',
+    'extra_label=a=caf%E9',
+    'extra_label=caf%E9=a',
+    'db=%ff',
+    Buffer.from('extra_label=a=caf\xe9', 'latin1').toString(),
+    'timestamp=1.5',
+    'timestamp=x',
+    'timestamp=9007199254740993',
+    `a=${'b'.repeat(9000)}`,
+  ]) {
     assert.throws(() => decode('graphite', 'a 1', { 'penstock-query': query }), poison, query);
   }
-  for (const path of ['/metrics/job/a/instance', '/metrics/job@base64/%%']) {
+  for (const path of ['/metrics/job/a/instance', '/metrics/job@base64/%%', '/metrics/job@base64/6Q']) {
     assert.throws(() => decode('graphite', 'a 1', { 'penstock-path': path }), poison, path);
   }
 });
@@ -187,4 +200,19 @@ test('exemplars of OpenMetrics are counted, comments are not', () => {
   assert.equal(labelsOf(decoded).length, 2);
   assert.deepEqual(decoded.uncarried, { exemplars: 1 });
   assert.equal(decode('prometheus_text', 'a 1').uncarried, undefined);
+});
+
+test('of arguments that are given twice the last label wins, whatever it is called', () => {
+  const query =
+    'extra_label=dc=a&extra_label=__proto__=b&extra_label=constructor=c&extra_label=dc=d%25&precision=s';
+  const headers = { 'penstock-query': query, 'penstock-path': '/metrics/job/x/dc/y' };
+  assert.deepEqual(labelsOf(decode('graphite', 'm 1', headers)), [
+    [
+      ['__name__', 'm'],
+      ['job', 'x'],
+      ['dc', 'd%'],
+      ['__proto__', 'b'],
+      ['constructor', 'c'],
+    ],
+  ]);
 });

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DecodeOptions } from '../../../src/decode/decode-options.ts';
 import { DEFAULT_LIMITS, type Decoded } from '../../../src/decode/decoder.ts';
+import { RecordBudget } from '../../../src/decode/record-budget.ts';
 import { createDecoders, DecoderRegistry } from '../../../src/decode/registry.ts';
+import { PoisonError } from '../../../src/model/errors.ts';
+import { TEXT_COST_SEEDS } from '../../fuzz/cost-seeds-text.ts';
 import { decodeWriteRequest } from '../../support/prompb.ts';
 
 const TIME = 1_600_000_000_789;
@@ -206,3 +209,21 @@ test('times that cannot be are set aside in every encoding of lines', () => {
     assert.equal(decoded.rejects.length, 4, encoding);
   }
 });
+
+for (const { name, encoding, body, headers = {} } of TEXT_COST_SEEDS) {
+  test(`${encoding} takes or refuses ${name}, and ends within its budget`, () => {
+    const [decoder] = createDecoders({ graphite: { sanitize_metric_name: true } }).filter(
+      (each) => each.name === encoding,
+    );
+    const value = body(256 * 1024);
+    const limits = { ...DEFAULT_LIMITS, series_per_record: 10_000, faults_per_record: 1000 };
+    const budget = new RecordBudget(limits, value.length);
+    try {
+      const decoded = decoder!.decode(value, { headers, timestamp: TIME, limits, budget });
+      assert.ok(decoded.rejects.length <= 1000);
+    } catch (error) {
+      if (!(error instanceof PoisonError)) throw error;
+      assert.match(error.reason, /^(too_many_series|too_many_faults|record_too_large)$/);
+    }
+  });
+}
