@@ -198,9 +198,16 @@ const FAULTS: Readonly<Record<number, string>> = {
  * that behind a blank, where a name cannot have it.
  */
 function labelsStart(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  let byte = 0;
+  // Nearly always the brace is behind the name.
+  while (at < end && (byte = bytes[at]!) > SPACE) {
+    if (byte === OPEN_BRACE) return at;
+    at++;
+  }
   let blank = false;
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at];
+  for (; at < end; at++) {
+    byte = bytes[at]!;
     if (byte === OPEN_BRACE) return at;
     if (byte === SPACE || byte === TAB) blank = true;
     else if (byte === HASH && blank) return -1;
