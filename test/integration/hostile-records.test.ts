@@ -111,7 +111,7 @@ const members = async () =>
     .get(penstock.group)
     ?.members.map(({ member }) => member);
 
-test('one record in ten is hostile: nobody restarts or is evicted, each sample arrives once', async () => {
+test('one record in ten is hostile: nobody restarts or is evicted, each sample arrives once', async (t) => {
   await produce(0, RECORDS / 2);
   const workers = [await penstock.start(['worker']), await penstock.start(['worker'])];
   const drains: Running[] = [];
@@ -161,6 +161,8 @@ test('one record in ten is hostile: nobody restarts or is evicted, each sample a
   assert.deepEqual([...letters], [], 'dead letters of sound records');
 
   const peaks = { workers: workers.map(peakMib), drains: drains.map(peakMib) };
+  const mib = (peak: number) => peak.toFixed(0);
+  t.diagnostic(`peak MiB: workers ${peaks.workers.map(mib)}, drains ${peaks.drains.map(mib)}`);
   assert.ok(Math.max(...peaks.workers) < WORKER_MIB, `workers took ${peaks.workers} MiB`);
   assert.ok(Math.max(...peaks.drains) < DRAIN_MIB, `drains took ${peaks.drains} MiB`);
 });
