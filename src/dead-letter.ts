@@ -188,6 +188,6 @@ const LETTER_BYTES = 500;
 /** Bytes that a dead letter takes in a transaction. */
 export function weightOf({ value, headers, message }: DeadLetter): number {
   let bytes = LETTER_BYTES + (value?.length ?? 0) + message.length;
-  for (const name in headers) bytes += name.length + headers[name]!.length;
+  for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
   return bytes;
 }

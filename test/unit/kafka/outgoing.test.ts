@@ -209,3 +209,13 @@ describe('PartitionQueue', () => {
     assert.deepEqual(both(), [1200, 1200 + unused]);
   });
 });
+
+test('headers without a value, and of any name, count and are sent', () => {
+  const headers = Object.fromEntries([
+    ['none', null],
+    ['__proto__', 'x'],
+  ]);
+  const one = { ...record('x', 1), headers };
+  assert.deepEqual(new BatchLimit().rounds([one]), [[one]]);
+  assert.deepEqual(Object.entries(topicMessages([one])[0]!.messages[0]!.headers!), Object.entries(headers));
+});
