@@ -186,8 +186,10 @@ function partHeaders(source: SourceRecord, tenant: DeadLetter['headers']): DeadL
 const LETTER_BYTES = 500;
 
 /** Bytes that a dead letter takes in a transaction. */
-export function weightOf({ value, headers, message }: DeadLetter): number {
+export function weightOf({ source, value, headers, message }: DeadLetter): number {
   let bytes = LETTER_BYTES + (value?.length ?? 0) + message.length;
+  // At most: a long one is left out.
+  bytes += source.key?.length ?? 0;
   for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
   return bytes;
 }

@@ -409,9 +409,12 @@ export class Step {
 
   /** Goes on with the samples within the time limits, then sets the others aside. */
   #splitByTime(body: Buffer, start: number, labelsEnd: number, end: number): void {
-    const { taken, refused } = splitByTime(body, start, labelsEnd, end, this.#window);
+    const { taken, refused } = splitByTime(body, start, labelsEnd, end, this.#window, this.#budget);
     if (taken !== undefined) this.#series(taken, viewOf(taken), 0, taken.length);
-    for (const { error, series } of refused) this.#setAside(error, series);
+    for (const { error, kind, series, samples } of refused) {
+      this.#counts.outOfRange[kind] = (this.#counts.outOfRange[kind] ?? 0) + samples;
+      this.#setAside(error, series);
+    }
   }
 
   /** Appends the series to the outputs that the cache's current entry names, and counts it. */

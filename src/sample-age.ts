@@ -1,5 +1,6 @@
 import { PoisonError } from './model/errors.ts';
 import { ProtobufReader } from './wire/protobuf-reader.ts';
+import { scanTail } from './wire/scan-tail.ts';
 import { readTail, SeriesTail } from './wire/write-request.ts';
 
 /** The limits of `ingest.limits` on a sample's time, in ms; 0 or absent: none. */
@@ -28,16 +29,36 @@ export function timeWindow({ max_age = 0, max_future = 0 }: AgeLimits, nowMs: nu
   };
 }
 
+/** Samples of a series that are not taken, all for the same reason. */
+export interface RefusedPart {
+  readonly error: PoisonError;
+  readonly kind: 'too_old' | 'in_future';
+  readonly series: Buffer;
+  /** Samples and histograms. */
+  readonly samples: number;
+}
+
 /** A TimeSeries taken apart by the time of its samples. */
 export interface PartsByTime {
   /** The series with the samples that are taken; undefined where there is none. */
   readonly taken: Buffer | undefined;
-  readonly refused: readonly { readonly error: PoisonError; readonly series: Buffer }[];
+  readonly refused: readonly RefusedPart[];
 }
+
+const TAKEN = 0;
+const OLD = 1;
+const EARLY = 2;
+/** A field that has no time, such as an exemplar. */
+const OTHER = 3;
 
 /**
  * Takes the samples and histograms outside of a window out of a series whose fields have been checked. Each part has
  * all labels; the other fields stay with the first part. Plain code: it runs for series over a limit alone.
+ *
+ * A series may have millions of fields: nothing is kept of each, so that the parts take no more than the series and its
+ * labels twice. The first walk measures the parts, the second fills them.
+ *
+ * @throws PoisonError where `budget` is used up
  */
 export function splitByTime(
   body: Buffer,
@@ -45,40 +66,87 @@ export function splitByTime(
   labelsEnd: number,
   end: number,
   window: TimeWindow,
+  budget?: { spend(units?: number): void },
 ): PartsByTime {
-  const taken: Part = { fields: [], exampleMs: 0 };
-  const old: Part = { fields: [], exampleMs: 0 };
-  const early: Part = { fields: [], exampleMs: 0 };
-  const others: Buffer[] = [];
-  const tail = new SeriesTail();
-  const fields = new ProtobufReader(body, labelsEnd, end);
+  const fields = new TimedFields(body, labelsEnd, end, window);
+  const bytes = [0, 0, 0, 0];
+  const counts = [0, 0, 0, 0];
+  const firstMs = [0, 0, 0, 0];
   while (fields.next()) {
-    const from = fields.fieldStart;
-    fields.skip();
-    const bytes = body.subarray(from, fields.position);
-    readTail(body, from, fields.position, tail);
-    if (tail.samples + tail.histograms === 0) {
-      others.push(bytes);
-      continue;
-    }
-    const time = tail.oldestMs;
-    const part = time < window.oldest ? old : time > window.newest ? early : taken;
-    if (part.fields.push(bytes) === 1) part.exampleMs = time;
+    budget?.spend();
+    const { kind } = fields;
+    if (counts[kind] === 0) firstMs[kind] = fields.timeMs;
+    counts[kind]! += 1;
+    bytes[kind]! += fields.end - fields.start;
   }
-  const labels = body.subarray(start, labelsEnd);
-  [taken, old, early].find((part) => part.fields.length > 0)?.fields.push(...others);
-  const series = (part: Part) => Buffer.concat([labels, ...part.fields]);
-  const refused: PartsByTime['refused'][number][] = [];
-  if (old.fields.length > 0) refused.push({ error: tooOld(old.exampleMs, window), series: series(old) });
-  if (early.fields.length > 0)
-    refused.push({ error: inFuture(early.exampleMs, window), series: series(early) });
-  return { taken: taken.fields.length > 0 ? series(taken) : undefined, refused };
+  const first = [TAKEN, OLD, EARLY].find((kind) => counts[kind]! > 0) ?? TAKEN;
+  bytes[first]! += bytes[OTHER]!;
+  const labelBytes = labelsEnd - start;
+  const parts = [TAKEN, OLD, EARLY].map((kind) =>
+    counts[kind] === 0 ? undefined : Buffer.allocUnsafeSlow(labelBytes + bytes[kind]!),
+  );
+  for (const part of parts) if (part !== undefined) body.copy(part, 0, start, labelsEnd);
+  const ends = [labelBytes, labelBytes, labelBytes];
+  fields.rewind();
+  while (fields.next()) {
+    budget?.spend();
+    const to = fields.kind === OTHER ? first : fields.kind;
+    const part = parts[to];
+    if (part !== undefined) ends[to]! += body.copy(part, ends[to], fields.start, fields.end);
+  }
+  const [taken, old, early] = parts;
+  const refused: RefusedPart[] = [];
+  if (old !== undefined) {
+    const error = tooOld(firstMs[OLD]!, window);
+    refused.push({ error, kind: 'too_old', series: old, samples: counts[OLD]! });
+  }
+  if (early !== undefined) {
+    const error = inFuture(firstMs[EARLY]!, window);
+    refused.push({ error, kind: 'in_future', series: early, samples: counts[EARLY]! });
+  }
+  return { taken, refused };
 }
 
-interface Part {
-  readonly fields: Buffer[];
-  /** Time of its first sample, in ms. */
-  exampleMs: number;
+/** The fields of a series behind its labels, one after the other, each with what its time says of it. */
+class TimedFields {
+  kind = OTHER;
+  timeMs = 0;
+  start = 0;
+  readonly #body: Buffer;
+  readonly #window: TimeWindow;
+  readonly #first: number;
+  readonly #fields: ProtobufReader;
+  readonly #tail = new SeriesTail();
+
+  constructor(body: Buffer, first: number, end: number, window: TimeWindow) {
+    this.#body = body;
+    this.#window = window;
+    this.#first = first;
+    this.#fields = new ProtobufReader(body, first, end);
+  }
+
+  get end(): number {
+    return this.#fields.position;
+  }
+
+  rewind(): void {
+    this.#fields.position = this.#first;
+  }
+
+  next(): boolean {
+    const fields = this.#fields;
+    if (!fields.next()) return false;
+    this.start = fields.fieldStart;
+    fields.skip();
+    const tail = this.#tail;
+    if (!scanTail(this.#body, this.start, fields.position, tail))
+      readTail(this.#body, this.start, fields.position, tail);
+    this.timeMs = tail.oldestMs;
+    if (tail.samples + tail.histograms === 0) this.kind = OTHER;
+    else if (this.timeMs < this.#window.oldest) this.kind = OLD;
+    else this.kind = this.timeMs > this.#window.newest ? EARLY : TAKEN;
+    return true;
+  }
 }
 
 function tooOld(timeMs: number, { oldest }: TimeWindow): PoisonError {

@@ -33,6 +33,8 @@ export interface StepCounts {
   withoutTime?: number;
   /** What other encodings have and a remote write 1.0 series has no place for, by kind. */
   uncarried: Record<string, number>;
+  /** Samples set aside for their times, by kind: `too_old`, `in_future`. */
+  outOfRange: Record<string, number>;
   /** Sample times in ms; Infinity and -Infinity where there was no sample. */
   oldestSampleMs: number;
   newestSampleMs: number;
@@ -57,6 +59,7 @@ export function zeroCounts(routes: number): StepCounts {
     metadata: 0,
     unknownFields: 0,
     uncarried: {},
+    outOfRange: {},
     oldestSampleMs: Number.POSITIVE_INFINITY,
     newestSampleMs: Number.NEGATIVE_INFINITY,
     routes: Array.from({ length: routes }, () => ({

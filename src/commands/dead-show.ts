@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Config } from '../config/load.ts';
 import { type Contents, contentsOf, neededSchema, type ShownSeries } from '../dead/contents.ts';
 import { hexDump } from '../dead/hex-dump.ts';
@@ -89,6 +90,7 @@ function asJson(letter: StoredLetter, contents: Contents): object {
     message,
     source: source === undefined ? null : { ...source, offset: String(source.offset) },
     redriven,
+    key: record.key === null ? null : { text: keyText(record.key), base64: record.key.toString('base64') },
     headers: Object.fromEntries(headersOf(letter)),
     value: {
       bytes: contents.bytes,
@@ -115,6 +117,7 @@ function formatLetter(topic: string, letter: StoredLetter, contents: Contents): 
   const lines = [
     `${topic} ${record.partition}:${record.offset}, written ${isoTime(record.timestamp)}`,
     printable(`${stage}: ${reason}: ${message}`),
+    ...(record.key === null ? [] : [formatKey(record.key)]),
     '',
     formatTable([['HEADER', 'VALUE'], ...headersOf(letter)]),
     '',
@@ -127,6 +130,16 @@ function formatLetter(topic: string, letter: StoredLetter, contents: Contents): 
   const decoded = contents.fault === undefined && contents.series.length > 0;
   if (!decoded && record.value !== null) lines.push(...hexDump(record.value, DUMPED_BYTES));
   return `${lines.join('\n')}\n`;
+}
+
+/** A key as text; null where it is none. */
+function keyText(key: Buffer): string | null {
+  return isUtf8(key) ? key.toString() : null;
+}
+
+function formatKey(key: Buffer): string {
+  const text = keyText(key);
+  return `key: ${text === null ? `0x${key.toString('hex')}` : quoted(text)}`;
 }
 
 function seriesLines({ labels, samples, exemplars, histograms }: ShownSeries): string[] {

@@ -2,7 +2,7 @@ import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { OffsetRanges } from './offset-ranges.ts';
 
-/** Key of a marker. A dead letter has none. */
+/** Key of a marker. A dead letter may have it too, from its record, but has a stage. */
 const KEY = 'penstock-redriven';
 
 /**

@@ -52,7 +52,7 @@ export function redrivenRecord(
   const headers: Record<string, string | Buffer | null> = Object.create(null);
   headers['penstock-redriven'] = String(redriven + 1);
   headers['penstock-first-seen'] = firstSeen;
-  let bytes = (record.value?.length ?? 0) + BATCH_OVERHEAD_BYTES;
+  let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0) + BATCH_OVERHEAD_BYTES;
   for (const [name, value] of Object.entries(record.headers)) {
     if (value === undefined || (name.startsWith('penstock-') && !KEPT.includes(name))) continue;
     headers[name] = value;
@@ -61,7 +61,7 @@ export function redrivenRecord(
   if (bytes > (targets.maxMessageBytes.get(source.topic) ?? Number.POSITIVE_INFINITY)) return 'too_large';
   const { topic, partition } = source;
   // The time is now's: retention must not take the record before it is read. penstock-timestamp has its own.
-  return { topic, partition, key: null, value: record.value, headers, timestamp: nowMs };
+  return { topic, partition, key: record.key, value: record.value, headers, timestamp: nowMs };
 }
 
 function isKnown({ topic, partition }: LetterSource, topics: ReadonlyMap<string, number>): boolean {

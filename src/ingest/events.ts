@@ -54,6 +54,7 @@ export class IngestEvents {
     if (counts.metadata > 0) metrics.uncarried.inc({ kind: 'metadata' }, counts.metadata);
     if (counts.unknownFields > 0) metrics.uncarried.inc({ kind: 'unknown_field' }, counts.unknownFields);
     for (const [kind, count] of Object.entries(counts.uncarried)) metrics.uncarried.inc({ kind }, count);
+    for (const [kind, count] of Object.entries(counts.outOfRange)) metrics.outOfRange.inc({ kind }, count);
     if (Number.isFinite(counts.newestSampleMs)) {
       metrics.publishLatency.observe(Math.max(0, nowMs - counts.newestSampleMs) / 1000);
     }

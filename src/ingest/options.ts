@@ -77,7 +77,7 @@ const limits = z.strictObject({
       'Oldest sample, back from the time at which it is read; an older one is a dead letter. 0: no limit.',
     ),
   max_future: age()
-    .prefault(0)
+    .prefault('10m')
     .describe(
       'Newest sample, ahead of the time at which it is read; a newer one is a dead letter. 0: no limit.',
     ),

@@ -13,8 +13,17 @@ const HEADER_FRAMING_BYTES = 6;
 
 /** First and last offset of a record batch that is kept as a letter. */
 export const BATCH_HEADER = 'penstock-batch';
+/** A record's key is kept up to this many bytes. */
+const KEY_BYTES = 4 * 1024;
+/** Size of a key that was not kept. */
+const KEY_LEFT_OUT_HEADER = 'penstock-key-left-out';
 /** What only says something of a letter: a record that has such headers was no letter. */
-const SAID_HERE = new Set(['penstock-truncated', 'penstock-headers-left-out', BATCH_HEADER]);
+const SAID_HERE = new Set([
+  'penstock-truncated',
+  'penstock-headers-left-out',
+  KEY_LEFT_OUT_HEADER,
+  BATCH_HEADER,
+]);
 
 /** What a record that was redriven brings along, and any other is given. */
 const KEPT_FROM_FIRST = new Set(['penstock-first-seen', 'penstock-timestamp']);
@@ -35,6 +44,7 @@ export interface DeadContent {
     readonly offset: bigint;
     /** Kafka timestamp in ms. */
     readonly timestamp: number;
+    readonly key?: Buffer | null;
   };
   readonly stage: Stage;
   /** Short, stable identifier. */
@@ -52,20 +62,22 @@ export interface DeadContent {
  * A record of the dead-letter topic (DESIGN section 4).
  *
  * A value that the topic cannot hold is cut, and `penstock-truncated` gives its true length: the source record
- * is named beside it. Headers beyond 8 KiB are left out, and `penstock-headers-left-out` counts them. One that failed before keeps the time
- * of its first failure. `penstock-timestamp` keeps the time of the source record, or of its receipt where it has none:
- * samples may have no other.
+ * is named beside it. A key of more than 4 KiB is left out, and `penstock-key-left-out` says how long it was. Headers
+ * beyond 8 KiB are left out, and `penstock-headers-left-out` counts them. One that failed before keeps the time of its
+ * first failure. `penstock-timestamp` keeps the time of the source record, or of its receipt where it has none: samples
+ * may have no other.
  */
 export function deadRecord(content: DeadContent, dead: DeadTopic, nowMs: number): OutgoingRecord {
   const { source, value, headers } = content;
   const room = Math.max(0, dead.maxMessageBytes - RECORD_OVERHEAD_BYTES);
   const fullLength = content.batch?.length ?? value?.length ?? 0;
   const cut = value !== null && fullLength > Math.min(room, value.length);
+  const key = keptKey(source.key);
   const { headers: received, leftOut } = fittingHeaders(headers);
   return {
     topic: dead.topic,
     partition: source.partition % dead.partitions,
-    key: null,
+    key,
     value: cut ? value.subarray(0, room) : value,
     timestamp: nowMs,
     headers: {
@@ -78,9 +90,15 @@ export function deadRecord(content: DeadContent, dead: DeadTopic, nowMs: number)
       'penstock-source': `${source.topic}/${source.partition}/${source.offset}`,
       ...(content.batch === undefined ? {} : { [BATCH_HEADER]: content.batch.offsets }),
       ...(cut ? { 'penstock-truncated': String(fullLength) } : {}),
+      ...(source.key && key === null ? { [KEY_LEFT_OUT_HEADER]: String(source.key.length) } : {}),
       ...(leftOut > 0 ? { 'penstock-headers-left-out': String(leftOut) } : {}),
     },
   };
+}
+
+/** The key of a record as its dead letters have it: null where it is too long for them. */
+function keptKey(key: Buffer | null | undefined): Buffer | null {
+  return key == null || key.length > KEY_BYTES ? null : key;
 }
 
 /** As many headers as there is room for: a record that nobody can write is no dead letter. Those without a value are kept. */

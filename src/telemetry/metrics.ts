@@ -37,6 +37,11 @@ export class Metrics {
     'Ingest records whose Kafka time is none or cannot be: the time of receipt stands for it.',
     [],
   );
+  readonly outOfRange = this.#counter(
+    'out_of_range_samples_total',
+    'Samples set aside because of their times, by kind.',
+    ['kind'],
+  );
   readonly publishRecords = this.#counter('publish_records_total', 'Records committed to task topics.', [
     'route',
   ]);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_LIMITS } from '../../src/decode/decoder.ts';
+import { ingestOptions } from '../../src/ingest/options.ts';
 import { Pipeline, type PipelineRoute } from '../../src/pipeline.ts';
+import { splitByTime } from '../../src/sample-age.ts';
 import { compress, uncompress } from '../../src/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
 import { decodeWriteRequest } from '../support/prompb.ts';
@@ -75,6 +77,7 @@ test('samples outside of the limits are set aside, those of the same series with
     ],
   );
   assert.equal(counts.samples, 4);
+  assert.deepEqual(counts.outOfRange, { too_old: 2, in_future: 1 });
   assert.match(dead[0]!.message, /ingest\.limits\.max_age/);
 });
 
@@ -89,4 +92,67 @@ test('each limit holds alone, and without both all is taken', () => {
   );
   const { dead, counts } = run(MIXED, {});
   assert.deepEqual([dead.length, counts.samples], [0, 7]);
+});
+
+test('unless told otherwise a sample may be ten minutes ahead, and as old as it likes', () => {
+  const { max_age, max_future } = ingestOptions.parse({}).limits;
+  const times = [0, NOW, NOW + 600_000, NOW + 600_001, 4e15, 9e15];
+  const { records, dead, counts } = run(body({ a: times }), { max_age, max_future });
+  assert.deepEqual(
+    records.map(({ value }) => timesOf(value)),
+    [{ a: [-NOW, 0, 600_000] }],
+  );
+  assert.deepEqual(
+    dead.map(({ reason }) => reason),
+    ['sample_in_future'],
+  );
+  assert.deepEqual(counts.outOfRange, { in_future: 3 });
+});
+
+test('exemplars stay with the first part that there is', () => {
+  const builder = new WriteRequestBuilder();
+  builder.beginSeries();
+  builder.label('a', 'b');
+  builder.sample(1, NOW + 2 * HOUR);
+  builder.sample(1, NOW + 3 * HOUR);
+  builder.endSeries();
+  const request = builder.finish();
+  // Tag and length of the series, then its label.
+  const series = Buffer.concat([request.subarray(2), Buffer.from([0x1a, 2, 0x0a, 0])]);
+  const labelsEnd = 2 + series[1]!;
+  const split = splitByTime(series, 0, labelsEnd, series.length, { oldest: NOW, newest: NOW + HOUR });
+  assert.equal(split.taken, undefined);
+  assert.deepEqual(
+    split.refused.map((part) => [part.kind, part.samples, part.series]),
+    [['in_future', 2, series]],
+  );
+});
+
+test('a series of millions of samples is taken apart in memory of its own size', () => {
+  const label = Buffer.from([0x0a, 6, 0x0a, 1, 0x61, 0x12, 1, 0x62]);
+  const sample = (time: number) => {
+    const builder = new WriteRequestBuilder();
+    builder.beginSeries();
+    builder.sample(0, time);
+    builder.endSeries();
+    return builder.finish().subarray(2);
+  };
+  const fields = Buffer.concat([sample(NOW), sample(NOW - 9 * HOUR), sample(NOW + 9 * HOUR)]);
+  const count = Math.floor((16 << 20) / fields.length);
+  const series = Buffer.concat([label, Buffer.alloc(count * fields.length, fields)]);
+  const before = process.memoryUsage();
+  const window = { oldest: NOW - HOUR, newest: NOW + HOUR };
+  const { taken, refused } = splitByTime(series, 0, label.length, series.length, window);
+  const after = process.memoryUsage();
+  const grown = after.arrayBuffers + after.heapUsed - before.arrayBuffers - before.heapUsed;
+  assert.ok(grown < 48 << 20, `${grown >> 20} MiB for a series of ${series.length >> 20}`);
+  const bytes = [taken!, ...refused.map((part) => part.series)].map(({ length }) => length - label.length);
+  assert.equal(
+    bytes.reduce((sum, part) => sum + part),
+    count * fields.length,
+  );
+  assert.deepEqual(
+    refused.map(({ samples }) => samples),
+    [count, count],
+  );
 });

@@ -5,6 +5,7 @@ import { TopicAdmin } from '../../../src/kafka/topic-admin.ts';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
+import { headerOf } from '../../support/read-topic.ts';
 import { startKafka } from '../../support/servers/kafka.ts';
 
 const HOUR_MS = 3_600_000;
@@ -44,14 +45,35 @@ test('a record whose time is hours ahead gets through', async (t) => {
   assert.equal((await process.stop()).code, 0);
 });
 
-test('a task topic that does not take such a time ends the worker, which says what to set', async (t) => {
+test('a record whose time its task topic does not take is a dead letter that says what to set; the rest goes on', async (t) => {
   const { penstock, topics, process } = await deploy();
   t.after(() => penstock.close());
   await topics.alter(penstock.topic('all'), { 'message.timestamp.after.max.ms': String(HOUR_MS) });
-  await writeRecord(penstock, Date.now() + 2 * HOUR_MS);
-  assert.equal((await process.waitForExit({ timeoutMs: 60_000 })).code, 1);
+  const now = Date.now();
+  await writeRecord(penstock, now);
+  await writeRecord(penstock, now + 2 * HOUR_MS);
+  await writeRecord(penstock, now + 1);
+  await penstock.workersDone();
+  const dead = await penstock.read(penstock.dead);
+  assert.deepEqual(
+    dead.map((letter) => [headerOf(letter, 'penstock-reason'), headerOf(letter, 'penstock-source')]),
+    [['invalid_timestamp', `${penstock.raw}/0/1`]],
+  );
   assert.match(
-    process.log(),
+    headerOf(dead[0], 'penstock-error'),
     /refuse records for topic .* for their times, .*message\.timestamp\.after\.max\.ms/,
   );
+  const sources = (await penstock.read(penstock.topic('all'))).map((record) =>
+    headerOf(record, 'penstock-source'),
+  );
+  assert.ok(!sources.some((source) => source.endsWith('/1-1')), sources.join());
+  const samples = (await penstock.read(penstock.topic('all'))).map((record) =>
+    Number(headerOf(record, 'penstock-samples')),
+  );
+  assert.equal(
+    samples.reduce((sum, count) => sum + count, 0),
+    20,
+    'the two others, each once',
+  );
+  assert.equal((await process.stop()).code, 0);
 });

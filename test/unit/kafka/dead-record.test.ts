@@ -62,6 +62,20 @@ describe('deadRecord', () => {
     assert.equal(entries.get('penstock-truncated'), undefined, 'it was not cut');
   });
 
+  test('keeps the key; of one that is too long it says how long it was', () => {
+    const of = (key: Buffer | null) =>
+      deadRecord(content({ source: { ...content().source, key } }), DEAD, NOW);
+    const key = Buffer.alloc(4096, 'k');
+    assert.deepEqual(of(key).key, key);
+    assert.equal(of(key).headers['penstock-key-left-out'], undefined);
+    assert.deepEqual(of(Buffer.alloc(0)).key, Buffer.alloc(0));
+    const long = of(Buffer.alloc(4097));
+    assert.equal(long.key, null);
+    assert.equal(long.headers['penstock-key-left-out'], '4097');
+    const stale = content({ headers: { 'penstock-key-left-out': '9' } });
+    assert.equal(deadRecord(stale, DEAD, NOW).headers['penstock-key-left-out'], undefined);
+  });
+
   test('says how long a value was that it had to cut, and nothing of the kind when it fits', () => {
     const { value, headers } = deadRecord(content({ value: Buffer.alloc(3_000_000, 'v') }), DEAD, NOW);
     assert.equal(headers['penstock-truncated'], '3000000');
