@@ -62,3 +62,13 @@ export class NodeAssignment {
 export function drainGroupId(topic: string, node: string): string {
   return `penstock.${topic}.${node}`;
 }
+
+/** How the names of all groups begin that `drainGroupId` makes for a topic, whatever the node; others may begin so too. */
+export function drainGroupPrefix(topic: string): string {
+  return drainGroupId(topic, '');
+}
+
+/** The node whose group this is on the topic, by its name. */
+export function nodeOfDrainGroup(topic: string, group: string): string {
+  return group.slice(drainGroupPrefix(topic).length);
+}

@@ -18,9 +18,11 @@ import { type DrainRoute, drainGroupId, NodeAssignment } from './assignment.ts';
 import type { Refused } from './deliver.ts';
 import { DrainEvents } from './events.ts';
 import { Forwarder } from './forwarder.ts';
+import { readStandings, SharedStandings } from './group-standings.ts';
 import type { NodeLoginOptions } from './node-login.ts';
 import type { DrainOptions } from './options.ts';
 import { RemoteWriteClient } from './remote-write-client.ts';
+import { Takeover } from './takeover.ts';
 
 /** Where a node is, and how to log in there. */
 export interface DrainNode extends NodeLoginOptions {
@@ -169,22 +171,41 @@ export class Drain {
         fetchMaxWait: drain.fetch_max_wait,
         queueBytes: drain.queue_bytes / this.#assignment.topics.length,
         corrupt: new CorruptBatches(this.#admin, groupId, drain.on_corrupt_batch),
-        consume: (partition) => this.#consume(reader, gauges, partition),
+        consume: (partition) => this.#consume(reader, gauges, takeover, partition),
       },
       this.#log,
     );
     const gauges = new GroupGauges(reader, this.#admin, this.#metrics, groupId);
+    const takeover = this.#takeover(topic, groupId, reader, gauges);
     return { reader, gauges };
   }
 
-  #consume(reader: GroupReader, gauges: GroupGauges, partition: AssignedPartition): Promise<void> {
+  #takeover(topic: string, group: string, reader: GroupReader, gauges: GroupGauges): Takeover {
+    const groups = this.#setup.nodes.map(({ name }) => drainGroupId(topic, name));
+    return new Takeover({
+      group,
+      reader,
+      standings: new SharedStandings(() => readStandings(this.#admin, topic, groups)),
+      lowest: async ({ partition }) => (await this.#admin.offsetBounds(topic)).get(partition)?.low ?? 0n,
+      begun: (partition) => gauges.begun(partition),
+      metrics: this.#metrics,
+      log: this.#log,
+    });
+  }
+
+  #consume(
+    reader: GroupReader,
+    gauges: GroupGauges,
+    takeover: Takeover,
+    partition: AssignedPartition,
+  ): Promise<void> {
     const { drain, tenantHeaders } = this.#setup;
-    return runSessions<undefined>(partition, {
+    return runSessions<number>(partition, {
       reader,
       log: this.#log,
-      open: async () => undefined,
+      open: (owned) => takeover.settle(owned),
       close: async () => undefined,
-      work: async (owned, _, progressed, start) => {
+      work: async (owned, turn, progressed, start) => {
         const forwarder = new Forwarder(owned, start, {
           reader,
           client: this.#client,
@@ -192,6 +213,7 @@ export class Drain {
           backoffMinMs: drain.backoff_min,
           backoffMaxMs: drain.backoff_max,
           tenantHeaders,
+          turn,
           bury: (record, refused) => this.#bury(record, refused),
           setAside: (batch) => this.#setAside(owned, batch),
           committed: (held, offset) => gauges.committed(held, offset),

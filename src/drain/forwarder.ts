@@ -10,6 +10,7 @@ import { mayHaveBeenTaken } from './delivery-errors.ts';
 import type { DrainEvents } from './events.ts';
 import type { RemoteWriteClient } from './remote-write-client.ts';
 import { SourceTracker } from './source-tracker.ts';
+import { formatTurn, parseTurn } from './turn.ts';
 
 export interface ForwarderOptions {
   readonly reader: Pick<GroupReader, 'ensureOwned' | 'commit'>;
@@ -25,12 +26,11 @@ export interface ForwarderOptions {
   /** Keeps a record batch that cannot be read. */
   readonly setAside: (batch: CorruptBatch) => Promise<void>;
   readonly committed: (partition: AssignedPartition, offset: bigint) => void;
+  /** The turn of the partition, noted at every commit. */
+  readonly turn: number;
 }
 
 const EMPTY = Buffer.alloc(0);
-
-/** Noted at a commit by a drain that ends its work on a partition: the record there was not sent before. */
-const HANDED_OVER = 'handed over';
 
 /**
  * Forwards the records of one partition: one at a time, committed after the node has answered.
@@ -44,7 +44,8 @@ export class Forwarder {
   readonly #sources = new SourceTracker();
   /** The offset to commit when the work ends now. */
   #next: bigint;
-  #start: CommittedStart;
+  /** The record where reading begins may have been sent: whoever was here before did not end in order. */
+  readonly #crashed: boolean;
   /** The node may have taken something of the record at `#next`. */
   #maybeTaken: boolean;
   /** It surely has: the rest of the record has to follow before the work may end. */
@@ -53,18 +54,18 @@ export class Forwarder {
   constructor(partition: AssignedPartition, start: CommittedStart, options: ForwarderOptions) {
     this.#partition = partition;
     this.#options = options;
-    this.#start = start;
     this.#next = start.offset;
-    this.#maybeTaken = start.note === '';
+    this.#crashed = start.note !== undefined && parseTurn(start.note).state === 'working';
+    this.#maybeTaken = this.#crashed;
   }
 
   /** Runs until the partition drains. @throws PartitionLostError, and KafkaSetupError from `bury` */
   async run(progressed: () => void): Promise<void> {
     const { reader, client, events, committed } = this.#options;
     const partition = this.#partition;
-    const crashed = this.#start.note === '';
-    if (!crashed) await reader.commit(partition, this.#next);
-    let first = crashed;
+    const note = formatTurn({ turn: this.#options.turn, state: 'working' });
+    if (!this.#crashed) await reader.commit(partition, this.#next, note);
+    let first = this.#crashed;
     for (;;) {
       const taken = await partition.take({ maxRecords: 1, maxBytes: Number.MAX_SAFE_INTEGER, lingerMs: 0 });
       if (taken === undefined) break;
@@ -85,13 +86,18 @@ export class Forwarder {
       }
       const { corrupt } = taken;
       if (corrupt !== undefined) await this.#setAside(corrupt);
-      await reader.commit(partition, taken.nextOffset);
+      await reader.commit(partition, taken.nextOffset, note);
       this.#next = taken.nextOffset;
       committed(partition, taken.nextOffset);
       if (record?.memory !== undefined && client.sentAll) giveBack(record.memory);
       progressed();
     }
-    if (!this.#maybeTaken) await reader.commit(partition, this.#next, HANDED_OVER);
+    if (this.#maybeTaken) return;
+    await reader.commit(
+      partition,
+      this.#next,
+      formatTurn({ turn: this.#options.turn, state: 'handed over' }),
+    );
   }
 
   /** An error that nobody foresaw, and that comes again with the same record, sets that record aside. */

@@ -83,6 +83,8 @@ export class AssignedPartition {
   lastFetchMs = Date.now();
   /** The offset that this process has committed last, the next to read then; -1 before the first. */
   committedTo = -1n;
+  /** The group that has to let go of the partition before the work on it begins; undefined while there is none. */
+  waitsFor: string | undefined;
   readonly #group: PartitionGroup;
   readonly #queue = new PartitionQueue();
   readonly #expansion = new Expansion();

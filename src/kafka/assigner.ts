@@ -86,6 +86,11 @@ function assign(
   }));
 }
 
+/** What a member said that it held when it joined, by topic. */
+export function claimsOf(metadata: Buffer): Map<string, readonly number[]> {
+  return new Map(Object.entries(readOwnership(metadata).owned));
+}
+
 const NOTHING: Ownership = { generation: -1, owned: {} };
 
 function readOwnership(metadata: Buffer): Ownership {

@@ -1,4 +1,5 @@
 import type { KafkaAdmin } from './admin.ts';
+import { claimsOf } from './assigner.ts';
 import { kafkajs } from './patch/load.ts';
 
 /** A member of a consumer group as the coordinator describes it. */
@@ -10,6 +11,11 @@ export interface GroupMember {
   readonly host: string;
   /** Partitions by topic. Empty during a rebalance. */
   readonly partitions: ReadonlyMap<string, readonly number[]>;
+  /**
+   * What it said that it held when it joined, by topic: it may still be at work on some of it that is assigned to nobody
+   * now. Empty during a rebalance, and of a member that is no process of Penstock.
+   */
+  readonly claims: ReadonlyMap<string, readonly number[]>;
 }
 
 /** A consumer group. One that never was, or that was deleted, is `Dead` and has no members. */
@@ -33,11 +39,12 @@ export async function describeGroups(
       {
         state,
         members: members
-          .map(({ memberId, clientId, clientHost, memberAssignment }) => ({
+          .map(({ memberId, clientId, clientHost, memberMetadata, memberAssignment }) => ({
             member: memberId,
             client: clientId,
             host: clientHost.replace(/^\//, ''),
             partitions: decodeAssignment(memberAssignment),
+            claims: claimsOf(memberMetadata),
           }))
           .sort((a, b) => (a.member < b.member ? -1 : 1)),
       },
@@ -53,4 +60,17 @@ export function decodeAssignment(assignment: Buffer): Map<string, number[]> {
   } catch {
     return new Map();
   }
+}
+
+/**
+ * Whether a member of the group may be at work on a partition, or about to be. A group in a rebalance does not tell who
+ * has what.
+ */
+export function mayHold({ state, members }: GroupDescription, topic: string, partition: number): boolean {
+  if (members.length === 0) return false;
+  if (state !== 'Stable') return true;
+  return members.some(
+    ({ partitions, claims }) =>
+      partitions.get(topic)?.includes(partition) === true || claims.get(topic)?.includes(partition) === true,
+  );
 }

@@ -71,7 +71,7 @@ export class GroupReader {
     log: Logger,
     unlikely = new UnlikelyAnswers(),
   ) {
-    this.#starts = new StartOffsets(admin, (partition) => this.#committed(partition), unlikely);
+    this.#starts = new StartOffsets(admin, (partition) => this.committed(partition), unlikely);
     this.#options = options;
     this.#log = log.child({ group: options.groupId });
     this.#member = new GroupMember(connection, options, this.#events(), this.#log);
@@ -122,6 +122,17 @@ export class GroupReader {
    */
   startOffset(partition: AssignedPartition): Promise<CommittedStart> {
     return this.#starts.of(partition);
+  }
+
+  /**
+   * What the group has committed; undefined where nothing. Asked of the coordinator that this member has its membership
+   * from: another one may have been deposed.
+   */
+  async committed({ topic, partition }: AssignedPartition): Promise<CommittedOffset | undefined> {
+    const { group } = this.#member;
+    if (group === undefined) throw new RetryableError('this process is no member of the group now');
+    const { offset, metadata } = await group.committedOffset({ topic, partition });
+    return Number(offset) < 0 ? undefined : { offset: BigInt(offset), metadata: metadata ?? '' };
   }
 
   /**
@@ -212,14 +223,6 @@ export class GroupReader {
     this.#readable?.();
     await this.#member.leave(deadline);
     return left;
-  }
-
-  /** Asked of the coordinator that this member has its membership from: another one may have been deposed. */
-  async #committed({ topic, partition }: AssignedPartition): Promise<CommittedOffset | undefined> {
-    const { group } = this.#member;
-    if (group === undefined) throw new RetryableError('this process is no member of the group now');
-    const { offset, metadata } = await group.committedOffset({ topic, partition });
-    return Number(offset) < 0 ? undefined : { offset: BigInt(offset), metadata: metadata ?? '' };
   }
 
   #events(): MemberEvents {

@@ -120,6 +120,8 @@ async function runSession<Resource>(
   if (!partition.active) return;
   const resource = await options.open(partition);
   try {
+    // What was to be opened may not have been, when the process stops or the partition moves meanwhile.
+    if (!partition.active) return;
     const start = await reader.startOffset(partition);
     const { offset, gap } = start;
     if (gap !== undefined) tellGap({ topic: partition.topic, partition: partition.partition, ...gap });

@@ -9,6 +9,8 @@ export interface ObservedPartition {
   readonly queuedBytes: number;
   /** What cannot be read at its position; undefined while it goes on. */
   readonly unreadable?: Error | undefined;
+  /** The group that has to let go of it first; undefined once the work has begun. */
+  readonly waitsFor?: string | undefined;
 }
 
 /** A consumer group member as the gauges see it. */
@@ -88,9 +90,16 @@ export class GroupGauges {
     this.#observe(id, offset, this.#known.get(id)?.end);
   }
 
+  /** The work on a partition begins: how long nothing was committed before says nothing. */
+  begun({ topic, partition }: { topic: string; partition: number }): void {
+    this.#known.delete(`${topic}/${partition}`);
+  }
+
   /** Sets the gauges of one process anew from all its groups. */
-  static collect(groups: readonly GroupGauges[], { lag, queueBytes, assigned, heldUp }: Metrics): void {
+  static collect(groups: readonly GroupGauges[], metrics: Metrics): void {
+    const { lag, queueBytes, assigned, heldUp, waitingForOwner } = metrics;
     heldUp.reset();
+    waitingForOwner.reset();
     lag.reset();
     queueBytes.reset();
     assigned.reset();
@@ -98,26 +107,28 @@ export class GroupGauges {
   }
 
   #collect(): void {
-    const { lag, queueBytes, assigned, heldUp } = this.#metrics;
-    for (const { topic, partition, queuedBytes, unreadable } of this.#reader.partitions) {
+    const { lag, queueBytes, assigned, heldUp, waitingForOwner } = this.#metrics;
+    for (const { topic, partition, queuedBytes, unreadable, waitsFor } of this.#reader.partitions) {
       if (unreadable !== undefined) heldUp.set({ topic, partition }, 1);
+      if (waitsFor !== undefined) waitingForOwner.set({ topic, partition }, 1);
       assigned.inc({ topic });
       queueBytes.inc({ topic }, queuedBytes);
-      const records = this.#lag(topic, partition);
+      const records = waitsFor === undefined ? this.#lag(topic, partition) : undefined;
       if (records !== undefined) lag.set({ topic, partition }, records);
     }
   }
 
   /**
    * Not ready: no member of the group, or none that it answers, as when Kafka cannot be reached; or a partition that
-   * makes no progress while records wait.
+   * makes no progress while records wait. One that another group still works on is no reason: if the others are to be
+   * restarted only when this one is ready, it would wait for ever.
    */
   readiness(): Readiness {
     const absence = this.#absence();
     if (absence !== undefined) return { ready: false, reason: absence };
-    for (const { topic, partition, unreadable } of this.#reader.partitions) {
+    for (const { topic, partition, unreadable, waitsFor } of this.#reader.partitions) {
       const known = this.#known.get(`${topic}/${partition}`);
-      if (known?.lagMs === undefined) continue;
+      if (known?.lagMs === undefined || waitsFor !== undefined) continue;
       const stalledMs = this.#now() - Math.max(known.movedMs, known.lagMs, this.#silentMs);
       if (stalledMs < STALLED_MS) continue;
       const lag = this.#lag(topic, partition);
@@ -140,13 +151,15 @@ export class GroupGauges {
   }
 
   partitions(): unknown[] {
-    return this.#reader.partitions.map(({ topic, partition, state, queuedBytes, unreadable }) => ({
+    return this.#reader.partitions.map(({ topic, partition, state, queuedBytes, unreadable, waitsFor }) => ({
       topic,
       partition,
       state,
       queuedBytes,
-      lag: this.#lag(topic, partition) ?? null,
+      // Where another group reads, what this one has committed says nothing.
+      lag: (waitsFor === undefined ? this.#lag(topic, partition) : undefined) ?? null,
       ...(unreadable === undefined ? {} : { held_up_by: unreadable.message }),
+      ...(waitsFor === undefined ? {} : { waits_for_group: waitsFor }),
     }));
   }
 
@@ -183,7 +196,9 @@ export class GroupGauges {
           this.#offsets.offsetBounds(topic),
           this.#offsets.committedOffsets(this.#groupId, topic),
         ]);
-        for (const { partition } of this.#reader.partitions.filter((held) => held.topic === topic)) {
+        const read = this.#reader.partitions.filter((held) => held.topic === topic);
+        for (const { partition, waitsFor } of read) {
+          if (waitsFor !== undefined) continue;
           const id = `${topic}/${partition}`;
           const bound = bounds.get(partition);
           if (bound === undefined) continue;

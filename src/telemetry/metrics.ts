@@ -99,6 +99,16 @@ export class Metrics {
     'Remote-write requests tried again, by reason.',
     ['node', 'reason'],
   );
+  readonly partitionStarts = this.#counter(
+    'drain_partition_starts_total',
+    'Task partitions begun that the node did not read before: where their last owner stood (taken_over), or at the oldest record (never_read).',
+    ['topic', 'from'],
+  );
+  readonly waitingForOwner = this.#gauge(
+    'drain_waiting_for_owner',
+    "1 for each partition that this drain is assigned and another node's drain has not let go of.",
+    ['topic', 'partition'],
+  );
   readonly possibleRepeats = this.#counter(
     'deliver_possible_repeats_total',
     'Requests that the node may have taken before: the first of a partition that was not handed over, or after an attempt without answer.',

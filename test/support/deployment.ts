@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { KafkaAdmin } from '../../src/kafka/admin.ts';
 import { KafkaConnection } from '../../src/kafka/client.ts';
@@ -90,6 +90,12 @@ export class Deployment {
   /** The task topic of a route. */
   topic(route: string): string {
     return this.#topics.get(route)!;
+  }
+
+  /** Replaces parts of the configuration for processes that start from now on: by top-level key. */
+  reconfigure(parts: Readonly<Record<string, unknown>>): void {
+    const before = JSON.parse(readFileSync(this.configFile, 'utf8')) as Record<string, unknown>;
+    writeFileSync(this.configFile, JSON.stringify({ ...before, ...parts }, null, 2));
   }
 
   /** Starts a command and waits until it is ready. */

@@ -8,6 +8,18 @@ export async function heldTasks({ admin }: Running): Promise<number[]> {
   return partitions.map(({ partition }) => partition).sort((a, b) => a - b);
 }
 
+/** Those of them that it waits for, since another node's drain has not let go of them, in order. */
+export async function waitingTasks({ admin }: Running): Promise<number[]> {
+  const text = await (await fetch(`${admin}/metrics`)).text();
+  const lines = text.matchAll(/^penstock_drain_waiting_for_owner\{.*partition="(\d+)".*\} 1$/gm);
+  return [...lines].map(([, partition]) => Number(partition)).sort((a, b) => a - b);
+}
+
+/** How many tasks it has begun that its node did not read before, by where they began. */
+export function partitionStarts(drain: Running): Promise<Record<string, number>> {
+  return counters(drain, 'penstock_drain_partition_starts_total', 'from');
+}
+
 /** How many requests it has counted that the node may have taken twice, by reason. */
 export function possibleRepeats(drain: Running): Promise<Record<string, number>> {
   return counters(drain, 'penstock_deliver_possible_repeats_total');
@@ -18,10 +30,10 @@ export function retries(drain: Running): Promise<Record<string, number>> {
   return counters(drain, 'penstock_deliver_retries_total');
 }
 
-/** Values above 0 of a counter by its label `reason`. */
-async function counters({ admin }: Running, name: string): Promise<Record<string, number>> {
+/** Values above 0 of a counter by a label. */
+async function counters({ admin }: Running, name: string, label = 'reason'): Promise<Record<string, number>> {
   const text = await (await fetch(`${admin}/metrics`)).text();
-  const lines = text.matchAll(new RegExp(`^${name}\\{.*reason="(\\w+)".*\\} (\\d+)$`, 'gm'));
+  const lines = text.matchAll(new RegExp(`^${name}\\{.*${label}="(\\w+)".*\\} (\\d+)$`, 'gm'));
   const values = [...lines].map(([, reason, value]) => [reason!, Number(value)] as const);
   return Object.fromEntries(values.filter(([, value]) => value > 0));
 }

@@ -71,13 +71,13 @@ describe('a forwarder', () => {
     });
   }
 
-  function run(note: string | undefined = 'handed over'): Promise<void> {
+  function run(note: string | undefined = 'turn 3 handed over'): Promise<void> {
     const options: ForwarderOptions = {
       reader: {
         ensureOwned: async () => partition.assertOwned(),
         commit: async (_: AssignedPartition, offset: bigint, text = '') => {
           partition.assertOwned();
-          done.push(`commit ${offset}${text && ` ${text}`}`);
+          done.push(`commit ${offset} ${text}`);
         },
       },
       client: {
@@ -99,6 +99,7 @@ describe('a forwarder', () => {
         done.push(`set aside ${offset}`);
       },
       committed: () => undefined,
+      turn: 3,
     };
     return new Forwarder(partition, { offset: 0n, note, gap: undefined }, options).run(() => undefined);
   }
@@ -115,10 +116,10 @@ describe('a forwarder', () => {
     };
     offer(0, body('good_1', 'bad_2'));
     const running = run();
-    await until('commit 1');
+    await until('commit 1 turn 3');
     partition.drain();
     await running;
-    assert.deepEqual(done, ['commit 0', 'good_1', 'commit 1', 'commit 1 handed over']);
+    assert.deepEqual(done, ['commit 0 turn 3', 'good_1', 'commit 1 turn 3', 'commit 1 turn 3 handed over']);
     assert.equal(attempts, 4);
     const text = await metrics.registry.metrics();
     assert.match(text, /penstock_samples_total\{stage="deliver",route="route"\} 1\n/);
@@ -132,7 +133,7 @@ describe('a forwarder', () => {
     };
     offer(0, body('good_1', 'bad_2'));
     await assert.rejects(run(), PartitionLostError);
-    assert.deepEqual(done, ['commit 0', 'good_1']);
+    assert.deepEqual(done, ['commit 0 turn 3', 'good_1']);
   });
 
   test('a record of which a part was taken is finished also when the drain stops', async () => {
@@ -147,8 +148,8 @@ describe('a forwarder', () => {
       'good_1',
       'good_3 good_4',
       'buried 1',
-      'commit 1',
-      'commit 1 handed over',
+      'commit 1 turn 3',
+      'commit 1 turn 3 handed over',
     ]);
   });
 
@@ -159,12 +160,12 @@ describe('a forwarder', () => {
     };
     offer(0, body('good_1', 'good_2'));
     await run();
-    assert.deepEqual(done, ['commit 0', 'commit 0 handed over']);
+    assert.deepEqual(done, ['commit 0 turn 3', 'commit 0 turn 3 handed over']);
   });
 
   test('after a drain that died, one that sent nothing does not say that it hands over', async () => {
     partition.drain();
-    await run('');
+    await run('turn 3');
     assert.deepEqual(done, []);
   });
 
@@ -183,7 +184,7 @@ describe('a forwarder', () => {
     offer(0, body('good_7'));
     offer(1, body('good_1'));
     const running = run();
-    await until('commit 2');
+    await until('commit 2 turn 3');
     partition.drain();
     await running;
     assert.deepEqual([thrown, reasons], [2, ['defect']]);
@@ -200,17 +201,17 @@ describe('a forwarder', () => {
     };
     offer(0, body('good_1'));
     const running = run();
-    await until('commit 1');
+    await until('commit 1 turn 3');
     partition.drain();
     await running;
-    assert.deepEqual(done.slice(0, 3), ['commit 0', 'good_1', 'commit 1']);
+    assert.deepEqual(done.slice(0, 3), ['commit 0 turn 3', 'good_1', 'commit 1 turn 3']);
     assert.ok(!done.some((each) => each.startsWith('buried')));
   });
 
   test('counts every answer of the node', async () => {
     offer(0, body('bad_1', 'bad_2'));
-    const running = run('');
-    await until('commit 1');
+    const running = run('turn 3');
+    await until('commit 1 turn 3');
     partition.drain();
     await running;
     const text = await metrics.registry.metrics();

@@ -38,6 +38,7 @@ function group(topic: string, ...members: number[][]): GroupDescription {
       client: 'penstock',
       host: '10.0.0.1',
       partitions: new Map([[topic, partitions]]),
+      claims: new Map(),
     }),
   );
   return { state: 'Stable', members: described };

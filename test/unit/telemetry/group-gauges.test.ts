@@ -128,6 +128,22 @@ describe('the readiness of a group member', () => {
     assert.match(group.reason, /^t\/0 has 10 records to read and no commit for 6\d s$/);
   });
 
+  it('is not spoilt by a partition that another group still works on, and then counts from its beginning', async () => {
+    group.offsets = { end: 12n, committed: 0n };
+    group.reader.partitions = HELD.map((held) => ({ ...held, waitsFor: 'other' }));
+    await group.pass(3_600_000);
+    assert.equal(group.reason, '');
+    assert.deepEqual(group.gauges.partitions(), [
+      { topic: 't', partition: 0, state: 'consuming', queuedBytes: 0, lag: null, waits_for_group: 'other' },
+    ]);
+    group.reader.partitions = HELD;
+    group.gauges.begun({ topic: 't', partition: 0 });
+    await group.pass(POLL_MS);
+    assert.equal(group.reason, '');
+    await group.pass(60_000);
+    assert.equal(group.reason, 't/0 has 12 records to read and no commit for 60 s');
+  });
+
   it('is not spoilt by the first record of a partition that was elsewhere', async () => {
     group.offsets = { end: 12n, committed: 10n };
     await group.pass(POLL_MS);

@@ -1,0 +1,167 @@
+import type { AssignedPartition } from '../kafka/assigned-partition.ts';
+import type { GroupReader } from '../kafka/group-reader.ts';
+import { Backoff, sleep } from '../model/sleep.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { SharedStandings } from './group-standings.ts';
+import { type Decision, decide, type Owner, type Standing } from './last-owner.ts';
+import { formatTurn, parseTurn, type TurnNote } from './turn.ts';
+
+export interface TakeoverOptions {
+  /** The group of this drain. */
+  readonly group: string;
+  readonly reader: Pick<GroupReader, 'commit' | 'committed'>;
+  readonly standings: Pick<SharedStandings, 'read'>;
+  /** The oldest record that the partition keeps. */
+  readonly lowest: (partition: AssignedPartition) => Promise<bigint>;
+  /** The work on a partition may begin, for the first time since this process has it. */
+  readonly begun: (partition: AssignedPartition) => void;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** First and longest pause between looks at a partition that another group holds, in ms. */
+  readonly pauseMs?: { readonly min: number; readonly max: number };
+}
+
+type Take = Extract<Decision, { kind: 'take' }>;
+
+const PAUSE_MS = { min: 500, max: 5_000 };
+
+/**
+ * Brings a partition from the group of one node to that of another, without a gap or a repeat: when nodes are added,
+ * renamed or removed, when the task count grows, when a task returns.
+ *
+ * The node that gets it waits until the one that had it has let go, for as long as a drain of that one lives: it may run
+ * with a configuration in which the partition is still its own. Then it begins where that one stood, and commits
+ * that in its own group before it reads. All decisions are in `decide`.
+ */
+export class Takeover {
+  readonly #options: TakeoverOptions;
+  /** Turn of each partition that this process has begun: nobody else can have had it as long as it is held. */
+  readonly #turns = new WeakMap<AssignedPartition, number>();
+
+  constructor(options: TakeoverOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves when this group may work on the partition, and its commit says where to begin. Also when the partition is
+   * lost or drains meanwhile.
+   *
+   * @returns the turn of the partition, for the notes of its commits
+   * @throws PartitionLostError
+   */
+  async settle(partition: AssignedPartition): Promise<number> {
+    const { min, max } = this.#options.pauseMs ?? PAUSE_MS;
+    const backoff = new Backoff(min, max);
+    try {
+      while (partition.active) {
+        const known = this.#turns.get(partition);
+        if (known !== undefined) return known;
+        const turn = await this.#attempt(partition);
+        if (turn !== undefined) {
+          this.#turns.set(partition, turn);
+          this.#options.begun(partition);
+          return turn;
+        }
+        await sleep(backoff.next(), partition.ending);
+      }
+    } finally {
+      partition.waitsFor = undefined;
+    }
+    return 0;
+  }
+
+  /** One look, and what follows from it. @returns undefined when it has to be looked again later */
+  async #attempt(partition: AssignedPartition): Promise<number | undefined> {
+    const standings = await this.#look(partition);
+    const own = standings.find(({ group }) => group === this.#options.group)?.commit;
+    if (!(await this.#isCurrent(partition, own))) return undefined;
+    const decision = decide(this.#options.group, standings);
+    switch (decision.kind) {
+      case 'own':
+        return own!.note.turn;
+      case 'wait':
+        this.#wait(partition, decision.group);
+        if (decision.yields) await this.#withdraw(partition, own);
+        return undefined;
+      case 'take':
+        return await this.#take(partition, decision);
+    }
+  }
+
+  /** Says so, looks again, and takes it if that has not changed the decision. */
+  async #take(partition: AssignedPartition, decision: Take): Promise<number | undefined> {
+    const { turn, from } = decision;
+    const offset = from?.commit.offset ?? (await this.#options.lowest(partition));
+    await this.#commit(partition, offset, { turn, state: 'taking' });
+    const again = decide(this.#options.group, await this.#look(partition));
+    if (again.kind === 'wait') this.#wait(partition, again.group);
+    if (again.kind === 'wait' && again.yields) {
+      await this.#commit(partition, offset, { turn, state: 'withdrawn' });
+    }
+    if (again.kind !== 'take' || !isSame(again.from, from)) return undefined;
+    // Nobody has sent the record at the beginning of a partition that nobody has read.
+    const state = from?.commit.note.state ?? 'handed over';
+    await this.#commit(partition, offset, { turn, state });
+    this.#tell(partition, from, offset);
+    return turn;
+  }
+
+  /** A claim of an earlier attempt keeps others waiting. */
+  async #withdraw(partition: AssignedPartition, own: Standing['commit']): Promise<void> {
+    if (own?.note.state !== 'taking') return;
+    await this.#commit(partition, own.offset, { turn: own.note.turn, state: 'withdrawn' });
+  }
+
+  async #look({ partition }: AssignedPartition): Promise<Standing[]> {
+    return (await this.#options.standings.read()).of(partition);
+  }
+
+  /** Whether what is known of this group is what its coordinator says: a deposed one may have been asked. */
+  async #isCurrent(partition: AssignedPartition, own: Standing['commit']): Promise<boolean> {
+    const committed = await this.#options.reader.committed(partition);
+    if (committed === undefined || own === undefined) return committed === own;
+    return (
+      committed.offset === own.offset && formatTurn(parseTurn(committed.metadata)) === formatTurn(own.note)
+    );
+  }
+
+  #commit(partition: AssignedPartition, offset: bigint, note: TurnNote): Promise<void> {
+    return this.#options.reader.commit(partition, offset, formatTurn(note));
+  }
+
+  #wait(partition: AssignedPartition, group: string): void {
+    if (partition.waitsFor !== group) {
+      const { topic, partition: id } = partition;
+      this.#options.log.info(
+        { topic, partition: id, group },
+        'the partition has come to this node, and a drain of another one still holds it: waiting until that one lets go, ' +
+          'as it does when it is stopped or has this configuration',
+      );
+    }
+    partition.waitsFor = group;
+  }
+
+  #tell({ topic, partition }: AssignedPartition, from: Owner | undefined, offset: bigint): void {
+    const { metrics, log, group } = this.#options;
+    const fields = { topic, partition, offset: String(offset) };
+    if (from === undefined) {
+      metrics.partitionStarts.inc({ topic, from: 'never_read' });
+      const expired = offset > 0n ? ', or what they had committed has expired; older records are gone' : '';
+      log.warn(
+        fields,
+        `no node is known to have read this partition${expired}: it begins at the oldest record`,
+      );
+    } else if (from.group !== group) {
+      metrics.partitionStarts.inc({ topic, from: 'taken_over' });
+      log.info({ ...fields, from: from.group }, 'taken over from another node, where that one stood');
+    }
+  }
+}
+
+function isSame(a: Owner | undefined, b: Owner | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return (
+    a.group === b.group && a.commit.offset === b.commit.offset && a.commit.note.turn === b.commit.note.turn
+  );
+}
