@@ -45,6 +45,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'workers, drains, lag and dead letters of a running deployment',
     load: async () => (await import('./commands/status.ts')).run,
   },
+  forget: {
+    summary: 'delete what a node left behind that is not configured any more',
+    load: async () => (await import('./commands/forget.ts')).run,
+  },
   check: {
     summary: 'validate the configuration, offline',
     load: async () => (await import('./commands/check.ts')).run,

@@ -1,5 +1,6 @@
 import type {
   DeploymentStatus,
+  LeftoverStatus,
   NodeStatus,
   PartitionLag,
   Reader,
@@ -17,11 +18,12 @@ export interface ProcessAnswer {
 
 /** The status of a deployment for people: tables, then what an operator should look at. */
 export function formatStatus(status: DeploymentStatus, processes: readonly ProcessAnswer[]): string {
-  const { ingest, nodes, dead_letters: dead, problems } = status;
+  const { ingest, nodes, leftovers, dead_letters: dead, problems } = status;
   const records = dead.records === null ? 'the topic does not exist' : `${dead.records} kept`;
   const parts = [
     ...ingest.map((topic) => ingestLines(topic).join('\n')),
     nodes.length === 0 ? 'no nodes are configured' : formatTable(nodeRows(nodes)),
+    ...(leftovers.length > 0 ? [leftovers.flatMap(leftoverLines).join('\n')] : []),
     `dead letters in ${dead.topic}: ${records}`,
     ...(processes.length > 0 ? [formatTable(processRows(processes))] : []),
     problems.length === 0
@@ -60,6 +62,14 @@ function nodeRows(nodes: readonly NodeStatus[]): string[][] {
     ]),
   );
   return [['NODE', 'ROUTE', 'TASKS', 'LAG', 'MAX LAG', 'UNREAD', 'DRAINS (PARTITIONS)'], ...rows];
+}
+
+function leftoverLines({ node, topic, needed_for }: LeftoverStatus): string[] {
+  const what =
+    needed_for.length === 0
+      ? `penstock forget ${node} removes it`
+      : `partition ${ranges(needed_for)} has gone to no other node yet`;
+  return wrap(`left behind on ${topic} by ${node}, which is not configured: ${what}`, 2);
 }
 
 /** Kafka calls a group that nobody ever joined dead. */

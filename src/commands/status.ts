@@ -1,6 +1,7 @@
 import { urlFault } from '../address-options.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { drainGroupId } from '../drain/assignment.ts';
+import { readLeftovers } from '../drain/leftovers.ts';
 import { createOwnership } from '../hash/ownership.ts';
 import { ingestTopics } from '../ingest/options.ts';
 import { errorMessage } from '../model/errors.ts';
@@ -16,8 +17,8 @@ const HELP = `
 penstock status [-c FILE] [--admin URL]… [--json]
 
 Shows a running deployment as Kafka sees it: the workers and their partitions, the lag of the ingest topics,
-the drains of each node with the tasks that hash 2 gives to it and their lag, the dead letters, and what an
-operator should look at.
+the drains of each node with the tasks that hash 2 gives to it and their lag, what nodes that are not configured any
+more have left behind, the dead letters, and what an operator should look at.
 
   --admin URL   also asks this process for its own view (http://host:port of its admin.listen); may be repeated
 
@@ -39,8 +40,14 @@ export async function run(argv: string[]): Promise<number> {
   const config = loadConfig({ file: command.configFile, env: process.env });
   const expected = expectedDeployment(config);
   return await withKafkaAdmin('status', config.kafka, async (admin) => {
-    const [seen, processes] = await Promise.all([observe(expected, admin), Promise.all(urls.map(ask))]);
-    const status = reportStatus(expected, seen);
+    const topics = expected.taskTopics.map(({ topic }) => topic);
+    const nodes = expected.nodes.map(({ node }) => node);
+    const [seen, leftovers, processes] = await Promise.all([
+      observe(expected, admin),
+      readLeftovers(admin, topics, nodes),
+      Promise.all(urls.map(ask)),
+    ]);
+    const status = reportStatus(expected, seen, leftovers);
     if (command.json) printJson({ ...status, ...(urls.length > 0 ? { processes } : {}) });
     else process.stdout.write(formatStatus(status, processes));
     return DONE;

@@ -44,11 +44,23 @@ export interface NodeStatus {
   })[];
 }
 
+/** What a node that is not configured has left behind on a task topic. */
+export interface LeftoverStatus {
+  readonly node: string;
+  readonly topic: string;
+  readonly group: string;
+  /** A drain of it still runs. */
+  readonly live: boolean;
+  /** Partitions whose next owner begins where this group stands. */
+  readonly needed_for: readonly number[];
+}
+
 /** A running deployment, seen from Kafka. Keys are those of `penstock status --json`. */
 export interface DeploymentStatus {
   /** The workers' group on each of the ingest topics, in the order of the configuration. */
   readonly ingest: readonly ReadingGroup[];
   readonly nodes: readonly NodeStatus[];
+  readonly leftovers: readonly LeftoverStatus[];
   /** Records in the dead-letter topic that retention has not taken; null while it does not exist. */
   readonly dead_letters: { readonly topic: string; readonly records: number | null };
   /** What an operator should look at, one sentence each. */

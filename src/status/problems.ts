@@ -1,4 +1,4 @@
-import type { NodeStatus, ReadingGroup } from './deployment.ts';
+import type { LeftoverStatus, NodeStatus, ReadingGroup } from './deployment.ts';
 import type { ExpectedDeployment } from './expected.ts';
 import type { Observation } from './observe.ts';
 
@@ -8,12 +8,14 @@ export function problemsOf(
   seen: Observation,
   ingest: readonly ReadingGroup[],
   nodes: readonly NodeStatus[],
+  leftovers: readonly LeftoverStatus[],
 ): string[] {
   return [
     ...missingTopics(expected, seen),
     ...workerProblems(ingest),
     ...nodes.flatMap(nodeProblems),
     ...nodes.flatMap(({ node, topics }) => topics.flatMap((each) => strayReaders(node, each))),
+    ...leftovers.filter(({ live }) => live).map(strayNode),
     ...nobodysPartitions(expected, seen),
   ];
 }
@@ -80,6 +82,11 @@ function strayReaders(node: string, { topic, tasks, members }: NodeStatus['topic
         'configuration does not give to it; it runs with other nodes or counts: give all drains the same configuration',
     ];
   });
+}
+
+/** As long as it runs, the new owners of its partitions wait for it. */
+function strayNode({ node, topic, group }: LeftoverStatus): string {
+  return `a drain of ${node} reads ${topic} (group ${group}), and this configuration has no such node; stop it, or add the node`;
 }
 
 /** Records beyond the task count: no node reads them, as after task.count was lowered. */

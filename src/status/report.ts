@@ -1,12 +1,22 @@
 import type { OffsetBounds } from '../kafka/admin.ts';
 import type { GroupDescription } from '../kafka/group-description.ts';
-import type { DeploymentStatus, NodeStatus, PartitionLag, ReadingGroup } from './deployment.ts';
+import type {
+  DeploymentStatus,
+  LeftoverStatus,
+  NodeStatus,
+  PartitionLag,
+  ReadingGroup,
+} from './deployment.ts';
 import type { ExpectedDeployment, ExpectedNode } from './expected.ts';
 import type { CommittedOffsets, Observation } from './observe.ts';
 import { problemsOf } from './problems.ts';
 
 /** Joins what should run with what Kafka says. */
-export function reportStatus(expected: ExpectedDeployment, seen: Observation): DeploymentStatus {
+export function reportStatus(
+  expected: ExpectedDeployment,
+  seen: Observation,
+  leftovers: readonly LeftoverStatus[] = [],
+): DeploymentStatus {
   const { topics, group } = expected.ingest;
   const ingest = topics.map((topic) => {
     const partitions = [...(seen.bounds.get(topic)?.keys() ?? [])].sort(ascending);
@@ -17,11 +27,12 @@ export function reportStatus(expected: ExpectedDeployment, seen: Observation): D
   return {
     ingest,
     nodes,
+    leftovers,
     dead_letters: {
       topic: expected.deadTopic,
       records: dead === undefined ? null : sum([...dead.values()].map(({ low, high }) => Number(high - low))),
     },
-    problems: problemsOf(expected, seen, ingest, nodes),
+    problems: problemsOf(expected, seen, ingest, nodes, leftovers),
   };
 }
 

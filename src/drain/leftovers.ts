@@ -1,0 +1,49 @@
+import type { KafkaAdmin } from '../kafka/admin.ts';
+import { drainGroupId, nodeOfDrainGroup } from './assignment.ts';
+import { readStandings } from './group-standings.ts';
+import { lastOwner } from './last-owner.ts';
+
+/** The group of a node that is not configured any more, on one task topic. */
+export interface Leftover {
+  readonly node: string;
+  readonly topic: string;
+  readonly group: string;
+  /** A drain of the node still runs. */
+  readonly live: boolean;
+  /**
+   * Partitions that no other node has taken over, and of which Kafka keeps records that this group has read: without
+   * its commits they would be sent again. Ascending.
+   */
+  readonly needed_for: readonly number[];
+}
+
+/** What nodes have left behind on task topics that are not in the configuration. */
+export async function readLeftovers(
+  admin: KafkaAdmin,
+  topics: readonly string[],
+  nodes: readonly string[],
+): Promise<Leftover[]> {
+  const existing = [...(await admin.partitionCounts(topics)).keys()];
+  const leftovers = await Promise.all(existing.map((topic) => ofTopic(admin, topic, nodes)));
+  return leftovers.flat();
+}
+
+async function ofTopic(admin: KafkaAdmin, topic: string, nodes: readonly string[]): Promise<Leftover[]> {
+  const configured = nodes.map((node) => drainGroupId(topic, node));
+  const standings = await readStandings(admin, topic, configured);
+  const groups = standings.groups.filter((group) => !configured.includes(group));
+  if (groups.length === 0) return [];
+  const needed = new Map<string, number[]>();
+  for (const [partition, { low }] of [...(await admin.offsetBounds(topic))].sort(([a], [b]) => a - b)) {
+    const owner = lastOwner('', standings.of(partition));
+    if (owner === undefined || owner.commit.offset <= low) continue;
+    needed.set(owner.group, [...(needed.get(owner.group) ?? []), partition]);
+  }
+  return groups.map((group) => ({
+    node: nodeOfDrainGroup(topic, group),
+    topic,
+    group,
+    live: standings.live.includes(group),
+    needed_for: needed.get(group) ?? [],
+  }));
+}
