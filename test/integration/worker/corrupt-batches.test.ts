@@ -152,7 +152,7 @@ test('headers of any name, and without a value, go through a worker, a dead lett
     ['twice', 'last'],
   ] as const;
   const body = rawRecords([
-    { value: 'no influx line', headers },
+    { value: null, headers },
     { value: line('good'), headers },
   ]);
   await produceRaw(kafka.brokers, penstock.raw, 0, rawBatch({ body, count: 2 }));
@@ -165,6 +165,8 @@ test('headers of any name, and without a value, go through a worker, a dead lett
       .filter(([name]) => !name.startsWith('penstock-') && name !== 'content-type')
       .map(([name, value]) => [name, value === null ? null : String(value)])
       .sort();
+  assert.ok(received(letter).some(([name, value]) => name === 'constructor' && value === null));
+  assert.ok(received(letter).some(([name, value]) => name === '__proto__' && value === 'p'));
   const show = await runPenstock(['dead', 'show', '0:0'], { configFile: penstock.configFile });
   assert.equal(show.code, 0, show.stderr);
   const redrive = await runPenstock(['dead', 'redrive'], { configFile: penstock.configFile });
