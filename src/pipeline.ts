@@ -221,6 +221,7 @@ export class Step {
   #window: TimeWindow = ANY_TIME;
   #record: SourceRecord | undefined;
   #budget: RecordBudget = NO_BUDGET;
+  readonly #look = () => this.#budget.spend(LOOK_UNITS);
   /** Why the walk over the record ends before its end. */
   #stopped: PoisonError | undefined;
 
@@ -400,7 +401,7 @@ export class Step {
     if (!predicted && !cache.find(this.#previous, view, start, labelsEnd)) {
       const { router, entry } = this.#generation;
       this.#budget.spend(router.cost(labelsEnd - start));
-      router.route(body, view, start, labelsEnd, entry);
+      router.route(body, view, start, labelsEnd, entry, this.#look);
       cache.insert(this.#previous, entry);
     }
     this.#previous = cache.slot;

@@ -12,7 +12,7 @@ export interface PipelineRoute {
   /** Any of them lets a series in, as received; none at all lets in every series. */
   readonly selectors: readonly { matches(labels: Labels): boolean }[];
   /** `undefined`, or no labels, where a rule drops the series. Must not change its argument. */
-  readonly relabeler: { apply(labels: Labels): Labels | undefined };
+  readonly relabeler: { apply(labels: Labels, between?: () => void): Labels | undefined };
   /** False where the relabeler has no rules: it is then not asked. */
   readonly hasRules: boolean;
   /** How many rules it has; absent: not known. They are what a new series costs. */
@@ -27,6 +27,8 @@ export interface PipelineRoute {
 /** What a new series costs, in units of RecordBudget (0.5 µs): to be decoded and kept, and for each rule. */
 const SERIES_UNITS = 8;
 const RULE_UNITS = 1;
+/** Labels of more bytes than this cost so much a rule that the clock is looked at before each. */
+const LONG_BYTES = 32 * 1024;
 /** A regular expression reads some 100 bytes in a unit. */
 const RULE_BYTES_A_UNIT = 100;
 
@@ -56,14 +58,25 @@ export class SeriesRouter {
   /**
    * Fills `entry` from the label fields in `[start, labelsEnd)`.
    * Throws PoisonError where the labels cannot be used (see LabelBlock.decode).
+   *
+   * @param look looks at the clock, and throws where the record has had its time
    */
-  route(body: Buffer, view: DataView, start: number, labelsEnd: number, entry: EntryBuilder): void {
+  route(
+    body: Buffer,
+    view: DataView,
+    start: number,
+    labelsEnd: number,
+    entry: EntryBuilder,
+    look?: () => void,
+  ): void {
     this.#block.decode(body, start, labelsEnd, this.#limits, view);
     const received = this.#block.labels;
+    const between = labelsEnd - start > LONG_BYTES ? look : undefined;
     entry.begin(view, start, labelsEnd - start);
     for (const route of this.#routes) {
+      between?.();
       if (!matchesAny(route, received)) continue;
-      const relabeled = route.hasRules ? route.relabeler.apply(received) : received;
+      const relabeled = route.hasRules ? route.relabeler.apply(received, between) : received;
       if (relabeled === undefined || relabeled.length === 0) {
         entry.addDropped(route.index);
         continue;

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { MOST_LABELS } from '../model/labels.ts';
 import { duration, kafkaSize, plainName, shown, size, topicName } from '../option-types.ts';
 import { decodeKeys, INGEST_ENCODINGS, topicDecodeKeys } from './encoding-options.ts';
 
@@ -60,8 +61,9 @@ const limits = z.strictObject({
       'Most CPU time for a record, for each MiB of it as received, at least once; one that takes longer is a dead letter. 0: no limit.',
     ),
   labels_per_series: limit()
+    .max(MOST_LABELS)
     .default(40)
-    .describe('Most labels of a series; one with more is a dead letter. 0: no limit.'),
+    .describe('Most labels of a series; one with more is a dead letter. 0: 10,000, the most there may be.'),
   label_name_bytes: size({ min: 0 })
     .prefault(256)
     .describe('Longest label name; a series with a longer one is a dead letter. 0: no limit.'),

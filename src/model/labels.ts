@@ -12,6 +12,12 @@ export interface Label {
  */
 export type Labels = readonly Label[];
 
+/**
+ * No series has more, whatever the limit: rules and the search for a label go through the others for each, so that what
+ * they cost grows with the square of their number.
+ */
+export const MOST_LABELS = 10_000;
+
 /** The metric name's label. */
 export const METRIC_NAME = '__name__';
 

@@ -14,8 +14,10 @@ export interface Relabeler {
   /**
    * The labels after all rules and the engine's final step; undefined when the series is dropped or no
    * label is left. The input is not changed, and an empty list of rules changes nothing.
+   *
+   * @param between called before each rule, for series that cost much: where it throws, the rules end
    */
-  apply(labels: Labels): Label[] | undefined;
+  apply(labels: Labels, between?: () => void): Label[] | undefined;
   /** What each rule did, up to the one that drops the series, and the final step if it did something. */
   explain(labels: Labels): RelabelStep[];
 }
@@ -56,9 +58,10 @@ function applierOf(compiled: readonly CompiledRule[], engine: Engine): Relabeler
   if (actions.length === 0 && engine.stopsWhenEmpty) {
     return (labels) => (labels.length === 0 ? undefined : labels.slice());
   }
-  return (labels) => {
+  return (labels, between) => {
     const work = engine.start(labels);
     for (const action of actions) {
+      between?.();
       if (!action(work) || (engine.stopsWhenEmpty && work.length === 0)) return undefined;
     }
     const finished = engine.finish(work);

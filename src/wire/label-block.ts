@@ -1,11 +1,12 @@
 import { PoisonError } from '../model/errors.ts';
-import type { Label, Labels } from '../model/labels.ts';
+import { type Label, type Labels, MOST_LABELS } from '../model/labels.ts';
 import { copyBytes, equalBytes, KEPT_BYTES, viewOf } from './bytes.ts';
 import { BYTES, malformed, ProtobufReader } from './protobuf-reader.ts';
 import { LABEL, TAG_FIELD_1, TIME_SERIES } from './write-request.ts';
 
 /** What the labels of a series may be; 0 is no limit. */
 export interface LabelLimits {
+  /** 0 and anything beyond `MOST_LABELS` is `MOST_LABELS`. */
   readonly labels_per_series: number;
   readonly label_name_bytes: number;
   readonly label_value_bytes: number;
@@ -92,10 +93,11 @@ export class LabelBlock {
     }
     if (labels.length > count) labels.length = count;
     if (count === 0) throw poison('no_labels', 'the series has no labels');
-    if (limits.labels_per_series > 0 && count > limits.labels_per_series) {
+    const most = Math.min(limits.labels_per_series || MOST_LABELS, MOST_LABELS);
+    if (count > most) {
       throw poison(
         'too_many_labels',
-        `the series has ${count} labels, more than the limit of ${limits.labels_per_series} (ingest.limits.labels_per_series)`,
+        `the series has ${count} labels, more than the limit of ${most} (ingest.limits.labels_per_series)`,
       );
     }
     refuseDuplicates(labels);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { DEFAULT_LIMITS, type IngestLimits } from '../../src/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
 import { type DeadLetter, Pipeline, type PipelineRoute, type StepOutput } from '../../src/pipeline.ts';
+import { compileRelabel } from '../../src/relabel/compile.ts';
 import { ProtobufReader } from '../../src/wire/protobuf-reader.ts';
 import { uncompress } from '../../src/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
@@ -174,3 +175,40 @@ test('a series is not split where each part would be next to nothing but its lab
   assert.deepEqual(letters(dead), [['series_too_large', 1]]);
   assert.equal(records.length, 0);
 });
+
+/** A record with one series of so many labels, in no order. */
+function manyLabels(count: number, valueBytes = 1) {
+  const builder = new WriteRequestBuilder();
+  builder.beginSeries();
+  for (let i = 0; i < count; i++) builder.label(`l${(i * 7_919) % count}`, 'v'.repeat(valueBytes));
+  builder.sample(1, 1_760_000_000_000);
+  builder.endSeries();
+  return rawRecord(0, builder.finish());
+}
+
+test('without a limit a series has ten thousand labels at most', () => {
+  const none = { labels_per_series: 0 };
+  assert.equal(run(manyLabels(10_000), none).counts.series, 1);
+  assert.deepEqual(letters(run(manyLabels(10_001), none).dead), [['too_many_labels', 1]]);
+  assert.deepEqual(letters(run(manyLabels(10_001), { labels_per_series: 1e9 }).dead), [
+    ['too_many_labels', 1],
+  ]);
+});
+
+for (const dialect of ['victoriametrics', 'prometheus'] as const) {
+  test(`${dialect}: the rules for one series of many labels end when the record has had its time`, () => {
+    const rules = Array.from({ length: 60 }, (_, i) => ({
+      action: 'labelmap',
+      regex: `l(\\d*${i % 10})`,
+      replacement: `m${i}_$1`,
+    }));
+    const relabeler = compileRelabel(rules, dialect);
+    const route = everyRoute({ hasRules: true, rules: rules.length, relabeler });
+    const before = process.threadCpuUsage().user;
+    const { dead, counts } = run(manyLabels(10_000), { labels_per_series: 0, record_time: 200 }, route);
+    const ms = (process.threadCpuUsage().user - before) / 1000;
+    assert.deepEqual(letters(dead), [['too_slow', 1]]);
+    assert.equal(counts.series, 0);
+    assert.ok(ms < 1_500, `${ms} ms`);
+  });
+}
