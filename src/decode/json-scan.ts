@@ -11,6 +11,7 @@ import type { JsonTraits } from './json-traits.ts';
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const COLON = 0x3a;
+const UNDERSCORE = 0x5f;
 
 /** Objects and arrays in one another, as many as fastjson takes. */
 const MAX_DEPTH = 300;
@@ -144,10 +145,23 @@ export function stringEnd(bytes: Uint8Array, start: number, end: number): number
 /** From the quote of a key to its value. */
 function skipKey(bytes: Uint8Array, start: number, end: number, traits: JsonTraits | undefined): number {
   if (start >= end || bytes[start] !== QUOTE) return -1;
-  const quote = stringEnd(bytes, start + 1, end);
-  if (quote < 0) return -1;
-  if (traits !== undefined) traits.key(bytes, start + 1, quote);
-  return valueBehind(bytes, quote, end);
+  if (traits === undefined) {
+    const quote = stringEnd(bytes, start + 1, end);
+    return quote < 0 ? -1 : valueBehind(bytes, quote, end);
+  }
+  // FNV-1a (isthe.com/chongo/tech/comp/fnv), on the way to the quote.
+  let hash = 0x811c9dc5;
+  for (let at = start + 1; at < end; at++) {
+    let byte = bytes[at]!;
+    if (byte === QUOTE) {
+      traits.key(hash);
+      return valueBehind(bytes, at, end);
+    }
+    if (byte === BACKSLASH) byte = bytes[++at]!;
+    else if (byte === UNDERSCORE) traits.hasUnderscores = true;
+    hash = Math.imul(hash ^ byte, 0x01000193);
+  }
+  return -1;
 }
 
 /** From the quote that ends a key to its value. */

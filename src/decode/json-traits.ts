@@ -6,7 +6,6 @@ const EXACT_DIGITS = 15;
 const EXACT_BYTES = 145;
 const EXACT_EXPONENT = 145;
 const LETTER_E = 0x65;
-const UNDERSCORE = 0x5f;
 const DOT = 0x2e;
 const ZERO = 0x30;
 
@@ -64,19 +63,15 @@ export class JsonTraits {
     this.memory += MEMBER_BYTES;
   }
 
-  /** The key in `[start, end)`, without its quotes. */
-  key(bytes: Uint8Array, start: number, end: number): void {
+  /** A key, by a hash of its bytes. */
+  key(hash: number): void {
     this.memory += MEMBER_BYTES;
     if (++this.#run > MANY_MEMBERS) this.memory += MEMBER_OF_MANY_BYTES;
-    if (++this.#keys > FREE_KEYS) this.#tellApart(bytes, start, end);
-    if (this.hasUnderscores) return;
-    for (let at = start; at < end; at++) if (bytes[at] === UNDERSCORE) this.hasUnderscores = true;
+    if (++this.#keys > FREE_KEYS) this.#tellApart(hash);
   }
 
-  #tellApart(bytes: Uint8Array, start: number, end: number): void {
-    // FNV-1a (isthe.com/chongo/tech/comp/fnv), its high bits mixed into those that are used.
-    let hash = 0x811c9dc5;
-    for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  #tellApart(hash: number): void {
+    // The high bits are mixed into those that are used.
     const place = (hash ^ (hash >>> 15)) & (HASHES - 1);
     const bit = 1 << (place & 7);
     if ((this.#hashes[place >> 3]! & bit) !== 0) return;

@@ -53,6 +53,7 @@ export function int64(value: unknown, what: string): bigint {
 }
 
 export function uint64(value: unknown, what: string): bigint {
+  if (value === undefined) return 0n;
   const found = int64(value, what);
   if (found !== BigInt.asUintN(64, found)) throw wrong(what, 'a whole number of 64 bits without sign');
   return found;

@@ -11,7 +11,7 @@ import {
   oldLabels,
   uint64,
 } from './otlp-json-fields.ts';
-import { dataOf, namesOf, otherMembers } from './otlp-json-names.ts';
+import { namesOf, otherMembers } from './otlp-json-names.ts';
 import type { OtlpSeries, Point } from './otlp-series.ts';
 
 const DATA_MEMBERS: ReadonlySet<string> = new Set(['aggregationTemporality', 'isMonotonic']);
@@ -24,34 +24,56 @@ const POINT_MEMBERS: ReadonlySet<string> = new Set([
   'flags',
 ]);
 
-/** Makes the series of a metric's data points. */
-export function readData(metric: JsonObject, series: OtlpSeries): void {
-  const { bounds } = series;
-  for (const point of points(metric, 'gauge', bounds)) {
-    series.number('gauge', { ...common(point, bounds), value: value(point) });
+/**
+ * Makes the series of a metric's data points, where `key` is the name of a kind of data: also one that it had before
+ * OTLP 0.9. Says whether it is.
+ */
+export function readData(key: string, data: unknown, series: OtlpSeries): boolean {
+  switch (key) {
+    case 'gauge':
+    case 'intGauge':
+    case 'doubleGauge':
+      for (const point of points(data, key, series.bounds)) number(point, 'gauge', series);
+      return true;
+    case 'sum':
+    case 'intSum':
+    case 'doubleSum': {
+      const kind = object(data, key)['isMonotonic'] === true ? 'counter' : 'gauge';
+      for (const point of points(data, key, series.bounds)) number(point, kind, series);
+      return true;
+    }
+    case 'histogram':
+    case 'intHistogram':
+    case 'doubleHistogram':
+      for (const point of points(data, key, series.bounds)) histogram(point, series);
+      return true;
+    case 'exponentialHistogram':
+      for (const point of points(data, key, series.bounds)) exponential(point, series);
+      return true;
+    case 'summary':
+    case 'doubleSummary':
+      for (const point of points(data, key, series.bounds)) summary(point, series);
+      return true;
+    default:
+      return false;
   }
-  const kind = object(dataOf(metric, 'sum'), 'sum')['isMonotonic'] === true ? 'counter' : 'gauge';
-  for (const point of points(metric, 'sum', bounds)) {
-    series.number(kind, { ...common(point, bounds), value: value(point) });
-  }
-  for (const point of points(metric, 'histogram', bounds)) histogram(point, series);
-  for (const point of points(metric, 'exponentialHistogram', bounds)) exponential(point, series);
-  for (const point of points(metric, 'summary', bounds)) summary(point, series);
 }
 
-function* points(metric: JsonObject, member: string, bounds: OtlpBounds): Generator<JsonObject> {
-  const data = dataOf(metric, member);
-  if (data === undefined || data === null) return;
+function points(data: unknown, member: string, bounds: OtlpBounds): readonly JsonObject[] {
   const members = object(data, member);
   const { dataPoints } = members;
   if (dataPoints === undefined) {
     const others = otherMembers(members, DATA_MEMBERS);
     if (others.length > 0) throw unknownInstead(`${member}.dataPoints`, others);
   }
-  for (const point of list(dataPoints, `${member}.dataPoints`)) {
+  return list(dataPoints, `${member}.dataPoints`).map((point) => {
     bounds.spend();
-    yield object(point, `${member}.dataPoints`);
-  }
+    return object(point, 'dataPoints');
+  });
+}
+
+function number(point: JsonObject, kind: 'gauge' | 'counter', series: OtlpSeries): void {
+  series.number(kind, { ...common(point, series.bounds), value: value(point) });
 }
 
 function common(point: JsonObject, bounds: OtlpBounds): Point {
@@ -61,7 +83,7 @@ function common(point: JsonObject, bounds: OtlpBounds): Point {
     attributes: labels === undefined ? attributes : [...oldLabels(labels, bounds), ...attributes],
     timeNs: uint64(point['timeUnixNano'], 'timeUnixNano'),
     startNs: uint64(point['startTimeUnixNano'], 'startTimeUnixNano'),
-    flags: Number(uint64(point['flags'], 'flags') & 0xffffffffn),
+    flags: point['flags'] === undefined ? 0 : Number(uint64(point['flags'], 'flags') & 0xffffffffn),
     exemplars: list(point['exemplars'], 'exemplars').length,
   };
 }

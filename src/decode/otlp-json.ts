@@ -3,10 +3,11 @@ import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import { DEFAULT_OTLP, type OtlpOptions } from './decode-options.ts';
 import type { Decoded, Decoder } from './decoder.ts';
 import { JsonTraits } from './json-traits.ts';
+import { quoteText } from './json-unknown.ts';
 import { wholeJson } from './json-value.ts';
 import type { OtlpBounds } from './otlp-bounds.ts';
 import { type JsonObject, keyValues, list, object, text } from './otlp-json-fields.ts';
-import { jsonNames, lookAtMetric, namesOf, otherMembers } from './otlp-json-names.ts';
+import { jsonNames, namesOf, otherMembers } from './otlp-json-names.ts';
 import { readData } from './otlp-json-points.ts';
 import { OTLP_JSON, OtlpJsonRejects } from './otlp-json-rejects.ts';
 import { OtlpSeries } from './otlp-series.ts';
@@ -152,24 +153,33 @@ function readScope(
   };
 }
 
+const DESCRIPTION: ReadonlySet<string> = new Set(['name', 'description', 'unit', 'metadata']);
+
 /** Makes the series of one metric. True where it has metadata. */
 function metric(members: JsonObject, series: OtlpSeries): boolean {
   const name = text(members['name'], 'metric.name');
   const unit = text(members['unit'], 'metric.unit');
   if (name === '') throw new PoisonError('decode', 'no_metric_name', 'a metric without a name');
-  const { hasData, unknown } = lookAtMetric(members);
+  series.metric(name, unit);
+  let hasData = false;
+  let unknown: string[] | undefined;
+  for (const key in members) {
+    if (readData(key, members[key], series)) hasData = true;
+    else if (!DESCRIPTION.has(key)) {
+      unknown ??= [];
+      unknown.push(key);
+    }
+  }
   if (!hasData) {
-    if (unknown.length > 0) {
+    if (unknown !== undefined) {
       throw new PoisonError(
         'decode',
         'otlp_json',
-        `the metric ${JSON.stringify(name)} has no data that is known, but ${namesOf(unknown)}`,
+        `the metric ${quoteText(name)} has no data that is known, but ${namesOf(unknown)}`,
       );
     }
     series.withoutPoints();
   }
-  for (const _ of unknown) series.unknown();
-  series.metric(name, unit);
-  readData(members, series);
+  for (const _ of unknown ?? []) series.unknown();
   return text(members['description'], 'metric.description') !== '' || unit !== '';
 }

@@ -4,7 +4,7 @@ import type { DecodeContext } from './decoder.ts';
 import { Members } from './json-members.ts';
 import { skipJsonBlanks, typeAt, visitElements, visitMembers } from './json-scan.ts';
 import { unescapeJson } from './json-text.ts';
-import { unknownMessage } from './json-unknown.ts';
+import { quoteText, unknownMessage } from './json-unknown.ts';
 import { LineDecoder } from './line-decoder.ts';
 import { parseFloat64, parseInt64 } from './number.ts';
 import { largestOutput, limitOutput } from './output-limit.ts';
@@ -19,8 +19,9 @@ const UNITS_A_SAMPLE = 0.1;
  * VictoriaMetrics' JSON lines (docs.victoriametrics.com, "How to import data in JSON line format"), one series a line:
  * `{"metric":{"__name__":"up"},"values":[1],"timestamps":[1700000000000]}`, the times in ms.
  *
- * A value may be null or one of the words for infinity and NaN in quotes. A label that is not a string is empty, one
- * without a name is left out.
+ * A value may be null or one of the words for infinity and NaN in quotes. A label that is not a string is empty, as in
+ * VictoriaMetrics, which makes one series of `"id":1` and `"id":2`: where nobody said that it is this format, the line
+ * is set aside. A label without a name is left out.
  */
 export class VmImportDecoder extends LineDecoder {
   readonly name = 'vmimport';
@@ -65,17 +66,21 @@ export class VmImportDecoder extends LineDecoder {
   #readLabels(body: Buffer, metric: number, end: number): string | undefined {
     const { labels } = this;
     labels.clear();
+    let foreign: string | undefined;
     visitMembers(body, metric, end, (keyStart, keyEnd, valueStart, valueEnd) => {
       if (keyEnd === keyStart) return;
+      const type = typeAt(body, valueStart);
+      if (type !== 'string' && type !== 'null') foreign ??= body.toString('utf8', keyStart, keyEnd);
       const escapedKey = this.hasBackslash && unescapeJson(this.#key, body, keyStart, keyEnd);
       const key = escapedKey ? this.#key.bytes : body;
       const from = escapedKey ? 0 : keyStart;
       const to = escapedKey ? this.#key.length : keyEnd;
-      if (typeAt(body, valueStart) !== 'string') labels.label(key, from, to, body, 0, 0);
+      if (type !== 'string') labels.label(key, from, to, body, 0, 0);
       else if (this.hasBackslash && unescapeJson(this.#value, body, valueStart + 1, valueEnd - 1)) {
         labels.label(key, from, to, this.#value.bytes, 0, this.#value.length);
       } else labels.label(key, from, to, body, valueStart + 1, valueEnd - 1);
     });
+    if (this.#context.isGuess && foreign !== undefined) return `label ${quoteText(foreign)} is not text`;
     return labels.length === 0 ? '"metric" has no labels' : undefined;
   }
 

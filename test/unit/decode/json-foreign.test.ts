@@ -30,6 +30,7 @@ const FOREIGN: readonly [string, string[]][] = [
   ['[{"metric":"cpu","value":1,"tags":{}},{"metric":"cpu","value":1,"tags":{},"id":42}]', ['id']],
   ['{"metric":{"__name__":"a"},"values":[1],"timestamps":[1],"tenant":"x"}', ['tenant']],
   ['{"name":"a","metric":"b","value":1}', ['metric']],
+  ['{"metric":{"__name__":"a","id":738529527931269425},"values":[1],"timestamps":[1]}', ['id']],
 ];
 
 for (const [text, unknown] of FOREIGN) {

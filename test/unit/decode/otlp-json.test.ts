@@ -206,3 +206,11 @@ test('lists of any length are counted before they are read', () => {
     assert.match(read(body).rejects[0]!.message, /more than 10000/);
   }
 });
+
+test('null is the default, for members and for elements', () => {
+  assert.deepEqual(read(request('"gauge":{"dataPoints":[null]}')).told, ['m{} 0 @0']);
+  assert.deepEqual(read(request('"gauge":null,"sum":{"dataPoints":null}')).told, []);
+  assert.deepEqual(read(gauge('"asInt":null,"asDouble":null,"flags":null,"attributes":null')).told, [
+    'm{} 0 @0',
+  ]);
+});
