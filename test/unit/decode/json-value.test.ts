@@ -149,3 +149,13 @@ for (const [text, shift, floor, isExact] of PARTS) {
     assert.deepEqual(wholePart(text, shift), floor === undefined ? undefined : { floor, isExact });
   });
 }
+
+test('more different keys than any record has are refused, the same key may come as often as it likes', () => {
+  const object = (name: (at: number) => string) =>
+    `[${Array.from({ length: 100_000 }, (_, at) => `{"${name(at)}":0}`).join(',')}]`;
+  assert.throws(
+    () => read(object((at) => `key${at}`)),
+    (error) => error instanceof PoisonError && error.reason === 'too_many_values',
+  );
+  assert.equal((read(object((at) => `key${at % 500}`)) as unknown[]).length, 100_000);
+});
