@@ -18,7 +18,7 @@ import { type DrainRoute, drainGroupId, NodeAssignment } from './assignment.ts';
 import type { Refused } from './deliver.ts';
 import { DrainEvents } from './events.ts';
 import { Forwarder } from './forwarder.ts';
-import { readStandings, SharedStandings } from './group-standings.ts';
+import { TopicGroups } from './group-standings.ts';
 import type { NodeLoginOptions } from './node-login.ts';
 import type { DrainOptions } from './options.ts';
 import { RemoteWriteClient } from './remote-write-client.ts';
@@ -185,7 +185,7 @@ export class Drain {
     return new Takeover({
       group,
       reader,
-      standings: new SharedStandings(() => readStandings(this.#admin, topic, groups)),
+      groups: new TopicGroups(this.#admin, topic, groups),
       lowest: async ({ partition }) => (await this.#admin.offsetBounds(topic)).get(partition)?.low ?? 0n,
       begun: (partition) => gauges.begun(partition),
       metrics: this.#metrics,

@@ -62,17 +62,27 @@ export async function readStandings(
 
 const NO_GROUP: GroupDescription = { state: 'Dead', members: [] };
 
-/** Partitions that want to know at the same time share one answer, asked for after the last of them wanted it. */
-export class SharedStandings {
-  readonly #ask: () => Promise<TopicStandings>;
-  #running: Promise<unknown> = Promise.resolve();
-  #next: Promise<TopicStandings> | undefined;
+/** Whether a group may hold each of a topic's partitions, at about one moment. */
+export async function readHeld(
+  admin: KafkaAdmin,
+  topic: string,
+  group: string,
+): Promise<(partition: number) => boolean> {
+  const description = (await describeGroups(admin, [group])).get(group) ?? NO_GROUP;
+  return (partition) => mayHold(description, topic, partition);
+}
 
-  constructor(ask: () => Promise<TopicStandings>) {
+/** Those that want to know the same at the same time share one answer, asked for after the last of them wanted it. */
+export class SharedAnswer<T> {
+  readonly #ask: () => Promise<T>;
+  #running: Promise<unknown> = Promise.resolve();
+  #next: Promise<T> | undefined;
+
+  constructor(ask: () => Promise<T>) {
     this.#ask = ask;
   }
 
-  read(): Promise<TopicStandings> {
+  read(): Promise<T> {
     this.#next ??= this.#running.then(() => {
       this.#next = undefined;
       const answer = this.#ask();
@@ -80,5 +90,33 @@ export class SharedStandings {
       return answer;
     });
     return this.#next;
+  }
+}
+
+/** What partitions of one topic ask about the groups of all nodes. */
+export class TopicGroups {
+  readonly #admin: KafkaAdmin;
+  readonly #topic: string;
+  readonly #standings: SharedAnswer<TopicStandings>;
+  readonly #held = new Map<string, SharedAnswer<(partition: number) => boolean>>();
+
+  constructor(admin: KafkaAdmin, topic: string, configured: readonly string[]) {
+    this.#admin = admin;
+    this.#topic = topic;
+    this.#standings = new SharedAnswer(() => readStandings(admin, topic, configured));
+  }
+
+  async standings(partition: number): Promise<Standing[]> {
+    return (await this.#standings.read()).of(partition);
+  }
+
+  /** One request, however many partitions wait for the group. */
+  async holds(group: string, partition: number): Promise<boolean> {
+    let held = this.#held.get(group);
+    if (held === undefined) {
+      held = new SharedAnswer(() => readHeld(this.#admin, this.#topic, group));
+      this.#held.set(group, held);
+    }
+    return (await held.read())(partition);
   }
 }

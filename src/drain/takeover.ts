@@ -1,9 +1,9 @@
 import type { AssignedPartition } from '../kafka/assigned-partition.ts';
 import type { GroupReader } from '../kafka/group-reader.ts';
-import { Backoff, sleep } from '../model/sleep.ts';
+import { sleep } from '../model/sleep.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { SharedStandings } from './group-standings.ts';
+import type { TopicGroups } from './group-standings.ts';
 import { type Decision, decide, type Owner, type Standing } from './last-owner.ts';
 import { formatTurn, parseTurn, type TurnNote } from './turn.ts';
 
@@ -11,20 +11,20 @@ export interface TakeoverOptions {
   /** The group of this drain. */
   readonly group: string;
   readonly reader: Pick<GroupReader, 'commit' | 'committed'>;
-  readonly standings: Pick<SharedStandings, 'read'>;
+  readonly groups: Pick<TopicGroups, 'standings' | 'holds'>;
   /** The oldest record that the partition keeps. */
   readonly lowest: (partition: AssignedPartition) => Promise<bigint>;
   /** The work on a partition may begin, for the first time since this process has it. */
   readonly begun: (partition: AssignedPartition) => void;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** First and longest pause between looks at a partition that another group holds, in ms. */
-  readonly pauseMs?: { readonly min: number; readonly max: number };
+  /** Pause between looks at a partition that another group holds, in ms. */
+  readonly pauseMs?: number;
 }
 
 type Take = Extract<Decision, { kind: 'take' }>;
 
-const PAUSE_MS = { min: 500, max: 5_000 };
+const PAUSE_MS = 1_000;
 
 /**
  * Brings a partition from the group of one node to that of another, without a gap or a repeat: when nodes are added,
@@ -51,8 +51,6 @@ export class Takeover {
    * @throws PartitionLostError
    */
   async settle(partition: AssignedPartition): Promise<number> {
-    const { min, max } = this.#options.pauseMs ?? PAUSE_MS;
-    const backoff = new Backoff(min, max);
     try {
       while (partition.active) {
         const known = this.#turns.get(partition);
@@ -63,12 +61,23 @@ export class Takeover {
           this.#options.begun(partition);
           return turn;
         }
-        await sleep(backoff.next(), partition.ending);
+        await this.#untilFree(partition);
       }
     } finally {
       partition.waitsFor = undefined;
     }
     return 0;
+  }
+
+  /** A moment; and as long as the group that is first holds the partition, if there is one. */
+  async #untilFree(partition: AssignedPartition): Promise<void> {
+    const { groups, pauseMs = PAUSE_MS } = this.#options;
+    do await sleep(pauseMs, partition.ending);
+    while (
+      partition.active &&
+      partition.waitsFor !== undefined &&
+      (await groups.holds(partition.waitsFor, partition.partition))
+    );
   }
 
   /** One look, and what follows from it. @returns undefined when it has to be looked again later */
@@ -81,7 +90,8 @@ export class Takeover {
       case 'own':
         return own!.note.turn;
       case 'wait':
-        this.#wait(partition, decision.group);
+        // The claim of another group is settled or withdrawn within moments.
+        partition.waitsFor = decision.yields ? this.#wait(partition, decision.group) : undefined;
         if (decision.yields) await this.#withdraw(partition, own);
         return undefined;
       case 'take':
@@ -95,8 +105,9 @@ export class Takeover {
     const offset = from?.commit.offset ?? (await this.#options.lowest(partition));
     await this.#commit(partition, offset, { turn, state: 'taking' });
     const again = decide(this.#options.group, await this.#look(partition));
-    if (again.kind === 'wait') this.#wait(partition, again.group);
+    partition.waitsFor = undefined;
     if (again.kind === 'wait' && again.yields) {
+      partition.waitsFor = this.#wait(partition, again.group);
       await this.#commit(partition, offset, { turn, state: 'withdrawn' });
     }
     if (again.kind !== 'take' || !isSame(again.from, from)) return undefined;
@@ -114,7 +125,7 @@ export class Takeover {
   }
 
   async #look({ partition }: AssignedPartition): Promise<Standing[]> {
-    return (await this.#options.standings.read()).of(partition);
+    return await this.#options.groups.standings(partition);
   }
 
   /** Whether what is known of this group is what its coordinator says: a deposed one may have been asked. */
@@ -130,7 +141,7 @@ export class Takeover {
     return this.#options.reader.commit(partition, offset, formatTurn(note));
   }
 
-  #wait(partition: AssignedPartition, group: string): void {
+  #wait(partition: AssignedPartition, group: string): string {
     if (partition.waitsFor !== group) {
       const { topic, partition: id } = partition;
       this.#options.log.info(
@@ -139,7 +150,7 @@ export class Takeover {
           'as it does when it is stopped or has this configuration',
       );
     }
-    partition.waitsFor = group;
+    return group;
   }
 
   #tell({ topic, partition }: AssignedPartition, from: Owner | undefined, offset: bigint): void {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { SharedStandings } from '../../../src/drain/group-standings.ts';
 import type { Standing } from '../../../src/drain/last-owner.ts';
 import { Takeover } from '../../../src/drain/takeover.ts';
 import { formatTurn, parseTurn } from '../../../src/drain/turn.ts';
@@ -50,21 +49,24 @@ class Cluster {
         committed: async () => this.commits.get(group),
         commit: (_, offset, note = '') => this.commit(group, offset, note),
       },
-      standings: new SharedStandings(async () => {
-        await this.pause();
-        const holders = new Set(this.holders);
-        await this.pause();
-        const commits = new Map(this.commits);
-        if (this.unheardOf.looks-- > 0) commits.delete(this.unheardOf.group);
-        await this.pause();
-        const groups = [...new Set([...holders, ...commits.keys()])];
-        return { groups, live: [], of: () => groups.map((each) => toStanding(each, holders, commits)) };
-      }),
+      groups: {
+        holds: async (other) => this.holders.has(other),
+        standings: async () => {
+          await this.pause();
+          const holders = new Set(this.holders);
+          await this.pause();
+          const commits = new Map(this.commits);
+          if (this.unheardOf.looks-- > 0) commits.delete(this.unheardOf.group);
+          await this.pause();
+          const groups = [...new Set([...holders, ...commits.keys()])];
+          return groups.map((each) => toStanding(each, holders, commits));
+        },
+      },
       lowest: async () => 5n,
       begun: () => undefined,
       metrics: this.metrics,
       log: SILENT,
-      pauseMs: { min: 1, max: 2 },
+      pauseMs: 1,
     });
   }
 }
