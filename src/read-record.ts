@@ -1,6 +1,6 @@
 import type { SourceRecord } from './dead-letter.ts';
 import type { IngestLimits } from './decode/decoder.ts';
-import type { RecordBudget } from './decode/record-budget.ts';
+import { type RecordBudget, threadCpuMs } from './decode/record-budget.ts';
 import type { DecoderRegistry } from './decode/registry.ts';
 import { PoisonError } from './model/errors.ts';
 import type { Labels } from './model/labels.ts';
@@ -28,6 +28,9 @@ export interface RecordVisitor {
   reject(reason: string, message: string): void;
 }
 
+/** What a series costs of the budget, as in the worker (series-router.ts). */
+const SERIES_UNITS = 8;
+
 /** What a record held beside its series, and is not carried on. */
 export interface LeftBehind {
   readonly metadata: number;
@@ -38,9 +41,8 @@ export interface LeftBehind {
 export const NOTHING_LEFT: LeftBehind = { metadata: 0, unknownFields: 0, uncarried: {} };
 
 /**
- * Reads one record as a worker does, up to where routing begins: the same decoders, limits, checks and refusals, but the
- * clock while series are walked through, since what is done with them takes its time here. It is
- * the plain twin of what the pipeline does with a record, without a cache; a test holds the two against each other.
+ * Reads one record as a worker does, up to where routing begins: the same decoders, limits, checks and refusals. What the
+ * visitor does with the series is no part of the record's time. It is the plain twin of what the pipeline does with a record, without a cache; a test holds the two against each other.
  */
 export class RecordReading {
   readonly #decoders: DecoderRegistry;
@@ -52,6 +54,8 @@ export class RecordReading {
   #budget: RecordBudget | undefined;
   /** Why nothing more of the record is read. */
   #stopped: PoisonError | undefined;
+  /** The series at which that was found out is not read either. */
+  #cut = false;
 
   /** @param nowMs the time from which `max_age` and `max_future` count */
   constructor(
@@ -80,6 +84,7 @@ export class RecordReading {
     const { decoded, framing, budget } = opened;
     this.#budget = budget;
     this.#stopped = undefined;
+    this.#cut = false;
     const { body, rejects } = decoded;
     const fields = new ProtobufReader(body);
     while (this.#stopped === undefined && fields.next()) {
@@ -89,7 +94,7 @@ export class RecordReading {
       } else fields.skip();
     }
     const stopped = this.#stopped as PoisonError | undefined;
-    if (stopped !== undefined && fields.position < body.length)
+    if (stopped !== undefined && (this.#cut || fields.position < body.length))
       visitor.reject(stopped.reason, stopped.message);
     for (const { reason, message } of rejects) visitor.reject(reason, message);
     const { metadata, unknown: unknownFields } = framing;
@@ -102,7 +107,10 @@ export class RecordReading {
       this.#series(body, start, end, visitor);
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;
-      this.#setAside(error, visitor);
+      if (error === this.#budget?.exceeded) {
+        this.#stopped = error;
+        this.#cut = true;
+      } else this.#setAside(error, visitor);
     }
   }
 
@@ -114,7 +122,8 @@ export class RecordReading {
   #series(body: Buffer, start: number, end: number, visitor: RecordVisitor): void {
     const tail = this.#tail;
     const labelsEnd = labelBlockEnd(body, start, end);
-    readTail(body, labelsEnd, end, tail);
+    this.#budget?.spend(SERIES_UNITS);
+    readTail(body, labelsEnd, end, tail, this.#budget);
     if (tail.hasLabels) {
       const { bytes } = labelsFirst(body, start, end);
       this.#series(bytes, 0, bytes.length, visitor);
@@ -122,19 +131,21 @@ export class RecordReading {
     }
     const window = timeWindow(this.#limits, this.#nowMs);
     if (tail.oldestMs < window.oldest || tail.newestMs > window.newest) {
-      const { taken, refused } = splitByTime(body, start, labelsEnd, end, window);
+      const { taken, refused } = splitByTime(body, start, labelsEnd, end, window, this.#budget);
       if (taken !== undefined) this.#judge(taken, 0, taken.length, visitor);
       for (const { error } of refused) this.#setAside(error, visitor);
       return;
     }
     this.#block.decode(body, start, labelsEnd, this.#limits);
     const { exemplars, histograms } = tail;
+    const before = threadCpuMs();
     visitor.series({
       labels: this.#block.labels,
       samples: samplesOf(body, labelsEnd, end),
       exemplars,
       histograms,
     });
+    this.#budget?.exclude(threadCpuMs() - before);
   }
 }
 

@@ -84,7 +84,8 @@ export async function targetFor(context: TargetContext): Promise<OpenTarget> {
 /** Series as received, or as a route makes them. */
 function bodiesOf(context: TargetContext, route: string | undefined): BodySource {
   const selection = selectionOf(context);
-  if (route === undefined) return new RawBodies(selection, context.config.ingest.tenant_headers);
+  const { tenant_headers, limits } = context.config.ingest;
+  if (route === undefined) return new RawBodies(selection, tenant_headers, limits.tenant_bytes);
   const pipeline = routePipeline(context, route, { topic: '', maxRecordBytes: ROUTED_BODY_BYTES });
   return new RoutedBodies(pipeline, selection);
 }

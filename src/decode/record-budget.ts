@@ -25,7 +25,7 @@ export class RecordBudget {
   readonly #limits: BudgetLimits;
   readonly #clock: () => number;
   readonly #ms: number;
-  readonly #endMs: number;
+  #endMs: number;
   #units = UNITS_A_LOOK;
   #faults = 0;
   #series = 0;
@@ -51,6 +51,11 @@ export class RecordBudget {
   spend(units = 1): void {
     this.#units -= units;
     if (this.#units <= 0) this.#look();
+  }
+
+  /** CPU time in ms that was used for something else meanwhile. */
+  exclude(ms: number): void {
+    this.#endMs += ms;
   }
 
   /** Why no more of the record may be read, once that has been said. */

@@ -18,6 +18,7 @@ import { type DrainRoute, drainGroupId, NodeAssignment } from './assignment.ts';
 import type { Refused } from './deliver.ts';
 import { DrainEvents } from './events.ts';
 import { Forwarder } from './forwarder.ts';
+import { gathered } from './gathered.ts';
 import { TopicGroups } from './group-standings.ts';
 import type { NodeLoginOptions } from './node-login.ts';
 import type { DrainOptions } from './options.ts';
@@ -234,7 +235,7 @@ export class Drain {
   }
 
   async #bury(record: FetchedRecord, refused: readonly Refused[]): Promise<void> {
-    const letters = refused.map(({ body, error: { stage, reason, message } }) =>
+    const letters = gathered(refused).map(({ body, error: { stage, reason, message } }) =>
       deadRecord(
         { source: record, stage, reason, message, value: body, headers: record.headers },
         this.#dead!,

@@ -1,9 +1,11 @@
 import { detectContentEncoding } from '../decode/detect.ts';
 import { headerText } from '../decode/record-headers.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import { PoisonError } from '../model/errors.ts';
+import { tenantHeadersOf } from '../tenant.ts';
 import { release } from '../wire/bytes.ts';
 import { compress } from '../wire/snappy.ts';
-import { type BodySource, type RemoteWriteBody, tenantOf } from './remote-write-bodies.ts';
+import type { BodySource, RemoteWriteBody } from './remote-write-bodies.ts';
 import type { Selection } from './selection.ts';
 import type { Tally } from './tally.ts';
 
@@ -16,10 +18,13 @@ import type { Tally } from './tally.ts';
 export class RawBodies implements BodySource {
   readonly #selection: Selection;
   readonly #tenantHeaders: readonly string[];
+  readonly #tenantBytes: number | undefined;
 
-  constructor(selection: Selection, tenantHeaders: readonly string[]) {
+  /** @param tenantBytes longest value of a tenant header: a record with a longer one is refused, as by a worker */
+  constructor(selection: Selection, tenantHeaders: readonly string[], tenantBytes?: number) {
     this.#selection = selection;
     this.#tenantHeaders = tenantHeaders;
+    this.#tenantBytes = tenantBytes;
   }
 
   *of(records: readonly FetchedRecord[], tally: Tally): Generator<RemoteWriteBody> {
@@ -30,7 +35,14 @@ export class RawBodies implements BodySource {
   }
 
   #body(record: FetchedRecord, tally: Tally): RemoteWriteBody | undefined {
-    const headers = tenantOf(record, this.#tenantHeaders);
+    let headers: Record<string, string>;
+    try {
+      headers = tenantHeadersOf(record.headers, this.#tenantHeaders, this.#tenantBytes);
+    } catch (error) {
+      if (!(error instanceof PoisonError)) throw error;
+      tally.refuse(error.reason);
+      return undefined;
+    }
     const known = this.#selection.takesAll ? taskRecordSamples(record) : undefined;
     if (known !== undefined) return { body: record.value!, headers, samples: known };
     const { body, whole, passedThrough, samples, leftOut, refused } = this.#selection.open(record);

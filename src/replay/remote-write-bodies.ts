@@ -1,4 +1,3 @@
-import { headerText } from '../decode/record-headers.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { joinBlocks, uncompressedLength } from '../wire/snappy.ts';
 import type { Tally } from './tally.ts';
@@ -72,17 +71,4 @@ function join(parts: readonly RemoteWriteBody[]): JoinedBody {
   const body = joinBlocks(parts.map((part) => part.body));
   const samples = parts.reduce((sum, part) => sum + part.samples, 0);
   return { body, headers: first!.headers, samples, parts };
-}
-
-/** The tenant headers of a record as HTTP headers. */
-export function tenantOf(
-  { headers }: FetchedRecord,
-  tenantHeaders: readonly string[],
-): Record<string, string> {
-  const found: Record<string, string> = {};
-  for (const name of tenantHeaders) {
-    const value = headerText(headers, name.toLowerCase());
-    if (value !== '') found[name] = value;
-  }
-  return found;
 }

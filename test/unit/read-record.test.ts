@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import fc from 'fast-check';
 import { DEFAULT_LIMITS, type IngestLimits } from '../../src/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
@@ -10,6 +10,7 @@ import { fuzzInput } from '../fuzz/mutations.ts';
 import { FUZZ_TARGETS } from '../fuzz/targets.ts';
 import { PASS_ROUTE } from '../support/pass-route.ts';
 import { decodeWriteRequest, doubleOf } from '../support/prompb.ts';
+import { seriesRecord } from '../support/records.ts';
 
 const TENANTS = ['AccountID'];
 const NOW = 1_700_000_000_000;
@@ -126,4 +127,29 @@ describe('RecordReading', () => {
     const left = reading.read(record, { series: () => {}, reject: () => {} });
     assert.ok(Object.values(left.uncarried).reduce((sum, count) => sum + count, left.metadata) > 0);
   });
+});
+
+test('a record that has had its time is read no further, and what is done with its series is no part of it', () => {
+  const names = Array.from({ length: 200_000 }, (_, index) => `series_${index}`);
+  const record = seriesRecord(0, names);
+  const read = (record_time: number, spendMs: number) => {
+    const found = { series: 0, reasons: [] as string[] };
+    const limits = { ...DEFAULT_LIMITS, record_time };
+    new RecordReading(new DecoderRegistry('auto'), limits, 0).read(record, {
+      series: () => {
+        if (found.series++ > 0 || spendMs === 0) return;
+        for (
+          const end = process.threadCpuUsage().user + spendMs * 1000;
+          process.threadCpuUsage().user < end;
+        );
+      },
+      reject: (reason) => found.reasons.push(reason),
+    });
+    return found;
+  };
+  const cut = read(5, 0);
+  assert.deepEqual(cut.reasons, ['too_slow']);
+  assert.ok(cut.series < names.length, `${cut.series} series`);
+  const patient = read(2_000, 2_500);
+  assert.deepEqual([patient.series, patient.reasons], [names.length, []]);
 });

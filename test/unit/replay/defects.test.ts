@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { DEFAULT_LIMITS } from '../../../src/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../../src/decode/registry.ts';
 import { Pipeline } from '../../../src/pipeline.ts';
+import { RawBodies } from '../../../src/replay/raw-bodies.ts';
 import { routeChunk } from '../../../src/replay/route-target.ts';
 import { Selection } from '../../../src/replay/selection.ts';
 import { Tally } from '../../../src/replay/tally.ts';
@@ -42,3 +43,20 @@ for (const [what, toMs] of [
     assert.deepEqual([...tally.refused], [['defect', 1]]);
   });
 }
+
+test('a record whose tenant no header can carry is refused alone when it is replayed to storage', () => {
+  const selection = new Selection({ match: [], limits: DEFAULT_LIMITS, tenantHeaders: ['tenant'] }, decoders);
+  const tally = new Tally();
+  const records = [
+    seriesRecord(0, ['a'], { tenant: 'one' }),
+    seriesRecord(1, ['b'], { tenant: 'two\nlines' }),
+    seriesRecord(2, ['c'], { tenant: 'much too long' }),
+    seriesRecord(3, ['d'], { tenant: null }),
+  ];
+  const bodies = [...new RawBodies(selection, ['tenant'], 10).of(records, tally)];
+  assert.deepEqual(
+    bodies.map(({ headers }) => headers),
+    [{ tenant: 'one' }, {}],
+  );
+  assert.deepEqual([...tally.refused], [['tenant', 2]]);
+});
