@@ -1,7 +1,7 @@
 import { Agent, buildConnector } from 'undici';
 import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
 import { TlsFiles } from '../credentials/tls-files.ts';
-import { errorMessage, RetryableError } from '../model/errors.ts';
+import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
 import type { RegistryAnswer } from './answer.ts';
 import type { RegistryOptions } from './options.ts';
 
@@ -39,6 +39,7 @@ export class RegistryHttp {
   /**
    * What a GET of a path says. Any status is an answer.
    *
+   * @throws PoisonError where a schema is too large: it never changes, and who waits for it waits for ever
    * @throws RetryableError where there is none, or `signal` aborts first
    */
   async get(path: string, signal: AbortSignal): Promise<RegistryAnswer> {
@@ -56,11 +57,11 @@ export class RegistryHttp {
         },
         signal,
       });
-      const text = await textOf(url, body);
+      const text = await textOf(url, statusCode, body);
       return { url, status: statusCode, data: parsed(statusCode === 200 ? text : this.#masked(text)) };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      if (error instanceof RetryableError) throw error;
+      if (error instanceof RetryableError || error instanceof PoisonError) throw error;
       const fault = certificateFault(error);
       const what = `${plainTlsMessage(errorMessage(error))}${fault === undefined ? '' : `; ${fault}`}`;
       throw new RetryableError(`${url} does not answer: ${what}`, { cause: error });
@@ -77,15 +78,20 @@ export class RegistryHttp {
 }
 
 /** The body of an answer, as far as a schema can be that is of use. */
-async function textOf(url: string, body: AsyncIterable<Buffer>): Promise<string> {
+async function textOf(url: string, status: number, body: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > MAX_BYTES) throw new RetryableError(`${url} answers with more than ${MAX_BYTES} bytes`);
+    if (bytes > MAX_BYTES) throw tooLarge(url, status);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
+}
+
+function tooLarge(url: string, status: number): Error {
+  const what = `${url} answers with more than ${MAX_BYTES} bytes`;
+  return status === 200 ? new PoisonError('decode', 'schema', what) : new RetryableError(what);
 }
 
 function parsed(text: string): unknown {
