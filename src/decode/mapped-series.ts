@@ -32,7 +32,8 @@ export class SeriesMapper {
    */
   map(value: unknown, bodyBytes: number, context: DecodeContext): Decoded {
     const { series } = this.#mapping;
-    const elements = series.length === 0 ? [value] : valueAt(value, series);
+    // A record that is a list has no field to name it by.
+    const elements = series.length > 0 ? valueAt(value, series) : Array.isArray(value) ? value : [value];
     if (!Array.isArray(elements)) {
       throw new PoisonError(
         'decode',

@@ -22,8 +22,13 @@ const EDITIONS: Readonly<Record<number, string>> = {
 /** Characters of a file and those that it imports; and what one message, enum or other block may have in it. */
 const MAX_CHARACTERS = 1024 * 1024;
 const MAX_STATEMENTS = 2000;
-/** Comments, text, and what begins, ends or counts a statement. An end that is missing is the end of the file. */
-const TOKENS = /\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|"(?:[^"\\\n]|\\.)*|'(?:[^'\\\n]|\\.)*|[{};,]/g;
+/** Sum of the squares of that over all blocks: two that are full, or any number of ordinary ones. */
+const MAX_SQUARES = 2 * MAX_STATEMENTS ** 2;
+/**
+ * Comments, text, and what begins, ends or counts a statement, or an entry of an option. A comment that has no end goes
+ * on to that of the file; a quote alone is a text that has none.
+ */
+const TOKENS = /\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|["'{};,:]/g;
 
 /**
  * Refuses schemas whose taking apart would hold the thread: protobufjs takes time with the square of what a message has.
@@ -33,15 +38,30 @@ const TOKENS = /\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|"(?:[^"\\\n]|\\.)*|'(?:[^'\\\n
 export function refuseOversize(schemas: readonly string[]): void {
   const characters = schemas.reduce((sum, { length }) => sum + length, 0);
   if (characters > MAX_CHARACTERS) throw new RangeError(`it has more than ${MAX_CHARACTERS} characters`);
-  for (const schema of schemas) {
-    if (isDescriptor(schema)) continue;
-    const statements = [0];
-    for (const [token] of schema.matchAll(TOKENS)) {
-      if (token === '{') statements.push(0);
-      else if (token === '}') statements.pop();
-      else if (token === ';' || token === ',') refuseMore((statements[statements.length - 1]! += 1));
+  const texts = schemas.filter((schema) => !isDescriptor(schema));
+  const squares = texts.reduce((sum, schema) => sum + squaresOf(schema), 0);
+  if (squares > MAX_SQUARES) throw new RangeError('its messages and other blocks have too many statements');
+}
+
+/** The sum of the squares of what its blocks have. */
+function squaresOf(schema: string): number {
+  const blocks = [0];
+  let squares = 0;
+  for (const [token] of schema.matchAll(TOKENS)) {
+    // protobufjs looks for the end again behind each quote that is escaped.
+    if (token === '"' || token === "'") throw new RangeError('it has a text without an end');
+    if (token.length > 1) continue;
+    if (token === '}') blocks.pop();
+    // Any number of messages may stand in a file.
+    else if (token !== '{' || blocks.length > 1) {
+      const statements = (blocks.pop() ?? 0) + 1;
+      refuseMore(statements);
+      squares += 2 * statements - 1;
+      blocks.push(statements);
     }
+    if (token === '{') blocks.push(0);
   }
+  return squares;
 }
 
 function refuseMore(statements: number): void {
@@ -64,8 +84,11 @@ function isDescriptor(schema: string): boolean {
  */
 export function addProtobufFile(root: protobuf.Root, schema: string): ProtobufFile {
   if (isDescriptor(schema)) return addDescriptor(root, Buffer.from(schema, 'base64'));
-  const { package: name, imports = [] } = protobuf.parse(schema, root, { keepCase: true });
-  return { space: name === undefined ? root : (root.lookup(name) as protobuf.Namespace), imports };
+  const { package: name, imports = [], weakImports = [] } = protobuf.parse(schema, root, { keepCase: true });
+  return {
+    space: name === undefined ? root : (root.lookup(name) as protobuf.Namespace),
+    imports: [...imports, ...weakImports],
+  };
 }
 
 function addDescriptor(root: protobuf.Root, bytes: Buffer): ProtobufFile {

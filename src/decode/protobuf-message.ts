@@ -46,13 +46,13 @@ export class MessageType {
     this.#meaning = meaningOf(type.fullName);
     this.#extensions = type.extensions ?? [];
     for (const each of type.fieldsArray) {
-      const field = fieldOf(each.resolve(), known);
+      const field = isThere(each) ? fieldOf(each, known) : rawField(each.name);
       this.#fields.set(each.id, field);
       if (field.absent !== undefined) this.#absent.push([field.name, field.absent]);
     }
   }
 
-  /** `known` ends the recursion of types that hold themselves. @throws Error for a field of a type that is not there */
+  /** `known` ends the recursion of types that hold themselves. */
   static of(type: protobuf.Type, known: Map<protobuf.Type, MessageType>): MessageType {
     return known.get(type) ?? new MessageType(type, known);
   }
@@ -103,6 +103,33 @@ export class MessageType {
   #isExtension(number: number): boolean {
     return this.#extensions.some(([from = 0, to = 0]) => number >= from && number <= to);
   }
+}
+
+/** Whether the type of a field is in the schema or in what that refers to. */
+function isThere(field: protobuf.Field): boolean {
+  try {
+    field.resolve();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A field whose type is not there: a message stays bytes, the value of an enum a number. */
+function rawField(name: string): Field {
+  return {
+    name,
+    wireTypes: [VARINT, BYTES],
+    take: (message, reader, { values }) => {
+      values.take(TEXT);
+      if (reader.wireType === VARINT) message[name] = int32(reader);
+      else {
+        const start = reader.block();
+        message[name] = reader.bytes.subarray(start, reader.position);
+      }
+    },
+    absent: undefined,
+  };
 }
 
 function fieldOf(field: protobuf.Field, known: Map<protobuf.Type, MessageType>): Field {

@@ -16,7 +16,9 @@ const pairs = (example: string) =>
 
 /** Keys without defaults: a topic of its own says only what differs. */
 const keys = {
-  series: path().describe('Path of the list of series in a record; empty: the record itself is one series.'),
+  series: path().describe(
+    'Path of the list of series in a record; empty: the record itself is one series, or a list of them.',
+  ),
   name: path().describe(
     'Path, in a series, of the metric name; where it is empty or finds nothing, the label __name__ is the name.',
   ),

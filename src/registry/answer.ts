@@ -11,7 +11,7 @@ export interface RegistryAnswer {
 
 /** A schema as a registry gives it: Avro where it names no type. */
 export interface RegisteredSchema {
-  readonly schemaType?: string;
+  readonly schemaType?: string | null;
   readonly schema: string;
   readonly references?: readonly SchemaReference[] | null;
 }

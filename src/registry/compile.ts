@@ -29,10 +29,10 @@ export async function compileSchema(id: SchemaId, get: GetSchema): Promise<Write
 }
 
 function writerSchema(
-  { schemaType = 'AVRO', schema }: RegisteredSchema,
+  { schemaType, schema }: RegisteredSchema,
   references: readonly ReferencedSchema[],
 ): WriterSchema {
-  switch (schemaType) {
+  switch (schemaType ?? 'AVRO') {
     case 'AVRO':
       return avroSchema(
         parseAvroSchema(

@@ -17,7 +17,8 @@ const MAX_CHARACTERS = 4 * 1024 * 1024;
 const AT_ONCE = 8;
 
 /**
- * The schemas that one refers to, and those that they refer to, each once.
+ * The schemas that one refers to, and those that they refer to, each name once: where two of them refer to different
+ * versions of a third, the reference that is nearest to the schema itself counts, as one name can mean one thing only.
  *
  * @param get fetches what the registry has at a path
  * @throws PoisonError `schema` where they are too many or too large, and what `get` throws
@@ -32,10 +33,7 @@ export async function fetchReferences(
   let characters = schema.schema.length;
   const waiting = [...referencesOf(schema)];
   while (waiting.length > 0) {
-    const next = waiting.splice(0, AT_ONCE).filter(({ subject, version }) => {
-      const key = `${subject}\n${version}`;
-      return !seen.has(key) && seen.add(key);
-    });
+    const next = waiting.splice(0, AT_ONCE).filter(({ name }) => !seen.has(name) && seen.add(name));
     const fetched = await Promise.all(
       next.map(({ subject, version }) => get(`/subjects/${encodeURIComponent(subject)}/versions/${version}`)),
     );

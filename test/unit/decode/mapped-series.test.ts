@@ -42,6 +42,16 @@ test('a batch of series with their samples', () => {
   ]);
 });
 
+test('a record that is a list, where none is named, is the list of series', () => {
+  const one = { name: 'up', labels: {}, value: 1 };
+  const { series, rejects } = map([one, { ...one, name: 'down' }, 5], { ...FLAT, timestamp: '' });
+  assert.deepEqual(
+    series.map(({ labels }) => labels),
+    [{ __name__: 'up' }, { __name__: 'down' }],
+  );
+  assert.equal(rejects.length, 1);
+});
+
 test('fields of other names, at any depth', () => {
   const record = {
     payload: {

@@ -79,12 +79,33 @@ describe('a schema that is registered as a descriptor reads what its text does',
     });
   }
 
-  test('without its references it is refused', () => {
-    assert.throws(() => protobufSchema(DESCRIPTORS.reading, []).read(reading, 0), /base\.Label/);
+  test('without its references, what is of their types stays bytes', () => {
+    const label = Buffer.from([0x0a, 1, 0x78]);
+    for (const text of [READING, DESCRIPTORS.reading])
+      assert.deepEqual(protobufSchema(text, []).read(reading, 0), { ...expected, label });
   });
 
   test('base64 of something else is refused', () => {
     const other = Buffer.from('no descriptor at all').toString('base64');
     assert.throws(() => protobufSchema(other, []));
   });
+});
+
+test('a text whose taking apart would hold the thread is refused at once', () => {
+  const file = (content: string) => `syntax = "proto3"; ${content} message M { string a = 1; }`;
+  const full = (name: string) =>
+    `message ${name} { ${Array.from({ length: 1900 }, (_, at) => `int32 f${at} = ${at + 1};`).join('')} }`;
+  for (const content of [
+    `option a = "${'\\"'.repeat(300_000)}`,
+    `option (a) = { ${'b: 1 '.repeat(100_000)} };`,
+    `option (a) = { ${'b { } '.repeat(100_000)} };`,
+    ['A', 'B', 'C', 'D'].map(full).join(''),
+  ]) {
+    const { user } = process.cpuUsage();
+    assert.throws(() => protobufSchema(file(content), []), RangeError);
+    assert.ok(process.cpuUsage().user - user < 1_000_000);
+  }
+  const comments = '/* it\'s { ; */ // "\n';
+  const messages = Array.from({ length: 2500 }, (_, at) => `message A${at} {}`).join('');
+  assert.doesNotThrow(() => protobufSchema(file(comments + messages), []));
 });

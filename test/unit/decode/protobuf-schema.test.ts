@@ -64,8 +64,7 @@ test("Google's types need not be registered, other imports come as references", 
   const expected = { at: { seconds: 5, nanos: 0 }, label: { name: 'x' } };
   assert.deepEqual(protobufSchema(text, [{ name: 'label.proto', text: label }]).read(body, 0), expected);
   const alone = await compile('PROTOBUF', text);
-  assert.throws(() => alone.read(body, 0), /b\.Label/);
-  assert.throws(() => alone.read(body, 0), poison('schema'));
+  assert.deepEqual(alone.read(body, 0), { ...expected, label: Buffer.from([0x0a, 1, 0x78]) });
 });
 
 const parsed = (text: string, bytes: readonly number[], from = 0) =>
@@ -273,4 +272,23 @@ test('messages within messages end before the stack does', () => {
     () => decode(Buffer.concat([Buffer.from([0]), Buffer.alloc(100_000, 0x0b)]), 0),
     poison('protobuf'),
   );
+});
+
+test('a field of a type that is not there leaves the others as they are', () => {
+  const { read: decode } = protobufSchema(
+    `syntax = "proto3"; import "google/protobuf/api.proto"; import weak "google/protobuf/timestamp.proto";
+    message M { string name = 1; google.protobuf.Api api = 2; repeated no.Where many = 3; no.Enum kind = 4;
+      map<string, no.Where> by = 5; google.protobuf.Timestamp at = 6; }`,
+    [],
+  );
+  const bytes = [0, 0x0a, 1, 0x6d, 0x12, 1, 7, 0x1a, 1, 8, 0x1a, 1, 9, 0x20, 3, 0x2a, 0, 0x32, 2, 8, 5];
+  const message = decode(Buffer.from(bytes), 0) as Record<string, unknown>;
+  assert.deepEqual(message, {
+    name: 'm',
+    api: Buffer.from([7]),
+    many: Buffer.from([9]),
+    kind: 3,
+    by: Buffer.alloc(0),
+    at: { seconds: 5, nanos: 0 },
+  });
 });

@@ -65,7 +65,7 @@ test('a schema finds what it refers to, and what that refers to, also in circles
 test('references that are none are not followed, a schema of too many or too large ones is refused', async () => {
   const odd = { references: [{ name: 'x' }, null, 5] } as unknown as RegisteredSchema;
   await compile('AVRO', '', references(odd));
-  const many = Array.from({ length: 501 }, (_, at) => ({ name: 'x', subject: `s${at}`, version: 1 }));
+  const many = Array.from({ length: 501 }, (_, at) => ({ name: `x${at}`, subject: `s${at}`, version: 1 }));
   const all = references({ references: many });
   for (const { subject } of many) all[`/subjects/${subject}/versions/1`] = { schema: '"int"' };
   await assert.rejects(compile('AVRO', '', all), /refers to more than 500 schemas/);
@@ -73,4 +73,51 @@ test('references that are none are not followed, a schema of too many or too lar
   const large = references({ schema: `"${'x'.repeat(4 * 1024 * 1024)}"` });
   await assert.rejects(compile('AVRO', '', large), /larger than/);
   await assert.rejects(compile('AVRO', `"${'x'.repeat(4 * 1024 * 1024)}"`), /larger than/);
+});
+
+/** `top` and `side` refer to different versions of what they share. */
+function diamond(type: string, texts: { top: string; side: string; older: string; newer: string }) {
+  const common = (version: number) => ({ name: 'c', subject: 'common', version });
+  const side = { name: 'side', subject: 'side', version: 1 };
+  const schema = (text: string, references: object[] = []) =>
+    ({ schemaType: type, schema: text, references }) as RegisteredSchema;
+  return {
+    '/schemas/ids/1': schema(texts.top, [side, common(2)]),
+    '/subjects/side/versions/1': schema(texts.side, [common(1)]),
+    '/subjects/common/versions/1': schema(texts.older),
+    '/subjects/common/versions/2': schema(texts.newer),
+  };
+}
+
+test('of two versions of one reference the nearer one counts', async () => {
+  const protobuf = await compile(
+    'PROTOBUF',
+    '',
+    diamond('PROTOBUF', {
+      top: 'syntax = "proto3"; import "side"; import "c"; message Top { Side side = 1; C c = 2; }',
+      side: 'syntax = "proto3"; import "c"; message Side { C c = 1; }',
+      older: 'syntax = "proto3"; message C { int32 a = 1; }',
+      newer: 'syntax = "proto3"; message C { int32 a = 1; int32 b = 2; }',
+    }),
+  );
+  assert.deepEqual(protobuf.read(Buffer.from([0, 0x12, 4, 8, 1, 16, 2]), 0), { c: { a: 1, b: 2 } });
+  const record = (name: string, ...fields: string[]) =>
+    JSON.stringify({ type: 'record', name, fields: fields.map((type, at) => ({ name: `f${at}`, type })) });
+  const avro = await compile(
+    'AVRO',
+    '',
+    diamond('AVRO', {
+      top: record('Top', 'Side', 'C'),
+      side: record('Side', 'C'),
+      older: record('C', 'int'),
+      newer: record('C', 'int', 'int'),
+    }),
+  );
+  const c = { f0: 1, f1: 2 };
+  assert.deepEqual(avro.read(Buffer.from([2, 4, 2, 4]), 0), { f0: { f0: c }, f1: c });
+});
+
+test('a type that is null is Avro, as one that is missing', async () => {
+  const { read } = await compile('', '', { '/schemas/ids/1': { schemaType: null, schema: '"int"' } });
+  assert.equal(read(Buffer.from([2]), 0), 1);
 });
