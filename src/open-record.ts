@@ -15,6 +15,9 @@ export interface OpenedRecord {
   readonly budget: RecordBudget;
 }
 
+/** A body that is sound and has nothing in it, not even something to count: it is counted itself. */
+const EMPTY = Object.freeze({ empty_record: 1 });
+
 /**
  * What the worker and `penstock decode` begin a record with. The insides of its series are not looked at.
  *
@@ -41,5 +44,13 @@ export function openRecord(
       `the record has ${framing.series} series, more than the limit of ${most} (ingest.limits.series_per_record)`,
     );
   }
-  return { decoded, framing, budget };
+  return {
+    decoded: isNothing(decoded, framing) ? { ...decoded, uncarried: EMPTY } : decoded,
+    framing,
+    budget,
+  };
+}
+
+function isNothing({ rejects, uncarried }: Decoded, { series, metadata, unknown }: Framing): boolean {
+  return series + metadata + unknown + rejects.length === 0 && uncarried === undefined;
 }

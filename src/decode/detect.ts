@@ -10,7 +10,8 @@ const BEGINNING = 16;
 /**
  * The content-encoding of a record without that header, by its first bytes:
  *
- * 1. zstd's magic number (RFC 8878, 3.1.1), gzip's (RFC 1952, 2.3.1): no encoding begins with those.
+ * 1. zstd's magic number and those of its skippable frames, which some compressors begin with (RFC 8878, 3.1), gzip's
+ *    (RFC 1952, 2.3.1): no encoding begins with those.
  * 2. a snappy block, which has no magic: its header, the size when uncompressed, is plausible for the record's size,
  *    the first element is a literal as it has to be, and what that literal begins with is a tag of a protobuf message
  *    that Penstock knows; in short records all elements have to come to the size. What `isText` takes is never snappy.
@@ -22,6 +23,7 @@ export function detectContentEncoding(
 ): 'zstd' | 'gzip' | 'snappy' | 'deflate' | 'identity' {
   const [b0, b1, b2, b3] = record;
   if (b0 === 0x28 && b1 === 0xb5 && b2 === 0x2f && b3 === 0xfd) return 'zstd';
+  if (b1 === 0x2a && b2 === 0x4d && b3 === 0x18 && b0! >>> 4 === 5) return 'zstd';
   if (b0 === 0x1f && b1 === 0x8b) return 'gzip';
   if (isSnappy(record)) return isText(record) ? 'identity' : 'snappy';
   const isZlib = b0 === 0x78 && b1 !== undefined && (b0 * 256 + b1) % 31 === 0;

@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS, type IngestLimits } from '../../src/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
 import { Pipeline, type SourceRecord, type Step } from '../../src/pipeline.ts';
 import { RecordReading } from '../../src/read-record.ts';
-import { uncompress } from '../../src/wire/snappy.ts';
+import { compress, uncompress } from '../../src/wire/snappy.ts';
 import { fuzzInput } from '../fuzz/mutations.ts';
 import { FUZZ_TARGETS } from '../fuzz/targets.ts';
 import { PASS_ROUTE } from '../support/pass-route.ts';
@@ -152,4 +152,26 @@ test('a record that has had its time is read no further, and what is done with i
   assert.ok(cut.series < names.length, `${cut.series} series`);
   const patient = read(2_000, 2_500);
   assert.deepEqual([patient.series, patient.reasons], [names.length, []]);
+});
+
+describe('a record that is sound and has nothing in it', () => {
+  const bodies: Record<string, [Buffer, string]> = {
+    'snappy of nothing': [Buffer.from([0]), 'remote_write_v1'],
+    'zstd that is one skippable frame': [
+      Buffer.from('502a4d1800000000', 'hex'),
+      'victoriametrics_remote_write',
+    ],
+    'remote write 2.0 of symbols alone': [Buffer.from([0x22, 0, 0x22, 1, 0x61]), 'remote_write_v2'],
+    'OTLP of a resource alone': [Buffer.from([0x0a, 0]), 'otlp'],
+    'comments alone': [Buffer.from('# a\n# b\n'), 'prometheus_text'],
+  };
+  for (const [what, [body, encoding]] of Object.entries(bodies)) {
+    it(`${what}: is counted`, () => {
+      const reading = new RecordReading(new DecoderRegistry(encoding), DEFAULT_LIMITS, NOW);
+      const value = encoding === 'remote_write_v2' ? compress(body) : body;
+      const fail = () => assert.fail('nothing was to be found');
+      const { uncarried } = reading.read(recordOf(value), { series: fail, reject: fail });
+      assert.deepEqual(uncarried, { empty_record: 1 });
+    });
+  }
 });

@@ -213,3 +213,13 @@ test('lines made to be hard to tell cost little', () => {
     }
   }
 });
+
+test('zstd that begins with a skippable frame is zstd', () => {
+  const body = zstdCompressSync(Buffer.from('m 1\n'));
+  for (const magic of [0x50, 0x5a, 0x5f]) {
+    const skippable = Buffer.from([magic, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 0x61, 0x62]);
+    assert.equal(detectContentEncoding(Buffer.concat([skippable, body])), 'zstd');
+  }
+  for (const bytes of [[0x50, 0x2a, 0x4d], [0x60, 0x2a, 0x4d, 0x18], [0x4f, 0x2a, 0x4d, 0x18], [], [0x50]])
+    assert.notEqual(detectContentEncoding(Buffer.from(bytes)), 'zstd');
+});
