@@ -43,8 +43,8 @@ describe('penstock status on a real Kafka', () => {
   }
 
   const tasksOf = (node: string) =>
-    createOwnership([{ topic: deployment.topic('all'), count: COUNT }], NODES, 'balanced').tasksOf(
-      deployment.topic('all'),
+    createOwnership([{ topic: deployment.topic('r'), count: COUNT }], NODES, 'balanced').tasksOf(
+      deployment.topic('r'),
       node,
       0,
     );
