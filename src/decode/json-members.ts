@@ -1,3 +1,4 @@
+import { escapeInvalid } from '../model/invalid-utf8.ts';
 import { BACKSLASH, find, Scratch } from './byte-text.ts';
 import { typeAt, visitMembers } from './json-scan.ts';
 import { unescapeJson } from './json-text.ts';
@@ -62,7 +63,7 @@ export class Members {
 
   #pass(key: Buffer, start: number, end: number): void {
     if (this.#unknown.length === MOST_UNKNOWN) return;
-    const name = key.toString('utf8', start, end);
+    const name = escapeInvalid(key.subarray(start, end));
     if (!isMetadata(name)) this.#unknown.push(name);
   }
 }

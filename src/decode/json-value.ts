@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { PoisonError } from '../model/errors.ts';
+import { escapeInvalid } from '../model/invalid-utf8.ts';
 import { skipMarks } from './byte-order-mark.ts';
 import type { ByteRanges } from './byte-ranges.ts';
 import { skipJsonBlanks, skipValue } from './json-scan.ts';
 import { JsonTraits } from './json-traits.ts';
-import { escapeInvalid } from './utf8.ts';
 
 /** Memory that the values of one JSON text may take as objects, about. Real records are far below their own size. */
 const MOST_MEMORY = 192 * 1024 * 1024;
@@ -99,12 +99,17 @@ function notJson(body: Buffer, start: number): PoisonError {
     : 'it is cut off, or more than one value';
   if (!utf16 && body.length - start < EXPLAINED_BYTES) {
     try {
-      JSON.parse(body.toString('utf8', start));
+      JSON.parse(escapeInvalid(body.subarray(start)));
     } catch (error) {
-      what = (error as Error).message;
+      what = (error as Error).message.replace(/\p{Cs}/gu, escapeHalf);
     }
   }
   return new PoisonError('decode', 'json', `the record is not JSON: ${what}`);
+}
+
+/** Half of a surrogate pair, as JSON has it: such a half becomes U+FFFD where a message is written as UTF-8. */
+function escapeHalf(half: string): string {
+  return `\\u${half.charCodeAt(0).toString(16)}`;
 }
 
 /** Larger texts are not parsed once more for the sake of a message. */

@@ -1,9 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { PoisonError } from '../model/errors.ts';
+import { quoteBytes } from '../model/invalid-utf8.ts';
 import { BYTES, FIXED64, malformed, type ProtobufReader, VARINT } from '../wire/protobuf-reader.ts';
 import { type AnyValue, type KeyValues, MAX_NESTING } from './otlp-attributes.ts';
 import type { OtlpBounds } from './otlp-bounds.ts';
 import type { Value } from './otlp-series.ts';
+
+/** Bytes of a text that a message quotes. */
+const QUOTED_BYTES = 120;
 
 /** Values of the fields that OTLP's messages have. Each checks the wire type and throws PoisonError. */
 
@@ -46,7 +50,11 @@ export function text(field: ProtobufReader, what: string): string {
   const bytes = field.bytes.subarray(start, field.position);
   const found = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
   if (found.includes('\ufffd') && !isUtf8(bytes)) {
-    throw new PoisonError('decode', 'invalid_utf8', `${what} has bytes that are not UTF-8: ${found}`);
+    throw new PoisonError(
+      'decode',
+      'invalid_utf8',
+      `${what} has bytes that are not UTF-8: ${quoteBytes(bytes, QUOTED_BYTES)}`,
+    );
   }
   return found;
 }

@@ -1,3 +1,4 @@
+import { quoteBytes } from '../model/invalid-utf8.ts';
 import type { Reject } from './decoder.ts';
 import type { RecordBudget } from './record-budget.ts';
 
@@ -102,6 +103,5 @@ export class Rejects {
 
 /** The bytes as text in quotes, shortened. */
 export function quote(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, QUOTED_BYTES)).toString();
-  return JSON.stringify(bytes.length > QUOTED_BYTES ? `${text}…` : text);
+  return quoteBytes(bytes, QUOTED_BYTES);
 }

@@ -1,4 +1,5 @@
 import { PoisonError } from '../model/errors.ts';
+import { quoteBytes } from '../model/invalid-utf8.ts';
 import { type Label, type Labels, MOST_LABELS } from '../model/labels.ts';
 import { copyBytes, equalBytes, KEPT_BYTES, viewOf } from './bytes.ts';
 import { BYTES, malformed, ProtobufReader } from './protobuf-reader.ts';
@@ -36,6 +37,8 @@ export function labelBlockEnd(bytes: Uint8Array, start: number, end: number): nu
 /** Labels that there is room for at first. */
 const FIRST_LABELS = 64;
 const FIRST_BYTES = 4096;
+/** Bytes of a label that a message quotes. */
+const QUOTED_BYTES = 120;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -254,7 +257,7 @@ export class LabelBlock {
     } catch {
       throw poison(
         'invalid_utf8',
-        `a label has bytes that are not UTF-8: ${this.bytes.toString('utf8', begin, stop)}`,
+        `a label has bytes that are not UTF-8: ${quoteBytes(this.bytes.subarray(begin, stop), QUOTED_BYTES)}`,
       );
     }
   }
