@@ -1,6 +1,7 @@
 import { PoisonError } from '../model/errors.ts';
 import { type AnyValue, type KeyValues, MAX_NESTING } from './otlp-attributes.ts';
 import type { OtlpBounds } from './otlp-bounds.ts';
+import { type JsonObject, namesOf, otherMembers } from './otlp-json-names.ts';
 import { wholePart } from './whole-part.ts';
 
 /**
@@ -8,7 +9,6 @@ import { wholePart } from './whole-part.ts';
  * integers as text or numbers, doubles also as `NaN`, `Infinity`, `-Infinity`, bytes in base64. Absent and null mean
  * the default. Each function throws PoisonError `otlp_json` where the member is of another type.
  */
-export type JsonObject = Readonly<Record<string, unknown>>;
 
 export function object(value: unknown, what: string): JsonObject {
   if (value === undefined || value === null) return {};
@@ -70,7 +70,9 @@ export function keyValues(value: unknown, what: string, bounds: OtlpBounds, nest
   bounds.attribute(entries.length - 1, what);
   return entries.map((entry) => {
     bounds.spend(0.5);
-    const { key, value: of } = object(entry, what);
+    const members = object(entry, what);
+    const { key, value: of } = members;
+    if (key === undefined || of === undefined) refuseOthers(members, KEY_VALUE, what, 'a key and a value');
     return [text(key, `${what}.key`), anyValue(of, what, bounds, nesting)];
   });
 }
@@ -80,7 +82,10 @@ export function oldLabels(value: unknown, bounds: OtlpBounds): KeyValues {
   const entries = list(value, 'labels');
   bounds.attribute(entries.length - 1, 'labels');
   return entries.map((entry) => {
-    const { key, value: of } = object(entry, 'labels');
+    const members = object(entry, 'labels');
+    const { key, value: of } = members;
+    if (key === undefined || of === undefined)
+      refuseOthers(members, KEY_VALUE, 'labels', 'a key and a value');
     return [text(key, 'labels.key'), text(of, 'labels.value')];
   });
 }
@@ -109,7 +114,27 @@ function anyValue(value: unknown, what: string, bounds: OtlpBounds, nesting: num
     return { entries: keyValues(values, `${what}.kvlistValue`, bounds, nesting + 1) };
   }
   if (has('bytesValue')) return Buffer.from(text(one['bytesValue'], `${what}.bytesValue`), 'base64');
+  refuseOthers(one, ANY_VALUE, `${what}.value`, 'a value that is known');
   return null;
+}
+
+const KEY_VALUE: ReadonlySet<string> = new Set(['key', 'value']);
+/** Those that may be there and null. */
+const ANY_VALUE: ReadonlySet<string> = new Set([
+  'stringValue',
+  'boolValue',
+  'intValue',
+  'doubleValue',
+  'arrayValue',
+  'kvlistValue',
+  'bytesValue',
+]);
+
+/** What stands in the place of what would tell series apart must not be passed over. */
+function refuseOthers(members: JsonObject, known: ReadonlySet<string>, what: string, expected: string): void {
+  const others = otherMembers(members, known);
+  if (others.length === 0) return;
+  throw new PoisonError('decode', 'otlp_json', `there is not ${expected} in ${what}, but ${namesOf(others)}`);
 }
 
 function wrong(what: string, expected: string): PoisonError {

@@ -1,5 +1,6 @@
 import { quoteText } from './json-unknown.ts';
-import type { JsonObject } from './otlp-json-fields.ts';
+
+export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Deeper than OTLP has members of its own; attributes nest further, but have no names with underscores. */
 const MOST_LEVELS = 64;

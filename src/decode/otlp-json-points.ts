@@ -1,17 +1,7 @@
 import { PoisonError } from '../model/errors.ts';
 import type { OtlpBounds } from './otlp-bounds.ts';
-import {
-  double,
-  int32,
-  int64,
-  type JsonObject,
-  keyValues,
-  list,
-  object,
-  oldLabels,
-  uint64,
-} from './otlp-json-fields.ts';
-import { namesOf, otherMembers } from './otlp-json-names.ts';
+import { double, int32, int64, keyValues, list, object, oldLabels, uint64 } from './otlp-json-fields.ts';
+import { type JsonObject, namesOf, otherMembers } from './otlp-json-names.ts';
 import type { OtlpSeries, Point } from './otlp-series.ts';
 
 const DATA_MEMBERS: ReadonlySet<string> = new Set(['aggregationTemporality', 'isMonotonic']);
@@ -22,6 +12,12 @@ const POINT_MEMBERS: ReadonlySet<string> = new Set([
   'timeUnixNano',
   'exemplars',
   'flags',
+]);
+const VALUE_MEMBERS: ReadonlySet<string> = new Set([
+  ...['asInt', 'asDouble', 'value'],
+  ...['count', 'sum', 'min', 'max', 'bucketCounts', 'explicitBounds'],
+  ...['scale', 'zeroCount', 'zeroThreshold', 'positive', 'negative'],
+  'quantileValues',
 ]);
 
 /**
@@ -73,10 +69,12 @@ function points(data: unknown, member: string, bounds: OtlpBounds): readonly Jso
 }
 
 function number(point: JsonObject, kind: 'gauge' | 'counter', series: OtlpSeries): void {
-  series.number(kind, { ...common(point, series.bounds), value: value(point) });
+  series.number(kind, { value: value(point), ...common(point, series) });
 }
 
-function common(point: JsonObject, bounds: OtlpBounds): Point {
+function common(point: JsonObject, series: OtlpSeries): Point {
+  const { bounds } = series;
+  lookForOthers(point, series);
   const attributes = keyValues(point['attributes'], 'attributes', bounds);
   const { labels } = point;
   return {
@@ -86,6 +84,19 @@ function common(point: JsonObject, bounds: OtlpBounds): Point {
     flags: point['flags'] === undefined ? 0 : Number(uint64(point['flags'], 'flags') & 0xffffffffn),
     exemplars: list(point['exemplars'], 'exemplars').length,
   };
+}
+
+/**
+ * Counts members that are not known. In a point without attributes they may be its attributes under another name, without
+ * which the points of all senders would be one series.
+ */
+function lookForOthers(point: JsonObject, series: OtlpSeries): void {
+  for (const key in point) {
+    if (POINT_MEMBERS.has(key) || VALUE_MEMBERS.has(key)) continue;
+    if (point['attributes'] === undefined && point['labels'] === undefined)
+      throw unknownInstead('attributes in a data point', [key]);
+    series.unknown();
+  }
 }
 
 /** `value` is what both were before OTLP 0.9. */
@@ -104,7 +115,7 @@ function value(point: JsonObject): number {
 function histogram(point: JsonObject, series: OtlpSeries): void {
   const { bounds } = series;
   series.histogram({
-    ...common(point, bounds),
+    ...common(point, series),
     ...countAndSum(point),
     bucketCounts: numbers(point['bucketCounts'], 'bucketCounts', bounds, uint64),
     explicitBounds: numbers(point['explicitBounds'], 'explicitBounds', bounds, double),
@@ -114,7 +125,7 @@ function histogram(point: JsonObject, series: OtlpSeries): void {
 function exponential(point: JsonObject, series: OtlpSeries): void {
   const { bounds } = series;
   series.exponential({
-    ...common(point, bounds),
+    ...common(point, series),
     ...countAndSum(point),
     scale: int32(point['scale'], 'scale'),
     zeroCount: uint64(point['zeroCount'], 'zeroCount'),
@@ -133,7 +144,7 @@ function summary(point: JsonObject, series: OtlpSeries): void {
     return { quantile: double(quantile, 'quantile'), value: double(of, 'quantileValues.value') };
   });
   const { count } = countAndSum(point);
-  series.summary({ ...common(point, bounds), count, sum: double(point['sum'], 'sum'), quantiles });
+  series.summary({ ...common(point, series), count, sum: double(point['sum'], 'sum'), quantiles });
 }
 
 function countAndSum(point: JsonObject) {

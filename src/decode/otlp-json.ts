@@ -6,8 +6,8 @@ import { JsonTraits } from './json-traits.ts';
 import { quoteText } from './json-unknown.ts';
 import { wholeJson } from './json-value.ts';
 import type { OtlpBounds } from './otlp-bounds.ts';
-import { type JsonObject, keyValues, list, object, text } from './otlp-json-fields.ts';
-import { jsonNames, namesOf, otherMembers } from './otlp-json-names.ts';
+import { keyValues, list, object, text } from './otlp-json-fields.ts';
+import { type JsonObject, jsonNames, namesOf, otherMembers } from './otlp-json-names.ts';
 import { readData } from './otlp-json-points.ts';
 import { OTLP_JSON, OtlpJsonRejects } from './otlp-json-rejects.ts';
 import { OtlpSeries } from './otlp-series.ts';
@@ -43,6 +43,7 @@ const RESOURCE_METRICS: ReadonlySet<string> = new Set([
   'instrumentationLibraryMetrics',
   'schemaUrl',
 ]);
+const RESOURCE: ReadonlySet<string> = new Set(['attributes', 'droppedAttributesCount', 'entityRefs']);
 const SCOPE_METRICS: ReadonlySet<string> = new Set([
   'scope',
   'instrumentationLibrary',
@@ -78,8 +79,14 @@ class RequestReader {
       this.#rejects.resourceMetrics(fault, item);
       return;
     }
+    const about = object(resource, 'resource');
+    const { attributes } = about;
+    const other = this.#unknown(about, RESOURCE, attributes, 'resource.attributes');
+    if (other !== undefined) {
+      this.#rejects.resourceMetrics(other, item);
+      return;
+    }
     this.#rejects.resource(resource);
-    const { attributes } = object(resource, 'resource');
     series.resource(keyValues(attributes, 'resource.attributes', series.bounds));
     for (const scopeItem of list(scopeMetrics, 'scopeMetrics')) this.#scopeMetrics(scopeItem);
   }

@@ -155,6 +155,17 @@ const UNKNOWN: readonly [body: string, name: RegExp][] = [
   [request('"distribution":{}'), /"m" has no data that is known, but "distribution"/],
   [request('"gauge":{"points":[]}'), /no gauge.dataPoints, but "points"/],
   [gauge('"val":5'), /neither asInt nor asDouble, but "val"/],
+  [gauge('"asInt":1,"tags":{"host":"a"}'), /no attributes in a data point, but "tags"/],
+  [
+    gauge('"asInt":1,"attributes":[{"Key":"a","Value":{}}]'),
+    /not a key and a value in attributes, but "Key"/,
+  ],
+  [gauge('"asInt":1,"attributes":[{"key":"a","value":{"str":"x"}}]'), /value that is known.*but "str"/],
+  [gauge('"value":1,"labels":[{"name":"a","value":"x"}]'), /not a key and a value in labels, but "name"/],
+  [
+    '{"resourceMetrics":[{"resource":{"labels":{"host":"a"}},"scopeMetrics":[{"metrics":[{"name":"m","gauge":{"dataPoints":[{"asInt":1}]}}]}]}]}',
+    /no resource.attributes, but "labels"/,
+  ],
 ];
 for (const [body, name] of UNKNOWN) {
   test(`what is not known is set aside, not lost: ${body}`, () => {
