@@ -3,6 +3,7 @@ import type { LabelFields } from '../wire/label-fields.ts';
 import {
   EQUALS,
   find,
+  findBlank,
   findLastBlank,
   HASH,
   Scratch,
@@ -19,7 +20,8 @@ import type { RecordArguments } from './record-arguments.ts';
 /**
  * Graphite's plaintext protocol with tags (graphite.readthedocs.io, "Feeding In Your Data" and "Tag support"):
  * `path;tag=value 1.5 1700000000`, the time in seconds. Fields are taken from the end of the line, so a path may hold
- * spaces; a time that is absent, 0 or -1 is the record's.
+ * spaces; a time that is absent, 0 or -1 is the record's. Where nothing but the bytes says that it is this format, a path
+ * with spaces is refused: any line of a log that ends with two numbers would be a series.
  */
 export class GraphiteDecoder extends LineDecoder {
   readonly name = 'graphite';
@@ -27,6 +29,7 @@ export class GraphiteDecoder extends LineDecoder {
   readonly #options: GraphiteOptions;
   readonly #sanitized = new Scratch();
   #receiptMs = 0;
+  #isGuess = false;
   #extra!: LabelFields;
 
   constructor(options: Partial<GraphiteOptions> = {}) {
@@ -35,6 +38,7 @@ export class GraphiteDecoder extends LineDecoder {
   }
 
   protected begin(context: DecodeContext, args: RecordArguments): void {
+    this.#isGuess = context.isGuess === true;
     this.#receiptMs = Math.floor(context.timestamp / 1000) * 1000;
     this.#extra = args.labels;
   }
@@ -62,6 +66,7 @@ export class GraphiteDecoder extends LineDecoder {
     }
     const value = parseFloat64(body, valueStart, valueEnd);
     if (value === undefined) return 'the value is not a number';
+    if (this.#isGuess && hasBlank(body, pathStart, pathEnd)) return 'there is a space in the path';
     if (!this.#readLabels(body, pathStart, pathEnd)) return 'the path is empty';
     let timestamp = seconds === 0 || seconds === -1 ? this.#receiptMs : seconds * 1000;
     const trim = this.#options.trim_timestamp_ms;
@@ -118,6 +123,12 @@ export class GraphiteDecoder extends LineDecoder {
     if (isMetric) labels.label(name, nameStart, nameEnd, bytes, 0, length);
     else labels.label(bytes, 0, length, value, valueStart, valueEnd);
   }
+}
+
+/** Whether a path has a space before its tags. */
+function hasBlank(bytes: Buffer, start: number, end: number): boolean {
+  const tags = find(bytes, start, end, SEMICOLON);
+  return findBlank(bytes, start, tags < 0 ? end : tags) >= 0;
 }
 
 const DOT = 0x2e;

@@ -1,6 +1,7 @@
 import { QUOTE } from './byte-text.ts';
 import { parseFloat64OrZero, parseInt64, parseUint64 } from './number.ts';
 
+export const NO_QUOTE = 'a quoted field value has no closing quote; is there a raw newline in it?';
 const LETTER_I = 0x69;
 const LETTER_U = 0x75;
 
@@ -13,7 +14,7 @@ export function parseFieldValue(body: Buffer, start: number, end: number): numbe
   const last = body[end - 1];
   if (body[start] === QUOTE) {
     if (end - start < 2 || last !== QUOTE) {
-      return 'a quoted field value has no closing quote; is there a raw newline in it?';
+      return NO_QUOTE;
     }
     return parseFloat64OrZero(body, start + 1, end - 1);
   }

@@ -14,7 +14,7 @@ import {
 } from './byte-text.ts';
 import { DEFAULT_INFLUX, type InfluxOptions } from './decode-options.ts';
 import type { DecodeContext } from './decoder.ts';
-import { parseFieldValue } from './influx-field.ts';
+import { NO_QUOTE, parseFieldValue } from './influx-field.ts';
 import { InfluxTime } from './influx-time.ts';
 import { LineDecoder, NAME } from './line-decoder.ts';
 import { MAX_EXPANSION } from './output-limit.ts';
@@ -47,6 +47,11 @@ export class InfluxDecoder extends LineDecoder {
   readonly #key = new Scratch();
   readonly #value = new Scratch();
   #hasDbTag = false;
+  /**
+   * Whether a quote that is not closed sets a line aside: where nothing but the bytes says that it is this format, and
+   * behind the beginning of a text with a line break in it, of which the line is the end. Else it is a character, as in vmagent.
+   */
+  #isDoubtful = false;
 
   constructor(options: Partial<InfluxOptions> = {}) {
     super();
@@ -57,6 +62,7 @@ export class InfluxDecoder extends LineDecoder {
   }
 
   protected begin(context: DecodeContext, args: RecordArguments): void {
+    this.#isDoubtful = context.isGuess === true;
     this.#extra = args.labels;
     this.#db = Buffer.from(args.db);
     this.#time.begin(context.timestamp, args.precision ?? this.#options.precision);
@@ -137,10 +143,14 @@ export class InfluxDecoder extends LineDecoder {
         } else if ((byte === COMMA || byte === SPACE) && !quoted) break;
       }
       if (position > end) position = end;
+      if (quoted && this.#isDoubtful) return NO_QUOTE;
       if (equals < 0) return 'a field has no value';
       if (equals === keyStart) return 'a field has no name';
       const value = parseFieldValue(body, equals + 1, position);
-      if (typeof value === 'string') return value;
+      if (typeof value === 'string') {
+        this.#isDoubtful ||= quoted;
+        return value;
+      }
       this.#keyStarts.push(keyStart);
       this.#keyEnds.push(equals);
       this.#values.push(value);

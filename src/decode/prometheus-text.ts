@@ -63,6 +63,8 @@ export class PrometheusTextDecoder extends LineDecoder {
     const brace = labelsStart(body, nameStart, end);
     if (brace >= 0) {
       const nameEnd = trimBlanks(body, nameStart, brace);
+      // `up 1 {a="b"} 2` has no series that is called "up 1".
+      if (findBlank(body, nameStart, nameEnd) >= 0) return 'there is a space in the name before the labels';
       if (nameEnd > nameStart) labels.label(NAME, 0, NAME.length, body, nameStart, nameEnd);
       position = this.#readLabels(body, brace + 1, end, nameEnd > nameStart);
       if (position < 0) return FAULTS[position];

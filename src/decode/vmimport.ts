@@ -1,3 +1,4 @@
+import { escapeInvalid } from '../model/invalid-utf8.ts';
 import type { LabelFields } from '../wire/label-fields.ts';
 import { Scratch } from './byte-text.ts';
 import type { DecodeContext } from './decoder.ts';
@@ -70,7 +71,7 @@ export class VmImportDecoder extends LineDecoder {
     visitMembers(body, metric, end, (keyStart, keyEnd, valueStart, valueEnd) => {
       if (keyEnd === keyStart) return;
       const type = typeAt(body, valueStart);
-      if (type !== 'string' && type !== 'null') foreign ??= body.toString('utf8', keyStart, keyEnd);
+      if (type !== 'string' && type !== 'null') foreign ??= escapeInvalid(body.subarray(keyStart, keyEnd));
       const escapedKey = this.hasBackslash && unescapeJson(this.#key, body, keyStart, keyEnd);
       const key = escapedKey ? this.#key.bytes : body;
       const from = escapedKey ? 0 : keyStart;

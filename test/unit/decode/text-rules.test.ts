@@ -36,6 +36,35 @@ function toDouble(bits: bigint): number {
   return view.getFloat64(0);
 }
 
+const MADE_UP: readonly [encoding: string, text: string, series: readonly string[]][] = [
+  ['prometheus_text', 'up 1 {a="b"} 2\nup{a="b"} 3\n', [`up{a="b"} 3 @${TIME}`]],
+  ['prometheus_text', 'up down{} 1\nup {a="b"} 3\n', [`up{a="b"} 3 @${TIME}`]],
+  // The rest of a text with a line break, and a tag value in quotes, which Influx does not have.
+  ['influx', 'log msg="first\nsecond 1",v=1 1\n', []],
+  ['auto', 'cpu,host=a v=1 1700000000\ncpu,host="a b" v=1 1\n', ['cpu_v{host="a"} 1 @1700000000000']],
+  ['auto', 'cpu,host="a b" v=1 1\ncpu,host=a v=2 1700000000\n', ['cpu_v{host="a"} 2 @1700000000000']],
+  ['auto', '127.0.0.1 - - [10/Oct/2000] "GET / HTTP/1.0" 200 2326\n', []],
+  ['auto', '2026-01-31 12:00:00 took 15 ms 200 17\n', []],
+  ['graphite', 'my disk.free 1 1700000000\n', ['my disk.free 1 @1700000000000']],
+];
+for (const [encoding, text, series] of MADE_UP) {
+  test(`${encoding} makes up no series: ${JSON.stringify(text)}`, () => {
+    const decoded = decode(encoding, text);
+    assert.deepEqual(seriesOf(decoded), series);
+    const lines = text.trimEnd().split('\n').length;
+    assert.equal(decoded.rejects.length, lines - series.length);
+  });
+}
+
+test('messages tell bytes that are not UTF-8, and cut no character', () => {
+  const [bytes] = decode('prometheus_text', Buffer.from('caf\xe9{ 1\n', 'latin1')).rejects;
+  assert.match(bytes!.message, /: "caf\\udce9\{ 1"$/);
+  const [long] = decode('prometheus_text', `${'é'.repeat(99)}`).rejects;
+  assert.match(long!.message, /: "é{60}…"$/);
+  const [odd] = decode('prometheus_text', `a${'é'.repeat(99)}`).rejects;
+  assert.match(odd!.message, /: "aé{59}…"$/);
+});
+
 interface Exposition {
   readonly text: string;
   readonly series: readonly string[];
