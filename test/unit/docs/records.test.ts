@@ -46,7 +46,7 @@ test('every reason is on the page, and none that there is not', () => {
 test('every limit is on the page, with its default', () => {
   const { limits } = ingestOptions.parse({});
   assert.deepEqual(firstCells(LIMITS).toSorted(), Object.keys(limits).toSorted());
-  const units: Record<string, number> = { bytes: 1, KiB: 2 ** 10, MiB: 2 ** 20, s: 1000 };
+  const units: Record<string, number> = { bytes: 1, KiB: 2 ** 10, MiB: 2 ** 20, s: 1000, minutes: 60_000 };
   for (const [, name, number, unit] of LIMITS.matchAll(/^\| `([^`]+)` \| (?:(\d+)(?: (\w+))?|none) \|/gm)) {
     const value = number === undefined ? 0 : Number(number) * (unit === undefined ? 1 : units[unit]!);
     assert.equal(limits[name as keyof typeof limits], value, name);
