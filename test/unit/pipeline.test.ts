@@ -192,6 +192,7 @@ test('what cannot be carried, dropped or matched is counted', () => {
     metadata: 2,
     unknownFields: 2,
     uncarried: {},
+    outOfRange: {},
     oldestSampleMs: NOW,
     newestSampleMs: NOW,
     routes: [{ series: 2, samples: 2, droppedSeries: 2, droppedSamples: 2 }],

@@ -82,9 +82,9 @@ describe('penstock decode', () => {
   });
 
   it('a time that no number of JavaScript holds is a text', () => {
-    const sample = '{"metric":{"__name__":"a"},"values":[1],"timestamps":[9007199254740992]}';
+    const sample = '{"metric":{"__name__":"a"},"values":[1],"timestamps":[-9007199254740992]}';
     const { lines: found } = lines(['--encoding', 'vmimport'], sample);
-    assert.match(found[0]!, /"samples":\[\["9007199254740992","1"\]\]/);
+    assert.match(found[0]!, /"samples":\[\["-9007199254740992","1"\]\]/);
   });
 
   it('takes headers as a record has them: null, of any name, the last of each', () => {

@@ -91,6 +91,7 @@ test('what is asked for is what the options say', () => {
     concurrency: 4,
     yieldLag: undefined,
     allowGaps: false,
+    onCorruptBatch: 'stop',
     listen: undefined,
   });
   const offsets = askedReplay({ offsets: ['3:7-9', '0:1-1,1:0-5'], 'to-file': '-' }, nowMs);

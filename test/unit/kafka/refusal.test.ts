@@ -17,6 +17,7 @@ const scram = kafkaOptions.parse({
 });
 const oauth = kafkaOptions.parse({
   brokers,
+  tls: { enabled: true },
   sasl: {
     mechanism: 'oauthbearer',
     token_url: 'https://tokens.test/token',

@@ -43,7 +43,7 @@ test('one line out for each line in, whatever the chunks are', async () => {
   const lines = '{"labels":{"job":"café\u2028"}}\n{"labels":{"job":"test"}}\n{"labels":{"job":"x"}}';
   const bytes = Buffer.from(lines);
   const expected =
-    '{"labels":{"job":"café\u2028","dc":"eu"}}\n{"dropped":true}\n{"labels":{"job":"x","dc":"eu"}}\n';
+    '{"labels":{"job":"café\\u2028","dc":"eu"}}\n{"dropped":true}\n{"labels":{"job":"x","dc":"eu"}}\n';
   const file = await rulesFile(RULES);
   for (const size of [1, 7, bytes.length]) {
     const chunks = [];
