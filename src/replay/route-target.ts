@@ -3,68 +3,135 @@ import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import type { Pipeline, SourceRecord, TaskRecord } from '../pipeline.ts';
 import { formatSource, taskRecords } from '../publish/step-records.ts';
+import { exceeds, STEP_LIMITS, type StepLimits } from '../step-limits.ts';
 import { release } from '../wire/bytes.ts';
 import type { Journal } from './journal.ts';
 import type { Selected, Selection } from './selection.ts';
-import { Tally } from './tally.ts';
+import { addCounts, NO_COUNTS, Tally } from './tally.ts';
 import type { ReplayChunk, ReplayCounts, ReplayStep, ReplayTarget } from './target.ts';
 
 /**
  * decode ▸ route ▸ relabel ▸ hash 1 ▸ encode, as in the worker, with one route; records and positions in one
  * transaction. What cannot be used is counted: the worker has written the dead letter when it met it.
+ *
+ * A step that becomes more than a worker's may (step-limits.ts) is written in several transactions, each with the
+ * positions that it reaches.
  */
 export class RouteTarget implements ReplayTarget {
   readonly #pipeline: Pipeline;
   readonly #selection: Selection;
   readonly #journal: Pick<Journal, 'id' | 'send'>;
+  readonly #limits: StepLimits;
 
-  constructor(pipeline: Pipeline, selection: Selection, journal: Pick<Journal, 'id' | 'send'>) {
+  constructor(
+    pipeline: Pipeline,
+    selection: Selection,
+    journal: Pick<Journal, 'id' | 'send'>,
+    limits = STEP_LIMITS,
+  ) {
     this.#pipeline = pipeline;
     this.#selection = selection;
     this.#journal = journal;
+    this.#limits = limits;
   }
 
   async write({ chunks, positions }: ReplayStep): Promise<ReplayCounts> {
-    const tally = new Tally();
-    const outgoing: OutgoingRecord[] = [];
-    const made: TaskRecord[] = [];
+    let total = NO_COUNTS;
+    let publication = new Publication();
+    const send = async (reached: ReadonlyMap<number, bigint>) => {
+      const { outgoing, tally, made } = publication;
+      await this.#journal.send(outgoing, { positions: reached, counts: tally });
+      for (const { value } of made) release(value); // the request had a copy, and it is answered
+      total = addCounts(total, tally);
+      publication = new Publication();
+    };
     for (const chunk of chunks) {
-      const records = routeChunk(chunk, this.#pipeline, this.#selection, tally);
-      made.push(...records);
-      outgoing.push(...taskRecords(records, sourceOf(chunk), { 'penstock-replay': this.#journal.id }));
-      // Between two partitions others get their turn: fetches, heartbeats, /metrics.
-      await new Promise(setImmediate);
+      let { records } = chunk;
+      while (records.length > 0) {
+        const { tally } = publication;
+        const part = routePart({ ...chunk, records }, this.#pipeline, this.#selection, tally, this.#limits);
+        publication.add(part, this.#journal.id);
+        records = part.left;
+        const next = records[0]?.offset ?? positions.get(chunk.partition);
+        if (next !== undefined) publication.positions.set(chunk.partition, next);
+        if (records.length > 0 || publication.exceeds(this.#limits)) await send(publication.positions);
+        // Others get their turn: fetches, heartbeats, /metrics.
+        await new Promise(setImmediate);
+      }
     }
-    await this.#journal.send(outgoing, { positions, counts: tally });
-    for (const { value } of made) release(value); // the request had a copy, and it is answered
-    return tally;
+    await send(positions);
+    return total;
   }
 
   async close(): Promise<void> {}
 }
 
+/** What goes into one transaction. */
+class Publication {
+  readonly outgoing: OutgoingRecord[] = [];
+  readonly made: TaskRecord[] = [];
+  readonly tally = new Tally();
+  /** Of the partitions of which something is in it. */
+  readonly positions = new Map<number, bigint>();
+  #bytes = 0;
+
+  add({ partition, done, made }: RoutedPart, replay: string): void {
+    const { topic, offset: first } = done[0]!;
+    const source = formatSource({ topic, partition, first, last: done.at(-1)!.offset });
+    for (const record of taskRecords(made, source, { 'penstock-replay': replay })) this.outgoing.push(record);
+    for (const record of made) {
+      this.made.push(record);
+      this.#bytes += record.value.length;
+    }
+  }
+
+  exceeds({ records, outputBytes }: StepLimits): boolean {
+    return this.outgoing.length >= records || this.#bytes > outputBytes;
+  }
+}
+
+/** What came of the first records of a chunk. */
+interface RoutedPart {
+  readonly partition: number;
+  readonly made: TaskRecord[];
+  readonly done: readonly FetchedRecord[];
+  readonly left: readonly FetchedRecord[];
+}
+
 /** What the pipeline makes of the selected part of a chunk. */
 export function routeChunk(
-  { records }: ReplayChunk,
+  chunk: ReplayChunk,
   pipeline: Pipeline,
   selection: Selection,
   tally: Tally,
 ): TaskRecord[] {
-  if (records.length === 0) return [];
-  tally.records += records.length;
+  if (chunk.records.length === 0) return [];
+  return routePart(chunk, pipeline, selection, tally).made;
+}
+
+/** The same of as many records, one at least, as the limits allow; without limits of all. */
+function routePart(
+  { partition, records }: ReplayChunk,
+  pipeline: Pipeline,
+  selection: Selection,
+  tally: Tally,
+  limits?: StepLimits,
+): RoutedPart {
   /** By offset: a record may be selected again. */
-  const left = new Map<bigint, Selected>();
+  const selections = new Map<bigint, Selected>();
   const select = (record: SourceRecord) => {
     const { record: selected, ...counts } = selection.select(record as FetchedRecord);
-    left.set(record.offset, counts);
+    selections.set(record.offset, counts);
     return selected;
   };
-  const { output } = runRecords(pipeline, records, {
-    isFull: () => false,
+  const endMs = performance.now() + (limits?.ms ?? 0);
+  const { output, count } = runRecords(pipeline, records, {
+    isFull: (load) => limits !== undefined && (performance.now() >= endMs || exceeds(load, limits)),
     onDefect: () => undefined, // counted with what else is refused
     select: selection.takesAll ? undefined : select,
   });
-  for (const { leftOut, refused } of left.values()) {
+  tally.records += count;
+  for (const { leftOut, refused } of selections.values()) {
     tally.leftOut += leftOut;
     tally.refuseAll(refused);
   }
@@ -72,10 +139,5 @@ export function routeChunk(
   for (const { reason, series } of dead) tally.refuse(reason, Math.max(1, series));
   tally.leftOut += counts.unroutedSamples + counts.routes[0]!.droppedSamples;
   tally.samples += counts.routes[0]!.samples;
-  return made;
-}
-
-function sourceOf({ partition, records }: ReplayChunk): string {
-  const { topic, offset: first } = records[0]!;
-  return formatSource({ topic, partition, first, last: records.at(-1)!.offset });
+  return { partition, made, done: records.slice(0, count), left: records.slice(count) };
 }

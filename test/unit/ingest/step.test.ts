@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
-import { runStep, STEP_LIMITS, type StepLimits } from '../../../src/ingest/step.ts';
+import { runStep } from '../../../src/ingest/step.ts';
 import type { FetchedRecord } from '../../../src/kafka/partition-queue.ts';
 import { Pipeline } from '../../../src/pipeline.ts';
+import { STEP_LIMITS, type StepLimits } from '../../../src/step-limits.ts';
 import { WriteRequestBuilder } from '../../../src/wire/write-request-builder.ts';
 import { everyRoute, rawRecord, seriesRecord } from '../../support/records.ts';
 

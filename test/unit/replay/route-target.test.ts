@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DEFAULT_LIMITS } from '../../../src/decode/decoder.ts';
+import { DecoderRegistry } from '../../../src/decode/registry.ts';
+import type { OutgoingRecord } from '../../../src/kafka/outgoing.ts';
+import { Pipeline } from '../../../src/pipeline.ts';
+import type { JournalStep } from '../../../src/replay/journal.ts';
+import { RouteTarget } from '../../../src/replay/route-target.ts';
+import { Selection } from '../../../src/replay/selection.ts';
+import { STEP_LIMITS, type StepLimits } from '../../../src/step-limits.ts';
+import { everyRoute, seriesRecord } from '../../support/records.ts';
+
+const TENANT = 'tenant';
+
+/** Writes a step of one chunk a partition, each record with a tenant of its own; returns the transactions. */
+async function write(chunks: ReadonlyMap<number, number>, limits: Partial<StepLimits>) {
+  const pipeline = new Pipeline({
+    routes: [everyRoute()],
+    cacheBytes: 1 << 20,
+    maxRecordBytes: () => 1 << 20,
+    tenantHeaders: [TENANT],
+  });
+  const selection = new Selection(
+    { match: [], limits: DEFAULT_LIMITS, tenantHeaders: [TENANT] },
+    new DecoderRegistry(),
+  );
+  const sent: { records: readonly OutgoingRecord[]; positions: [number, bigint][]; samples: number }[] = [];
+  const journal = {
+    id: 'r',
+    send: async (records: readonly OutgoingRecord[], { positions, counts }: JournalStep) => {
+      sent.push({ records: [...records], positions: [...positions], samples: counts.samples });
+    },
+  };
+  const target = new RouteTarget(pipeline, selection, journal, { ...STEP_LIMITS, ms: 60_000, ...limits });
+  const counts = await target.write({
+    chunks: [...chunks].map(([partition, records]) => ({
+      partition,
+      records: Array.from({ length: records }, (_, at) => ({
+        ...seriesRecord(at, ['a'], { [TENANT]: `t${partition}-${at}` }),
+        partition,
+      })),
+    })),
+    positions: new Map([...chunks].map(([partition, records]) => [partition, BigInt(records)])),
+  });
+  return { sent, counts };
+}
+
+const CHUNKS = new Map([
+  [0, 10],
+  [1, 3],
+]);
+
+test('a step that fits is one transaction, with all its positions', async () => {
+  const { sent, counts } = await write(CHUNKS, {});
+  assert.deepEqual(
+    sent.map(({ records, positions }) => [records.length, positions]),
+    [
+      [
+        13,
+        [
+          [0, 10n],
+          [1, 3n],
+        ],
+      ],
+    ],
+  );
+  assert.deepEqual([counts.records, counts.samples], [13, 13]);
+});
+
+test('one that becomes more is several, each with the positions that it reaches and what is behind them', async () => {
+  const { sent, counts } = await write(CHUNKS, { outputs: 4 });
+  assert.ok(sent.length > 2);
+  const reached = new Map<number, bigint>();
+  for (const { records, positions } of sent) {
+    assert.ok(records.length <= 2 * 4, `${records.length} records`);
+    for (const { headers } of records) {
+      const [, partition, last] = /\/(\d+)\/(?:\d+-)?(\d+)$/.exec(String(headers['penstock-source']))!;
+      const position = new Map(positions).get(Number(partition));
+      assert.ok(
+        position !== undefined && position > BigInt(last!),
+        'its position is in the same transaction',
+      );
+      assert.ok(BigInt(last!) >= (reached.get(Number(partition)) ?? 0n), 'it was not sent before');
+    }
+    for (const [partition, position] of positions) reached.set(partition, position);
+  }
+  assert.deepEqual(
+    [...reached],
+    [
+      [0, 10n],
+      [1, 3n],
+    ],
+  );
+  const sum = (of: (each: (typeof sent)[number]) => number) =>
+    sent.reduce((total, each) => total + of(each), 0);
+  assert.deepEqual([sum(({ records }) => records.length), sum(({ samples }) => samples)], [13, 13]);
+  assert.deepEqual([counts.records, counts.samples], [13, 13]);
+});
