@@ -56,7 +56,6 @@ class Matching {
 
   constructor(topics: readonly TaskTopic[], nodes: readonly string[]) {
     this.#topics = topics;
-    // Of nodes with one score, the first by name is asked first.
     this.#nodes = nodes;
     for (const { count } of topics) this.#starts.push(this.#starts.at(-1)! + count);
     const total = this.#starts.at(-1)!;
@@ -117,7 +116,7 @@ class Matching {
     return worst.task;
   }
 
-  /** The nodes, the best-scored first. */
+  /** The nodes, the best-scored first; of those with one score, the first by name. */
   #preferences(task: TaskIndex): (Candidate & { readonly node: number })[] {
     const topic = this.#topicOf[task]!;
     const id = String(task - this.#starts[topic]!);

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { DEFAULT_LIMITS } from '../../src/decode/decoder.ts';
 import { DecoderRegistry } from '../../src/decode/registry.ts';
 import { errorMessage } from '../../src/model/errors.ts';
-import { Pipeline, type PipelineRoute } from '../../src/pipeline.ts';
+import { Pipeline } from '../../src/pipeline.ts';
+import { PASS_ROUTE } from '../support/pass-route.ts';
 import { decodeWriteRequest, type PlainRequest } from '../support/prompb.ts';
 import { Flags, type FlagValues } from './flags.ts';
 import { type ExpectedSeries, normalizeDecoded, normalizeExpected } from './remote-write-series.ts';
@@ -18,18 +19,6 @@ interface RemoteWriteV1Case {
 /** Series that Penstock sets aside although their bytes can be decoded. */
 const REFUSED = ['duplicate_label', 'no_labels', 'empty_label_name'];
 
-const everything: PipelineRoute = {
-  name: 'all',
-  index: 0,
-  topic: 'tasks',
-  selectors: [],
-  relabeler: { apply: (labels) => labels },
-  hasRules: false,
-  task: () => 0,
-  taskLabel: 'stream_task_id',
-  count: 1,
-};
-
 /**
  * Runs one case of ingest-remote-write-v1.json: what the decoder gives must be what the engine's plain decoding gave.
  * Headers are left out, as the `expected` of these vectors leaves them out. The body goes through the whole pipeline
@@ -42,7 +31,7 @@ export function runRemoteWriteV1Case(testCase: unknown): string | undefined {
   const value = Buffer.from(payload_base64, 'base64');
   const registry = new DecoderRegistry('remote_write_v1');
   const limit = { cacheBytes: 0, maxRecordBytes: () => 1_000_000 };
-  const pipeline = new Pipeline({ routes: [everything], decoders: () => registry, ...limit });
+  const pipeline = new Pipeline({ routes: [PASS_ROUTE], decoders: () => registry, ...limit });
   const step = pipeline.begin();
   step.process({ value, headers: {}, timestamp: 0, topic: 'raw', partition: 0, offset: 0n });
   const { records, dead, counts } = step.flush();

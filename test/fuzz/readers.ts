@@ -19,6 +19,7 @@ import { samplesIn } from '../../src/wire/count-samples.ts';
 import { halveWriteRequest } from '../../src/wire/halve.ts';
 import { uncompress } from '../../src/wire/snappy.ts';
 import { PASS_ROUTE } from '../support/pass-route.ts';
+import { letterOf } from '../support/records.ts';
 import { confluentSource } from './confluent-target.ts';
 
 /** What came of a record: for the counts that show that a run looked at both halves of a reader. */
@@ -115,16 +116,7 @@ function dead(): Reader {
   return {
     name: 'dead',
     read: (record) => {
-      const fallback = {
-        record,
-        stage: 'decode',
-        reason: '',
-        message: '',
-        source: undefined,
-        redriven: 0,
-        firstSeen: '',
-      };
-      const { series, rejects, fault } = contentsOf(readLetter(record) ?? fallback, decoders, 20);
+      const { series, rejects, fault } = contentsOf(readLetter(record) ?? letterOf(record), decoders, 20);
       return outcome(fault === undefined ? series.length : 0, rejects.length + (fault === undefined ? 0 : 1));
     },
   };

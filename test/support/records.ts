@@ -1,7 +1,8 @@
+import type { StoredLetter } from '../../src/dead/letter.ts';
 import type { FetchedRecord } from '../../src/kafka/partition-queue.ts';
-import type { Label } from '../../src/model/labels.ts';
 import type { PipelineRoute } from '../../src/pipeline.ts';
 import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+import { PASS_ROUTE } from './pass-route.ts';
 
 const HEADERS = {
   'content-type': 'application/x-protobuf;proto=prometheus.WriteRequest',
@@ -35,15 +36,13 @@ export function rawRecord(
 /** A route that takes every series. */
 export function everyRoute(over: Partial<PipelineRoute> = {}): PipelineRoute {
   return {
-    name: 'all',
-    index: 0,
-    topic: 'tasks',
-    selectors: [],
-    relabeler: { apply: (labels) => labels as Label[] },
-    hasRules: false,
-    task: () => 0,
+    ...PASS_ROUTE,
     taskLabel: 'task',
-    count: 1,
     ...over,
   };
+}
+
+/** A dead letter that says nothing of itself: its value and headers are the record's. */
+export function letterOf(record: FetchedRecord): StoredLetter {
+  return { record, stage: 'decode', reason: '', message: '', source: undefined, redriven: 0, firstSeen: '' };
 }
