@@ -1,11 +1,12 @@
 import { splitAddress } from '../address-options.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { errorMessage } from '../model/errors.ts';
-import { AdminServer } from '../telemetry/admin-server.ts';
+import { AdminServer, type Readiness } from '../telemetry/admin-server.ts';
 import { createLog, type Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { DONE, parseCommand } from './command.ts';
 import { endSoon, live, type Phase, type Service, signalled } from './service-life.ts';
+import { version } from './version.ts';
 
 export interface ServiceSpec<S extends Service> {
   readonly name: string;
@@ -29,19 +30,22 @@ export async function runService<S extends Service>(argv: string[], spec: Servic
   const log = createLog(config.log.level, spec.name);
   const metrics = new Metrics();
   const service = spec.create(config, metrics, log);
+  metrics.build.set({ version: version(), nodejs_version: process.version, command: spec.name }, 1);
 
   let phase: Phase = 'starting';
   const apply = spec.reload;
   const reload = apply && reloader(() => apply(service, load()), metrics, log);
+  const readiness = (): Readiness =>
+    phase === 'running' ? service.readiness() : { ready: false, reason: `${spec.name} is ${phase}` };
   const admin = new AdminServer({
     listen: splitAddress(config.admin.listen),
     metrics: () => {
       service.collect();
+      metrics.ready.set(readiness().ready ? 1 : 0);
       return service.scrape?.() ?? metrics.registry.metrics();
     },
     health: () => service.health?.() ?? { ready: true },
-    readiness: () =>
-      phase === 'running' ? service.readiness() : { ready: false, reason: `${spec.name} is ${phase}` },
+    readiness,
     status: async () => ({ command: spec.name, phase, pid: process.pid, ...(await service.status()) }),
     ...(reload === undefined ? {} : { reload }),
     reloadToken: config.admin.reload_token,

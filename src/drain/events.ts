@@ -132,7 +132,7 @@ export class DrainEvents {
 
   /** A record batch that cannot be read is in the dead-letter topic, and passed over. */
   setAside({ topic, partition }: { topic: string; partition: number }, batch: CorruptBatch): void {
-    this.#metrics.deadLetters.inc({ stage: 'deliver', reason: CORRUPT_BATCH });
+    this.#metrics.deadLetters.inc({ stage: 'deliver', reason: CORRUPT_BATCH, topic });
     this.#metrics.corruptBatches.inc({ topic });
     const { offset, nextOffset, message } = batch;
     this.#log.error(
@@ -143,7 +143,7 @@ export class DrainEvents {
 
   refused(record: FetchedRecord, refused: readonly Refused[]): void {
     for (const { error } of refused)
-      this.#metrics.deadLetters.inc({ stage: error.stage, reason: error.reason });
+      this.#metrics.deadLetters.inc({ stage: error.stage, reason: error.reason, topic: record.topic });
     this.#log.error(
       {
         node: this.#node,

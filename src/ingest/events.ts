@@ -9,6 +9,8 @@ import type { Metrics } from '../telemetry/metrics.ts';
 
 /** What one step did, once it is committed. */
 export interface PublishedStep {
+  /** The ingest topic that it was read from. */
+  readonly topic: string;
   readonly counts: StepCounts;
   readonly records: readonly TaskRecord[];
   readonly dead: readonly DeadLetter[];
@@ -40,25 +42,28 @@ export class IngestEvents {
   }
 
   published(step: PublishedStep, nowMs: number): void {
-    const { counts, publishSeconds } = step;
+    const { topic, counts, publishSeconds } = step;
     const metrics = this.#metrics;
     metrics.transactions.inc({ result: 'committed' });
     metrics.transactionSeconds.observe(publishSeconds);
-    metrics.ingestRecords.inc(counts.records);
-    metrics.ingestBytes.inc(counts.bytes);
-    metrics.samples.inc({ stage: 'ingest', route: '' }, counts.samples);
-    metrics.series.inc({ stage: 'ingest', route: '' }, counts.series);
+    metrics.ingestRecords.inc({ topic }, counts.records);
+    metrics.ingestBytes.inc({ topic }, counts.bytes);
+    metrics.samples.inc({ stage: 'ingest', route: '', topic }, counts.samples);
+    metrics.series.inc({ stage: 'ingest', route: '', topic }, counts.series);
     if (counts.unroutedSamples > 0)
-      metrics.dropped.inc({ reason: 'no_route', route: '' }, counts.unroutedSamples);
-    if (counts.withoutTime !== undefined) metrics.withoutTime.inc(counts.withoutTime);
-    if (counts.metadata > 0) metrics.uncarried.inc({ kind: 'metadata' }, counts.metadata);
-    if (counts.unknownFields > 0) metrics.uncarried.inc({ kind: 'unknown_field' }, counts.unknownFields);
-    for (const [kind, count] of Object.entries(counts.uncarried)) metrics.uncarried.inc({ kind }, count);
-    for (const [kind, count] of Object.entries(counts.outOfRange)) metrics.outOfRange.inc({ kind }, count);
+      metrics.dropped.inc({ reason: 'no_route', route: '', topic }, counts.unroutedSamples);
+    if (counts.withoutTime !== undefined) metrics.withoutTime.inc({ topic }, counts.withoutTime);
+    if (counts.metadata > 0) metrics.uncarried.inc({ kind: 'metadata', topic }, counts.metadata);
+    if (counts.unknownFields > 0)
+      metrics.uncarried.inc({ kind: 'unknown_field', topic }, counts.unknownFields);
+    for (const [kind, count] of Object.entries(counts.uncarried))
+      metrics.uncarried.inc({ kind, topic }, count);
+    for (const [kind, count] of Object.entries(counts.outOfRange))
+      metrics.outOfRange.inc({ kind, topic }, count);
     if (Number.isFinite(counts.newestSampleMs)) {
       metrics.publishLatency.observe(Math.max(0, nowMs - counts.newestSampleMs) / 1000);
     }
-    this.#routed(counts);
+    this.#routed(topic, counts);
     for (const { route, value, samples, series } of step.records)
       this.#sent(route, value.length, samples, series);
     this.#buried(step.dead, nowMs);
@@ -66,7 +71,7 @@ export class IngestEvents {
 
   /** A record batch that cannot be read is in the dead-letter topic, and passed over. */
   setAside({ topic, partition }: { topic: string; partition: number }, batch: CorruptBatch): void {
-    this.#metrics.deadLetters.inc({ stage: 'decode', reason: CORRUPT_BATCH });
+    this.#metrics.deadLetters.inc({ stage: 'decode', reason: CORRUPT_BATCH, topic });
     this.#metrics.corruptBatches.inc({ topic });
     const { offset, nextOffset, message } = batch;
     this.#log.error(
@@ -89,12 +94,12 @@ export class IngestEvents {
     this.#cache = stats;
   }
 
-  #routed(counts: StepCounts): void {
+  #routed(topic: string, counts: StepCounts): void {
     for (const [index, { series, samples, droppedSamples }] of counts.routes.entries()) {
       const route = this.#routes[index] ?? '';
-      this.#metrics.samples.inc({ stage: 'route', route }, samples);
-      this.#metrics.series.inc({ stage: 'route', route }, series);
-      if (droppedSamples > 0) this.#metrics.dropped.inc({ reason: 'relabel', route }, droppedSamples);
+      this.#metrics.samples.inc({ stage: 'route', route, topic }, samples);
+      this.#metrics.series.inc({ stage: 'route', route, topic }, series);
+      if (droppedSamples > 0) this.#metrics.dropped.inc({ reason: 'relabel', route, topic }, droppedSamples);
     }
   }
 
@@ -108,7 +113,8 @@ export class IngestEvents {
 
   #buried(dead: readonly DeadLetter[], nowMs: number): void {
     if (dead.length === 0) return;
-    for (const { stage, reason } of dead) this.#metrics.deadLetters.inc({ stage, reason });
+    for (const { stage, reason, source } of dead)
+      this.#metrics.deadLetters.inc({ stage, reason, topic: source.topic });
     this.#unloggedDead += dead.length;
     if (nowMs - this.#lastDeadLogged < LOG_EVERY_MS) return;
     const { source, reason, message } = dead[0]!;

@@ -253,7 +253,7 @@ export class Worker {
       size.published();
       this.#gauges.committed(partition, publication.nextOffset);
       const publishSeconds = (performance.now() - started) / 1000;
-      this.#events.published({ ...output, publishSeconds }, Date.now());
+      this.#events.published({ ...output, topic: partition.topic, publishSeconds }, Date.now());
       // The requests had copies of both, and they are answered.
       for (const { value } of output.records) release(value);
       for (const { memory } of done) if (memory !== undefined) giveBack(memory);

@@ -104,6 +104,7 @@ export class AssignedPartition {
   #corrupt: CorruptBatch | undefined;
   /** Bytes of what `take` has given last: they are worked on until it is called again. */
   #inWork = 0;
+  #firstInWork: FetchedRecord | undefined;
   #wake: (() => void) | undefined;
 
   constructor(topic: string, partition: number, membership: GroupMembership, group: PartitionGroup) {
@@ -133,6 +134,11 @@ export class AssignedPartition {
   /** The same with what is worked on. */
   get heldBytes(): number {
     return this.#queue.memoryBytes + this.#inWork;
+  }
+
+  /** The first record that is worked on or queued; undefined where there is none. */
+  get oldest(): { readonly offset: bigint; readonly timestamp: number } | undefined {
+    return this.#firstInWork ?? this.#queue.first;
   }
 
   /** The record batch that holds the partition up; undefined while it goes on. */
@@ -201,6 +207,7 @@ export class AssignedPartition {
    */
   async take(limits: TakeLimits): Promise<Taken | undefined> {
     this.#inWork = 0;
+    this.#firstInWork = undefined;
     while (this.#ready() && this.#queue.length === 0) {
       if (this.#corrupt !== undefined) return this.#handOutCorrupt(this.#corrupt);
       const passedOver = this.#position > this.#takenTo;
@@ -222,6 +229,7 @@ export class AssignedPartition {
     const before = this.#queue.memoryBytes;
     const records = this.#queue.take(limits.maxRecords, limits.maxBytes);
     this.#inWork = before - this.#queue.memoryBytes;
+    this.#firstInWork = records[0];
     const mayResume = this.#paused && !this.#outOfRange && this.#corrupt === undefined;
     if (mayResume && this.#queue.memoryBytes <= resumeAt(this.#group.queueShare())) this.#resume();
     return this.#handOut(records);
@@ -237,7 +245,7 @@ export class AssignedPartition {
   }
 
   #handOut(records: readonly FetchedRecord[]): Taken {
-    this.#takenTo = this.#queue.firstOffset ?? this.#position;
+    this.#takenTo = this.#queue.first?.offset ?? this.#position;
     return { records, nextOffset: this.#takenTo };
   }
 
@@ -356,6 +364,7 @@ export class AssignedPartition {
     this.#unreadable = undefined;
     this.#corrupt = undefined;
     this.#inWork = 0;
+    this.#firstInWork = undefined;
   }
 
   #pause(): void {

@@ -52,9 +52,9 @@ export class PartitionQueue {
     return this.#records.length;
   }
 
-  /** Offset of the first record, if there is one. */
-  get firstOffset(): bigint | undefined {
-    return this.#records[0]?.offset;
+  /** The first record, if there is one. */
+  get first(): FetchedRecord | undefined {
+    return this.#records[0];
   }
 
   push(record: FetchedRecord): void {

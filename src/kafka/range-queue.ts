@@ -96,7 +96,7 @@ export class RangeQueue {
     const records = this.#queue.take(maxRecords, maxBytes);
     const gap = records.length === 0 && this.#queue.length === 0 ? this.#gap : undefined;
     if (gap !== undefined) this.#gap = undefined;
-    this.#taken = this.#queue.firstOffset ?? this.#gap?.from ?? this.#position;
+    this.#taken = this.#queue.first?.offset ?? this.#gap?.from ?? this.#position;
     return { records, next: this.#taken, ...(gap === undefined ? {} : { gap }) };
   }
 

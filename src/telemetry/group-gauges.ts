@@ -1,5 +1,6 @@
 import type { Readiness } from './admin-server.ts';
 import type { Metrics } from './metrics.ts';
+import { type Lag, PartitionProgress } from './partition-progress.ts';
 
 /** A partition as the gauges see it. */
 export interface ObservedPartition {
@@ -7,6 +8,8 @@ export interface ObservedPartition {
   readonly partition: number;
   readonly state: string;
   readonly queuedBytes: number;
+  /** The first record that was fetched and is not done; undefined where there is none. */
+  readonly oldest?: { readonly offset: bigint; readonly timestamp: number } | undefined;
   /** What cannot be read at its position; undefined while it goes on. */
   readonly unreadable?: Error | undefined;
   /** The group that has to let go of it first; undefined once the work has begun. */
@@ -29,17 +32,6 @@ export interface OffsetSource {
   offsetBounds(topic: string): Promise<Map<number, { readonly low: bigint; readonly high: bigint }>>;
 }
 
-/** What is known of a partition that is held. Times in ms since the epoch. */
-interface Known {
-  /** The next offset to read, as committed. */
-  readonly offset: bigint;
-  /** When it was first seen there. */
-  readonly movedMs: number;
-  readonly end: bigint | undefined;
-  /** Since when records wait; undefined while none do. */
-  readonly lagMs: number | undefined;
-}
-
 const POLL_MS = 5_000;
 /** With lag and no commit for this long, and a group that answers, a partition counts as stalled. */
 const STALLED_MS = 60_000;
@@ -55,7 +47,10 @@ export class GroupGauges {
   readonly #metrics: Metrics;
   readonly #groupId: string;
   readonly #now: () => number;
-  readonly #known = new Map<string, Known>();
+  readonly #progress: PartitionProgress;
+  readonly #startedMs: number;
+  /** Topics whose offsets are being asked for. */
+  readonly #asking = new Set<string>();
   /** When the group was last seen not to answer: what stands still meanwhile has not stalled. */
   #silentMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -72,12 +67,14 @@ export class GroupGauges {
     this.#metrics = metrics;
     this.#groupId = groupId;
     this.#now = now;
+    this.#progress = new PartitionProgress(now);
+    this.#startedMs = now();
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.#poll(), POLL_MS);
+    this.#timer = setInterval(() => this.#poll(), POLL_MS);
     this.#timer.unref();
-    void this.#poll();
+    this.#poll();
   }
 
   stop(): void {
@@ -85,36 +82,41 @@ export class GroupGauges {
   }
 
   /** A commit has succeeded: the next offset to read is `offset`. */
-  committed({ topic, partition }: { topic: string; partition: number }, offset: bigint): void {
-    const id = `${topic}/${partition}`;
-    this.#observe(id, offset, this.#known.get(id)?.end);
+  committed(partition: Place, offset: bigint): void {
+    this.#progress.committed(idOf(partition), offset);
   }
 
   /** The work on a partition begins: how long nothing was committed before says nothing. */
-  begun({ topic, partition }: { topic: string; partition: number }): void {
-    this.#known.delete(`${topic}/${partition}`);
+  begun(partition: Place): void {
+    this.#progress.forget(idOf(partition));
   }
 
   /** Sets the gauges of one process anew from all its groups. */
   static collect(groups: readonly GroupGauges[], metrics: Metrics): void {
-    const { lag, queueBytes, assigned, heldUp, waitingForOwner } = metrics;
-    heldUp.reset();
-    waitingForOwner.reset();
-    lag.reset();
-    queueBytes.reset();
-    assigned.reset();
+    const { lag, lagSeconds, lagUnknown, queueBytes, assigned, heldUp, waitingForOwner } = metrics;
+    const gauges = [lag, lagSeconds, lagUnknown, queueBytes, assigned, heldUp, waitingForOwner];
+    for (const gauge of [...gauges, metrics.groupSilence]) gauge.reset();
     for (const group of groups) group.#collect();
   }
 
   #collect(): void {
-    const { lag, queueBytes, assigned, heldUp, waitingForOwner } = this.#metrics;
-    for (const { topic, partition, queuedBytes, unreadable, waitsFor } of this.#reader.partitions) {
+    const { lag, lagSeconds, lagUnknown, queueBytes, assigned, heldUp, waitingForOwner } = this.#metrics;
+    const group = this.#groupId;
+    const silentMs = this.#now() - Math.max(this.#startedMs, this.#reader.heardMs);
+    this.#metrics.groupSilence.set({ group }, Math.max(0, silentMs) / 1000);
+    for (const held of this.#reader.partitions) {
+      const { topic, partition, queuedBytes, unreadable, waitsFor } = held;
       if (unreadable !== undefined) heldUp.set({ topic, partition }, 1);
-      if (waitsFor !== undefined) waitingForOwner.set({ topic, partition }, 1);
       assigned.inc({ topic });
       queueBytes.inc({ topic }, queuedBytes);
-      const records = waitsFor === undefined ? this.#lag(topic, partition) : undefined;
-      if (records !== undefined) lag.set({ topic, partition }, records);
+      if (waitsFor !== undefined) {
+        waitingForOwner.set({ topic, partition }, 1);
+        continue;
+      }
+      const { records, seconds } = this.#lag(held);
+      if (records !== undefined) lag.set({ group, topic, partition }, records);
+      if (seconds !== undefined) lagSeconds.set({ group, topic, partition }, seconds);
+      lagUnknown.inc({ group, topic }, records === undefined ? 1 : 0);
     }
   }
 
@@ -126,16 +128,16 @@ export class GroupGauges {
   readiness(): Readiness {
     const absence = this.#absence();
     if (absence !== undefined) return { ready: false, reason: absence };
-    for (const { topic, partition, unreadable, waitsFor } of this.#reader.partitions) {
-      const known = this.#known.get(`${topic}/${partition}`);
-      if (known?.lagMs === undefined || waitsFor !== undefined) continue;
-      const stalledMs = this.#now() - Math.max(known.movedMs, known.lagMs, this.#silentMs);
+    for (const held of this.#reader.partitions) {
+      if (held.waitsFor !== undefined) continue;
+      const stalledMs = this.#progress.stalledMs(idOf(held), this.#silentMs);
       if (stalledMs < STALLED_MS) continue;
-      const lag = this.#lag(topic, partition);
+      const { records = '(nobody knows how many)' } = this.#lag(held);
       const seconds = Math.round(stalledMs / 1000);
+      const why = held.unreadable === undefined ? '' : `: ${held.unreadable.message}`;
       return {
         ready: false,
-        reason: `${topic}/${partition} has ${lag} records to read and no commit for ${seconds} s${unreadable === undefined ? '' : `: ${unreadable.message}`}`,
+        reason: `${idOf(held)} has ${records} records to read and no commit for ${seconds} s${why}`,
       };
     }
     return { ready: true };
@@ -151,65 +153,64 @@ export class GroupGauges {
   }
 
   partitions(): unknown[] {
-    return this.#reader.partitions.map(({ topic, partition, state, queuedBytes, unreadable, waitsFor }) => ({
-      topic,
-      partition,
-      state,
-      queuedBytes,
+    return this.#reader.partitions.map((held) => {
+      const { topic, partition, state, queuedBytes, unreadable, waitsFor } = held;
       // Where another group reads, what this one has committed says nothing.
-      lag: (waitsFor === undefined ? this.#lag(topic, partition) : undefined) ?? null,
-      ...(unreadable === undefined ? {} : { held_up_by: unreadable.message }),
-      ...(waitsFor === undefined ? {} : { waits_for_group: waitsFor }),
-    }));
-  }
-
-  #lag(topic: string, partition: number): number | undefined {
-    const { offset, end } = this.#known.get(`${topic}/${partition}`) ?? {};
-    if (offset === undefined || end === undefined) return undefined;
-    return end > offset ? Number(end - offset) : 0;
-  }
-
-  #observe(id: string, offset: bigint, end: bigint | undefined): void {
-    const before = this.#known.get(id);
-    const now = this.#now();
-    this.#known.set(id, {
-      offset,
-      movedMs: before?.offset === offset ? before.movedMs : now,
-      end,
-      lagMs: end !== undefined && end > offset ? (before?.lagMs ?? now) : undefined,
+      const { records, seconds } = waitsFor === undefined ? this.#lag(held) : {};
+      return {
+        topic,
+        partition,
+        state,
+        queuedBytes,
+        lag: records ?? null,
+        lag_seconds: seconds ?? null,
+        ...(unreadable === undefined ? {} : { held_up_by: unreadable.message }),
+        ...(waitsFor === undefined ? {} : { waits_for_group: waitsFor }),
+      };
     });
   }
 
-  /** A partition that comes back is a new one: what it did elsewhere is not known here. */
-  #forgetOthers(): void {
-    const held = new Set(this.#reader.partitions.map(({ topic, partition }) => `${topic}/${partition}`));
-    for (const id of this.#known.keys()) if (!held.has(id)) this.#known.delete(id);
+  #lag(held: ObservedPartition): Lag {
+    const id = idOf(held);
+    if (held.oldest !== undefined) this.#progress.fetched(id, held.oldest);
+    return this.#progress.lag(id);
   }
 
-  async #poll(): Promise<void> {
+  #poll(): void {
     if (this.#absence() !== undefined) this.#silentMs = this.#now();
-    this.#forgetOthers();
-    const topics = new Set(this.#reader.partitions.map(({ topic }) => topic));
-    for (const topic of topics) {
-      try {
-        const [bounds, committed] = await Promise.all([
-          this.#offsets.offsetBounds(topic),
-          this.#offsets.committedOffsets(this.#groupId, topic),
-        ]);
-        const read = this.#reader.partitions.filter((held) => held.topic === topic);
-        for (const { partition, waitsFor } of read) {
-          if (waitsFor !== undefined) continue;
-          const id = `${topic}/${partition}`;
-          const bound = bounds.get(partition);
-          if (bound === undefined) continue;
-          const offset = committed.get(partition) ?? bound.low;
-          const before = this.#known.get(id)?.offset;
-          const isOld = before !== undefined && offset < before && offset < bound.high; // it has committed meanwhile
-          this.#observe(id, isOld ? before : offset, bound.high);
-        }
-      } catch {
-        // Kafka is away: the figures stay as they are, and the consumer itself says so.
+    const { partitions } = this.#reader;
+    this.#progress.keepOnly(new Set(partitions.map(idOf)));
+    for (const topic of new Set(partitions.map((held) => held.topic))) void this.#ask(topic);
+  }
+
+  /** A question that is not answered yet is not asked a second time. */
+  async #ask(topic: string): Promise<void> {
+    if (this.#asking.has(topic)) return;
+    this.#asking.add(topic);
+    try {
+      const [bounds, committed] = await Promise.all([
+        this.#offsets.offsetBounds(topic),
+        this.#offsets.committedOffsets(this.#groupId, topic),
+      ]);
+      for (const held of this.#reader.partitions) {
+        if (held.topic !== topic || held.waitsFor !== undefined) continue;
+        const bound = bounds.get(held.partition);
+        if (bound === undefined) continue;
+        this.#progress.told(idOf(held), committed.get(held.partition) ?? bound.low, bound.high);
       }
+    } catch {
+      // Kafka is away: soon the lag counts as unknown, and the consumer itself says so.
+    } finally {
+      this.#asking.delete(topic);
     }
   }
+}
+
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+function idOf({ topic, partition }: Place): string {
+  return `${topic}/${partition}`;
 }

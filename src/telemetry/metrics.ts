@@ -6,41 +6,41 @@ const LATENCY_BUCKETS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 30
 /** Everything that a Penstock process counts. docs/metrics.md lists the same for operators. */
 export class Metrics {
   readonly registry = new Registry();
-  readonly ingestRecords = this.#counter('ingest_records_total', 'Records read from the ingest topic.', []);
-  readonly ingestBytes = this.#counter(
-    'ingest_bytes_total',
-    'Bytes of records read from the ingest topic.',
-    [],
-  );
+  readonly ingestRecords = this.#counter('ingest_records_total', 'Records read from an ingest topic.', [
+    'topic',
+  ]);
+  readonly ingestBytes = this.#counter('ingest_bytes_total', 'Bytes of records read from an ingest topic.', [
+    'topic',
+  ]);
   readonly samples = this.#counter(
     'samples_total',
     'Samples by stage: ingest (decoded), route (given to a route), publish (committed to its topic), deliver (accepted by the node).',
-    ['stage', 'route'],
+    ['stage', 'route', 'topic'],
   );
   readonly series = this.#counter(
     'series_total',
     'Series entries in requests, by stage as in penstock_samples_total.',
-    ['stage', 'route'],
+    ['stage', 'route', 'topic'],
   );
   readonly dropped = this.#counter(
     'dropped_samples_total',
     'Samples left out on purpose: by a relabel rule, or no route.',
-    ['reason', 'route'],
+    ['reason', 'route', 'topic'],
   );
   readonly uncarried = this.#counter(
     'uncarried_total',
     'Parts of requests that the task topics cannot carry, by kind.',
-    ['kind'],
+    ['kind', 'topic'],
   );
   readonly withoutTime = this.#counter(
     'records_without_time_total',
     'Ingest records whose Kafka time is none or cannot be: the time of receipt stands for it.',
-    [],
+    ['topic'],
   );
   readonly outOfRange = this.#counter(
     'out_of_range_samples_total',
     'Samples set aside because of their times, by kind.',
-    ['kind'],
+    ['kind', 'topic'],
   );
   readonly publishRecords = this.#counter('publish_records_total', 'Records committed to task topics.', [
     'route',
@@ -50,8 +50,8 @@ export class Metrics {
   ]);
   readonly deadLetters = this.#counter(
     'dead_letters_total',
-    'Records and series set aside, by stage and reason.',
-    ['stage', 'reason'],
+    'Records and series set aside, by stage, reason and source topic.',
+    ['stage', 'reason', 'topic'],
   );
   readonly corruptBatches = this.#counter(
     'corrupt_batches_total',
@@ -129,8 +129,25 @@ export class Metrics {
   ]);
   readonly lag = this.#gauge(
     'consumer_lag_records',
-    'Records between the committed offset and the end of the partition.',
-    ['topic', 'partition'],
+    'Records between the committed offset and the end of the partition; absent while Kafka does not tell.',
+    ['group', 'topic', 'partition'],
+  );
+  readonly lagSeconds = this.#gauge(
+    'consumer_lag_seconds',
+    'Age of the oldest record that waits in a partition, by its timestamp; 0 where none does.',
+    ['group', 'topic', 'partition'],
+  );
+  readonly lagUnknown = this.#gauge(
+    'consumer_lag_unknown_partitions',
+    'Partitions that this process reads and of which Kafka does not tell the offsets.',
+    ['group', 'topic'],
+  );
+  /** Of several processes, that of the one that has waited longest. */
+  readonly groupSilence = this.#gauge(
+    'group_silent_seconds',
+    'Time since the consumer group last showed that it knows this process.',
+    ['group'],
+    'max',
   );
   readonly queueBytes = this.#gauge('queue_bytes', 'Bytes fetched and not yet processed.', ['topic']);
   readonly schemaWaits = this.#gauge(
@@ -160,6 +177,14 @@ export class Metrics {
     ['process'],
   );
 
+  /** Of the whole service: its processes leave it alone. */
+  readonly ready = this.#gauge('ready', '1 while /-/ready answers 200, else 0.', []);
+  readonly build = this.#gauge('build_info', 'Always 1: what runs here.', [
+    'version',
+    'nodejs_version',
+    'command',
+  ]);
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
   }
@@ -168,8 +193,20 @@ export class Metrics {
     return new Counter({ name: `penstock_${name}`, help, labelNames, registers: [this.registry] });
   }
 
-  #gauge<L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> {
-    return new Gauge({ name: `penstock_${name}`, help, labelNames, registers: [this.registry] });
+  /** @param over how several processes make one value (merge.ts) */
+  #gauge<L extends string>(
+    name: string,
+    help: string,
+    labelNames: L[],
+    over: 'sum' | 'max' = 'sum',
+  ): Gauge<L> {
+    return new Gauge({
+      name: `penstock_${name}`,
+      help,
+      labelNames,
+      aggregator: over,
+      registers: [this.registry],
+    });
   }
 
   #histogram<L extends string>(name: string, help: string, labelNames: L[]): Histogram<L> {

@@ -162,7 +162,7 @@ describe('PartitionQueue', () => {
         const seen: number[] = [];
         for (let step = 0; queue.length > 0; step++) {
           const { maxRecords, maxBytes } = steps[step % steps.length]!;
-          assert.equal(queue.firstOffset, BigInt(seen.length));
+          assert.equal(queue.first?.offset, BigInt(seen.length));
           const before = queue.bytes;
           const taken = queue.take(maxRecords, maxBytes);
           assert.ok(taken.length >= 1 && taken.length <= maxRecords);
@@ -171,7 +171,7 @@ describe('PartitionQueue', () => {
         }
         assert.deepEqual(seen, [...sizes.keys()]);
         assert.equal(queue.bytes, 0);
-        assert.equal(queue.firstOffset, undefined);
+        assert.equal(queue.first?.offset, undefined);
       }),
     );
   });

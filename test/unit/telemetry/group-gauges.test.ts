@@ -21,13 +21,14 @@ class Group {
     sessionTimeout: SESSION_MS,
     partitions: HELD,
   };
+  readonly metrics = new Metrics();
   readonly gauges = new GroupGauges(
     this.reader,
     {
       offsetBounds: async () => new Map([[0, { low: 0n, high: this.#offsets().end }]]),
       committedOffsets: async () => new Map([[0, this.#offsets().committed]]),
     },
-    new Metrics(),
+    this.metrics,
     'g',
     () => this.ms,
   );
@@ -47,6 +48,21 @@ class Group {
       mock.timers.tick(step);
       await setImmediate();
     }
+  }
+
+  /** What a scrape has of a gauge of the group, by its labels; undefined where it is not exported. */
+  async scraped(name: string, labels: string): Promise<number | undefined> {
+    GroupGauges.collect([this.gauges], this.metrics);
+    const text = await this.metrics.registry.getSingleMetricAsString(`penstock_${name}`);
+    const line = text.split('\n').find((each) => each.startsWith(`penstock_${name}{${labels}} `));
+    return line === undefined ? undefined : Number(line.split(' ').at(-1));
+  }
+
+  get lag(): Promise<(number | undefined)[]> {
+    const labels = 'group="g",topic="t",partition="0"';
+    return Promise.all(
+      ['consumer_lag_records', 'consumer_lag_seconds'].map((name) => this.scraped(name, labels)),
+    );
   }
 
   get reason(): string {
@@ -134,7 +150,15 @@ describe('the readiness of a group member', () => {
     await group.pass(3_600_000);
     assert.equal(group.reason, '');
     assert.deepEqual(group.gauges.partitions(), [
-      { topic: 't', partition: 0, state: 'consuming', queuedBytes: 0, lag: null, waits_for_group: 'other' },
+      {
+        topic: 't',
+        partition: 0,
+        state: 'consuming',
+        queuedBytes: 0,
+        lag: null,
+        lag_seconds: null,
+        waits_for_group: 'other',
+      },
     ]);
     group.reader.partitions = HELD;
     group.gauges.begun({ topic: 't', partition: 0 });
@@ -154,7 +178,7 @@ describe('the readiness of a group member', () => {
     assert.equal(group.reason, '');
     await group.pass(POLL_MS);
     assert.equal(group.reason, '');
-    assert.deepEqual(group.gauges.partitions(), [{ ...HELD[0], lag: 1 }]);
+    assert.deepEqual(group.gauges.partitions(), [{ ...HELD[0], lag: 1, lag_seconds: 0 }]);
   });
 
   it('does not go back to a commit that is older than the last', async () => {
@@ -163,4 +187,95 @@ describe('the readiness of a group member', () => {
     await group.pass(3_600_000);
     assert.equal(group.reason, '');
   });
+});
+
+describe('the lag of a partition', () => {
+  let group: Group;
+  beforeEach(async () => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    group = await new Group().start();
+  });
+  afterEach(() => mock.timers.reset());
+
+  const unknown = () => group.scraped('consumer_lag_unknown_partitions', 'group="g",topic="t"');
+  const fetched = (offset: bigint, ageMs: number) => {
+    const oldest = { offset, timestamp: group.ms - ageMs };
+    group.reader.partitions = [{ ...HELD[0]!, oldest }];
+  };
+
+  it('is not exported when Kafka has not told it for three looks, and is again when it does', async () => {
+    assert.deepEqual(await group.lag, [0, 0]);
+    group.offsets = undefined;
+    await group.pass(15_000);
+    assert.deepEqual(await group.lag, [0, 0]);
+    assert.equal(await unknown(), 0);
+    await group.pass(POLL_MS);
+    assert.deepEqual(await group.lag, [undefined, undefined]);
+    assert.equal(await unknown(), 1);
+    group.offsets = { end: 12n, committed: 10n };
+    await group.pass(POLL_MS);
+    assert.deepEqual(await group.lag, [2, 0]);
+    assert.equal(await unknown(), 0);
+  });
+
+  it('is asked for once at a time, also where Kafka does not answer at all', async () => {
+    let asked = 0;
+    group.gauges.stop();
+    const silent = () => {
+      asked += 1;
+      return new Promise<never>(() => undefined);
+    };
+    const offsets = { offsetBounds: silent, committedOffsets: silent };
+    const gauges = new GroupGauges(group.reader, offsets, group.metrics, 'g', () => group.ms);
+    gauges.start();
+    await group.pass(60_000);
+    gauges.stop();
+    assert.equal(asked, 2);
+  });
+
+  it('in seconds is the age of the first record that is not committed', async () => {
+    group.offsets = { end: 12n, committed: 10n };
+    fetched(10n, 100_000);
+    await group.pass(POLL_MS);
+    assert.deepEqual(await group.lag, [2, 105]);
+    group.reader.partitions = HELD; // its work began again: it is to be fetched anew
+    await group.pass(POLL_MS);
+    assert.deepEqual(await group.lag, [2, 110]);
+  });
+
+  it('in seconds is known of a record that was fetched, also while Kafka does not answer', async () => {
+    group.offsets = { end: 12n, committed: 10n };
+    fetched(10n, 0);
+    await group.pass(POLL_MS);
+    group.offsets = undefined;
+    await group.pass(40_000);
+    assert.deepEqual(await group.lag, [undefined, 45]);
+  });
+
+  it('in seconds forgets a record with its commit', async () => {
+    group.offsets = { end: 11n, committed: 10n };
+    fetched(10n, 100_000);
+    await group.pass(POLL_MS);
+    group.gauges.committed({ topic: 't', partition: 0 }, 11n);
+    assert.deepEqual(await group.lag, [0, 0]);
+    group.reader.partitions = HELD;
+    assert.deepEqual(await group.lag, [0, 0]);
+  });
+
+  it('in seconds goes by when it was first seen, for a record that was not fetched or has no time', async () => {
+    group.offsets = { end: 12n, committed: 10n };
+    await group.pass(POLL_MS);
+    group.reader.partitions = [{ ...HELD[0]!, oldest: { offset: 10n, timestamp: -1 } }];
+    await group.pass(20_000);
+    assert.deepEqual(await group.lag, [2, 20]);
+  });
+});
+
+it('the time since a group was heard is told, from the start where it never was', async () => {
+  const group = new Group();
+  group.reader.heardMs = 0;
+  group.ms += 7_000;
+  assert.equal(await group.scraped('group_silent_seconds', 'group="g"'), 7);
+  group.reader.heardMs = group.ms - 2_000;
+  assert.equal(await group.scraped('group_silent_seconds', 'group="g"'), 2);
 });
