@@ -306,6 +306,7 @@ export class Step {
 
   /** Hands over what came of the records since the last flush. */
   flush(): StepOutput {
+    this.#countNew();
     const output = { records: this.#outputs.drain(), dead: this.#dead, counts: this.#counts };
     const generation = this.#current();
     if (generation !== this.#generation) {
@@ -318,6 +319,17 @@ export class Step {
     this.#weighed = this.#deadBytes = 0;
     this.#counts = zeroCounts(generation.routes.length);
     return output;
+  }
+
+  #countNew(): void {
+    const { router } = this.#generation;
+    for (const [index, { series, without }] of router.takeNew().entries()) {
+      const route = this.#counts.routes[index]!;
+      route.newSeries = series;
+      route.newWithoutLabel = without;
+    }
+    const unrouted = router.takeUnrouted();
+    if (unrouted !== undefined) this.#counts.unroutedExample = unrouted;
   }
 
   /** The record as a WriteRequest whose outer framing is sound. */

@@ -1,4 +1,4 @@
-import type { Labels } from './model/labels.ts';
+import { type Labels, labelValue } from './model/labels.ts';
 import { OutputEncoder } from './output-encoder.ts';
 import type { EntryBuilder } from './series-entry.ts';
 import { LabelBlock, type LabelLimits } from './wire/label-block.ts';
@@ -22,6 +22,15 @@ export interface PipelineRoute {
   /** Label that carries the task. */
   readonly taskLabel: string;
   readonly count: number;
+  /** Labels that make up the group. A series without any of them is counted. */
+  readonly groupLabels?: readonly string[];
+}
+
+/** Series that were new to a route. */
+export interface NewSeries {
+  series: number;
+  /** By position in `groupLabels`: how many of them have no such label, or an empty one. */
+  readonly without: number[];
 }
 
 /** What a new series costs, in units of RecordBudget (0.5 µs): to be decoded and kept, and for each rule. */
@@ -42,12 +51,29 @@ export class SeriesRouter {
   readonly #encoders: readonly OutputEncoder[];
   readonly #block = new LabelBlock();
   readonly #rules: number;
+  #fresh: NewSeries[];
+  #unrouted: Labels | undefined;
 
   constructor(routes: readonly PipelineRoute[], limits: LabelLimits) {
     this.#routes = routes;
     this.#limits = limits;
     this.#rules = routes.reduce((sum, { hasRules, rules = hasRules ? 1 : 0 }) => sum + rules, 0);
     this.#encoders = routes.map(({ taskLabel }) => new OutputEncoder(taskLabel));
+    this.#fresh = routes.map(nothingNew);
+  }
+
+  /** What has been routed since this was asked last, by route. */
+  takeNew(): NewSeries[] {
+    const fresh = this.#fresh;
+    this.#fresh = this.#routes.map(nothingNew);
+    return fresh;
+  }
+
+  /** The labels of one of the series that no route took since this was asked last. */
+  takeUnrouted(): Labels | undefined {
+    const unrouted = this.#unrouted;
+    this.#unrouted = undefined;
+    return unrouted;
   }
 
   /** What `route` costs for so many bytes of labels, in units of RecordBudget. */
@@ -73,9 +99,11 @@ export class SeriesRouter {
     const received = this.#block.labels;
     const between = labelsEnd - start > LONG_BYTES ? look : undefined;
     entry.begin(view, start, labelsEnd - start);
+    let matched = false;
     for (const route of this.#routes) {
       between?.();
       if (!matchesAny(route, received)) continue;
+      matched = true;
       const relabeled = route.hasRules ? route.relabeler.apply(received, between) : received;
       if (relabeled === undefined || relabeled.length === 0) {
         entry.addDropped(route.index);
@@ -91,8 +119,22 @@ export class SeriesRouter {
         length,
       } = this.#encoders[route.index]!.encode(relabeled, task, this.#block, view);
       entry.addTask(route.index, task, bytes, output, length);
+      this.#count(route, relabeled);
+    }
+    if (!matched) this.#unrouted ??= received.slice();
+  }
+
+  #count({ index, groupLabels = [] }: PipelineRoute, labels: Labels): void {
+    const fresh = this.#fresh[index]!;
+    fresh.series++;
+    for (let at = 0; at < groupLabels.length; at++) {
+      if (labelValue(labels, groupLabels[at]!) === '') fresh.without[at]!++;
     }
   }
+}
+
+function nothingNew({ groupLabels = [] }: PipelineRoute): NewSeries {
+  return { series: 0, without: groupLabels.map(() => 0) };
 }
 
 function matchesAny(route: PipelineRoute, labels: Labels): boolean {

@@ -1,3 +1,5 @@
+import type { Labels } from './model/labels.ts';
+
 /** What one route did with the series of a step. */
 export interface RouteCounts {
   /** Sent on. */
@@ -6,6 +8,10 @@ export interface RouteCounts {
   /** Dropped by a relabeling rule. */
   droppedSeries: number;
   droppedSamples: number;
+  /** Series that the cache did not know. */
+  newSeries: number;
+  /** How many of those have no such label after relabeling, by position in the route's group labels. */
+  newWithoutLabel: readonly number[];
 }
 
 /** What went through a step. Samples are data points: samples and native histograms. */
@@ -23,6 +29,8 @@ export interface StepCounts {
   /** Series that no route matched. */
   unroutedSeries: number;
   unroutedSamples: number;
+  /** The labels of such a series; absent where all of them were known. */
+  unroutedExample?: Labels;
   /** Records of which nothing could be used, and single series set aside. */
   deadRecords: number;
   deadSeries: number;
@@ -67,6 +75,8 @@ export function zeroCounts(routes: number): StepCounts {
       samples: 0,
       droppedSeries: 0,
       droppedSamples: 0,
+      newSeries: 0,
+      newWithoutLabel: [],
     })),
   };
 }

@@ -1,6 +1,9 @@
 import { type Config, loadConfig } from '../config/load.ts';
-import { InvalidConfig } from '../config/problem.ts';
+import { InvalidConfig, type Problem } from '../config/problem.ts';
+import { requireRoutes } from '../config/required-routes.ts';
+import { formatWarnings, warningsOf } from '../config/warnings.ts';
 import { createOwnership } from '../hash/ownership.ts';
+import { printable } from '../model/printable.ts';
 import { compileRoutes } from '../route.ts';
 import { DONE, formatTable, parseCommand, printJson, WRONG_USAGE } from './command.ts';
 
@@ -10,6 +13,8 @@ penstock check [-c FILE] [--json]
 Validates the configuration as start-up does, without Kafka: keys, values, relabel files, rules and
 selectors. Prints what it means: the routes, and how many tasks of each a node has.
 Every problem is printed as FILE:LINE: KEY: what was wrong; what was expected. Exit code 2 if there is one.
+Warns of group labels that the rules of a route take away or make the same on every series, and of those that look
+like a typing error; that is no problem of the file, and the exit code is 0.
 `;
 
 interface Summary {
@@ -23,6 +28,8 @@ interface Summary {
     readonly selectors: number;
     readonly rules: number;
   }[];
+  /** What is allowed and hardly meant. */
+  readonly warnings: readonly Problem[];
   readonly nodes: readonly {
     readonly name: string;
     readonly url: string;
@@ -35,7 +42,9 @@ export async function run(argv: string[]): Promise<number> {
   const command = parseCommand(argv, { name: 'check', help: HELP });
   if (command === undefined) return DONE;
   try {
-    const summary = summarize(loadConfig({ file: command.configFile, env: process.env }));
+    const config = loadConfig({ file: command.configFile, env: process.env });
+    requireRoutes(config);
+    const summary = summarize(config);
     if (command.json) printJson(summary);
     else process.stdout.write(formatSummary(summary));
     return DONE;
@@ -63,11 +72,12 @@ function summarize(config: Config): Summary {
       selectors: route.selectors.length,
       rules: config.routes[route.index]!.relabel.length,
     })),
+    warnings: warningsOf(config),
     nodes: config.nodes.map(({ name, url }) => ({ name, url, tasks: tasksOf(name) })),
   };
 }
 
-function formatSummary({ file, routes, nodes }: Summary): string {
+function formatSummary({ file, routes, nodes, warnings }: Summary): string {
   const routeRows = routes.map((route) => [
     route.name,
     route.topic,
@@ -83,7 +93,7 @@ function formatSummary({ file, routes, nodes }: Summary): string {
   const parts = [`${file}: ok`];
   parts.push(
     routes.length === 0
-      ? 'no routes: a worker has nothing to do'
+      ? 'no routes: a worker drops every sample that it reads'
       : formatTable([['ROUTE', 'TOPIC', 'TASKS', 'GROUP LABELS', 'RULES'], ...routeRows]),
   );
   parts.push(
@@ -91,5 +101,6 @@ function formatSummary({ file, routes, nodes }: Summary): string {
       ? 'no nodes: a drain has nowhere to send to'
       : formatTable([['NODE', ...routes.map((route) => `TASKS OF ${route.name}`), 'URL'], ...nodeRows]),
   );
+  if (warnings.length > 0) parts.push(['Warnings:', ...formatWarnings(warnings).map(printable)].join('\n'));
   return `${parts.join('\n\n')}\n`;
 }

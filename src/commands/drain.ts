@@ -1,3 +1,4 @@
+import { requireRoutes } from '../config/required-routes.ts';
 import { Drain } from '../drain/drain.ts';
 import { KafkaConnection } from '../kafka/client.ts';
 import { ConfigError } from '../model/errors.ts';
@@ -20,6 +21,7 @@ export function run(argv: string[]): Promise<number> {
     name: 'drain',
     help: HELP,
     create: (config, metrics, log) => {
+      requireRoutes(config);
       const { drain, nodes, ingest } = config;
       if (nodes.length === 0)
         throw new ConfigError('nodes: the list is empty; expected the vmagents to forward to');

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import type { Config } from '../config/load.ts';
+import { requireRoutes } from '../config/required-routes.ts';
 import { Worker } from '../ingest/worker.ts';
 import { KafkaConnection } from '../kafka/client.ts';
 import { compileRoutes } from '../route.ts';
@@ -61,6 +62,7 @@ function createWorker(
   log: Logger,
   clientId = config.kafka.client_id,
 ): Worker {
+  requireRoutes(config);
   const { ingest, registry } = config;
   const connection = new KafkaConnection({ ...config.kafka, client_id: clientId }, log);
   return new Worker(connection, { ingest, registry, routes: compileRoutes(config) }, metrics, log);

@@ -28,7 +28,8 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function formatProblem({ file, line, path, message }: Problem): string {
+/** `FILE:LINE: PATH: what was wrong`. */
+export function formatProblem({ file, line, path, message }: Problem): string {
   return [line > 0 ? `${file}:${line}` : file, path, message].filter((part) => part !== '').join(': ');
 }
 

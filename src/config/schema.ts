@@ -30,6 +30,12 @@ export const processOptions = z.strictObject({
   topics: topicsOptions.prefault({}).describe('What penstock topics creates topics with.'),
   admin: adminOptions.prefault({}).describe('/metrics, health and the console.'),
   log: logOptions.prefault({}).describe('Log lines, as JSON on standard error.'),
+  allow_no_routes: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Run without routes: a worker then drops every sample that it reads. Without it that is refused.',
+    ),
   stop_deadline: duration()
     .prefault('20s')
     .describe('After SIGTERM: finish and commit what is in flight within this time, then stop hard.'),
@@ -45,6 +51,7 @@ export const options = z.strictObject({
     .array(routeOptions)
     .default([])
     .describe('Which series go where. A series goes to every route that matches it.'),
+  allow_no_routes: processOptions.shape.allow_no_routes,
   nodes: z.array(nodeOptions).default([]).describe('The vmagents that the tasks are divided among.'),
   ownership: processOptions.shape.ownership,
   drain: processOptions.shape.drain,

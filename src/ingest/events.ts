@@ -6,11 +6,14 @@ import type { StepCounts } from '../step-counts.ts';
 import type { TaskRecord } from '../task-output.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { RouteWatch, type WatchedRoute } from './route-watch.ts';
 
 /** What one step did, once it is committed. */
 export interface PublishedStep {
   /** The ingest topic that it was read from. */
   readonly topic: string;
+  /** The routes that it went by; a reload may have put others in force since. */
+  readonly routes: readonly WatchedRoute[];
   readonly counts: StepCounts;
   readonly records: readonly TaskRecord[];
   readonly dead: readonly DeadLetter[];
@@ -25,20 +28,15 @@ const LOG_EVERY_MS = 10_000;
 export class IngestEvents {
   readonly #metrics: Metrics;
   readonly #log: Logger;
-  #routes: readonly string[];
+  readonly #watch: RouteWatch;
   #lastDeadLogged = 0;
   #unloggedDead = 0;
   #cache: SeriesCacheStats | undefined;
 
-  constructor(metrics: Metrics, log: Logger, routes: readonly { readonly name: string }[]) {
+  constructor(metrics: Metrics, log: Logger) {
     this.#metrics = metrics;
     this.#log = log;
-    this.#routes = routes.map(({ name }) => name);
-  }
-
-  /** Other routes are in force. */
-  routesReplaced(routes: readonly { readonly name: string }[]): void {
-    this.#routes = routes.map(({ name }) => name);
+    this.#watch = new RouteWatch(metrics, log);
   }
 
   published(step: PublishedStep, nowMs: number): void {
@@ -50,8 +48,6 @@ export class IngestEvents {
     metrics.ingestBytes.inc({ topic }, counts.bytes);
     metrics.samples.inc({ stage: 'ingest', route: '', topic }, counts.samples);
     metrics.series.inc({ stage: 'ingest', route: '', topic }, counts.series);
-    if (counts.unroutedSamples > 0)
-      metrics.dropped.inc({ reason: 'no_route', route: '', topic }, counts.unroutedSamples);
     if (counts.withoutTime !== undefined) metrics.withoutTime.inc({ topic }, counts.withoutTime);
     if (counts.metadata > 0) metrics.uncarried.inc({ kind: 'metadata', topic }, counts.metadata);
     if (counts.unknownFields > 0)
@@ -63,9 +59,11 @@ export class IngestEvents {
     if (Number.isFinite(counts.newestSampleMs)) {
       metrics.publishLatency.observe(Math.max(0, nowMs - counts.newestSampleMs) / 1000);
     }
-    this.#routed(topic, counts);
+    this.#watch.step(topic, counts, step.routes, performance.now());
+    const routes = step.routes.map(({ name }) => name);
+    this.#routed(topic, counts, routes);
     for (const { route, value, samples, series } of step.records)
-      this.#sent(route, value.length, samples, series);
+      this.#sent(routes[route] ?? '', value.length, samples, series);
     this.#buried(step.dead, nowMs);
   }
 
@@ -94,17 +92,16 @@ export class IngestEvents {
     this.#cache = stats;
   }
 
-  #routed(topic: string, counts: StepCounts): void {
+  #routed(topic: string, counts: StepCounts, routes: readonly string[]): void {
     for (const [index, { series, samples, droppedSamples }] of counts.routes.entries()) {
-      const route = this.#routes[index] ?? '';
+      const route = routes[index] ?? '';
       this.#metrics.samples.inc({ stage: 'route', route, topic }, samples);
       this.#metrics.series.inc({ stage: 'route', route, topic }, series);
       if (droppedSamples > 0) this.#metrics.dropped.inc({ reason: 'relabel', route, topic }, droppedSamples);
     }
   }
 
-  #sent(index: number, bytes: number, samples: number, series: number): void {
-    const route = this.#routes[index] ?? '';
+  #sent(route: string, bytes: number, samples: number, series: number): void {
     this.#metrics.publishRecords.inc({ route });
     this.#metrics.publishBytes.inc({ route }, bytes);
     this.#metrics.samples.inc({ stage: 'publish', route }, samples);

@@ -73,7 +73,7 @@ export class Worker {
     this.#admin = new KafkaAdmin(connection);
     this.#metrics = metrics;
     this.#log = log;
-    this.#events = new IngestEvents(metrics, log, options.routes);
+    this.#events = new IngestEvents(metrics, log);
     this.#defects = new Defects(metrics, log);
     this.#reader = new GroupReader(
       connection,
@@ -139,7 +139,6 @@ export class Worker {
   async reload(routes: readonly CompiledRoute[]): Promise<void> {
     this.#maxBytes = await this.#checkTopics(routes);
     this.#pipeline?.replaceRoutes(routes);
-    this.#events.routesReplaced(routes);
     this.#routes = routes;
   }
 
@@ -239,6 +238,7 @@ export class Worker {
         progressed();
         continue;
       }
+      const routes = this.#routes;
       const { output, publication, done, left } = this.#run(taken, size);
       if (left.length > 0) {
         partition.putBack(left);
@@ -253,7 +253,7 @@ export class Worker {
       size.published();
       this.#gauges.committed(partition, publication.nextOffset);
       const publishSeconds = (performance.now() - started) / 1000;
-      this.#events.published({ ...output, topic: partition.topic, publishSeconds }, Date.now());
+      this.#events.published({ ...output, routes, topic: partition.topic, publishSeconds }, Date.now());
       // The requests had copies of both, and they are answered.
       for (const { value } of output.records) release(value);
       for (const { memory } of done) if (memory !== undefined) giveBack(memory);

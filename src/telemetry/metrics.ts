@@ -27,6 +27,16 @@ export class Metrics {
     'Samples left out on purpose: by a relabel rule, or no route.',
     ['reason', 'route', 'topic'],
   );
+  readonly newSeries = this.#counter(
+    'route_new_series_total',
+    'Series that a route sent on and that the series cache did not know.',
+    ['route'],
+  );
+  readonly newSeriesWithoutLabel = this.#counter(
+    'route_new_series_without_label_total',
+    'How many of those have no such group label after relabeling, or an empty one.',
+    ['route', 'label'],
+  );
   readonly uncarried = this.#counter(
     'uncarried_total',
     'Parts of requests that the task topics cannot carry, by kind.',

@@ -184,9 +184,47 @@ describe('penstock check', () => {
   });
 
   it('says what a configuration without routes and nodes means', () => {
-    const { status, stdout } = penstock(['check', '-c', configFile('')]);
+    const { status, stdout } = penstock(['check', '-c', configFile('allow_no_routes: true')]);
     assert.equal(status, 0);
     assert.match(stdout, /no routes: .*\n\nno nodes: /);
+  });
+
+  for (const command of ['check', 'worker', 'drain']) {
+    it(`without routes a file is refused, unless it says that this is meant (${command})`, () => {
+      const file = configFile('nodes: [{ name: a, url: "http://a:8429" }]\nroutes:\n');
+      const { status, stderr } = penstock([command, '-c', file], { PENSTOCK_DRAIN_NODE: 'a' });
+      assert.equal(status, 2);
+      assert.match(
+        stderr,
+        /:2: routes: there are none, .*; expected at least one, or allow_no_routes: true\n$/,
+      );
+    });
+  }
+
+  it('warns of group labels that divide nothing', () => {
+    const file = configFile(
+      [
+        'routes:',
+        '  - name: a',
+        '    task: { labels: [service, namespace], count: 8 }',
+        '    relabel:',
+        '      - { action: labeldrop, regex: namespace|pod }',
+        '  - name: b',
+        '    task: { labels: [servcie], count: 8 }',
+      ].join('\n'),
+    );
+    const { status, stdout } = penstock(['check', '-c', file]);
+    assert.equal(status, 0);
+    const [, warnings = ''] = stdout.split('Warnings:\n');
+    assert.match(
+      warnings,
+      /:5: routes\[0\]\.relabel\[0\]: group label namespace of route a is on no series from here on/,
+    );
+    assert.match(warnings, /:7: routes\[1\]\.task\.labels\[0\]: .*"servcie"; is service meant\?/);
+    assert.equal(warnings.trim().split('\n').length, 2);
+    const json = JSON.parse(penstock(['check', '--json', '-c', file]).stdout);
+    assert.equal(json.warnings.length, 2);
+    assert.equal(JSON.parse(penstock(['check', '--json']).stdout).warnings.length, 0);
   });
 
   it('a file that is not there', () => {

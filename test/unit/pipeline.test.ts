@@ -168,6 +168,7 @@ test('what cannot be carried, dropped or matched is counted', () => {
     selectors: [{ matches: (labels) => labelValue(labels, 'c') === '' }],
     relabeler: { apply: (labels) => (labelValue(labels, 'b') === '' ? labels : undefined) },
     hasRules: true,
+    groupLabels: ['a', 'x'],
   });
   const step = pipelineOf([dropsB]).begin();
   const metadata = Buffer.from('1a020801' + '7801', 'hex');
@@ -187,6 +188,7 @@ test('what cannot be carried, dropped or matched is counted', () => {
     exemplars: 0,
     unroutedSeries: 2,
     unroutedSamples: 2,
+    unroutedExample: [{ name: 'c', value: '1' }],
     deadRecords: 0,
     deadSeries: 0,
     metadata: 2,
@@ -195,7 +197,9 @@ test('what cannot be carried, dropped or matched is counted', () => {
     outOfRange: {},
     oldestSampleMs: NOW,
     newestSampleMs: NOW,
-    routes: [{ series: 2, samples: 2, droppedSeries: 2, droppedSamples: 2 }],
+    routes: [
+      { series: 2, samples: 2, droppedSeries: 2, droppedSamples: 2, newSeries: 1, newWithoutLabel: [0, 1] },
+    ],
   });
 });
 
