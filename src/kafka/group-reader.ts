@@ -255,8 +255,7 @@ export class GroupReader {
     const held = this.#held.get(topic, partition);
     if (held === undefined) return undefined;
     const share = this.#queueShare();
-    const all = this.partitions.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
-    const isFull = all >= this.#options.queueBytes;
+    const isFull = this.#held.heldBytes >= this.#options.queueBytes;
     return {
       bytes: Math.max(isFull ? 0 : this.#fetchShare(), share - held.queuedBytes),
       firstBytes: isFull ? Math.max(share, LEAST_FETCH_BYTES) : Number.POSITIVE_INFINITY,
@@ -311,7 +310,7 @@ export class GroupReader {
   }
 
   #queueShare(): number {
-    return Math.min(MOST_AHEAD_BYTES, this.#options.queueBytes / Math.max(1, this.partitions.length));
+    return Math.min(MOST_AHEAD_BYTES, this.#options.queueBytes / Math.max(1, this.#held.count));
   }
 
   /** Half a queue, so that one can be worked on while the other is fetched. */

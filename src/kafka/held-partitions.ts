@@ -39,6 +39,18 @@ export class HeldPartitions {
     return [...this.#held.values()];
   }
 
+  /** How many are assigned now. */
+  get count(): number {
+    return this.#held.size;
+  }
+
+  /** Bytes that all of them hold, queued and worked on. */
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const partition of this.#held.values()) bytes += partition.heldBytes;
+    return bytes;
+  }
+
   get(topic: string, partition: number): AssignedPartition | undefined {
     return this.#held.get(key(topic, partition));
   }

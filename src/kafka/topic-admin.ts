@@ -33,6 +33,11 @@ const TOPIC = 2;
 const BROKER = 4;
 const SET_ON_THE_TOPIC = 1;
 
+/**
+ * Partitions that are asked for in one request. A KRaft controller refuses what makes more than 10,000 records of its log
+ * at once: a record a partition, and those of the topic and its settings.
+ */
+const MOST_PARTITIONS_AT_ONCE = 5_000;
 const KAFKAS_MAX_MESSAGE_BYTES = 1_048_588;
 const POLL_MS = 100;
 /** A broker that has not yet heard of a topic, or of its leaders, answers so; another one may have listed it. */
@@ -115,12 +120,14 @@ export class TopicAdmin {
     const admin = await this.#admin.client();
     const request = {
       topic,
-      numPartitions: partitions,
+      numPartitions: Math.min(partitions, MOST_PARTITIONS_AT_ONCE),
       replicationFactor: replicationFactor === 0 ? -1 : replicationFactor,
       configEntries: entriesOf(settings),
     };
     try {
-      return await admin.createTopics({ waitForLeaders: false, topics: [request] });
+      const isNew = await admin.createTopics({ waitForLeaders: false, topics: [request] });
+      if (isNew) await this.#grow(topic, request.numPartitions, partitions);
+      return isNew;
     } catch (error) {
       const reasons = (error as { errors?: unknown[] }).errors ?? [error];
       const reason = reasons.map((each) => `${errorMessage(each)} ${kafkaErrorType(each)}`.trim()).join('; ');
@@ -133,17 +140,24 @@ export class TopicAdmin {
   }
 
   /**
-   * Grows a topic to `partitions` in all.
+   * Grows a topic from so many partitions to so many in all.
    * @returns false if the cluster says that the number does not fit, as when another process was faster
    */
-  async grow(topic: string, partitions: number): Promise<boolean> {
-    const admin = await this.#admin.client();
+  async grow(topic: string, { from, to }: { from: number; to: number }): Promise<boolean> {
     try {
-      await admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] });
+      await this.#grow(topic, from, to);
       return true;
     } catch (error) {
       if (kafkaErrorType(error) === 'INVALID_PARTITIONS') return false;
       throw error;
+    }
+  }
+
+  async #grow(topic: string, from: number, to: number): Promise<void> {
+    const admin = await this.#admin.client();
+    for (let count = from; count < to; ) {
+      count = Math.min(to, count + MOST_PARTITIONS_AT_ONCE);
+      await admin.createPartitions({ topicPartitions: [{ topic, count }] });
     }
   }
 

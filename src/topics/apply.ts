@@ -5,8 +5,9 @@ import type { TopicContents } from './consequence.ts';
 import { planTopics, type TopicChange, type TopicPlan } from './plan.ts';
 import type { WantedTopic } from './wanted.ts';
 
-/** How long the cluster may take to show what it was told, in ms. */
+/** How long the cluster may take to show what it was told, in ms: this, and some for each partition. */
 const SETTLE_MS = 30_000;
+const SETTLE_PARTITION_MS = 20;
 const AGAIN_MS = 200;
 
 export interface ApplyOptions {
@@ -48,7 +49,9 @@ export async function applyTopics(
   options: ApplyOptions,
   onChange: (change: TopicChange) => void,
 ): Promise<TopicPlan[]> {
-  const deadline = Date.now() + SETTLE_MS;
+  const partitions = wanted.reduce((sum, { partitions }) => sum + partitions, 0);
+  const settleMs = SETTLE_MS + partitions * SETTLE_PARTITION_MS;
+  const deadline = Date.now() + settleMs;
   const told = new Set<string>();
   for (;;) {
     const plan = await readPlan(wanted, admin, options);
@@ -56,12 +59,12 @@ export async function applyTopics(
     const changes = plan.flatMap((topic) => topic.changes);
     for (const change of changes) {
       const key = identity(change);
-      if (told.has(key) && Date.now() > deadline) throw notShown(change);
+      if (told.has(key) && Date.now() > deadline) throw notShown(change, settleMs);
       await perform(change, admin);
       if (!told.has(key)) onChange(change);
       told.add(key);
     }
-    await admin.waitUntilUsable(new Map(plan.map(({ topic, target }) => [topic, target])), SETTLE_MS);
+    await admin.waitUntilUsable(new Map(plan.map(({ topic, target }) => [topic, target])), settleMs);
     if (changes.length === 0) return plan;
     await sleep(AGAIN_MS);
   }
@@ -80,7 +83,7 @@ async function perform(change: TopicChange, admin: TopicAdmin): Promise<void> {
       await admin.create({ ...change, replicationFactor: change.replication_factor });
       return;
     case 'grow':
-      await admin.grow(topic, change.to);
+      await admin.grow(topic, change);
       return;
     case 'alter':
       await admin.alter(topic, Object.fromEntries(change.settings.map(({ name, to }) => [name, to])));
@@ -88,9 +91,9 @@ async function perform(change: TopicChange, admin: TopicAdmin): Promise<void> {
   }
 }
 
-function notShown({ action, topic }: TopicChange): KafkaSetupError {
+function notShown({ action, topic }: TopicChange, settleMs: number): KafkaSetupError {
   return new KafkaSetupError(
-    `topic ${topic}: the cluster took the request (${action}) and does not show its effect after ${SETTLE_MS / 1000} s; ` +
+    `topic ${topic}: the cluster took the request (${action}) and does not show its effect after ${Math.round(settleMs / 1000)} s; ` +
       'look at "penstock topics plan", and whether another process changes the topic back',
   );
 }

@@ -81,7 +81,7 @@ interface Original extends OriginalConsumerGroup {
   readonly offsetManager: { coordinator: Broker } | null;
   joinAndSync(): Promise<void>;
   leave(): Promise<void>;
-  assigned(): { readonly topic: string }[];
+  readonly subscriptionState: { readonly assignedPartitionsByTopic: object };
   resolveOffset(position: { topic: string; partition: number; offset: string }): void;
   recoverFromFetch(error: FetchError): Promise<void>;
   fetch(nodeId: string): Promise<FetchedBatch[]>;
@@ -254,7 +254,8 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
 
     /** What a fetch brought may be handled when the partition has gone. */
     override resolveOffset(position: { topic: string; partition: number; offset: string }): void {
-      if (this.assigned().some(({ topic }) => topic === position.topic)) super.resolveOffset(position);
+      if (Object.hasOwn(this.subscriptionState.assignedPartitionsByTopic, position.topic))
+        super.resolveOffset(position);
     }
 
     override async commitOffsets(offsets: Parameters<Original['commitOffsets']>[0]): Promise<void> {

@@ -8,6 +8,7 @@ import { rebalancingApart } from './connection-pool.ts';
 import { observedConsumerGroup } from './consumer-group.ts';
 import { rememberingManager } from './coordinators.ts';
 import { crc32c } from './crc32c.ts';
+import { arrayDifference, plannedFetches } from './fetch-plan.ts';
 import { leaderlessMetadata, namedFetchErrors } from './partition-errors.ts';
 import { pendingBatch } from './pending-batch.ts';
 import { produceRequest } from './produce-request.ts';
@@ -44,6 +45,7 @@ if (version !== EXPECTED_VERSION) {
 }
 
 replace('protocol/request.js', () => createRequest);
+replace('utils/arrayDiff.js', () => arrayDifference);
 replace('protocol/recordBatch/crc32C/index.js', () => crc32c);
 replace<Parameters<typeof produceRequest>[0]>('protocol/requests/produce/v3/request.js', (original) =>
   produceRequest(original, crc32c),
@@ -81,7 +83,9 @@ replace('broker/index.js', acquaintedBroker);
 replace<Parameters<typeof talkativeFirst>[0]>('cluster/brokerPool.js', (original) =>
   talkativeFirst(original, require('kafkajs/src/utils/shuffle')),
 );
-replace('consumer/consumerGroup.js', observedConsumerGroup);
+replace<Parameters<typeof observedConsumerGroup>[0]>('consumer/consumerGroup.js', (original) =>
+  observedConsumerGroup(plannedFetches(original as never)),
+);
 replace<Parameters<typeof rememberingManager>[0]>('producer/eosManager/index.js', rememberingManager);
 
 /** The kafkajs module, with Penstock's replacements in force. */

@@ -75,9 +75,7 @@ class OriginalGroup {
   getNodeIds(): string[] {
     return this.nodeIds;
   }
-  assigned(): { topic: string }[] {
-    return [];
-  }
+  subscriptionState = { assignedPartitionsByTopic: {} };
   resolveOffset(): void {
     throw new TypeError('no such topic');
   }

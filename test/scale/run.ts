@@ -1,0 +1,177 @@
+/**
+ * `npm run scale -- [--ingest N] [--tasks N] [--nodes N] [--seconds S]`: what one worker and one drain take of a cluster
+ * with very many partitions, on a real broker: 1,000 ingest partitions, 10,000 tasks and 40 nodes unless told.
+ *
+ * The worker owns all ingest partitions, the drain the tasks of its node. Each is measured while nothing comes, and then
+ * with one small record a second in every ingest partition. What a process reads counts all that brokers send to it.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RECORD_HEADERS } from '../../src/generate/scrape-record.ts';
+import { compress } from '../../src/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+import { Deployment, type Running } from '../support/deployment.ts';
+import { exitAfter } from '../support/exit-code.ts';
+import { numberOption, scriptArguments } from '../support/script-arguments.ts';
+import { startKafka } from '../support/servers/kafka.ts';
+import { type Reading, readProcess } from './reading.ts';
+
+const USAGE = `npm run scale -- [--ingest N] [--tasks N] [--nodes N] [--seconds S]
+
+  --ingest N    partitions of the ingest topic (default 1000)
+  --tasks N     partitions of the task topic (default 10000)
+  --nodes N     vmagents; one of them has a drain (default 40)
+  --seconds S   how long each state is measured (default 30)
+`;
+
+interface Scale {
+  readonly ingest: number;
+  readonly tasks: number;
+  readonly nodes: number;
+  readonly seconds: number;
+}
+
+/** What a process does before it is measured: clients that have just begun load metadata. */
+const SETTLE_MS = 10_000;
+const PRODUCED_AT_ONCE = 100;
+const SERIES_PER_BODY = 10;
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+async function run(scale: Scale): Promise<boolean> {
+  const kafka = await startKafka({
+    own: true,
+    name: 'scale-kafka',
+    optimized: true,
+    properties: { 'log.index.size.max.bytes': '65536', 'group.max.size': '1000' },
+  });
+  const node = createServer((request, response) => {
+    request.resume();
+    request.on('end', () => response.writeHead(204).end());
+  });
+  await new Promise<void>((resolve) => node.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(node.address() as AddressInfo).port}`;
+  try {
+    const penstock = await Deployment.create({
+      brokers: kafka.brokers,
+      rawPartitions: scale.ingest,
+      routes: [{ name: 'all', task: { labels: ['service', 'namespace', 'pod'], count: scale.tasks } }],
+      nodes: Array.from({ length: scale.nodes }, (_, n) => ({ name: `node-${n}`, url })),
+      drain: { node: 'node-0' },
+    });
+    say(`${scale.ingest} ingest partitions, ${scale.tasks} tasks, ${scale.nodes} nodes`);
+    try {
+      await measure(penstock, kafka.node(0).pid, scale);
+    } finally {
+      await penstock.close();
+    }
+  } finally {
+    node.closeAllConnections();
+    node.close();
+    await kafka.close();
+  }
+  return true;
+}
+
+async function measure(penstock: Deployment, broker: number, scale: Scale): Promise<void> {
+  const worker = await started(penstock, 'worker');
+  await told('idle', { worker, broker }, scale);
+  const drain = await started(penstock, 'drain');
+  await told('idle', { worker, drain, broker }, scale);
+  const stop = new AbortController();
+  const load = produce(penstock, scale, stop.signal);
+  await told('a record a second in every ingest partition', { worker, drain, broker }, scale);
+  stop.abort();
+  await load;
+  await penstock.workersDone();
+}
+
+async function started(penstock: Deployment, command: 'worker' | 'drain'): Promise<number> {
+  const begun = performance.now();
+  const running: Running = await penstock.start([command]);
+  say(`${command}: ready after ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+  return running.process.pid;
+}
+
+/** Measures processes for some seconds and prints a line for each. */
+async function told(
+  state: string,
+  processes: Readonly<Record<string, number>>,
+  { seconds }: Scale,
+): Promise<void> {
+  await sleep(SETTLE_MS);
+  const before = Object.entries(processes).map(([name, pid]) => [name, pid, readProcess(pid)] as const);
+  await sleep(seconds * 1000);
+  say(`${state}:`);
+  for (const [name, pid, first] of before) say(`  ${name.padEnd(7)}${line(first, readProcess(pid))}`);
+}
+
+function line(first: Reading, last: Reading): string {
+  const seconds = last.seconds - first.seconds;
+  const rate = (key: 'cpuSeconds' | 'reads' | 'bytesRead') => (last[key] - first[key]) / seconds;
+  return [
+    `${(rate('cpuSeconds') * 100).toFixed(1).padStart(6)} % of a core`,
+    `${Math.round(rate('reads')).toString().padStart(6)} reads/s`,
+    `${(rate('bytesRead') / 1000).toFixed(1).padStart(8)} kB/s read`,
+    `${last.sockets.toString().padStart(5)} sockets`,
+    `${Math.round(last.residentMib).toString().padStart(5)} MiB`,
+  ].join('');
+}
+
+async function produce(penstock: Deployment, { ingest }: Scale, stop: AbortSignal): Promise<void> {
+  for (let due = performance.now(); !stop.aborted; due += 1000) {
+    for (let first = 0; first < ingest && !stop.aborted; first += PRODUCED_AT_ONCE) {
+      const partitions = Array.from(
+        { length: Math.min(PRODUCED_AT_ONCE, ingest - first) },
+        (_, n) => first + n,
+      );
+      await penstock.producer.send(
+        partitions.map((partition) => ({
+          topic: penstock.raw,
+          partition,
+          key: null,
+          value: body(partition),
+          headers: RECORD_HEADERS,
+          timestamp: Date.now(),
+        })),
+      );
+    }
+    await sleep(Math.max(0, due + 1000 - performance.now()));
+  }
+}
+
+/** A sample of each of ten series, which are this partition's own. */
+function body(partition: number): Buffer {
+  const builder = new WriteRequestBuilder();
+  for (let pod = 0; pod < SERIES_PER_BODY; pod += 1) {
+    builder.beginSeries();
+    builder.label('__name__', 'up');
+    builder.label('namespace', 'scale');
+    builder.label('pod', `pod-${partition}-${pod}`);
+    builder.label('service', 'scale');
+    builder.sample(1, Date.now());
+    builder.endSeries();
+  }
+  return compress(builder.finish());
+}
+
+const least = { least: 1 };
+const scale = scriptArguments(
+  USAGE,
+  {
+    options: {
+      ingest: { type: 'string', default: '1000' },
+      tasks: { type: 'string', default: '10000' },
+      nodes: { type: 'string', default: '40' },
+      seconds: { type: 'string', default: '30' },
+    },
+  },
+  ({ values }): Scale => ({
+    ingest: numberOption('ingest', values.ingest, least),
+    tasks: numberOption('tasks', values.tasks, least),
+    nodes: numberOption('nodes', values.nodes, least),
+    seconds: numberOption('seconds', values.seconds, least),
+  }),
+);
+await exitAfter(run(scale));
