@@ -1,7 +1,8 @@
 import type { Reject } from './decode/decoder.ts';
 import { PATH_HEADER, QUERY_HEADER } from './decode/record-arguments.ts';
-import { headerText, TIMESTAMP_HEADER } from './decode/record-headers.ts';
+import { headerText } from './decode/record-headers.ts';
 import { type PoisonError, printable, type Stage } from './model/errors.ts';
+import { TIMESTAMP_HEADER } from './model/record-time.ts';
 import { ProtobufReader } from './wire/protobuf-reader.ts';
 import { compress } from './wire/snappy.ts';
 import { WRITE_REQUEST } from './wire/write-request.ts';

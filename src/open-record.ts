@@ -1,10 +1,10 @@
 import type { SourceRecord } from './dead-letter.ts';
 import type { Decoded, IngestLimits } from './decode/decoder.ts';
 import { RecordBudget } from './decode/record-budget.ts';
-import { recordTime } from './decode/record-headers.ts';
 import { recordValue } from './decode/record-value.ts';
 import type { DecoderRegistry } from './decode/registry.ts';
 import { PoisonError } from './model/errors.ts';
+import { recordTime } from './model/record-time.ts';
 import { type Framing, readFraming } from './wire/write-request.ts';
 
 /** A record as a WriteRequest whose outer framing is sound. */

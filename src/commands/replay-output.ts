@@ -2,13 +2,13 @@ import type { Config } from '../config/load.ts';
 import { ingestTopics } from '../ingest/options.ts';
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import { KafkaSetupError } from '../kafka/errors.ts';
-import { TopicAdmin, type TopicState } from '../kafka/topic-admin.ts';
+import { TopicAdmin } from '../kafka/topic-admin.ts';
 import type { ReplayTargetSpec } from '../replay/spec.ts';
 import { settingsAtCreation, wantedTopics } from '../topics/wanted.ts';
 import { usageError } from './command.ts';
 import type { AskedTarget } from './replay-arguments.ts';
 import { noSuchRoute } from './replay-target.ts';
-import { formatSeconds, formatTime } from './replay-text.ts';
+import { formatSeconds } from './replay-text.ts';
 
 const LEADERS_MS = 30_000;
 
@@ -60,32 +60,27 @@ function refuseOthersTopic(config: Config, topic: string): void {
 }
 
 /**
- * Sees that the topic is there, has a partition for every task, and keeps records as old as these.
+ * Sees that the topic is there and has a partition for every task.
  *
- * @param oldestMs time of the oldest record that will be written, in ms since the epoch
  * @param create creates it where it is not there; else that is only told
- * @returns its maximum record size in bytes; undefined: it is not there
  * @throws KafkaSetupError where it cannot take the records, with what to do
  */
 export async function prepareOutput(
   config: Config,
   admin: KafkaAdmin,
   { route: name, topic, live }: RouteSpec,
-  oldestMs: number,
   create: boolean,
   say: (message: string) => void,
 ): Promise<void> {
   const route = config.routes.find((each) => each.name === name)!;
   const topics = new TopicAdmin(admin);
   const state = (await topics.read([topic])).topics.get(topic);
-  const ageMs = Math.max(0, Date.now() - oldestMs);
   if (state !== undefined) {
     if (state.partitions < route.task.count)
       throw new KafkaSetupError(
         `topic ${topic} has ${state.partitions} partitions, and route ${name} has ${route.task.count} tasks; expected a ` +
           'topic with a partition for each task, or one that is not there yet: it is created',
       );
-    refuseShortRetention(topic, state, ageMs, oldestMs, live);
     return;
   }
   if (live)
@@ -98,45 +93,17 @@ export async function prepareOutput(
     routes: config.routes,
     isGiven: (path) => config.positions.isGiven(path),
   }).find((each) => each.topic === route.topic)!;
-  const retentionMs = Math.ceil(config.topics.tasks.retention + ageMs);
   const { partitions } = wanted;
   say(
     `topic ${topic} ${create ? 'is' : 'would be'} created with ${partitions} partitions and the settings of ` +
-      `${route.topic}, but a retention of ${formatSeconds(retentionMs / 1000)}: the records keep their times`,
+      `${route.topic}; it keeps records for ${formatSeconds(config.topics.tasks.retention / 1000)} from their writing`,
   );
   if (!create) return;
   await topics.create({
     topic,
     partitions,
     replicationFactor: wanted.replicationFactor,
-    settings: { ...settingsAtCreation(wanted.settings), 'retention.ms': String(retentionMs) },
+    settings: settingsAtCreation(wanted.settings),
   });
   await topics.waitUntilUsable(new Map([[topic, partitions]]), LEADERS_MS);
-}
-
-/** Records keep the time of their source: a topic that keeps them for less long loses them as they come. */
-function refuseShortRetention(
-  topic: string,
-  { settings }: TopicState,
-  ageMs: number,
-  oldestMs: number,
-  live: boolean,
-): void {
-  const retentionMs = Number(settings.get('retention.ms') ?? -1);
-  const deletes = (settings.get('cleanup.policy') ?? 'delete').includes('delete');
-  if (deletes && retentionMs >= 0 && retentionMs < ageMs) {
-    const advice = live
-      ? 'Raise topics.tasks.retention and run "penstock topics apply"'
-      : `Raise its retention.ms to more than ${Math.ceil(ageMs)}, or name a topic that is not there yet`;
-    throw new KafkaSetupError(
-      `topic ${topic} keeps records for ${formatSeconds(retentionMs / 1000)}, and the range begins at ` +
-        `${formatTime(oldestMs)}: its records keep their times, so Kafka would delete them at once. ${advice}.`,
-    );
-  }
-  const oldestTaken = Number(settings.get('message.timestamp.before.max.ms') ?? Number.POSITIVE_INFINITY);
-  if (settings.get('message.timestamp.type') !== 'LogAppendTime' && oldestTaken < ageMs)
-    throw new KafkaSetupError(
-      `topic ${topic} refuses records that are older than ${formatSeconds(oldestTaken / 1000)}, and the range begins at ` +
-        `${formatTime(oldestMs)}. Raise its message.timestamp.before.max.ms, or name a topic that is not there yet.`,
-    );
 }

@@ -37,9 +37,8 @@ export async function startReplay(
     );
 
   const { ranges, cuts, marginCuts } = await plan(admin, topic, asked.range);
-  const wantsTimes = cuts.length > 0 || target.kind === 'route';
   const times =
-    wantsTimes && ranges.size > 0 ? await firstRecordTimes(connection, admin, topic, ranges) : NO_TIMES;
+    cuts.length > 0 && ranges.size > 0 ? await firstRecordTimes(connection, admin, topic, ranges) : NO_TIMES;
   if (marginCuts.length > 0) {
     const list = marginCuts.map(({ partition }) => partition).join(', ');
     voice.say(`note: of the margin before the range retention has taken a part (partition ${list})`);
@@ -51,7 +50,7 @@ export async function startReplay(
   const partitions = fromTheStart(ranges);
   if (target.kind === 'route') {
     const say = (message: string) => voice.say(message);
-    await prepareOutput(config, admin, target, Math.min(Date.now(), ...times.values()), !asked.dryRun, say);
+    await prepareOutput(config, admin, target, !asked.dryRun, say);
   }
   if (asked.dryRun) return await forecastReplay(command, spec, partitions, { how, voice });
   const replay = { id, spec, startedMs: Date.now(), counts: NO_COUNTS, partitions, extra: {} };
@@ -60,7 +59,7 @@ export async function startReplay(
 
 /** Goes on with a replay that was stopped or killed. @returns the exit code */
 export async function resumeReplay(command: ReplayCommand, id: string, how: RunOptions): Promise<number> {
-  const { config, connection, admin, json } = command;
+  const { config, admin, json } = command;
   const voice = new Voice();
   const replay = await readReplay(admin, id);
   if (replay === undefined)
@@ -75,19 +74,11 @@ export async function resumeReplay(command: ReplayCommand, id: string, how: RunO
     return DONE;
   }
   await requireTopic(admin, spec.topic);
-  const bounds = await admin.offsetBounds(spec.topic);
-  const cuts = planRest(partitions, bounds);
+  const cuts = planRest(partitions, await admin.offsetBounds(spec.topic));
   if (!mayBeCut(spec.topic, cuts, NO_TIMES, how, voice)) return FAILED;
   if (spec.target.kind === 'route') {
-    const left = [...partitions].filter(([, { position, to }]) => position < to);
-    const ranges = left.map(([partition, { position, to }]): [number, OffsetRange] => {
-      const low = bounds.get(partition)?.low ?? 0n;
-      return [partition, { from: position < low ? low : position, to }];
-    });
-    const filled = new Map(ranges.filter(([, { from, to }]) => from < to));
-    const times = await firstRecordTimes(connection, admin, spec.topic, filled);
     const say = (message: string) => voice.say(message);
-    await prepareOutput(config, admin, spec.target, Math.min(Date.now(), ...times.values()), true, say);
+    await prepareOutput(config, admin, spec.target, true, say);
   }
   return await performReplay(command, replay, { resumed: true, how, voice });
 }

@@ -26,7 +26,8 @@ Which range
   --from TIME, --to TIME   2026-11-22T10:00:00Z, or -6h; --to is now unless given
   --by record-time         takes all records of that time, whole; samples in them may be older (default)
   --by sample-time         takes exactly the samples of that time: records at the edges are split
-  --margin 5m              reads so much more on both sides, since records are not in the order of their times
+  --margin 5m              reads so much more on both sides, since records are not in the order of their times;
+                           those of a task topic have the time at which a worker wrote them
   --offsets P:FIRST-LAST   offsets of a partition instead, both included; may be repeated, or a list with commas
   --match SELECTOR         only series, as received, that match; may be repeated, any of them lets a series in
   --sample 1/100           only one series in a hundred, by the hash of its labels as received; whole series

@@ -1,8 +1,8 @@
-import { recordTime } from '../decode/record-headers.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
 import type { SchemaId } from '../decode/writer-schema.ts';
 import { errorMessage, PoisonError, printable, RetryableError } from '../model/errors.ts';
 import type { Label } from '../model/labels.ts';
+import { recordTime } from '../model/record-time.ts';
 import { ProtobufReader } from '../wire/protobuf-reader.ts';
 import { LABEL, SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../wire/write-request.ts';
 import type { StoredLetter } from './letter.ts';

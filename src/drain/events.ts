@@ -2,7 +2,7 @@ import type { CorruptBatch } from '../kafka/assigned-partition.ts';
 import { CORRUPT_BATCH } from '../kafka/corrupt-letter.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { errorMessage, type PoisonError, type RetryableError } from '../model/errors.ts';
-import { isRecordTime } from '../model/record-time.ts';
+import { isRecordTime, recordTime } from '../model/record-time.ts';
 import { Defects } from '../telemetry/defects.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -84,8 +84,9 @@ export class DrainEvents {
     const inRecord = (name: string, less: number) => Math.max(0, countHeader(record, name) - less);
     this.#metrics.samples.inc({ stage: 'deliver', route }, inRecord('penstock-samples', samples));
     this.#metrics.series.inc({ stage: 'deliver', route }, inRecord('penstock-series', refused.length));
-    if (!isRecordTime(record.timestamp)) return;
-    this.#metrics.deliverLatency.observe({ node }, Math.max(0, nowMs - record.timestamp) / 1000);
+    const sourceMs = sourceTime(record);
+    if (!isRecordTime(sourceMs)) return;
+    this.#metrics.deliverLatency.observe({ node }, Math.max(0, nowMs - sourceMs) / 1000);
   }
 
   /** What the node refused could not be kept yet. */
@@ -155,6 +156,15 @@ export class DrainEvents {
       `the node refused ${refused.length} series for good; they are in the dead-letter topic`,
     );
   }
+}
+
+/**
+ * The time from which a record's way is measured: that of its source, which earlier versions gave the record itself; of
+ * a dead letter that was redriven that of the redrive.
+ */
+function sourceTime(record: FetchedRecord): number {
+  if (record.headers['penstock-redriven'] != null) return record.timestamp;
+  return recordTime(record, () => record.timestamp);
 }
 
 function isNothingTaken(record: FetchedRecord, refused: readonly Refused[]): boolean {

@@ -46,7 +46,7 @@ export function runStep(
   const { topic, partition, offset: first } = done[0]!;
   const source = formatSource({ topic, partition, first, last: done.at(-1)!.offset });
   const records = [
-    ...taskRecords(output.records, source),
+    ...taskRecords(output.records, source, nowMs),
     ...output.dead.map((letter) => deadRecord(letter, dead, nowMs)),
   ];
   const nextOffset = left[0]?.offset ?? taken.nextOffset;

@@ -71,9 +71,9 @@ export class CorruptBatchError extends KafkaSetupError {
   }
 }
 
-/** A broker refuses what a record is: its size or its time. Without that record the others may pass. */
+/** A broker refuses a record for its size. Without that record the others may pass. */
 export class RecordsRefusedError extends KafkaSetupError {
-  /** Short, stable identifier, as dead letters name it: `message_too_large`, `invalid_timestamp`. */
+  /** Short, stable identifier, as dead letters name it: `message_too_large`. */
   readonly reason: string;
 
   constructor(reason: string, message: string, options?: ErrorOptions) {

@@ -1,5 +1,5 @@
 import { isoTime } from '../model/iso-time.ts';
-import { KafkaSetupError, kafkaErrorType, RecordsRefusedError } from './errors.ts';
+import { KafkaSetupError, kafkaErrorType } from './errors.ts';
 import type { OutgoingRecord } from './outgoing.ts';
 
 /**
@@ -13,11 +13,11 @@ export function refusedForGood(
 ): KafkaSetupError | undefined {
   switch (kafkaErrorType(error)) {
     case 'INVALID_TIMESTAMP':
-      return new RecordsRefusedError(
-        'invalid_timestamp',
-        `The brokers refuse records for ${topicsOf(records)} for their times, ${timesOf(records)}: records keep the time of ` +
-          'their source, and message.timestamp.before.max.ms or message.timestamp.after.max.ms of the topic is less than ' +
-          'that is away from now. Run "penstock topics apply", which sets both so that any time is taken.',
+      return new KafkaSetupError(
+        `The brokers refuse records for ${topicsOf(records)} for their time, ${timesOf(records)}, which is that of writing: ` +
+          "the clock of this machine, or a broker's, is further off than message.timestamp.before.max.ms and " +
+          'message.timestamp.after.max.ms of the topic allow. Set the clock; with message.timestamp.type LogAppendTime the ' +
+          "topic has the brokers' time.",
         { cause: error },
       );
     case 'INVALID_RECORD':

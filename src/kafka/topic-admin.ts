@@ -18,6 +18,8 @@ export interface ClusterTopics {
   readonly topics: ReadonlyMap<string, TopicState>;
   /** `max.message.bytes` of a topic that has none of its own. */
   readonly defaultMaxMessageBytes: number;
+  /** How long brokers remember what a group without members has committed, in ms; undefined where they do not say. */
+  readonly offsetsRetentionMs?: number | undefined;
 }
 
 export interface NewTopic {
@@ -71,8 +73,8 @@ export class TopicAdmin {
     const admin = await this.#admin.client();
     const existing = new Set(await admin.listTopics());
     const names = topics.filter((topic) => existing.has(topic));
-    const defaultMaxMessageBytes = await this.#defaultMaxMessageBytes(admin);
-    if (names.length === 0) return { topics: new Map(), defaultMaxMessageBytes };
+    const broker = await this.#brokerSettings(admin);
+    if (names.length === 0) return { topics: new Map(), ...broker };
     const metadata = await admin.fetchTopicMetadata({ topics: names });
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
@@ -92,7 +94,7 @@ export class TopicAdmin {
         settings: settings.get(name) ?? new Map(),
       },
     ]);
-    return { topics: new Map(states), defaultMaxMessageBytes };
+    return { topics: new Map(states), ...broker };
   }
 
   /**
@@ -213,20 +215,28 @@ export class TopicAdmin {
     }
   }
 
-  /** Without the right to read the brokers' settings: Kafka's own default. */
-  async #defaultMaxMessageBytes(admin: Admin): Promise<number> {
+  /** Without the right to read the brokers' settings: what Kafka's own default is, if that does. */
+  async #brokerSettings(admin: Admin): Promise<Omit<ClusterTopics, 'topics'>> {
     const { brokers } = await admin.describeCluster();
     const broker = brokers[0];
-    if (broker === undefined) return KAFKAS_MAX_MESSAGE_BYTES;
+    if (broker === undefined) return { defaultMaxMessageBytes: KAFKAS_MAX_MESSAGE_BYTES };
+    const configNames = ['message.max.bytes', 'offsets.retention.minutes'];
     try {
       const { resources } = await admin.describeConfigs({
         includeSynonyms: false,
-        resources: [{ type: BROKER, name: String(broker.nodeId), configNames: ['message.max.bytes'] }],
+        resources: [{ type: BROKER, name: String(broker.nodeId), configNames }],
       });
-      return Number(resources[0]?.configEntries[0]?.configValue ?? KAFKAS_MAX_MESSAGE_BYTES);
+      const values = new Map(
+        resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]),
+      );
+      const minutes = values.get('offsets.retention.minutes');
+      return {
+        defaultMaxMessageBytes: Number(values.get('message.max.bytes') ?? KAFKAS_MAX_MESSAGE_BYTES),
+        offsetsRetentionMs: minutes == null ? undefined : Number(minutes) * 60_000,
+      };
     } catch (error) {
-      if (kafkaErrorType(error) === 'CLUSTER_AUTHORIZATION_FAILED') return KAFKAS_MAX_MESSAGE_BYTES;
-      throw error;
+      if (kafkaErrorType(error) !== 'CLUSTER_AUTHORIZATION_FAILED') throw error;
+      return { defaultMaxMessageBytes: KAFKAS_MAX_MESSAGE_BYTES };
     }
   }
 }

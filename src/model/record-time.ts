@@ -8,3 +8,22 @@ const LATEST_MS = Date.UTC(10_000, 0) - 1;
 export function isRecordTime(ms: number): boolean {
   return Number.isSafeInteger(ms) && ms > 0 && ms <= LATEST_MS;
 }
+
+type Headers = Readonly<Record<string, Buffer | string | null | undefined>>;
+
+/** Record header that holds the time of samples that carry none, in ms since the epoch, instead of the record's own. */
+export const TIMESTAMP_HEADER = 'penstock-timestamp';
+
+/**
+ * The time of samples that carry none, in ms since the epoch: the record's own. A record that was redriven has kept its
+ * first one. Where the record has none that can be, it is the time of receipt, `nowMs`.
+ */
+export function recordTime(
+  { headers, timestamp }: { headers: Headers; timestamp: number },
+  nowMs: () => number,
+): number {
+  const text = headers[TIMESTAMP_HEADER];
+  const kept = text == null ? Number.NaN : Number(text.toString());
+  if (isRecordTime(kept)) return kept;
+  return isRecordTime(timestamp) ? timestamp : nowMs();
+}

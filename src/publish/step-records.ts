@@ -1,4 +1,5 @@
 import type { OutgoingRecord } from '../kafka/outgoing.ts';
+import { TIMESTAMP_HEADER } from '../model/record-time.ts';
 import type { TaskRecord } from '../task-output.ts';
 
 /** The format of task records (DESIGN section 4). */
@@ -23,34 +24,44 @@ export function formatSource({ topic, partition, first, last }: StepSource): str
  * Where a task gets several records from one step (split by size, or several tenants) each says which of how many
  * it is, so that a drain can tell a part from a repeat.
  *
+ * Their Kafka time is that of writing, so that retention counts from there; the source's is in a header.
+ *
+ * @param nowMs time of writing, in ms since the epoch
  * @param more further headers of all of them
  */
 export function taskRecords(
   records: readonly TaskRecord[],
   source: string,
+  nowMs: number,
   more: Readonly<Record<string, string>> = {},
 ): OutgoingRecord[] {
   const parts = Map.groupBy(records, ({ topic, partition }) => `${topic}/${partition}`);
   return [...parts.values()].flatMap((group) =>
     group.map((record, index) => {
       const part = group.length > 1 ? { 'penstock-part': `${index + 1}/${group.length}` } : {};
-      return taskRecord(record, source, { ...part, ...more });
+      return taskRecord(record, source, nowMs, { ...part, ...more });
     }),
   );
 }
 
-function taskRecord(record: TaskRecord, source: string, more: Record<string, string>): OutgoingRecord {
+function taskRecord(
+  record: TaskRecord,
+  source: string,
+  nowMs: number,
+  more: Record<string, string>,
+): OutgoingRecord {
   return {
     topic: record.topic,
     partition: record.partition,
     key: null,
     value: record.value,
-    timestamp: record.timestamp,
+    timestamp: nowMs,
     headers: {
       'content-type': 'application/x-protobuf',
       'content-encoding': 'snappy',
       'penstock-version': VERSION,
       'penstock-source': source,
+      [TIMESTAMP_HEADER]: String(record.timestamp),
       'penstock-series': String(record.series),
       'penstock-samples': String(record.samples),
       ...more,

@@ -78,7 +78,8 @@ class Publication {
   add({ partition, done, made }: RoutedPart, replay: string): void {
     const { topic, offset: first } = done[0]!;
     const source = formatSource({ topic, partition, first, last: done.at(-1)!.offset });
-    for (const record of taskRecords(made, source, { 'penstock-replay': replay })) this.outgoing.push(record);
+    for (const record of taskRecords(made, source, Date.now(), { 'penstock-replay': replay }))
+      this.outgoing.push(record);
     for (const record of made) {
       this.made.push(record);
       this.#bytes += record.value.length;

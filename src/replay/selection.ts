@@ -1,9 +1,9 @@
 import type { DecodeContext, Decoded, IngestLimits } from '../decode/decoder.ts';
-import { recordTime } from '../decode/record-headers.ts';
 import { recordValue } from '../decode/record-value.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { PoisonError, RetryableError } from '../model/errors.ts';
+import { recordTime } from '../model/record-time.ts';
 import { ANY_TIME, splitByTime, type TimeWindow } from '../sample-age.ts';
 import { ByteSink } from '../wire/byte-sink.ts';
 import { viewOf } from '../wire/bytes.ts';

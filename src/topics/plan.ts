@@ -1,5 +1,6 @@
 import type { ClusterTopics, TopicState } from '../kafka/topic-admin.ts';
 import { consequenceOf, formatDuration, type TopicContents } from './consequence.ts';
+import { retentionNotes } from './retention-notes.ts';
 import { settingsAtCreation, type WantedSetting, type WantedTopic } from './wanted.ts';
 
 /** One setting of a topic; `from` is undefined where the cluster does not know it. */
@@ -66,9 +67,11 @@ export function planTopics(
   cluster: ClusterTopics,
   options: PlanOptions = {},
 ): TopicPlan[] {
-  return wanted.map((topic) =>
-    planTopic({ ...topic, settings: settingsOf(topic, wanted, cluster) }, cluster, options),
-  );
+  const all = wanted.map((topic) => ({ ...topic, settings: settingsOf(topic, wanted, cluster) }));
+  return all.map((topic) => {
+    const plan = planTopic(topic, cluster, options);
+    return { ...plan, warnings: [...plan.warnings, ...retentionNotes(topic, all, cluster)] };
+  });
 }
 
 function planTopic(wanted: WantedTopic, { topics }: ClusterTopics, options: PlanOptions): TopicPlan {

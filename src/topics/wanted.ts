@@ -46,25 +46,18 @@ export interface TopicSetup {
 }
 
 /**
- * Task records keep the time of their source: what the ingest topic has taken their topic has to take, whenever it is
- * read. Kafka, which knows both settings
- * since 3.6, refuses times more than an hour ahead unless told otherwise.
+ * Settings of every new topic, whatever the cluster's defaults are. Compaction would take records that were never read.
+ * In the ingest topic the broker's own timestamps would hide when a record was produced. What Penstock writes has the
+ * brokers' time: retention then counts from the writing, whatever a worker's clock says. On a topic that exists they are
+ * the operator's decision.
  */
-const KAFKAS_LARGEST = '9223372036854775807';
-const ANY_TIME: Readonly<Record<string, WantedSetting>> = {
-  'message.timestamp.before.max.ms': { value: KAFKAS_LARGEST, reason: 'needed' },
-  'message.timestamp.after.max.ms': { value: KAFKAS_LARGEST, reason: 'needed' },
-};
-
-/**
- * Settings of every new topic. Compaction would take records that were never read, and the broker's own timestamps
- * would hide when a record was produced, whatever the cluster's defaults are. On a topic that exists they are the
- * operator's decision.
- */
-const AT_CREATION: Readonly<Record<string, WantedSetting>> = {
-  'cleanup.policy': { value: 'delete', reason: 'default' },
-  'message.timestamp.type': { value: 'CreateTime', reason: 'default' },
-};
+function atCreation(purpose: TopicPurpose): Record<string, WantedSetting> {
+  const time = purpose === 'ingest' ? 'CreateTime' : 'LogAppendTime';
+  return {
+    'cleanup.policy': { value: 'delete', reason: 'default' },
+    'message.timestamp.type': { value: time, reason: 'default' },
+  };
+}
 
 /** Ingest topics, task topics in the order of their routes, dead-letter topic. Routes may share a task topic. */
 export function wantedTopics({ topics, ingest, routes, isGiven }: TopicSetup): WantedTopic[] {
@@ -76,8 +69,8 @@ export function wantedTopics({ topics, ingest, routes, isGiven }: TopicSetup): W
     reason: reasonFor(...path),
     key: ['topics', ...path].join('.'),
   });
-  const settings = (retention: WantedSetting): Record<string, WantedSetting> => ({
-    ...AT_CREATION,
+  const settings = (purpose: TopicPurpose, retention: WantedSetting): Record<string, WantedSetting> => ({
+    ...atCreation(purpose),
     'retention.ms': retention,
     ...(topics.min_insync_replicas > 0
       ? { 'min.insync.replicas': by(topics.min_insync_replicas, 'min_insync_replicas') }
@@ -92,8 +85,7 @@ export function wantedTopics({ topics, ingest, routes, isGiven }: TopicSetup): W
       partitionsReason: 'needed',
       replicationFactor,
       settings: {
-        ...settings(by(tasks.retention, 'tasks', 'retention')),
-        ...ANY_TIME,
+        ...settings('tasks', by(tasks.retention, 'tasks', 'retention')),
         'max.message.bytes': by(tasks.max_message_bytes, 'tasks', 'max_message_bytes'),
       },
       tasks: writers.map(({ name, task }) => ({ route: name, count: task.count })),
@@ -107,7 +99,7 @@ export function wantedTopics({ topics, ingest, routes, isGiven }: TopicSetup): W
         partitions: raw.partitions,
         partitionsReason: reasonFor('raw', 'partitions'),
         replicationFactor,
-        settings: settings(by(raw.retention, 'raw', 'retention')),
+        settings: settings('ingest', by(raw.retention, 'raw', 'retention')),
         tasks: [],
       }),
     ),
@@ -118,7 +110,7 @@ export function wantedTopics({ topics, ingest, routes, isGiven }: TopicSetup): W
       partitions: dead.partitions,
       partitionsReason: reasonFor('dead', 'partitions'),
       replicationFactor,
-      settings: settings(by(dead.retention, 'dead', 'retention')),
+      settings: settings('dead', by(dead.retention, 'dead', 'retention')),
       tasks: [],
     },
   ];

@@ -63,7 +63,7 @@ function worker(encoding: string): Reader {
       decoders.schemaId(record.value ?? Buffer.alloc(0), { headers: record.headers, limits: DEFAULT_LIMITS });
       step.process(record);
       const { records, dead, counts } = step.flush();
-      taskRecords(records, 'raw/0/0-0');
+      taskRecords(records, 'raw/0/0-0', NOW);
       for (const letter of dead) {
         // In a worker that is survived; here it is what is looked for.
         if (letter.reason === 'defect') throw new Error(letter.message);

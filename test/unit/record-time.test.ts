@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { recordTime } from '../../src/decode/record-headers.ts';
 import { deadRecord } from '../../src/kafka/dead-record.ts';
+import { recordTime } from '../../src/model/record-time.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { RecordTimes } from '../../src/replay/record-times.ts';
 import { uncompress } from '../../src/wire/snappy.ts';

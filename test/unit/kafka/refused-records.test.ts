@@ -14,14 +14,14 @@ describe('refusedForGood', () => {
     const { message } = refusedForGood(answer('INVALID_TIMESTAMP'), records)!;
     assert.match(
       message,
-      /for topic tasks for their times, 2025-10-09T08:53:20.000Z to 2025-10-09T08:54:20.000Z:/,
+      /for topic tasks for their time, 2025-10-09T08:53:20.000Z to 2025-10-09T08:54:20.000Z, which is that of writing: the clock/,
     );
-    assert.match(message, /message\.timestamp\.after\.max\.ms .* Run "penstock topics apply"/);
+    assert.match(message, /message\.timestamp\.after\.max\.ms .* Set the clock/);
   });
 
   test('names all topics where it may be any, and times that no calendar has', () => {
     const { message } = refusedForGood(answer('INVALID_TIMESTAMP'), [record('a', 9e15), record('b', 9e15)])!;
-    assert.match(message, /for one of the topics a, b for their times, 9000000000000000 ms since 1970:/);
+    assert.match(message, /for one of the topics a, b for their time, 9000000000000000 ms since 1970,/);
   });
 
   test('of an invalid record says what a topic of Penstock must not be', () => {
