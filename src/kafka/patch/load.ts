@@ -3,6 +3,7 @@ import type * as KafkaJs from 'kafkajs';
 import { filterAbortedMessages } from './aborted.ts';
 import { acquaintedBroker } from './broker.ts';
 import { talkativeFirst } from './broker-pool.ts';
+import { indexedLeaders } from './cluster.ts';
 import { decisiveConnection } from './connection.ts';
 import { rebalancingApart } from './connection-pool.ts';
 import { observedConsumerGroup } from './consumer-group.ts';
@@ -83,6 +84,7 @@ replace('broker/index.js', acquaintedBroker);
 replace<Parameters<typeof talkativeFirst>[0]>('cluster/brokerPool.js', (original) =>
   talkativeFirst(original, require('kafkajs/src/utils/shuffle')),
 );
+replace<Parameters<typeof indexedLeaders>[0]>('cluster/index.js', indexedLeaders);
 replace<Parameters<typeof observedConsumerGroup>[0]>('consumer/consumerGroup.js', (original) =>
   observedConsumerGroup(plannedFetches(original as never)),
 );
