@@ -9,6 +9,7 @@ import { KafkaConnection } from '../kafka/client.ts';
 import { isRefused, KafkaSetupError } from '../kafka/errors.ts';
 import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import { PlainProducer } from '../kafka/plain-producer.ts';
+import { monotonicMs } from '../model/clock.ts';
 import { ConfigError, errorMessage } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { duration } from '../option-types.ts';
@@ -80,7 +81,18 @@ export async function run(argv: string[]): Promise<number> {
       );
     try {
       const startMs = Date.now();
-      await write(new Fleet({ ...fleet, startMs }), perRecord, startMs + durationMs, send, written, stop);
+      // Samples go on at their interval, also when the system's time is set meanwhile.
+      const aheadMs = startMs - monotonicMs();
+      const now = () => aheadMs + monotonicMs();
+      await write(
+        new Fleet({ ...fleet, startMs }),
+        perRecord,
+        startMs + durationMs,
+        send,
+        written,
+        now,
+        stop,
+      );
     } finally {
       await producer.close();
     }
@@ -100,18 +112,19 @@ async function write(
   endMs: number,
   send: Send,
   written: Written,
+  now: () => number,
   stop: AbortSignal,
 ): Promise<void> {
-  let shownMs = Date.now();
+  let shownMs = now();
   let shownSamples = 0;
-  while (!stop.aborted && Date.now() < endMs) {
+  while (!stop.aborted && now() < endMs) {
     const due = [];
-    for (const until = Math.min(Date.now(), endMs); fleet.nextMs <= until; ) due.push(fleet.next());
+    for (const until = Math.min(now(), endMs); fleet.nextMs <= until; ) due.push(fleet.next());
     const sent = await send(due.flatMap((scrape) => encodeScrape(scrape, seriesPerRecord)));
     if (!sent) return;
     for (const scrape of due) written.add(scrape);
 
-    const sinceMs = Date.now() - shownMs;
+    const sinceMs = now() - shownMs;
     if (sinceMs >= PROGRESS_MS) {
       const rate = Math.round((written.total.samples - shownSamples) / (sinceMs / 1000));
       process.stderr.write(`generate: ${progressOf(written)}, ${fleet.pods} pods now, ${rate} samples/s\n`);

@@ -1,10 +1,12 @@
+import { monotonicMs } from '../model/clock.ts';
+
 /** How often the line is written again, in ms. */
 const EVERY_MS = 100;
 
 /** A line on a terminal that shows how far long work is; nothing where standard error is no terminal. */
 export class ProgressLine {
   readonly #stream: NodeJS.WriteStream;
-  #shownMs = 0;
+  #shownMs = Number.NEGATIVE_INFINITY;
   #open = false;
 
   constructor(stream: NodeJS.WriteStream = process.stderr) {
@@ -12,8 +14,8 @@ export class ProgressLine {
   }
 
   show(text: string): void {
-    if (!this.#stream.isTTY || Date.now() - this.#shownMs < EVERY_MS) return;
-    this.#shownMs = Date.now();
+    if (!this.#stream.isTTY || monotonicMs() - this.#shownMs < EVERY_MS) return;
+    this.#shownMs = monotonicMs();
     this.#open = true;
     this.#stream.write(`\r\u001b[K${text}`);
   }

@@ -1,5 +1,6 @@
 import { splitAddress } from '../address-options.ts';
 import type { OffsetGap } from '../kafka/range-reader.ts';
+import { monotonicMs } from '../model/clock.ts';
 import { ConfigError, errorMessage } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { ReplayMetrics } from '../replay/metrics.ts';
@@ -40,7 +41,7 @@ export class ReplayReport implements ReplayEvents {
   readonly #metrics = new ReplayMetrics();
   readonly #progress = new ReplayProgress();
   readonly #gaps: OffsetGap[] = [];
-  readonly #startedMs = Date.now();
+  readonly #startedMs = monotonicMs();
   #admin: AdminServer | undefined;
   #timer: NodeJS.Timeout | undefined;
   #waiting: string | undefined;
@@ -66,7 +67,7 @@ export class ReplayReport implements ReplayEvents {
     this.#admin = new AdminServer({
       listen: splitAddress(listen),
       metrics: () => {
-        this.#metrics.collect(this.#progress.snapshot(Date.now()), this.#of.pace.yielding);
+        this.#metrics.collect(this.#progress.snapshot(monotonicMs()), this.#of.pace.yielding);
         return this.#metrics.registry.metrics();
       },
       health: () => ({ ready: true }),
@@ -76,7 +77,7 @@ export class ReplayReport implements ReplayEvents {
         id: replay.id,
         pid: process.pid,
         waiting: this.#waiting ?? null,
-        ...this.#progress.snapshot(Date.now()),
+        ...this.#progress.snapshot(monotonicMs()),
       }),
     });
     await this.#admin.start().catch((error: unknown) => {
@@ -87,7 +88,7 @@ export class ReplayReport implements ReplayEvents {
       );
     });
     const show = () => {
-      const snapshot = this.#progress.snapshot(Date.now());
+      const snapshot = this.#progress.snapshot(monotonicMs());
       if (voice.isTerminal) voice.show(formatBar(snapshot, this.#waiting));
       else this.#say(formatProgress(snapshot, this.#waiting));
     };
@@ -100,14 +101,14 @@ export class ReplayReport implements ReplayEvents {
   }
 
   opened(partitions: ReadonlyMap<number, ReplayRange>): void {
-    this.#progress.opened(partitions, Date.now());
+    this.#progress.opened(partitions, monotonicMs());
     if (this.#isFailing) this.#say('goes on');
     this.#isFailing = false;
   }
 
   written(positions: ReadonlyMap<number, bigint>, counts: ReplayCounts): void {
     this.#metrics.written(counts);
-    this.#progress.written(positions, counts.samples, Date.now());
+    this.#progress.written(positions, counts.samples, monotonicMs());
   }
 
   gap(gap: OffsetGap): void {
@@ -133,8 +134,8 @@ export class ReplayReport implements ReplayEvents {
   end(end: ReplayEnd, stored: Described): number {
     clearInterval(this.#timer);
     const { id, spec, counts } = stored;
-    const seconds = (Date.now() - this.#startedMs) / 1000;
-    const { samples } = this.#progress.snapshot(Date.now());
+    const seconds = (monotonicMs() - this.#startedMs) / 1000;
+    const { samples } = this.#progress.snapshot(monotonicMs());
     if (this.#command.json) {
       printJson({
         id,

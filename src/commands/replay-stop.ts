@@ -1,3 +1,4 @@
+import { monotonicMs } from '../model/clock.ts';
 import { sleep } from '../model/sleep.ts';
 import { readReplay } from '../replay/journal.ts';
 import { requestStop } from '../replay/stop-request.ts';
@@ -25,7 +26,7 @@ export async function stopReplay(
   }
   if (isDone(replay) || replay.phase === 'stopped') return tell(replay, json);
   await requestStop(connection, replay, config.ingest.transaction_timeout);
-  const deadline = Date.now() + config.stop_deadline + GRACE_MS;
+  const deadline = monotonicMs() + config.stop_deadline + GRACE_MS;
   for (;;) {
     const now = (await readReplay(admin, id)) ?? replay;
     if (isDone(now) || now.phase === 'stopped') return tell(now, json);
@@ -35,7 +36,7 @@ export async function stopReplay(
       );
       return FAILED;
     }
-    if (Date.now() > deadline) return giveUp(now);
+    if (monotonicMs() > deadline) return giveUp(now);
     await sleep(LOOK_EVERY_MS);
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/load.ts';
 import { isRefused, KafkaSetupError } from '../kafka/errors.ts';
 import { refusal } from '../kafka/refusal.ts';
+import { monotonicMs } from '../model/clock.ts';
 import { ConfigError, errorMessage } from '../model/errors.ts';
 import { Backoff } from '../model/sleep.ts';
 import type { Readiness } from '../telemetry/admin-server.ts';
@@ -13,7 +14,7 @@ export interface Service {
   /** Rejects when the service cannot go on. */
   readonly failure: Promise<never>;
   start(): Promise<void>;
-  /** Stops within `deadline` (ms since the epoch). @returns how many partitions (or processes) were cut off in their work. */
+  /** Stops within `deadline` (`monotonicMs`). @returns how many partitions (or processes) were cut off in their work. */
   stop(deadline: number): Promise<number>;
   /** Brings gauges up to date before a scrape. */
   collect(): void;
@@ -136,7 +137,7 @@ async function startPatiently(
 }
 
 async function stopInTime(service: Service, stopDeadlineMs: number): Promise<number> {
-  const deadline = Date.now() + stopDeadlineMs;
+  const deadline = monotonicMs() + stopDeadlineMs;
   const late = delay(stopDeadlineMs + HARD_STOP_GRACE_MS, 1, { ref: false });
   return await Promise.race([service.stop(deadline), late]);
 }

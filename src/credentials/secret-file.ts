@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { monotonicMs } from '../model/clock.ts';
 import { errorMessage, RetryableError } from '../model/errors.ts';
 
 /** Tokens rotate within minutes; a file is looked at again after this. */
@@ -9,9 +10,9 @@ export class SecretFile {
   readonly #file: string;
   readonly #now: () => number;
   #value: string | undefined;
-  #readAt = 0;
+  #readAt = Number.NEGATIVE_INFINITY;
 
-  constructor(file: string, now: () => number = Date.now) {
+  constructor(file: string, now: () => number = monotonicMs) {
     this.#file = file;
     this.#now = now;
   }

@@ -5,6 +5,7 @@ import { CorruptBatchError, KafkaSetupError, type UnreadableBatch } from '../kaf
 import { RangeReader } from '../kafka/range-reader.ts';
 import { BatchLimit } from '../kafka/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../kafka/transactional-producer.ts';
+import { monotonicMs } from '../model/clock.ts';
 import { sleep } from '../model/sleep.ts';
 
 /** A record batch that is to be passed over, and the consumer group that waits at it. */
@@ -106,11 +107,11 @@ export async function isPassed(
   { nextOffset }: UnreadableBatch,
   waitMs: number,
 ): Promise<boolean> {
-  const deadline = Date.now() + waitMs;
+  const deadline = monotonicMs() + waitMs;
   for (;;) {
     const committed = (await admin.committedOffsets(groupId, topic)).get(partition) ?? -1n;
     if (committed >= nextOffset) return true;
-    if (Date.now() >= deadline) return false;
+    if (monotonicMs() >= deadline) return false;
     await sleep(POLL_MS);
   }
 }

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../model/clock.ts';
 import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { halveWriteRequest } from '../wire/halve.ts';
@@ -79,8 +80,8 @@ async function sendUntilAnswered(request: RemoteWriteRequest, options: DeliverOp
 const STOP_CHECK_MS = 100;
 
 async function pauseWhileActive(ms: number, { signal, active }: DeliverOptions): Promise<void> {
-  const end = Date.now() + ms;
-  for (let left = ms; left > 0 && active() && !signal.aborted; left = end - Date.now()) {
+  const end = monotonicMs() + ms;
+  for (let left = ms; left > 0 && active() && !signal.aborted; left = end - monotonicMs()) {
     await sleep(Math.min(left, STOP_CHECK_MS), signal);
   }
 }

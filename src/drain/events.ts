@@ -1,6 +1,7 @@
 import type { CorruptBatch } from '../kafka/assigned-partition.ts';
 import { CORRUPT_BATCH } from '../kafka/corrupt-letter.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import { monotonicMs } from '../model/clock.ts';
 import { errorMessage, type PoisonError, type RetryableError } from '../model/errors.ts';
 import { isRecordTime, recordTime } from '../model/record-time.ts';
 import { Defects } from '../telemetry/defects.ts';
@@ -112,8 +113,8 @@ export class DrainEvents {
     this.#metrics.deliverRetries.inc({ node: this.#node, reason });
     if (error instanceof HttpRetryableError) this.answered(error.code);
     const key = `${record.topic}/${record.partition}`;
-    const now = Date.now();
-    if (now - (this.#lastLogged.get(key) ?? 0) < LOG_EVERY_MS) return;
+    const now = monotonicMs();
+    if (now - (this.#lastLogged.get(key) ?? Number.NEGATIVE_INFINITY) < LOG_EVERY_MS) return;
     this.#lastLogged.set(key, now);
     const fields = {
       node: this.#node,

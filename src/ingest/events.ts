@@ -1,6 +1,7 @@
 import type { DeadLetter } from '../dead-letter.ts';
 import type { CorruptBatch } from '../kafka/assigned-partition.ts';
 import { CORRUPT_BATCH } from '../kafka/corrupt-letter.ts';
+import { monotonicMs } from '../model/clock.ts';
 import type { SeriesCacheStats } from '../series-cache.ts';
 import type { StepCounts } from '../step-counts.ts';
 import type { TaskRecord } from '../task-output.ts';
@@ -29,7 +30,7 @@ export class IngestEvents {
   readonly #metrics: Metrics;
   readonly #log: Logger;
   readonly #watch: RouteWatch;
-  #lastDeadLogged = 0;
+  #lastDeadLogged = Number.NEGATIVE_INFINITY;
   #unloggedDead = 0;
   #cache: SeriesCacheStats | undefined;
 
@@ -64,7 +65,7 @@ export class IngestEvents {
     this.#routed(topic, counts, routes);
     for (const { route, value, samples, series } of step.records)
       this.#sent(routes[route] ?? '', value.length, samples, series);
-    this.#buried(step.dead, nowMs);
+    this.#buried(step.dead);
   }
 
   /** A record batch that cannot be read is in the dead-letter topic, and passed over. */
@@ -108,8 +109,9 @@ export class IngestEvents {
     this.#metrics.series.inc({ stage: 'publish', route }, series);
   }
 
-  #buried(dead: readonly DeadLetter[], nowMs: number): void {
+  #buried(dead: readonly DeadLetter[]): void {
     if (dead.length === 0) return;
+    const nowMs = monotonicMs();
     for (const { stage, reason, source } of dead)
       this.#metrics.deadLetters.inc({ stage, reason, topic: source.topic });
     this.#unloggedDead += dead.length;

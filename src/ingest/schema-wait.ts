@@ -2,6 +2,7 @@ import type { IngestLimits, RecordHeaders } from '../decode/decoder.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
 import type { SchemaId } from '../decode/writer-schema.ts';
 import type { AssignedPartition, Taken } from '../kafka/assigned-partition.ts';
+import { monotonicMs } from '../model/clock.ts';
 import { errorMessage, RetryableError } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { RegistryClient } from '../registry/client.ts';
@@ -92,10 +93,10 @@ export class SchemaWait {
     limits: IngestLimits,
   ): Promise<number> {
     const named = new NamedSchemas();
-    const endMs = performance.now() + LOOK_MS;
+    const endMs = monotonicMs() + LOOK_MS;
     let count = 0;
     do named.look(records[count++]!, decoders, limits);
-    while (count < records.length && performance.now() < endMs);
+    while (count < records.length && monotonicMs() < endMs);
     const { ids } = named;
     if (ids.length === 0) return count;
     try {

@@ -2,6 +2,7 @@ import { runRecords, type StepRun } from '../careful-step.ts';
 import type { Taken } from '../kafka/assigned-partition.ts';
 import { type DeadTopic, deadRecord } from '../kafka/dead-record.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import { monotonicMs } from '../model/clock.ts';
 import type { Pipeline, StepLoad, StepOutput } from '../pipeline.ts';
 import type { StepPublication } from '../publish/publisher.ts';
 import { formatSource, taskRecords } from '../publish/step-records.ts';
@@ -38,8 +39,8 @@ export function runStep(
   nowMs: number,
   { dead, limits = STEP_LIMITS, ...run }: StepOptions,
 ): StepResult {
-  const endMs = performance.now() + limits.ms;
-  const isFull = (load: StepLoad) => performance.now() >= endMs || exceeds(load, limits);
+  const endMs = monotonicMs() + limits.ms;
+  const isFull = (load: StepLoad) => monotonicMs() >= endMs || exceeds(load, limits);
   const { output, count } = runRecords(pipeline, taken.records, { ...run, isFull });
   const done = taken.records.slice(0, count);
   const left = taken.records.slice(count);

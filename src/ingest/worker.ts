@@ -9,6 +9,7 @@ import { RecordsRefusedError } from '../kafka/errors.ts';
 import { GroupReader } from '../kafka/group-reader.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { runSessions } from '../kafka/partition-session.ts';
+import { monotonicMs } from '../model/clock.ts';
 import { orDefect, RetryableError } from '../model/errors.ts';
 import { Pipeline } from '../pipeline.ts';
 import { AtLeastOnce } from '../publish/at-least-once.ts';
@@ -219,9 +220,9 @@ export class Worker {
     let lastMs = Number.NEGATIVE_INFINITY;
     for (;;) {
       // What came while the last step was published has waited that long already.
-      const lingerMs = Math.max(0, lastMs + this.#options.ingest.commit_interval - performance.now());
+      const lingerMs = Math.max(0, lastMs + this.#options.ingest.commit_interval - monotonicMs());
       const all = await partition.take({ maxRecords: size.records, maxBytes: STEP_BYTES, lingerMs });
-      lastMs = performance.now();
+      lastMs = monotonicMs();
       if (all?.corrupt !== undefined) {
         const letter = corruptLetter(partition, 'decode', all.corrupt, this.#dead!, Date.now());
         await publisher.publish({ records: [letter], nextOffset: all.nextOffset });
@@ -244,15 +245,15 @@ export class Worker {
         partition.putBack(left);
         lastMs = Number.NEGATIVE_INFINITY; // they have waited
       }
-      const started = performance.now();
+      const started = monotonicMs();
       try {
         await publisher.publish(publication);
       } catch (error) {
-        throw await this.#failed(error, done, size, performance.now() - started);
+        throw await this.#failed(error, done, size, monotonicMs() - started);
       }
       size.published();
       this.#gauges.committed(partition, publication.nextOffset);
-      const publishSeconds = (performance.now() - started) / 1000;
+      const publishSeconds = (monotonicMs() - started) / 1000;
       this.#events.published({ ...output, routes, topic: partition.topic, publishSeconds }, Date.now());
       // The requests had copies of both, and they are answered.
       for (const { value } of output.records) release(value);

@@ -1,4 +1,5 @@
 import type { Admin } from 'kafkajs';
+import { monotonicMs } from '../model/clock.ts';
 import { sleep } from '../model/sleep.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
 import { isCoordinatorMoving, KafkaSetupError, kafkaErrorType } from './errors.ts';
@@ -26,12 +27,12 @@ const STALE_METADATA = new Set([
 
 /** Repeats a question to a group's coordinator while there is none that answers: kafkajs asks once. */
 async function untilCoordinated<T>(ask: () => Promise<T>): Promise<T> {
-  const giveUp = Date.now() + COORDINATOR_GIVE_UP_MS;
+  const giveUp = monotonicMs() + COORDINATOR_GIVE_UP_MS;
   for (;;) {
     try {
       return await ask();
     } catch (error) {
-      if (!isCoordinatorMoving(error) || Date.now() > giveUp) throw error;
+      if (!isCoordinatorMoving(error) || monotonicMs() > giveUp) throw error;
       await sleep(COORDINATOR_RETRY_MS);
     }
   }

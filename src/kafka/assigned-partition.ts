@@ -1,3 +1,4 @@
+import { monotonicMs } from '../model/clock.ts';
 import { copyRecords } from './copy-records.ts';
 import {
   OffsetOutOfRangeError,
@@ -79,8 +80,8 @@ export class AssignedPartition {
   readonly partition: number;
   /** Highest offset + 1 that a read_uncommitted reader could see, as of the last fetch. */
   highWatermark = -1n;
-  /** Milliseconds since the epoch at which a fetch last answered for this partition. */
-  lastFetchMs = Date.now();
+  /** When a fetch last answered for this partition, by `monotonicMs`. */
+  lastFetchMs = monotonicMs();
   /** The offset that this process has committed last, the next to read then; -1 before the first. */
   committedTo = -1n;
   /** The group that has to let go of the partition before the work on it begins; undefined while there is none. */
@@ -214,14 +215,14 @@ export class AssignedPartition {
       const isIdle = await this.#changed(passedOver ? PASS_OVER_MS : undefined);
       if (isIdle && this.#ready() && this.#queue.length === 0) return this.#handOut([]);
     }
-    const deadline = Date.now() + limits.lingerMs;
+    const deadline = monotonicMs() + limits.lingerMs;
     while (
       this.#ready() &&
       !this.#paused &&
       this.#queue.bytes < limits.maxBytes &&
       this.#queue.length < limits.maxRecords
     ) {
-      const left = deadline - Date.now();
+      const left = deadline - monotonicMs();
       if (left <= 0) break;
       await this.#changed(left);
     }
@@ -260,7 +261,7 @@ export class AssignedPartition {
   /** Takes over what a fetch brought, if it continues this partition. */
   offer(batch: FetchedBatch): boolean {
     if (this.#state !== 'consuming' || this.#outOfRange || this.#corrupt !== undefined) return false;
-    this.lastFetchMs = Date.now();
+    this.lastFetchMs = monotonicMs();
     this.highWatermark = BigInt(batch.highWatermark);
     if (BigInt(batch.fetchedOffset) !== this.#position) {
       this.#group.seek(this, this.#position);

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
+import { monotonicMs } from '../model/clock.ts';
 import { errorMessage } from '../model/errors.ts';
 
 /** While trouble lasts, one line about it in this time. */
@@ -24,7 +25,7 @@ export class ConnectionTrouble {
   readonly #now: () => number;
   readonly #troubles = new Map<string, Trouble>();
 
-  constructor(log: Logger, now: () => number = Date.now) {
+  constructor(log: Logger, now: () => number = monotonicMs) {
     this.#log = log;
     this.#now = now;
   }

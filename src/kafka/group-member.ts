@@ -1,5 +1,6 @@
 import type { Consumer } from 'kafkajs';
 import type { Logger } from 'pino';
+import { monotonicMs } from '../model/clock.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { createAssigner, type Ownership } from './assigner.ts';
 import { type KafkaConnection, PATIENT } from './client.ts';
@@ -94,12 +95,12 @@ export class GroupMember {
     this.#stopping = true;
   }
 
-  /** Leaves the group: until `deadline` (ms since the epoch), but for a second at least. */
+  /** Leaves the group: until `deadline` (`monotonicMs`), but for a second at least. */
   async leave(deadline: number): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#heartbeats);
     const left = this.#consumer?.disconnect().catch(() => undefined);
-    await within(left, Math.max(LEAVE_MS, deadline - Date.now()));
+    await within(left, Math.max(LEAVE_MS, deadline - monotonicMs()));
     this.#membership = undefined;
   }
 

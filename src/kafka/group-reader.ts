@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { monotonicMs } from '../model/clock.ts';
 import { errorMessage, RetryableError } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import type { KafkaAdmin } from './admin.ts';
@@ -60,7 +61,7 @@ export class GroupReader {
   readonly #held: HeldPartitions;
   readonly #committer: OffsetCommitter;
   #stopping = false;
-  #joinedMs = 0;
+  #joinedMs = Number.NEGATIVE_INFINITY;
   readonly #toldUnreadableMs = new Map<string, number>();
   #readable: (() => void) | undefined;
 
@@ -99,11 +100,11 @@ export class GroupReader {
   }
 
   /**
-   * When the group last showed that it knows this member: ms since the epoch. A join counts from its end, since it may
+   * When the group last showed that it knows this member, by `monotonicMs`. A join counts from its end, since it may
    * take longer than a session.
    */
   get heardMs(): number {
-    return Math.max(this.#joinedMs, this.#member.group?.heardMs ?? 0);
+    return Math.max(this.#joinedMs, this.#member.group?.heardMs ?? Number.NEGATIVE_INFINITY);
   }
 
   get sessionTimeout(): number {
@@ -176,7 +177,7 @@ export class GroupReader {
     partition.assertOwned();
     const { group } = this.#member;
     const known = group?.memberId === partition.membership.memberId;
-    if (known && Date.now() - group.heardMs < this.#options.sessionTimeout) return;
+    if (known && monotonicMs() - group.heardMs < this.#options.sessionTimeout) return;
     await this.confirmOwnership(partition, partition.ending);
   }
 
@@ -210,14 +211,14 @@ export class GroupReader {
 
   /**
    * Stops in two steps. Soft: every partition drains, finishes what is in flight, and the group is left. Hard,
-   * at `deadline` (ms since the epoch): what still runs is given up as lost, nothing more is committed.
+   * at `deadline` (`monotonicMs`): what still runs is given up as lost, nothing more is committed.
    *
    * @returns partitions whose work had not ended at the deadline
    */
   async stop(deadline: number): Promise<AssignedPartition[]> {
     this.#stopping = true;
     this.#member.stopping();
-    await within(this.#held.drainAll(), deadline - Date.now());
+    await within(this.#held.drainAll(), deadline - monotonicMs());
     const left = this.#held.unfinished;
     this.#held.loseAll();
     this.#readable?.();
@@ -230,7 +231,7 @@ export class GroupReader {
       claims: (memberId) => this.#held.claims(memberId),
       mustRejoin: () => this.#held.mustRejoin,
       joined: (membership, assignment) => {
-        this.#joinedMs = Date.now();
+        this.#joinedMs = monotonicMs();
         this.#held.assigned(membership, assignment);
       },
       lost: () => this.#held.loseAll(),
@@ -286,8 +287,8 @@ export class GroupReader {
 
   #tellUnreadable({ topic, partition }: AssignedPartition, error: UnreadableBatchError): void {
     const key = `${topic}/${partition}`;
-    const now = Date.now();
-    if (now - (this.#toldUnreadableMs.get(key) ?? 0) < UNREADABLE_LOG_MS) return;
+    const now = monotonicMs();
+    if (now - (this.#toldUnreadableMs.get(key) ?? Number.NEGATIVE_INFINITY) < UNREADABLE_LOG_MS) return;
     this.#toldUnreadableMs.set(key, now);
     this.#log.error(
       { topic, partition, error: error.message },

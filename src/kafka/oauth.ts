@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Agent, type Dispatcher, request } from 'undici';
+import { monotonicMs } from '../model/clock.ts';
 import { errorMessage, RetryableError } from '../model/errors.ts';
 import { KafkaLoginError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
@@ -22,7 +23,7 @@ const DEFAULT_LIFE_SECONDS = 300;
 
 interface Token {
   readonly value: string;
-  /** Milliseconds since the epoch. */
+  /** By `monotonicMs`. */
   readonly refreshAt: number;
   readonly expiresAt: number;
 }
@@ -35,14 +36,20 @@ interface Token {
 export class TokenSource {
   readonly #sasl: SaslOptions;
   readonly #onFailure: (url: string, error: unknown) => void;
+  readonly #now: () => number;
   #token: Token | undefined;
   #pending: Promise<Token> | undefined;
   #failure: { readonly error: unknown; readonly untilMs: number } | undefined;
 
   /** `onFailure` is told of every attempt that failed, also when an older token still serves. */
-  constructor(sasl: SaslOptions, onFailure: (url: string, error: unknown) => void) {
+  constructor(
+    sasl: SaslOptions,
+    onFailure: (url: string, error: unknown) => void,
+    now: () => number = monotonicMs,
+  ) {
     this.#sasl = sasl;
     this.#onFailure = onFailure;
+    this.#now = now;
   }
 
   /**
@@ -51,12 +58,12 @@ export class TokenSource {
    */
   async token(): Promise<string> {
     const known = this.#token;
-    if (known !== undefined && Date.now() < known.refreshAt) return known.value;
+    if (known !== undefined && this.#now() < known.refreshAt) return known.value;
     try {
       return (await this.#fetch()).value;
     } catch (error) {
       // The endpoint may be away for a while: a token that still holds is as good as a new one.
-      if (known !== undefined && known === this.#token && Date.now() < known.expiresAt) return known.value;
+      if (known !== undefined && known === this.#token && this.#now() < known.expiresAt) return known.value;
       throw error;
     }
   }
@@ -67,8 +74,8 @@ export class TokenSource {
   }
 
   async #fetch(): Promise<Token> {
-    if (this.#failure !== undefined && Date.now() < this.#failure.untilMs) throw this.#failure.error;
-    this.#pending ??= fetchToken(this.#sasl).finally(() => {
+    if (this.#failure !== undefined && this.#now() < this.#failure.untilMs) throw this.#failure.error;
+    this.#pending ??= fetchToken(this.#sasl, this.#now).finally(() => {
       this.#pending = undefined;
     });
     try {
@@ -77,7 +84,7 @@ export class TokenSource {
       return this.#token;
     } catch (error) {
       if (this.#failure?.error !== error) {
-        this.#failure = { error, untilMs: Date.now() + PAUSE_MS };
+        this.#failure = { error, untilMs: this.#now() + PAUSE_MS };
         this.#onFailure(this.#sasl.token_url ?? '', error);
       }
       throw error;
@@ -85,7 +92,7 @@ export class TokenSource {
   }
 }
 
-async function fetchToken(sasl: SaslOptions): Promise<Token> {
+async function fetchToken(sasl: SaslOptions, clock: () => number): Promise<Token> {
   const url = sasl.token_url ?? '';
   const failed = `No token from kafka.sasl.token_url ${url}`;
   const { status, text } = await ask(url, sasl).catch((error: unknown) => {
@@ -108,7 +115,7 @@ async function fetchToken(sasl: SaslOptions): Promise<Token> {
   const seconds = Number(answer?.['expires_in'] ?? DEFAULT_LIFE_SECONDS);
   const lifeMs = (Number.isFinite(seconds) && seconds > 0 ? seconds : DEFAULT_LIFE_SECONDS) * 1000;
   const before = Math.min(lifeMs * REFRESH_MAX_SHARE, Math.max(lifeMs * REFRESH_SHARE, REFRESH_MIN_MS));
-  const now = Date.now();
+  const now = clock();
   return { value, refreshAt: now + lifeMs - before, expiresAt: now + lifeMs };
 }
 
@@ -130,6 +137,8 @@ async function ask(url: string, sasl: SaslOptions): Promise<{ status: number; te
       body: form.toString(),
       headersTimeout: TIMEOUT_MS,
       bodyTimeout: TIMEOUT_MS,
+      // Also for an answer that comes byte by byte.
+      signal: AbortSignal.timeout(TIMEOUT_MS),
       dispatcher,
     });
     return { status: statusCode, text: await body.text() };

@@ -1,4 +1,5 @@
 import type { IHeaders, TopicMessages } from 'kafkajs';
+import { monotonicMs } from '../model/clock.ts';
 import { RetryableError } from '../model/errors.ts';
 import { KafkaSetupError } from './errors.ts';
 import type { UnlikelyAnswers } from './unlikely-answers.ts';
@@ -40,7 +41,7 @@ export function topicMessages(records: readonly OutgoingRecord[]): TopicMessages
  *
  * kafkajs drops messages to a partition that it has no metadata of, and resolves.
  *
- * @param connectedMs when the producer connected, in ms since the epoch: partitions may have been added since
+ * @param connectedMs when the producer connected, by `monotonicMs`: partitions may have been added since
  * @param unknown partitions that producers with fresh metadata did not know: a broker may not have heard of them yet
  * @throws RetryableError when another producer, with fresh metadata, may know the partition; else KafkaSetupError
  */
@@ -56,7 +57,7 @@ export function assertAcknowledged(
   );
   for (const id of seen) unknown.refuted(id);
   if (missing.size === 0) return;
-  if (Date.now() - connectedMs > FRESH_METADATA_MS) {
+  if (monotonicMs() - connectedMs > FRESH_METADATA_MS) {
     throw new RetryableError(`The metadata has no partition ${[...missing].join(', ')}; it may be old`);
   }
   for (const id of missing) unknown.met(id, `the metadata has no partition ${id}`);

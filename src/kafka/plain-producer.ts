@@ -1,4 +1,5 @@
 import type { Producer } from 'kafkajs';
+import { monotonicMs } from '../model/clock.ts';
 import { RetryableError } from '../model/errors.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
 import { assertAcknowledged, type OutgoingRecord, topicMessages } from './outgoing.ts';
@@ -7,7 +8,7 @@ import { UnlikelyAnswers } from './unlikely-answers.ts';
 
 interface Connected {
   readonly producer: Producer;
-  /** Milliseconds since the epoch. */
+  /** By `monotonicMs`. */
   readonly sinceMs: number;
 }
 
@@ -66,7 +67,7 @@ export class PlainProducer {
   }
 
   async #connect(): Promise<Connected> {
-    const sinceMs = Date.now();
+    const sinceMs = monotonicMs();
     const producer = this.#connection.instance(BRIEF).producer({
       idempotent: false,
       allowAutoTopicCreation: false,

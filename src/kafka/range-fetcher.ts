@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { monotonicMs } from '../model/clock.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import type { KafkaAdmin } from './admin.ts';
 import { createAssigner } from './assigner.ts';
@@ -54,8 +55,8 @@ export class RangeFetcher {
   #group: ConsumerGroupInstance | undefined;
   #running: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
-  /** When fetches last brought something, or had no reason to, in ms since the epoch. */
-  #movedMs = Date.now();
+  /** When fetches last brought something, or had no reason to, by `monotonicMs`. */
+  #movedMs = monotonicMs();
   #attempt = 0;
   #readable: (() => void)[] = [];
 
@@ -88,7 +89,7 @@ export class RangeFetcher {
     this.#paused.delete(partition);
     this.#seek(queue);
     this.#group?.resume(this.#only(queue));
-    this.#movedMs = Date.now();
+    this.#movedMs = monotonicMs();
     this.#wake();
   }
 
@@ -136,7 +137,7 @@ export class RangeFetcher {
     consumer.on(consumer.events.GROUP_JOIN, () => this.#begin());
     consumer.on(consumer.events.CRASH, ({ payload }) => ended.reject(payload.error));
     this.#closed.signal.addEventListener('abort', onClosed);
-    this.#movedMs = Date.now();
+    this.#movedMs = monotonicMs();
     const stallCheck = setInterval(() => this.#checkStall(ended.reject), STALL_CHECK_MS);
     try {
       await consumer.connect();
@@ -185,7 +186,7 @@ export class RangeFetcher {
       return false;
     }
     if (queue.position === before) return true;
-    this.#movedMs = Date.now();
+    this.#movedMs = monotonicMs();
     this.#attempt = 0;
     // Of batches without records kafkajs knows nothing.
     if (batch.rawMessages.length === 0) this.#seek(queue);
@@ -213,7 +214,7 @@ export class RangeFetcher {
     }
     queue.passOver(batch, message);
     this.#pause(queue);
-    this.#movedMs = Date.now();
+    this.#movedMs = monotonicMs();
     if (this.#unfetched().length === 0) onFetched();
     this.#options.onChange();
   }
@@ -269,8 +270,8 @@ export class RangeFetcher {
 
   #checkStall(reject: (error: unknown) => void): void {
     const waiting = this.#unfetched().filter((queue) => !this.idle(queue));
-    if (waiting.length === 0) this.#movedMs = Date.now();
-    if (Date.now() - this.#movedMs < STALLED_MS) return;
+    if (waiting.length === 0) this.#movedMs = monotonicMs();
+    if (monotonicMs() - this.#movedMs < STALLED_MS) return;
     const partitions = waiting.map(({ partition }) => partition).join(', ');
     reject(
       new KafkaSetupError(

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../model/clock.ts';
 import type { KafkaAdmin } from './admin.ts';
 import type { KafkaConnection } from './client.ts';
 import type { FetchedRecord } from './partition-queue.ts';
@@ -83,13 +84,13 @@ export class RangeReader {
       return signal?.aborted !== true && this.#queues.some((queue) => !queue.finished);
     };
     while (goesOn() && !this.#queues.some(({ ready }) => ready)) await this.#change(signal);
-    const deadline = Date.now() + limits.lingerMs;
+    const deadline = monotonicMs() + limits.lingerMs;
     while (
       goesOn() &&
       this.queuedBytes < limits.maxBytes &&
       this.#queues.some((queue) => !this.#fetcher.idle(queue))
     ) {
-      const left = deadline - Date.now();
+      const left = deadline - monotonicMs();
       if (left <= 0) break;
       await this.#change(signal, left);
     }

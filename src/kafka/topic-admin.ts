@@ -1,4 +1,5 @@
 import type { Admin, IResourceConfigEntry } from 'kafkajs';
+import { monotonicMs } from '../model/clock.ts';
 import { errorMessage } from '../model/errors.ts';
 import { sleep } from '../model/sleep.ts';
 import type { KafkaAdmin } from './admin.ts';
@@ -58,12 +59,12 @@ export class TopicAdmin {
   }
 
   async read(topics: readonly string[]): Promise<ClusterTopics> {
-    const deadline = Date.now() + NEWS_TRAVELS_MS;
+    const deadline = monotonicMs() + NEWS_TRAVELS_MS;
     for (;;) {
       try {
         return await this.#read(topics);
       } catch (error) {
-        if (!NOT_HEARD_OF.has(kafkaErrorType(error)) || Date.now() > deadline) throw error;
+        if (!NOT_HEARD_OF.has(kafkaErrorType(error)) || monotonicMs() > deadline) throw error;
         await sleep(POLL_MS);
       }
     }
@@ -188,12 +189,12 @@ export class TopicAdmin {
    * @throws KafkaSetupError after `timeoutMs`, naming what is missing
    */
   async waitUntilUsable(partitions: ReadonlyMap<string, number>, timeoutMs: number): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
+    const deadline = monotonicMs() + timeoutMs;
     for (const [topic, count] of partitions) {
       for (;;) {
         const usable = await this.#partitionsWithLeader(topic);
         if (usable >= count) break;
-        if (Date.now() > deadline) {
+        if (monotonicMs() > deadline) {
           throw new KafkaSetupError(
             `topic ${topic} has ${usable} of ${count} partitions with a leader after ${timeoutMs / 1000} s; ` +
               'are all brokers up?',

@@ -1,4 +1,5 @@
 import type { Producer, Transaction } from 'kafkajs';
+import { monotonicMs } from '../model/clock.ts';
 import { sleep } from '../model/sleep.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
 import { KafkaSetupError, kafkaErrorType } from './errors.ts';
@@ -87,7 +88,7 @@ export class TransactionalProducer {
       createPartitioner: () => givenPartition,
       retry: { retries: 0 },
     });
-    const connectedMs = Date.now();
+    const connectedMs = monotonicMs();
     try {
       await producer.connect();
       const settle = await producer.transaction(); // InitProducerId runs here
@@ -142,13 +143,13 @@ async function sendOffsets(transaction: Transaction, source: SourceOffsets): Pro
   const { groupId, membership, topic } = source;
   const partitions = source.partitions.map(({ offset, ...rest }) => ({ ...rest, offset: String(offset) }));
   const topics = withMembership([{ topic, partitions }], membership);
-  const started = Date.now();
+  const started = monotonicMs();
   for (;;) {
     try {
       await transaction.sendOffsets({ consumerGroupId: groupId, topics });
       return;
     } catch (error) {
-      const waitedMs = Date.now() - started;
+      const waitedMs = monotonicMs() - started;
       if (kafkaErrorType(error) !== 'CONCURRENT_TRANSACTIONS' || waitedMs > CONCURRENT_GIVE_UP_MS)
         throw error;
       await sleep(concurrentPause(waitedMs));

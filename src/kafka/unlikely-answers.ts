@@ -1,3 +1,4 @@
+import { monotonicMs } from '../model/clock.ts';
 import { RetryableError } from '../model/errors.ts';
 
 /** A broker that was frozen, or cut off from the controller, learns within seconds what it has missed. */
@@ -14,8 +15,8 @@ export class UnlikelyAnswers {
   readonly #now: () => number;
   readonly #met = new Map<string, { readonly sinceMs: number; readonly lastMs: number }>();
 
-  /** @param lastingMs how long an answer must last, in ms; `now` in ms since the epoch */
-  constructor(lastingMs = LASTING_MS, now: () => number = Date.now) {
+  /** @param lastingMs how long an answer must last, in ms */
+  constructor(lastingMs = LASTING_MS, now: () => number = monotonicMs) {
     this.#lastingMs = lastingMs;
     this.#now = now;
   }

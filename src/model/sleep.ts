@@ -1,8 +1,11 @@
-/** Resolves after `ms` milliseconds, or at once when `signal` aborts. Never rejects. */
+/** setTimeout takes no more, and fires at once instead. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** Resolves after `ms` milliseconds (at most some 24 days), or at once when `signal` aborts. Never rejects. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
+    const timer = setTimeout(done, Math.min(ms, LONGEST_MS));
     function done() {
       clearTimeout(timer);
       signal?.removeEventListener('abort', done);

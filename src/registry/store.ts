@@ -1,4 +1,5 @@
 import type { SchemaId, SchemaSource, WriterSchema } from '../decode/writer-schema.ts';
+import { monotonicMs } from '../model/clock.ts';
 import { PoisonError, RetryableError } from '../model/errors.ts';
 
 /** Schemas kept, and ids kept that are of no use. A topic has a handful; garbage that looks like an id has any. */
@@ -37,7 +38,7 @@ export class SchemaStore implements SchemaSource {
   constructor(fetch: (id: SchemaId) => Promise<WriterSchema>, options: SchemaStoreOptions) {
     this.#fetch = fetch;
     this.#missingTtlMs = options.missingTtlMs;
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? monotonicMs;
   }
 
   schema(id: SchemaId): WriterSchema {

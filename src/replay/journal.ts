@@ -4,6 +4,7 @@ import { KafkaSetupError } from '../kafka/errors.ts';
 import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import type { BatchLimit } from '../kafka/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../kafka/transactional-producer.ts';
+import { monotonicMs } from '../model/clock.ts';
 import {
   decodeReplay,
   encodeEntry,
@@ -57,7 +58,7 @@ export class Journal {
   readonly #run: string;
   readonly #producer: TransactionalProducer;
   #replay: StoredReplay | undefined;
-  #refreshedMs = 0;
+  #refreshedMs = Number.NEGATIVE_INFINITY;
   /** Something failed: nobody knows what is stored. */
   #failure: { readonly error: unknown } | undefined;
   /** Writes go one after the other: a replay is kept alive while a step is under way. */
@@ -123,7 +124,7 @@ export class Journal {
           `${METADATA_MAX_BYTES - METADATA_GROWTH_BYTES} fit; give fewer or shorter selectors (--match)`,
       );
     await this.#write(begun, [], begun.partitions.keys());
-    this.#refreshedMs = begun.updatedMs;
+    this.#refreshedMs = monotonicMs();
   }
 
   /** Writes records and positions, in one transaction. When it throws, nobody knows whether they are there. */
@@ -157,9 +158,9 @@ export class Journal {
     partitions: Iterable<number>,
   ): Promise<void> {
     const updatedMs = Date.now();
-    const all = Math.abs(updatedMs - this.#refreshedMs) > REFRESH_MS;
+    const all = monotonicMs() - this.#refreshedMs > REFRESH_MS;
     await this.#write({ ...replay, updatedMs }, records, all ? replay.partitions.keys() : partitions);
-    if (all) this.#refreshedMs = updatedMs;
+    if (all) this.#refreshedMs = monotonicMs();
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

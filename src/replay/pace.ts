@@ -19,12 +19,12 @@ export interface StepLimits {
 
 /**
  * How fast a replay may go: at most `rate` samples a second, in small steps, and nothing while the live flow lags.
- * Times in ms since the epoch.
+ * Times by `monotonicMs`.
  */
 export class Pace {
   readonly #rate: number | undefined;
   /** Before this no further step may begin. */
-  #nextMs = 0;
+  #nextMs = Number.NEGATIVE_INFINITY;
   /** What a written sample takes of the source; undefined before the first. */
   #bytesPerSample: number | undefined;
   /** Whether the live flow lags too far behind. */

@@ -22,7 +22,7 @@ interface Point {
 const WINDOW_MS = 20_000;
 const POINT_EVERY_MS = 500;
 
-/** Follows the positions of a replay. Samples are those of this process; times in ms since the epoch. */
+/** Follows the positions of a replay. Samples are those of this process; times by `monotonicMs`. */
 export class ReplayProgress {
   readonly #partitions = new Map<number, { from: bigint; to: bigint; position: bigint }>();
   #samples = 0;

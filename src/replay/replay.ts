@@ -9,6 +9,7 @@ import {
 } from '../kafka/errors.ts';
 import { recordBytes } from '../kafka/partition-queue.ts';
 import { type OffsetGap, RangeReader, type RangeStep } from '../kafka/range-reader.ts';
+import { monotonicMs } from '../model/clock.ts';
 import { ConfigError, RetryableError } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import type { Pace } from './pace.ts';
@@ -143,7 +144,7 @@ export class Replay {
       for (const gap of [...read.gaps, ...read.corrupt]) events.gap(gap);
       const step = withTimes(allowGaps ? read : beforeGaps(read), times);
       await prepare?.(step);
-      const begunMs = Date.now();
+      const begunMs = monotonicMs();
       const counts = await session.target.write(step);
       pace.spent(bytesOf(step), counts.samples, begunMs);
       this.#failures = 0;
@@ -157,7 +158,7 @@ export class Replay {
   async #turn(): Promise<void> {
     const { pace, stop } = this.#options;
     while (!stop.aborted) {
-      const wait = pace.waitMs(Date.now());
+      const wait = pace.waitMs(monotonicMs());
       if (wait <= 0) return;
       if (this.#unkept !== undefined) throw this.#unkept.error;
       await sleep(Math.min(wait, LOOK_AGAIN_MS), stop);

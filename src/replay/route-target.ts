@@ -1,6 +1,7 @@
 import { runRecords } from '../careful-step.ts';
 import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import { monotonicMs } from '../model/clock.ts';
 import type { Pipeline, SourceRecord, TaskRecord } from '../pipeline.ts';
 import { formatSource, taskRecords } from '../publish/step-records.ts';
 import { exceeds, STEP_LIMITS, type StepLimits } from '../step-limits.ts';
@@ -125,9 +126,9 @@ function routePart(
     selections.set(record.offset, counts);
     return selected;
   };
-  const endMs = performance.now() + (limits?.ms ?? 0);
+  const endMs = monotonicMs() + (limits?.ms ?? 0);
   const { output, count } = runRecords(pipeline, records, {
-    isFull: (load) => limits !== undefined && (performance.now() >= endMs || exceeds(load, limits)),
+    isFull: (load) => limits !== undefined && (monotonicMs() >= endMs || exceeds(load, limits)),
     onDefect: () => undefined, // counted with what else is refused
     select: selection.takesAll ? undefined : select,
   });

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { monotonicMs } from '../model/clock.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { accumulated, labelled, type MetricValues, merged } from '../telemetry/merge.ts';
@@ -55,7 +56,7 @@ export class SupervisedProcess {
   readonly #lives: MetricValues[] = [];
   #everRan = false;
   #restarts = 0;
-  #startedMs = Date.now();
+  #startedMs = monotonicMs();
   #heardMs = this.#startedMs;
   #failed = false;
   #unable: Unable | undefined;
@@ -96,13 +97,13 @@ export class SupervisedProcess {
 
   /** For how long a process that is there has said nothing, in ms. */
   get silentMs(): number {
-    return this.#child === undefined ? 0 : Date.now() - this.#heardMs;
+    return this.#child === undefined ? 0 : monotonicMs() - this.#heardMs;
   }
 
   start(): void {
     if (this.#stopping.signal.aborted) return;
     this.#state = 'starting';
-    this.#startedMs = Date.now();
+    this.#startedMs = monotonicMs();
     this.#heardMs = this.#startedMs;
     this.#texts = this.#options.texts();
     const child = this.#options.spawn();
@@ -137,13 +138,13 @@ export class SupervisedProcess {
     return fault;
   }
 
-  /** Lets it finish; at `deadline` (ms since the epoch) it is killed. */
+  /** Lets it finish; at `deadline` (`monotonicMs`) it is killed. */
   async stop(deadline: number): Promise<void> {
     this.#stopping.abort();
     if (this.#child === undefined) this.#finish();
     else this.#send({ kind: 'stop' });
     const enough = new AbortController();
-    await Promise.race([this.#stopped.promise, sleep(Math.max(0, deadline - Date.now()), enough.signal)]);
+    await Promise.race([this.#stopped.promise, sleep(Math.max(0, deadline - monotonicMs()), enough.signal)]);
     enough.abort();
     this.#child?.kill('SIGKILL');
     await this.#stopped.promise;
@@ -155,7 +156,7 @@ export class SupervisedProcess {
   }
 
   #hear(message: Message): void {
-    this.#heardMs = Date.now();
+    this.#heardMs = monotonicMs();
     switch (message.kind) {
       case 'report':
         this.#last = message.report;
@@ -188,7 +189,7 @@ export class SupervisedProcess {
     this.#reloaded?.resolve(undefined); // it starts again with what is in force then
     this.#lives.push(accumulated(last));
     void this.#addUp();
-    if (Date.now() - this.#startedMs > STEADY_MS) this.#backoff.reset();
+    if (monotonicMs() - this.#startedMs > STEADY_MS) this.#backoff.reset();
     if (this.#stopping.signal.aborted) {
       this.#failed = !wellDone;
       this.#finish();

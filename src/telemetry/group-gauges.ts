@@ -1,3 +1,4 @@
+import { monotonicMs } from '../model/clock.ts';
 import type { Readiness } from './admin-server.ts';
 import type { Metrics } from './metrics.ts';
 import { type Lag, PartitionProgress } from './partition-progress.ts';
@@ -19,7 +20,7 @@ export interface ObservedPartition {
 /** A consumer group member as the gauges see it. */
 export interface ObservedReader {
   readonly joined: boolean;
-  /** When the group last showed that it knows this member: ms since the epoch. */
+  /** When the group last showed that it knows this member, by `monotonicMs`. */
   readonly heardMs: number;
   /** After so many ms of silence the group may have given the member's partitions to another one. */
   readonly sessionTimeout: number;
@@ -60,14 +61,15 @@ export class GroupGauges {
     offsets: OffsetSource,
     metrics: Metrics,
     groupId: string,
-    now: () => number = Date.now,
+    now: () => number = monotonicMs,
+    systemMs: () => number = Date.now,
   ) {
     this.#reader = reader;
     this.#offsets = offsets;
     this.#metrics = metrics;
     this.#groupId = groupId;
     this.#now = now;
-    this.#progress = new PartitionProgress(now);
+    this.#progress = new PartitionProgress(now, systemMs);
     this.#startedMs = now();
   }
 

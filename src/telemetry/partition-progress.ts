@@ -7,7 +7,7 @@ export interface Lag {
   readonly seconds: number | undefined;
 }
 
-/** What was seen of a partition that is read. Times in ms since the epoch. */
+/** What was seen of a partition that is read. Times by `monotonicMs`. */
 interface Seen {
   /** The next offset to read, as committed. */
   readonly offset: bigint;
@@ -18,7 +18,7 @@ interface Seen {
   readonly toldMs: number;
   /** Since when records wait; undefined while none do. */
   readonly lagMs: number | undefined;
-  /** Timestamp of the record at `offset`; undefined before it was fetched. */
+  /** Timestamp of the record at `offset`, ms since the epoch; undefined before it was fetched. */
   readonly oldestMs: number | undefined;
 }
 
@@ -28,10 +28,13 @@ const NO_NEWS_MS = 15_000;
 /** How far the partitions of a group are, by what Kafka tells now and then and by what is committed. */
 export class PartitionProgress {
   readonly #now: () => number;
+  readonly #systemMs: () => number;
   readonly #seen = new Map<string, Seen>();
 
-  constructor(now: () => number) {
+  /** @param systemMs the system's time, against which records' times are held, in ms since the epoch */
+  constructor(now: () => number, systemMs: () => number) {
     this.#now = now;
+    this.#systemMs = systemMs;
   }
 
   /** A commit has succeeded: the next offset to read is `offset`. */
@@ -69,10 +72,10 @@ export class PartitionProgress {
     const { offset, end, toldMs, lagMs, oldestMs } = seen;
     const isNews = end !== undefined && this.#now() - toldMs <= NO_NEWS_MS;
     const records = isNews ? Math.max(0, Number(end - offset)) : undefined;
+    if (oldestMs !== undefined) return { records, seconds: Math.max(0, this.#systemMs() - oldestMs) / 1000 };
+    if (records === undefined || records === 0) return { records, seconds: records };
     // Where the record has not been fetched, it has waited for as long as it was seen to, at least.
-    const sinceMs = oldestMs ?? (records === undefined || records === 0 ? undefined : lagMs);
-    if (sinceMs !== undefined) return { records, seconds: Math.max(0, this.#now() - sinceMs) / 1000 };
-    return { records, seconds: records === 0 ? 0 : undefined };
+    return { records, seconds: lagMs === undefined ? undefined : (this.#now() - lagMs) / 1000 };
   }
 
   /** For how long records have waited without a commit, in ms; `silentMs` is when the group was last silent. */

@@ -1,3 +1,5 @@
+import { monotonicMs } from '../model/clock.ts';
+
 /** So many at once, and then one in every `everyMs`. */
 export class RateLimit {
   readonly #burst: number;
@@ -7,7 +9,7 @@ export class RateLimit {
   #atMs: number;
 
   /** @param now a clock that never steps back, in ms */
-  constructor(burst: number, everyMs: number, now: () => number = () => performance.now()) {
+  constructor(burst: number, everyMs: number, now: () => number = monotonicMs) {
     this.#burst = burst;
     this.#everyMs = everyMs;
     this.#now = now;

@@ -1,5 +1,6 @@
 import { KafkaSetupError } from '../kafka/errors.ts';
 import type { TopicAdmin } from '../kafka/topic-admin.ts';
+import { monotonicMs } from '../model/clock.ts';
 import { sleep } from '../model/sleep.ts';
 import type { TopicContents } from './consequence.ts';
 import { planTopics, type TopicChange, type TopicPlan } from './plan.ts';
@@ -51,7 +52,7 @@ export async function applyTopics(
 ): Promise<TopicPlan[]> {
   const partitions = wanted.reduce((sum, { partitions }) => sum + partitions, 0);
   const settleMs = SETTLE_MS + partitions * SETTLE_PARTITION_MS;
-  const deadline = Date.now() + settleMs;
+  const deadline = monotonicMs() + settleMs;
   const told = new Set<string>();
   for (;;) {
     const plan = await readPlan(wanted, admin, options);
@@ -59,7 +60,7 @@ export async function applyTopics(
     const changes = plan.flatMap((topic) => topic.changes);
     for (const change of changes) {
       const key = identity(change);
-      if (told.has(key) && Date.now() > deadline) throw notShown(change, settleMs);
+      if (told.has(key) && monotonicMs() > deadline) throw notShown(change, settleMs);
       await perform(change, admin);
       if (!told.has(key)) onChange(change);
       told.add(key);

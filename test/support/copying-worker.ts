@@ -116,7 +116,7 @@ export class CopyingWorker {
   /** @returns partitions whose work was cut off. */
   async stop(): Promise<AssignedPartition[]> {
     running.delete(this);
-    const left = await this.reader.stop(Date.now() + 10_000);
+    const left = await this.reader.stop(performance.now() + 10_000);
     await Promise.all([this.#publishers.close(), this.#admin.close()]);
     return left;
   }

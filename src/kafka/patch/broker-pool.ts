@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../model/clock.ts';
 import { sleep } from '../../model/sleep.ts';
 
 interface Broker {
@@ -16,9 +17,11 @@ interface Metadata {
 
 interface BrokerPool {
   metadata: Metadata | null;
-  /** In ms since the epoch. */
+  readonly metadataMaxAge: number;
+  /** By `monotonicMs`, here; null: at once. */
   metadataExpireAt: number | null;
   refreshMetadata(topics: readonly string[]): Promise<void>;
+  refreshMetadataIfNecessary(topics: readonly string[]): Promise<void>;
   /** By node id. */
   readonly brokers: Readonly<Record<string, Broker>>;
   findBroker(options: { nodeId: string }): Promise<Broker>;
@@ -38,6 +41,9 @@ const LEADERLESS_MAX_AGE_MS = 2_000;
  *
  * A broker that cannot be reached is passed over. The original then asks no other one.
  *
+ * Metadata age by a clock that is not set. With the original's they stay for an hour longer when the system's time steps
+ * back by one.
+ *
  * Partitions without a leader (partition-errors.ts) are waited for while that may be an election, once, and then
  * looked for every two seconds.
  */
@@ -50,12 +56,13 @@ export function talkativeFirst(
     #leaderless: ReadonlySet<string> = new Set();
 
     override async refreshMetadata(topics: readonly string[]): Promise<void> {
-      const until = Date.now() + ELECTION_MS;
+      const until = monotonicMs() + ELECTION_MS;
       for (;;) {
         await super.refreshMetadata(topics);
+        this.metadataExpireAt = monotonicMs() + this.metadataMaxAge;
         const leaderless = withoutLeader(this.metadata);
         const isKnown = [...leaderless].every((partition) => this.#leaderless.has(partition));
-        if (isKnown || Date.now() > until) {
+        if (isKnown || monotonicMs() > until) {
           this.#leaderless = leaderless;
           if (leaderless.size > 0) this.#expireWithin(LEADERLESS_MAX_AGE_MS);
           return;
@@ -65,7 +72,13 @@ export function talkativeFirst(
     }
 
     #expireWithin(ms: number): void {
-      this.metadataExpireAt = Math.min(this.metadataExpireAt ?? 0, Date.now() + ms);
+      this.metadataExpireAt = Math.min(this.metadataExpireAt ?? 0, monotonicMs() + ms);
+    }
+
+    override async refreshMetadataIfNecessary(topics: readonly string[]): Promise<void> {
+      const known = new Set(this.metadata?.topicMetadata.map(({ topic }) => topic));
+      const isFresh = this.metadataExpireAt !== null && monotonicMs() <= this.metadataExpireAt;
+      if (!isFresh || topics.some((topic) => !known.has(topic))) await this.refreshMetadata(topics);
     }
 
     override async findConnectedBroker(): Promise<Broker> {

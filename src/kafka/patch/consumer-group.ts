@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../model/clock.ts';
 import { errorMessage, RetryableError } from '../../model/errors.ts';
 import { sleep } from '../../model/sleep.ts';
 import {
@@ -53,6 +54,11 @@ interface Arguments {
 }
 interface Broker {
   isConnected(): boolean;
+  heartbeat(request: {
+    groupId: string;
+    memberId: string;
+    groupGenerationId: number | null;
+  }): Promise<unknown>;
   offsetFetch(request: {
     groupId: string;
     topics: { topic: string; partitions: { partition: number }[] }[];
@@ -71,8 +77,6 @@ interface Original extends OriginalConsumerGroup {
   maxBytes: number;
   maxBytesPerPartition: number;
   getNodeIds(): string[];
-  /** When a heartbeat was last answered, ms since the epoch. */
-  readonly lastRequest: number;
   readonly cluster: {
     refreshMetadata(): Promise<void>;
     findGroupCoordinator(options: { groupId: string }): Promise<Broker>;
@@ -115,6 +119,8 @@ class CoordinatorMovedError extends Error {
  * - A batch that cannot be read is reported, and other partitions go on. The original crashes.
  * - What a fetch may bring is bounded over all brokers, and for a partition by what its queue has room for.
  * - With every partition paused the original sleeps out its wait; here a resumed partition ends it.
+ * - Heartbeats are due by a clock that is not set, and one counts as heard when it was sent and answered. The original
+ *   goes by the system's time: it sends none for an hour when that is an hour back, and says that all is well.
  * - A coordinator that cannot be reached, or is none any more, is looked for anew, also when a commit meets it. The
  *   original asks a dead broker for ever, and makes the whole group rebalance when another broker takes over, or the
  *   consumer crash when that broker is not ready yet.
@@ -125,7 +131,9 @@ class CoordinatorMovedError extends Error {
  */
 export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Original): unknown {
   return class ObservedConsumerGroup extends OriginalGroup {
-    heardMs = 0;
+    heardMs = Number.NEGATIVE_INFINITY;
+    /** When the last heartbeat was answered, and before the first: when this was made. */
+    #answeredMs = monotonicMs();
     readonly #observer: GroupObserver | undefined;
     #maxBytes: number | undefined;
     #beating: Promise<void> | undefined;
@@ -147,9 +155,9 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
         const batches = (await super.fetch(nodeId)) as PendingBatch[];
         return Promise.all(batches.map((batch) => batch.read(ANY_SIZE)));
       }
-      const started = Date.now();
+      const started = monotonicMs();
       await observer.readable(this.maxWaitTime);
-      if (Date.now() - started >= this.maxWaitTime) return [];
+      if (monotonicMs() - started >= this.maxWaitTime) return [];
       this.#boundFetch(observer);
       const { offsetManager } = this;
       const batches = await super.fetch(nodeId).catch((error) => {
@@ -222,11 +230,14 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       return this.#beating;
     }
 
-    async #beat(options: { interval: number }): Promise<void> {
-      const sentMs = Date.now();
+    async #beat({ interval }: { interval: number }): Promise<void> {
+      const { groupId, memberId, generationId, coordinator } = this;
+      const sentMs = monotonicMs();
+      if (!memberId || coordinator === null || sentMs - this.#answeredMs < interval) return;
       try {
-        await super.heartbeat(options);
-        if (this.lastRequest >= sentMs) this.heardMs = sentMs;
+        await coordinator.heartbeat({ groupId, memberId, groupGenerationId: generationId });
+        this.heardMs = sentMs;
+        this.#answeredMs = monotonicMs();
       } catch (error) {
         // A member that is asked to join again is known, and its session begins anew.
         if (kafkaErrorType(error) === 'REBALANCE_IN_PROGRESS') this.heardMs = sentMs;
@@ -288,7 +299,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     async #join(): Promise<void> {
       this.#joined = false;
       for (;;) {
-        const sentMs = Date.now();
+        const sentMs = monotonicMs();
         try {
           await super.joinAndSync();
           this.heardMs = Math.max(this.heardMs, sentMs);

@@ -103,12 +103,12 @@ export interface OriginalConsumerGroup {
 /** The same with Penstock's changes (`consumer-group.ts`). */
 export interface ConsumerGroupInstance extends OriginalConsumerGroup {
   /**
-   * When the last request was sent by whose answer the coordinator showed that it knows this member: ms since the
-   * epoch, 0 before the first. Only a session timeout later can it give the member's partitions to others.
+   * When the last request was sent by whose answer the coordinator showed that it knows this member, by `monotonicMs`;
+   * before the first that is long ago. Only a session timeout later can it give the member's partitions to others.
    */
   readonly heardMs: number;
   /**
-   * Sends a heartbeat when the last is older than `interval` (ms). One is under way at a time: who calls meanwhile
+   * Sends a heartbeat when the last was answered `interval` (ms) ago; only then is the member heard. One is under way at a time: who calls meanwhile
    * shares it. Rejects with what the coordinator says; kafkajs' own `heartbeat` has the member join again instead.
    */
   beat(options: { interval: number }): Promise<void>;

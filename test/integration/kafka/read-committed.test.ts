@@ -60,7 +60,7 @@ describe('a group reader sees exactly the committed records', { concurrency: tru
     );
     await reader.start();
     await Promise.race([done.promise, reader.failure]);
-    await reader.stop(Date.now() + 5000);
+    await reader.stop(performance.now() + 5000);
     return values;
   }
 

@@ -106,7 +106,7 @@ test('a reload while the worker starts is in force when it has started', async (
     const versions = [...(await samplesBySeries(own)).values()].flat().map(({ rules }) => rules);
     assert.deepEqual([...new Set(versions)], ['second']);
   } finally {
-    await worker.stop(Date.now() + 10_000);
+    await worker.stop(performance.now() + 10_000);
     await own.close();
   }
 });

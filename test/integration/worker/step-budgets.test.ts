@@ -130,7 +130,7 @@ test('a record that makes the code throw is one dead letter; those around it arr
     await write(penstock, all);
     await penstock.workersDone();
   } finally {
-    await worker.stop(Date.now() + 10_000);
+    await worker.stop(performance.now() + 10_000);
   }
 
   const dead = await penstock.read(penstock.dead);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, mock, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { KafkaLoginError } from '../../../src/kafka/errors.ts';
 import { TokenSource } from '../../../src/kafka/oauth.ts';
 import { kafkaOptions } from '../../../src/kafka/options.ts';
@@ -39,8 +39,14 @@ async function endpoint(...answers: Answer[]) {
     },
   });
   const failures: unknown[] = [];
-  const source = new TokenSource(sasl, (_, error) => failures.push(error));
+  const clock = { ms: 0 };
+  const source = new TokenSource(
+    sasl,
+    (_, error) => failures.push(error),
+    () => clock.ms,
+  );
   return {
+    clock,
     requests,
     failures,
     source,
@@ -78,67 +84,52 @@ describe('TokenSource', () => {
       [100, 79_000, 81_000],
       [undefined, 239_000, 241_000],
     ] as const) {
-      mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
-      try {
-        await using at = await endpoint(token('t1', life), token('t2', life));
-        await at.token();
-        mock.timers.setTime(1_000_000 + before);
-        assert.deepEqual(await at.token(), 't1');
-        mock.timers.setTime(1_000_000 + after);
-        assert.deepEqual(await at.token(), 't2');
-      } finally {
-        mock.timers.reset();
-      }
+      await using at = await endpoint(token('t1', life), token('t2', life));
+      await at.token();
+      at.clock.ms = before;
+      assert.deepEqual(await at.token(), 't1');
+      at.clock.ms = after;
+      assert.deepEqual(await at.token(), 't2');
     }
   });
 
   test('goes on with a token that still holds while the endpoint is in trouble, and no longer', async () => {
-    mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
-    try {
-      await using at = await endpoint(token('t1', 100), { status: 503, body: '' });
-      await at.token();
-      mock.timers.setTime(1_000_000 + 95_000);
-      assert.deepEqual(await at.token(), 't1');
-      mock.timers.setTime(1_000_000 + 101_000);
-      await assert.rejects(at.token(), RetryableError);
-    } finally {
-      mock.timers.reset();
-    }
+    await using at = await endpoint(token('t1', 100), { status: 503, body: '' });
+    await at.token();
+    at.clock.ms = 95_000;
+    assert.deepEqual(await at.token(), 't1');
+    at.clock.ms = 101_000;
+    await assert.rejects(at.token(), RetryableError);
   });
 
   test('says what was wrong with the answer, tries again after a pause, and gives no secret away', async () => {
-    mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
-    try {
-      await using at = await endpoint(
-        { status: 401, body: '{"error":"invalid_client"}' },
-        { body: 'not JSON' },
-        { body: '{"token":"elsewhere"}' },
-        token('t1', 3600),
-      );
-      const reasons: [RegExp, unknown][] = [
-        [/it answered 401 invalid_client/, KafkaLoginError],
-        [/its answer has no access_token/, RetryableError],
-        [/its answer has no access_token/, RetryableError],
-      ];
-      for (const [attempt, [reason, kind]] of reasons.entries()) {
-        await assert.rejects(at.token(), (error: Error) => {
-          assert.equal(error.constructor, kind);
-          assert.match(
-            error.message,
-            /^No token from kafka\.sasl\.token_url http:\/\/127\.0\.0\.1:\d+\/token: /,
-          );
-          assert.match(error.message, reason);
-          assert.doesNotMatch(error.message, /€cret|elsewhere|not JSON/);
-          return true;
-        });
-        await assert.rejects(at.token());
-        assert.deepEqual([at.requests.length, at.failures.length], [attempt + 1, attempt + 1]);
-        mock.timers.setTime(1_000_000 + 2000 * (attempt + 1));
-      }
-      assert.equal(await at.token(), 't1');
-    } finally {
-      mock.timers.reset();
+    await using at = await endpoint(
+      { status: 401, body: '{"error":"invalid_client"}' },
+      { body: 'not JSON' },
+      { body: '{"token":"elsewhere"}' },
+      token('t1', 3600),
+    );
+    const reasons: [RegExp, unknown][] = [
+      [/it answered 401 invalid_client/, KafkaLoginError],
+      [/its answer has no access_token/, RetryableError],
+      [/its answer has no access_token/, RetryableError],
+    ];
+    for (const [attempt, [reason, kind]] of reasons.entries()) {
+      await assert.rejects(at.token(), (error: Error) => {
+        assert.equal(error.constructor, kind);
+        assert.match(
+          error.message,
+          /^No token from kafka\.sasl\.token_url http:\/\/127\.0\.0\.1:\d+\/token: /,
+        );
+        assert.match(error.message, reason);
+        assert.doesNotMatch(error.message, /€cret|elsewhere|not JSON/);
+        return true;
+      });
+      await assert.rejects(at.token());
+      assert.deepEqual([at.requests.length, at.failures.length], [attempt + 1, attempt + 1]);
+      at.clock.ms = 2000 * (attempt + 1);
     }
+    assert.equal(await at.token(), 't1');
   });
 
   test('asks for another token when the broker has refused this one', async () => {

@@ -18,7 +18,7 @@ interface Status {
 let supervisor: Supervisor;
 
 afterEach(async () => {
-  await supervisor?.stop(Date.now());
+  await supervisor?.stop(performance.now());
 });
 
 async function start(texts: Record<string, string> = { do: 'count' }): Promise<void> {
@@ -88,7 +88,7 @@ describe('a supervisor', () => {
   test('fails without a restart when a process says that only the operator can help', async () => {
     await start({ do: 'unable' });
     await assert.rejects(supervisor.failure, new KafkaSetupError('the topic is missing'));
-    await supervisor.stop(Date.now() + 10_000);
+    await supervisor.stop(performance.now() + 10_000);
     assert.deepEqual(
       (await processes()).map(({ restarts }) => restarts),
       [0, 0],
@@ -134,7 +134,7 @@ describe('a supervisor', () => {
   test('stops all, and none is started again', async () => {
     await start();
     await ready();
-    assert.equal(await supervisor.stop(Date.now() + 30_000), 0);
+    assert.equal(await supervisor.stop(performance.now() + 30_000), 0);
     assert.deepEqual(
       (await processes()).map(({ state, restarts }) => [state, restarts]),
       [
@@ -148,7 +148,7 @@ describe('a supervisor', () => {
   test('kills what has not ended some time after the deadline, and says how many', async () => {
     await start({ do: 'deaf' });
     await ready();
-    assert.equal(await supervisor.stop(Date.now()), 2);
+    assert.equal(await supervisor.stop(performance.now()), 2);
   });
 });
 

@@ -8,6 +8,9 @@ const SESSION_MS = 15_000;
 const POLL_MS = 5_000;
 const HELD: readonly ObservedPartition[] = [{ topic: 't', partition: 0, state: 'consuming', queuedBytes: 0 }];
 
+/** The system's time when the other clock began. */
+const EPOCH_MS = Date.UTC(2026, 0);
+
 /** One partition of a group and its gauges, at a clock that the test moves. */
 class Group {
   ms = 1_760_000_000_000;
@@ -31,6 +34,7 @@ class Group {
     this.metrics,
     'g',
     () => this.ms,
+    () => EPOCH_MS + this.ms,
   );
 
   async start(): Promise<this> {
@@ -199,7 +203,7 @@ describe('the lag of a partition', () => {
 
   const unknown = () => group.scraped('consumer_lag_unknown_partitions', 'group="g",topic="t"');
   const fetched = (offset: bigint, ageMs: number) => {
-    const oldest = { offset, timestamp: group.ms - ageMs };
+    const oldest = { offset, timestamp: EPOCH_MS + group.ms - ageMs };
     group.reader.partitions = [{ ...HELD[0]!, oldest }];
   };
 

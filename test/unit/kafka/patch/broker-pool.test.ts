@@ -17,6 +17,7 @@ class OriginalPool {
   leaders: number[][] = [[1]];
   refreshes = 0;
   metadata: object | null = null;
+  readonly metadataMaxAge = MAX_AGE_MS;
   metadataExpireAt: number | null = null;
 
   async refreshMetadata(_: readonly string[]): Promise<void> {
@@ -24,7 +25,11 @@ class OriginalPool {
     this.refreshes += 1;
     const partitionMetadata = leaders.map((leader, partitionId) => ({ partitionId, leader }));
     this.metadata = { topicMetadata: [{ topic: 't', partitionMetadata }] };
-    this.metadataExpireAt = Date.now() + MAX_AGE_MS;
+    this.metadataExpireAt = Date.now() + MAX_AGE_MS; // not by the clock that counts
+  }
+
+  async refreshMetadataIfNecessary(_: readonly string[]): Promise<void> {
+    throw new Error("by the system's time");
   }
 
   async findBroker({ nodeId }: { nodeId: string }): Promise<Node> {
@@ -93,15 +98,32 @@ test('an election is waited for', async () => {
   ];
   await brokers.refreshMetadata(['t']);
   assert.equal(brokers.refreshes, 2);
-  assert.ok(brokers.metadataExpireAt! > Date.now() + MAX_AGE_MS / 2);
+  assert.ok(brokers.metadataExpireAt! > performance.now() + MAX_AGE_MS / 2);
 });
 
 test('a partition that stays without a leader is waited for once, and looked for again soon', async () => {
   const brokers = pool([]);
   brokers.leaders = [[1, -1]];
   await brokers.refreshMetadata(['t']);
-  assert.ok(brokers.metadataExpireAt! < Date.now() + MAX_AGE_MS / 2);
+  assert.ok(brokers.metadataExpireAt! < performance.now() + MAX_AGE_MS / 2);
   const before = brokers.refreshes;
   await brokers.refreshMetadata(['t']);
   assert.equal(brokers.refreshes, before + 1);
+});
+
+test("metadata age whatever becomes of the system's time, and are asked for when a topic is not in them", async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 7_200_000 });
+  const brokers = pool([]);
+  await brokers.refreshMetadataIfNecessary(['t']);
+  for (const hour of [1, 3]) {
+    t.mock.timers.setTime(hour * 3_600_000);
+    await brokers.refreshMetadataIfNecessary(['t']);
+  }
+  assert.equal(brokers.refreshes, 1);
+  brokers.metadataExpireAt = performance.now() - 1;
+  await brokers.refreshMetadataIfNecessary(['t']);
+  await brokers.refreshMetadataIfNecessary(['other']);
+  brokers.metadataExpireAt = null; // kafkajs: a broker was given up
+  await brokers.refreshMetadataIfNecessary(['t']);
+  assert.equal(brokers.refreshes, 4);
 });

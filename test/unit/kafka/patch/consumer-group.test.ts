@@ -22,12 +22,13 @@ class OriginalGroup {
   groupId = 'g';
   memberId: string | null = 'm';
   generationId = 1;
-  lastRequest = 0;
   maxWaitTime = 50;
   maxBytes = 9 << 20;
   maxBytesPerPartition = 1;
   nodeIds = ['1'];
-  coordinator: unknown = 'old coordinator';
+  /** Heartbeats that were sent. */
+  beats = 0;
+  coordinator: unknown = this.coordinatorAt('old');
   offsetManager = { coordinator: this.coordinator };
   joins = 0;
   left = false;
@@ -41,14 +42,17 @@ class OriginalGroup {
     refreshMetadata: async () => {
       this.metadataRefreshed += 1;
     },
-    findGroupCoordinator: async () => 'new coordinator',
+    findGroupCoordinator: async () => this.coordinatorAt('new'),
   };
 
-  async heartbeat(): Promise<void> {
-    const next = this.heartbeats.shift();
-    if (next instanceof Error) throw next;
-    await next;
-    this.lastRequest = Date.now();
+  coordinatorAt(broker: string) {
+    const heartbeat = async () => {
+      this.beats += 1;
+      const next = this.heartbeats.shift();
+      if (next instanceof Error) throw next;
+      await next;
+    };
+    return { broker, heartbeat };
   }
   async commitOffsets(): Promise<void> {
     const error = this.commits.shift();
@@ -92,6 +96,7 @@ function group(observer: Partial<GroupObserver> = {}): OriginalGroup & ConsumerG
   return new Observed({ assigners: [{ [OBSERVER]: told }] });
 }
 
+const brokerOf = ({ coordinator }: { coordinator: unknown }) => (coordinator as { broker: string }).broker;
 const NOW = { interval: 0 };
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -113,8 +118,8 @@ describe('a consumer group whose coordinator moves', () => {
         },
       );
       await settled();
-      assert.equal(member.coordinator, 'new coordinator');
-      assert.equal(member.offsetManager.coordinator, 'new coordinator');
+      assert.equal(brokerOf(member), 'new');
+      assert.equal(brokerOf(member.offsetManager), 'new');
       assert.equal(member.joins, 0);
     });
 
@@ -123,7 +128,7 @@ describe('a consumer group whose coordinator moves', () => {
       member.heartbeats = [answer(type)];
       await assert.rejects(member.heartbeat(NOW), { name: 'CoordinatorMovedError', retriable: true });
       await settled();
-      assert.equal(member.coordinator, 'new coordinator');
+      assert.equal(brokerOf(member), 'new');
       assert.equal(member.joins, 0);
     });
 
@@ -211,8 +216,8 @@ describe('a consumer group that rebalances', () => {
 
   test('was heard when an accepted heartbeat was sent, or one that asks it to join again; not by a refusal', async () => {
     const member = group();
-    assert.equal(member.heardMs, 0);
-    const before = Date.now();
+    assert.equal(member.heardMs, Number.NEGATIVE_INFINITY);
+    const before = performance.now();
     await member.beat(NOW);
     assert.ok(member.heardMs >= before);
     for (const [type, known] of [
@@ -224,6 +229,27 @@ describe('a consumer group that rebalances', () => {
       await assert.rejects(other.beat(NOW), { type });
       assert.equal(other.heardMs >= before, known);
     }
+  });
+
+  test('is heard only by a heartbeat that was sent: not while none is due, nor without a membership', async () => {
+    const member = group();
+    await member.beat({ interval: 60_000 });
+    member.memberId = null;
+    await member.beat(NOW);
+    assert.deepEqual([member.beats, member.heardMs], [0, Number.NEGATIVE_INFINITY]);
+  });
+
+  test("sends its heartbeats whatever becomes of the system's time", async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: 7_200_000 });
+    const member = group();
+    for (const hour of [1, 3]) {
+      t.mock.timers.setTime(hour * 3_600_000);
+      const before = performance.now();
+      await member.beat(NOW);
+      assert.ok(member.heardMs >= before);
+      await member.beat({ interval: 60_000 }); // none is due
+    }
+    assert.equal(member.beats, 2);
   });
 });
 

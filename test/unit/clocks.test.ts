@@ -1,0 +1,106 @@
+/** Durations are counted by `monotonicMs`. Where the system's time is what is meant is listed here, with the reason. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { ROOT } from '../support/cache.ts';
+
+/** Files of src/ that ask for the system's time, and what for. */
+const SYSTEM_TIME: Readonly<Record<string, string>> = {
+  'commands/dead-skip.ts': 'ownership is a function of event time',
+  'commands/dead.ts': 'times that the user gives, such as "1h ago"',
+  'commands/decode.ts': 'samples without a time get that of receipt',
+  'commands/explain.ts': 'ownership is a function of event time',
+  'commands/generate.ts': 'times of the first samples',
+  'commands/replay-list.ts': 'compares with a time that another process has stored',
+  'commands/replay-output.ts': 'age of records, against their retention',
+  'commands/replay-run.ts':
+    'a name made of the time of day; age of records; when it was begun, which is stored',
+  'commands/replay-stop.ts': 'compares with a time that another process has stored',
+  'commands/replay.ts': 'times that the user gives',
+  'commands/status.ts': 'ownership is a function of event time',
+  'dead/partition-redrive.ts': 'time of a record that is written',
+  'dead/redrive.ts': 'times of records that are written',
+  'drain/drain.ts': 'ownership is a function of event time; times of dead letters',
+  'drain/forwarder.ts': 'latency: now less the time of a record',
+  'drain/remote-write-client.ts': 'Retry-After with a date',
+  'ingest/schema-wait.ts': 'since when a partition waits, as the status page shows it',
+  'ingest/worker.ts': 'time of receipt; latency: now less the times of samples; times of dead letters',
+  'kafka/patch/produce-request.ts': 'records without a time get that of writing',
+  'kafka/topic-admin.ts': 'times of records are searched',
+  'pipeline.ts': 'age of samples',
+  'replay/journal.ts': 'when a replay was last heard of, which is stored for other processes',
+  'replay/replay.ts': 'records without a time get that of reading',
+  'replay/selection.ts': 'records without a time get that of reading',
+  'telemetry/group-gauges.ts': 'age of records',
+};
+
+/** `Date.now` called or passed on, and `new Date` of now; not `new Date(ms)`. */
+const ASKS = /\bDate\.now\b|\bnew Date(?:\(\)|(?!\())|(?<!new )\bDate\(\)/;
+
+/** Comments may speak of it. */
+function asksForTime(source: string): boolean {
+  const code = source.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/\/\/.*$/gm, '');
+  return ASKS.test(code);
+}
+
+test("only what means the system's time asks for it", () => {
+  const src = path.join(ROOT, 'src');
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  const asking = files.filter((file) => asksForTime(readFileSync(path.join(src, file), 'utf8')));
+  assert.deepEqual(asking.sort(), Object.keys(SYSTEM_TIME).sort());
+});
+
+/** Files of kafkajs that ask for the system's time, and why that does no harm. */
+const KAFKAJS: Readonly<Record<string, string>> = {
+  'cluster/brokerPool.js': 'replaced: patch/broker-pool.ts',
+  'consumer/consumerGroup.js':
+    'heartbeats are replaced (patch/consumer-group.ts); else the duration of a join in an event that nobody hears, and ' +
+    'how long a replica in the same rack is preferred, which is not asked for',
+  'consumer/offsetManager/index.js': 'commits by itself, which is off',
+  'consumer/runner.js': 'durations in events that nobody hears',
+  'instrumentation/event.js': 'time of an event',
+  'loggers/index.js': 'time of a line, which is not passed on',
+  'network/requestQueue/index.js': 'replaced: patch/request-queue.ts',
+  'network/requestQueue/socketRequest.js': 'durations in events that nobody hears',
+  'protocol/message/v1/index.js': 'times of records, which always have one here',
+  'protocol/recordBatch/v0/index.js': 'times of records, which always have one here',
+  'protocol/requests/offsetCommit/v1/request.js': 'a version that no broker has had for long',
+  'protocol/requests/produce/v2/request.js': 'times of records, which always have one here',
+  'protocol/requests/produce/v3/request.js': 'times of records, which always have one here',
+};
+
+test("kafkajs asks for the system's time where that is known", () => {
+  const src = path.join(ROOT, 'node_modules/kafkajs/src');
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => {
+    return file.endsWith('.js') && !/\.(spec|test)\.js$|__mocks__|__tests__/.test(file);
+  });
+  const asking = files.filter((file) => asksForTime(readFileSync(path.join(src, file), 'utf8')));
+  assert.deepEqual(asking.sort(), Object.keys(KAFKAJS).sort());
+});
+
+describe('the rule itself', () => {
+  test('sees what asks for the time', () => {
+    for (const source of [
+      'const a = Date.now();',
+      'now = Date.now,',
+      'new Date().toISOString()',
+      'new Date;',
+      'Date()',
+    ])
+      assert.ok(asksForTime(source), source);
+  });
+
+  test('sees nothing in times that are given, and in comments', () => {
+    for (const source of [
+      'new Date(ms)',
+      '// Date.now()',
+      '/** `Date.now` */',
+      'Date.parse(text)',
+      'Date.UTC(1, 0)',
+    ])
+      assert.ok(!asksForTime(source), source);
+  });
+});
