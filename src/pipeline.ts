@@ -14,7 +14,7 @@ import { PoisonError, RecordDefect, RetryableError } from './model/errors.ts';
 import { isRecordTime } from './model/record-time.ts';
 import { openRecord } from './open-record.ts';
 import { type AppendPart, appendInParts } from './oversized-series.ts';
-import { ANY_TIME, splitByTime, type TimeWindow, timeWindow } from './sample-age.ts';
+import { ANY_TIME, overlap, splitByTime, storedWindow, type TimeWindow, timeWindow } from './sample-age.ts';
 import { SeriesCache, type SeriesCacheStats } from './series-cache.ts';
 import { DROPPED, ENTRY, EntryBuilder, padded, ROUTE } from './series-entry.ts';
 import { type PipelineRoute, SeriesRouter } from './series-router.ts';
@@ -201,8 +201,6 @@ export class Step {
   readonly #decoders: () => DecoderRegistry;
   readonly #limits: IngestLimits;
   readonly #clock: () => number;
-  /** The same, where samples' ages matter. */
-  readonly #now: (() => number) | undefined;
   readonly #tail = new SeriesTail();
   readonly #deadSeries = new DeadSeries();
 
@@ -219,6 +217,10 @@ export class Step {
   #timestamp = 0;
   /** Samples outside of it are set aside. */
   #window: TimeWindow = ANY_TIME;
+  /** Of these, samples outside of it are counted. */
+  #stored: TimeWindow = ANY_TIME;
+  /** What is in both: nearly all. */
+  #usual: TimeWindow = ANY_TIME;
   #record: SourceRecord | undefined;
   #budget: RecordBudget = NO_BUDGET;
   readonly #look = () => this.#budget.spend(LOOK_UNITS);
@@ -237,7 +239,6 @@ export class Step {
     this.#decoders = decoders;
     this.#limits = limits;
     this.#clock = now;
-    this.#now = timeWindow(limits, 0) === ANY_TIME ? undefined : now;
     this.#generation = current();
     this.#cache = this.#generation.cache;
     this.#outputs = makeOutputs(this.#generation.routes);
@@ -269,10 +270,13 @@ export class Step {
    */
   process(record: SourceRecord): void {
     this.#record = record;
+    const now = this.#clock();
     const hasTime = isRecordTime(record.timestamp);
-    this.#timestamp = hasTime ? record.timestamp : this.#clock();
+    this.#timestamp = hasTime ? record.timestamp : now;
     this.#stopped = undefined;
-    if (this.#now !== undefined) this.#window = timeWindow(this.#limits, this.#now());
+    this.#window = timeWindow(this.#limits, now);
+    this.#stored = storedWindow(now);
+    this.#usual = overlap(this.#window, this.#stored);
     let during: RecordDefect['during'] = 'decode';
     try {
       this.#outputs.tenant(record.headers);
@@ -406,9 +410,12 @@ export class Step {
       this.#series(moved.bytes, viewOf(moved.bytes), 0, moved.bytes.length);
       return;
     }
-    if (tail.oldestMs < this.#window.oldest || tail.newestMs > this.#window.newest) {
-      this.#splitByTime(body, start, labelsEnd, end);
-      return;
+    if (tail.oldestMs < this.#usual.oldest || tail.newestMs > this.#usual.newest) {
+      if (tail.oldestMs < this.#window.oldest || tail.newestMs > this.#window.newest) {
+        this.#splitByTime(body, start, labelsEnd, end);
+        return;
+      }
+      this.#countUnstorable(body, start, labelsEnd, end);
     }
     if (!predicted && !cache.find(this.#previous, view, start, labelsEnd)) {
       const { router, entry } = this.#generation;
@@ -427,6 +434,16 @@ export class Step {
     for (const { error, kind, series, samples } of refused) {
       this.#counts.outOfRange[kind] = (this.#counts.outOfRange[kind] ?? 0) + samples;
       this.#setAside(error, series);
+    }
+  }
+
+  /** The series is taken: a storage may have been told to take its times. */
+  #countUnstorable(body: Buffer, start: number, labelsEnd: number, end: number): void {
+    const counts = (this.#counts.unstorable ??= {});
+    const { refused } = splitByTime(body, start, labelsEnd, end, this.#stored, this.#budget);
+    for (const { kind, samples } of refused) {
+      const when = kind === 'too_old' ? 'past' : 'future';
+      counts[when] = (counts[when] ?? 0) + samples;
     }
   }
 

@@ -29,6 +29,23 @@ export function timeWindow({ max_age = 0, max_future = 0 }: AgeLimits, nowMs: nu
   };
 }
 
+/**
+ * A time before it is one in seconds that was taken for milliseconds, or none at all: no storage keeps samples for that
+ * long. VictoriaMetrics drops what is more than two days ahead.
+ */
+const EARLIEST_STORED_MS = Date.UTC(1971, 0);
+const STORED_AHEAD_MS = 2 * 86_400_000;
+
+/** The times that a storage takes. */
+export function storedWindow(nowMs: number): TimeWindow {
+  return { oldest: EARLIEST_STORED_MS, newest: nowMs + STORED_AHEAD_MS };
+}
+
+/** What is in both. */
+export function overlap(a: TimeWindow, b: TimeWindow): TimeWindow {
+  return { oldest: Math.max(a.oldest, b.oldest), newest: Math.min(a.newest, b.newest) };
+}
+
 /** Samples of a series that are not taken, all for the same reason. */
 export interface RefusedPart {
   readonly error: PoisonError;

@@ -43,6 +43,8 @@ export interface StepCounts {
   uncarried: Record<string, number>;
   /** Samples set aside for their times, by kind: `too_old`, `in_future`. */
   outOfRange: Record<string, number>;
+  /** Samples, of those that are taken, with times that no storage takes: `past`, `future`. Absent where there were none. */
+  unstorable?: Record<string, number>;
   /** Sample times in ms; Infinity and -Infinity where there was no sample. */
   oldestSampleMs: number;
   newestSampleMs: number;

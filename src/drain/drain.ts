@@ -88,7 +88,12 @@ export class Drain {
       login: node,
       tls: node.tls,
     });
-    this.#events = new DrainEvents(metrics, log, node.name, (topic) => this.#assignment.routeOf(topic));
+    const routeOf = (topic: string) => this.#assignment.routeOf(topic);
+    this.#events = new DrainEvents(metrics, log, node.name, routeOf, drain.late_after);
+    metrics.beginDrain(
+      node.name,
+      this.#assignment.topics.map((topic) => ({ topic, route: routeOf(topic) })),
+    );
     this.#topics = this.#assignment.topics.map((topic) => this.#topicReader(connection, topic));
   }
 

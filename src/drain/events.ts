@@ -23,14 +23,23 @@ export class DrainEvents {
   readonly #log: Logger;
   readonly #node: string;
   readonly #routeOf: (topic: string) => string;
+  readonly #lateAfterMs: number;
   readonly #defects: Defects;
   readonly #lastLogged = new Map<string, number>();
 
-  constructor(metrics: Metrics, log: Logger, node: string, routeOf: (topic: string) => string) {
+  /** @param lateAfterMs age of a record from which on its samples count as late; 0: none do */
+  constructor(
+    metrics: Metrics,
+    log: Logger,
+    node: string,
+    routeOf: (topic: string) => string,
+    lateAfterMs = 0,
+  ) {
     this.#metrics = metrics;
     this.#log = log;
     this.#node = node;
     this.#routeOf = routeOf;
+    this.#lateAfterMs = lateAfterMs;
     this.#defects = new Defects(metrics, log);
   }
 
@@ -83,11 +92,16 @@ export class DrainEvents {
     this.#metrics.deliverRecords.inc({ node, route });
     this.#metrics.deliverBytes.inc({ node, route }, Math.max(0, bytes));
     const inRecord = (name: string, less: number) => Math.max(0, countHeader(record, name) - less);
-    this.#metrics.samples.inc({ stage: 'deliver', route }, inRecord('penstock-samples', samples));
+    const delivered = inRecord('penstock-samples', samples);
+    this.#metrics.samples.inc({ stage: 'deliver', route }, delivered);
     this.#metrics.series.inc({ stage: 'deliver', route }, inRecord('penstock-series', refused.length));
+    const ageMs = (ms: number) => Math.max(0, nowMs - ms);
     const sourceMs = sourceTime(record);
-    if (!isRecordTime(sourceMs)) return;
-    this.#metrics.deliverLatency.observe({ node }, Math.max(0, nowMs - sourceMs) / 1000);
+    if (isRecordTime(sourceMs)) this.#metrics.deliverLatency.observe({ node }, ageMs(sourceMs) / 1000);
+    // By the record, not by the sample: its body is not looked into. One that was redriven is as old as it was.
+    const firstMs = recordTime(record, () => nowMs);
+    if (this.#lateAfterMs > 0 && ageMs(firstMs) > this.#lateAfterMs)
+      this.#metrics.late.inc({ node, route }, delivered);
   }
 
   /** What the node refused could not be kept yet. */

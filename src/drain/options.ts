@@ -26,6 +26,11 @@ export const drainOptions = z
       .prefault('64MiB')
       .describe('Most bytes fetched and not yet forwarded; at this mark the drain stops fetching.'),
     ...attemptKeys(),
+    late_after: duration({ min: 0 })
+      .prefault('1m')
+      .describe(
+        'Age of a record from which on its samples count as late (penstock_late_samples_total): aggregation may have closed their window. 0: none are counted.',
+      ),
     failover_after: z
       .enum(['never'])
       .default('never')

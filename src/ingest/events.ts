@@ -57,6 +57,8 @@ export class IngestEvents {
       metrics.uncarried.inc({ kind, topic }, count);
     for (const [kind, count] of Object.entries(counts.outOfRange))
       metrics.outOfRange.inc({ kind, topic }, count);
+    for (const [kind, count] of Object.entries(counts.unstorable ?? {}))
+      metrics.unstorable.inc({ kind, topic }, count);
     if (Number.isFinite(counts.newestSampleMs)) {
       metrics.publishLatency.observe(Math.max(0, nowMs - counts.newestSampleMs) / 1000);
     }

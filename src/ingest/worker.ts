@@ -75,6 +75,7 @@ export class Worker {
     this.#metrics = metrics;
     this.#log = log;
     this.#events = new IngestEvents(metrics, log);
+    metrics.beginIngest(this.#topics.map(({ topic }) => topic));
     this.#defects = new Defects(metrics, log);
     this.#reader = new GroupReader(
       connection,

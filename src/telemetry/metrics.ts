@@ -52,6 +52,11 @@ export class Metrics {
     'Samples set aside because of their times, by kind.',
     ['kind', 'topic'],
   );
+  readonly unstorable = this.#counter(
+    'unstorable_samples_total',
+    'Samples sent on although no storage takes their times: before 1971 (past), more than two days ahead (future).',
+    ['kind', 'topic'],
+  );
   readonly publishRecords = this.#counter('publish_records_total', 'Records committed to task topics.', [
     'route',
   ]);
@@ -129,6 +134,11 @@ export class Metrics {
     'Records of a task topic whose source is out of sequence: repeated, or a part of a step is missing.',
     ['topic', 'fault'],
   );
+  readonly late = this.#counter(
+    'late_samples_total',
+    'Samples of records that the node accepted later than drain.late_after from their timestamp.',
+    ['node', 'route'],
+  );
   readonly deliverBytes = this.#counter('deliver_bytes_total', 'Bytes of bodies accepted by the node.', [
     'node',
     'route',
@@ -197,6 +207,34 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** Counts of a worker that alerts look at begin at 0: else the first increase of each would be none to Prometheus. */
+  beginIngest(topics: readonly string[]): void {
+    for (const topic of topics) {
+      this.dropped.inc({ reason: 'no_route', route: '', topic }, 0);
+      for (const kind of ['too_old', 'in_future']) this.outOfRange.inc({ kind, topic }, 0);
+      for (const kind of ['past', 'future']) this.unstorable.inc({ kind, topic }, 0);
+      this.#beginReading(topic);
+    }
+    for (const result of ['committed', 'failed']) this.transactions.inc({ result }, 0);
+    for (const result of ['applied', 'refused']) this.reloads.inc({ result }, 0);
+  }
+
+  /** The same of a drain. */
+  beginDrain(node: string, tasks: readonly { readonly topic: string; readonly route: string }[]): void {
+    for (const { topic, route } of tasks) {
+      this.late.inc({ node, route }, 0);
+      for (const fault of ['repeated', 'missing']) this.sourceFaults.inc({ topic, fault }, 0);
+      this.#beginReading(topic);
+    }
+    for (const reason of ['takeover', 'unanswered']) this.possibleRepeats.inc({ node, reason }, 0);
+  }
+
+  #beginReading(topic: string): void {
+    for (const reason of ['retention', 'made_anew', 'truncated']) this.offsetGaps.inc({ topic, reason }, 0);
+    this.defects.inc({ topic }, 0);
+    this.corruptBatches.inc({ topic }, 0);
   }
 
   #counter<L extends string>(name: string, help: string, labelNames: L[]): Counter<L> {

@@ -109,6 +109,22 @@ test('unless told otherwise a sample may be ten minutes ahead, and as old as it 
   assert.deepEqual(counts.outOfRange, { in_future: 3 });
 });
 
+test('times that no storage takes are counted, of what is taken, and go on', () => {
+  const DAY = 24 * HOUR;
+  const times = body({
+    seconds: [NOW / 1000, NOW / 1000 + 60],
+    mixed: [-5, NOW, NOW + 2 * DAY, NOW + 2 * DAY + 1, 9e15],
+    good: [Date.UTC(1971, 0), NOW],
+  });
+  const all = run(times, {});
+  assert.deepEqual([all.dead.length, all.counts.samples], [0, 9]);
+  assert.deepEqual(all.counts.unstorable, { past: 3, future: 2 });
+  const limited = run(times, { max_age: HOUR, max_future: 3 * DAY });
+  assert.deepEqual(limited.counts.outOfRange, { too_old: 4, in_future: 1 });
+  assert.deepEqual(limited.counts.unstorable, { future: 1 });
+  assert.equal(run(body({ good: [NOW] }), {}).counts.unstorable, undefined);
+});
+
 test('exemplars stay with the first part that there is', () => {
   const builder = new WriteRequestBuilder();
   builder.beginSeries();
