@@ -3,6 +3,7 @@ import { monotonicMs } from '../model/clock.ts';
 import { sleep } from '../model/sleep.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
 import { isCoordinatorMoving, KafkaSetupError, kafkaErrorType } from './errors.ts';
+import { stably } from './patch/offset-fetch.ts';
 
 /** Offsets between which a partition has records: `low` is the oldest kept, `high` the next to be written. */
 export interface OffsetBounds {
@@ -32,7 +33,8 @@ async function untilCoordinated<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();
     } catch (error) {
-      if (!isCoordinatorMoving(error) || monotonicMs() > giveUp) throw error;
+      const isPassing = isCoordinatorMoving(error) || kafkaErrorType(error) === 'UNSTABLE_OFFSET_COMMIT';
+      if (!isPassing || monotonicMs() > giveUp) throw error;
       await sleep(COORDINATOR_RETRY_MS);
     }
   }
@@ -53,12 +55,18 @@ export class KafkaAdmin {
     return new Map([...entries].map(([partition, { offset }]) => [partition, offset]));
   }
 
-  /** All that a group has committed, by topic and partition, with what is kept beside the offsets. */
+  /**
+   * All that a group has committed, by topic and partition, with what is kept beside the offsets.
+   *
+   * @param final waits for transactions that are not settled, to whose offsets the answer is to belong; else it is from before
+   */
   async committedEntries(
     groupId: string,
+    { final = false } = {},
   ): Promise<Map<string, Map<number, { offset: bigint; metadata: string }>>> {
     const admin = await this.client();
-    const answer = await untilCoordinated(() => admin.fetchOffsets({ groupId }));
+    const ask = () => admin.fetchOffsets({ groupId });
+    const answer = await untilCoordinated(final ? () => stably(ask) : ask);
     return new Map(
       answer.map(({ topic, partitions }) => {
         const committed = partitions.filter(({ offset }) => Number(offset) >= 0);

@@ -87,7 +87,7 @@ export class Journal {
       limit,
     });
     try {
-      return new Journal(options, producer, await readReplay(admin, id));
+      return new Journal(options, producer, await readReplay(admin, id, { final: true }));
     } catch (error) {
       void producer.close().catch(() => undefined);
       throw error;
@@ -204,10 +204,15 @@ export class Journal {
 /**
  * The replay that Kafka has under an id. While one runs it may be a step behind.
  *
+ * @param final whether transactions that are not settled are waited for
  * @throws KafkaSetupError where it cannot be read as a whole
  */
-export async function readReplay(admin: KafkaAdmin, id: string): Promise<StoredReplay | undefined> {
-  for (const committed of (await admin.committedEntries(replayGroup(id))).values()) {
+export async function readReplay(
+  admin: KafkaAdmin,
+  id: string,
+  { final = false } = {},
+): Promise<StoredReplay | undefined> {
+  for (const committed of (await admin.committedEntries(replayGroup(id), { final })).values()) {
     const replay = decoded(id, committed);
     if (replay !== undefined) return replay;
   }

@@ -1,4 +1,4 @@
-/** A TCP proxy in front of one broker that loses a request or an answer on demand. */
+/** A TCP proxy in front of one broker that loses a request or an answer on demand, or makes the broker look older. */
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { freePort } from './ports.ts';
 import { type KafkaCluster, startKafka } from './servers/kafka.ts';
@@ -8,12 +8,17 @@ export const API = {
   produce: 0,
   offsetFetch: 9,
   heartbeat: 12,
+  apiVersions: 18,
   initProducerId: 22,
   addPartitionsToTxn: 24,
   addOffsetsToTxn: 25,
   endTxn: 26,
   txnOffsetCommit: 28,
 } as const;
+
+/** Behind size, correlation id, error code and the number of entries; an entry is key, least and most version. */
+const VERSIONS_AT = 14;
+const VERSION_BYTES = 6;
 
 interface Cut {
   readonly apiKey: number;
@@ -52,6 +57,7 @@ export class KafkaProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #cut: Cut | undefined;
+  readonly #oldest = new Map<number, number>();
 
   private constructor(port: number) {
     this.port = port;
@@ -79,6 +85,11 @@ export class KafkaProxy {
     });
   }
 
+  /** From now on the broker says that it takes requests `apiKey` up to `version` only. */
+  pretend(apiKey: number, version: number): void {
+    this.#oldest.set(apiKey, version);
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -88,6 +99,7 @@ export class KafkaProxy {
     const broker = dial(this.upstream, '127.0.0.1');
     let received = Buffer.alloc(0);
     let cutting: Cut | undefined;
+    let asksVersions = false;
     const end = () => {
       client.destroy();
       broker.destroy();
@@ -114,16 +126,27 @@ export class KafkaProxy {
             return;
           }
         }
+        asksVersions ||= frame.readInt16BE(4) === API.apiVersions;
         broker.write(frame);
       }
     });
     broker.on('data', (chunk) => {
       if (cutting === undefined) {
+        if (asksVersions) this.#age(chunk);
+        asksVersions = false;
         client.write(chunk);
         return;
       }
       end();
       cutting.done();
     });
+  }
+
+  /** Changes what an ApiVersions response v0 to v2 says, which is the first on its connection. */
+  #age(response: Buffer): void {
+    for (let at = VERSIONS_AT; at + VERSION_BYTES <= response.length; at += VERSION_BYTES) {
+      const version = this.#oldest.get(response.readInt16BE(at));
+      if (version !== undefined) response.writeInt16BE(version, at + VERSION_BYTES - 2);
+    }
   }
 }

@@ -10,6 +10,7 @@ import {
   type UnreadableBatchError,
 } from '../errors.ts';
 import { SilentBrokerError } from './connection.ts';
+import { stably } from './offset-fetch.ts';
 import { faultOf } from './record-set.ts';
 import type {
   ConsumerGroupInstance,
@@ -97,6 +98,11 @@ const LEAST_FETCH_BYTES = 1024 * 1024;
 const ANY_SIZE: FetchRoom = { bytes: Number.POSITIVE_INFINITY, firstBytes: Number.POSITIVE_INFINITY };
 /** Pause while a partition has no leader, or a group no coordinator: an election takes some 100 ms. */
 const ELECTION_PAUSE_MS = 100;
+
+/** Pause while an offset is part of a transaction that is not settled. A coordinator needs a moment for that, if any. */
+const UNSTABLE_PAUSE_MS = 20;
+/** After this long the transaction is another one than that which was settled: its producer may live. */
+const UNSTABLE_GIVE_UP_MS = 5_000;
 
 /** Without the type by which kafkajs would have the group rebalance. */
 class CoordinatorMovedError extends Error {
@@ -277,16 +283,24 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       }
     }
 
-    async committedOffset({ topic, partition }: { topic: string; partition: number }) {
+    async committedOffset(position: { topic: string; partition: number }) {
+      for (let waitedMs = 0; ; waitedMs += UNSTABLE_PAUSE_MS) {
+        try {
+          return await this.#stableOffset(position);
+        } catch (error) {
+          if (kafkaErrorType(error) !== 'UNSTABLE_OFFSET_COMMIT') throw this.#lookedInto(error);
+          if (waitedMs >= UNSTABLE_GIVE_UP_MS) throw unsettled(position, error);
+        }
+        await sleep(UNSTABLE_PAUSE_MS);
+      }
+    }
+
+    async #stableOffset({ topic, partition }: { topic: string; partition: number }) {
       const { groupId, coordinator } = this;
       if (coordinator === null) throw new RetryableError('the group has no coordinator yet');
-      try {
-        const topics = [{ topic, partitions: [{ partition }] }];
-        const { responses } = await coordinator.offsetFetch({ groupId, topics });
-        return responses[0]!.partitions[0]!;
-      } catch (error) {
-        throw this.#lookedInto(error);
-      }
+      const topics = [{ topic, partitions: [{ partition }] }];
+      const { responses } = await stably(() => coordinator.offsetFetch({ groupId, topics }));
+      return responses[0]!.partitions[0]!;
     }
 
     override joinAndSync(): Promise<void> {
@@ -350,4 +364,12 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       this.#observer.offsetOutOfRange(error.topic, error.partition);
     }
   };
+}
+
+function unsettled({ topic, partition }: { topic: string; partition: number }, cause: unknown): Error {
+  return new RetryableError(
+    `${topic}/${partition}: a transaction with an offset of the group is not settled; ` +
+      'it ends with its producer, or at its timeout',
+    { cause },
+  );
 }

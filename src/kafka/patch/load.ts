@@ -10,6 +10,7 @@ import { observedConsumerGroup } from './consumer-group.ts';
 import { rememberingManager } from './coordinators.ts';
 import { crc32c } from './crc32c.ts';
 import { arrayDifference, plannedFetches } from './fetch-plan.ts';
+import { extendOffsetFetch } from './offset-fetch.ts';
 import { leaderlessMetadata, namedFetchErrors } from './partition-errors.ts';
 import { pendingBatch } from './pending-batch.ts';
 import { produceRequest } from './produce-request.ts';
@@ -66,14 +67,17 @@ replace('protocol/requests/metadata/v0/response.js', leaderlessMetadata);
 replace('protocol/requests/fetch/v0/response.js', namedFetchErrors);
 for (const version of [4, 5, 6, 7, 8, 9, 10, 11])
   replace<ResponseFormat>(`protocol/requests/fetch/v${version}/response.js`, releasingResponse);
+const protocol = {
+  Encoder: require('kafkajs/src/protocol/encoder'),
+  Decoder: formats.Decoder,
+  createErrorFromCode: require('kafkajs/src/protocol/error').createErrorFromCode,
+};
 replace<Parameters<typeof extendTxnOffsetCommit>[0]>(
   'protocol/requests/txnOffsetCommit/index.js',
-  (original) =>
-    extendTxnOffsetCommit(original, {
-      Encoder: require('kafkajs/src/protocol/encoder'),
-      Decoder: require('kafkajs/src/protocol/decoder'),
-      createErrorFromCode: require('kafkajs/src/protocol/error').createErrorFromCode,
-    }),
+  (original) => extendTxnOffsetCommit(original, protocol),
+);
+replace<Parameters<typeof extendOffsetFetch>[0]>('protocol/requests/offsetFetch/index.js', (original) =>
+  extendOffsetFetch(original, protocol),
 );
 replace('network/requestQueue/index.js', quietRequestQueue);
 replace('network/connection.js', decisiveConnection);

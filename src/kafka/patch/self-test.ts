@@ -49,6 +49,7 @@ export function selfTest(): void {
   if (internals.crc32c(Buffer.from('123456789')) !== 0xe3069283) throw fails('the CRC-32C checksum is wrong');
   if (!internals.requests['TxnOffsetCommit']?.versions.includes('3'))
     throw fails('TxnOffsetCommit v3 is missing');
+  if (!internals.requests['OffsetFetch']?.versions.includes('7')) throw fails('OffsetFetch v7 is missing');
   if (internals.loadedBefore !== undefined)
     throw fails(`${internals.loadedBefore} was loaded before its replacements`);
 }

@@ -24,7 +24,8 @@ export interface Encoder {
   writeInt32(value: number): Encoder;
   writeInt64(value: number | string): Encoder;
   writeUVarIntString(value: string | null): Encoder;
-  writeUVarIntArray(values: Encoder[]): Encoder;
+  writeUVarIntArray(values: Encoder[] | null): Encoder;
+  writeBoolean(value: boolean): Encoder;
   writeUVarIntBytes(value?: Buffer): Encoder;
 }
 
@@ -34,6 +35,7 @@ export interface Decoder {
   readBytes(length: number): Buffer;
   readInt16(): number;
   readInt32(): number;
+  readInt64(): { toString(): string };
   readUVarIntString(): string | null;
   readUVarIntArray<T>(read: (decoder: Decoder) => T): T[];
   readTaggedFields(): void;

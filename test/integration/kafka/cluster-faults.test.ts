@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { closing } from '../../support/closing.ts';
+import { readCoordinators } from '../../support/coordinators.ts';
 import { CopyingWorker } from '../../support/copying-worker.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
@@ -101,17 +102,9 @@ async function setup(brokers: string[], kafka: TestKafka, partitions: number) {
   return { topics, source: new NumberSource(kafka, input, partitions).start() };
 }
 
-/**
- * The index of the broker that coordinates a group: it leads the partition of `__consumer_offsets` that the group's id
- * hashes to (Kafka's GroupMetadataManager.partitionFor, with Java's String.hashCode).
- */
+/** The index of the broker that coordinates a group. */
 async function coordinator(kafka: TestKafka, groupId: string): Promise<number> {
-  const client = await kafka.admin.client();
-  const { topics } = await client.fetchTopicMetadata({ topics: ['__consumer_offsets'] });
-  const { partitions } = topics[0]!;
-  const hash = Buffer.from(groupId).reduce((sum, byte) => (Math.imul(sum, 31) + byte) | 0, 0);
-  const own = Math.abs(hash) % partitions.length;
-  return partitions.find(({ partitionId }) => partitionId === own)!.leader - 1;
+  return (await readCoordinators(kafka.admin)).of('group', groupId);
 }
 
 /** `penstock topics apply` for topics that not every broker has heard of when it looks at them. */

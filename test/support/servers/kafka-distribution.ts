@@ -11,14 +11,20 @@ const run = promisify(execFile);
 /** A command that only says its version takes this long at most: a busy machine is no reason to miss it. */
 const BUSY_MS = 60_000;
 
-/** The one version that tests run against, from Maven and from docker alike. */
-export const KAFKA_VERSION = '4.1.2';
+/** The version that tests run against, from Maven and from docker alike; `PENSTOCK_TEST_KAFKA` names another one. */
+export const KAFKA_VERSION = process.env.PENSTOCK_TEST_KAFKA ?? '4.1.2';
 
 /** Kafka logs through slf4j 1.7, and this is what prints it. The version is that of Kafka's own log4j-core. */
 const LOG4J_VERSION = '2.25.3';
 
 /** Any value will do; brokers of one cluster share it. */
 export const CLUSTER_ID = 'cGVuc3RvY2stdGVzdHMtMQ';
+
+/** Where the storage tool writes the features that a cluster starts with; those of 4.4 have the second place. */
+const CHECKPOINTS = [
+  'bootstrap.checkpoint',
+  path.join('__cluster_metadata-0', '00000000000000000000-0000000000.checkpoint'),
+];
 
 /** For what runs briefly: Java does not compile a second time what it runs often. */
 export const QUICK_JAVA = ['-XX:TieredStopAtLevel=1'];
@@ -71,7 +77,7 @@ export function javaArguments(
  *
  * A folder that is formatted already stays as it is.
  *
- * The tool's JVM takes a second, so its result is kept: a bootstrap file that says which features
+ * The tool's JVM takes a second, so its result is kept: a checkpoint that says which features
  * the cluster starts with, the same for every broker of this version.
  */
 export async function formatStorage(jars: string, folder: string, nodeId: number): Promise<void> {
@@ -83,11 +89,11 @@ export async function formatStorage(jars: string, folder: string, nodeId: number
     const tool = ['format', '--cluster-id', CLUSTER_ID, '--config', file];
     await run('java', [...QUICK_JAVA, ...javaArguments(jars, 128, 'kafka.tools.StorageTool', tool)]);
   });
-  const bootstrap = path.join(template, 'data', 'bootstrap.checkpoint');
-  if (!existsSync(bootstrap))
+  const checkpoint = CHECKPOINTS.find((file) => existsSync(path.join(template, 'data', file)));
+  if (checkpoint === undefined)
     throw new Error(`${template} is not a formatted storage: delete it and try again`);
-  mkdirSync(folder, { recursive: true });
-  copyFileSync(bootstrap, path.join(folder, 'bootstrap.checkpoint'));
+  mkdirSync(path.dirname(path.join(folder, checkpoint)), { recursive: true });
+  copyFileSync(path.join(template, 'data', checkpoint), path.join(folder, checkpoint));
   const directoryId = `A${randomBytes(16).toString('base64url').slice(1)}`;
   const meta = { version: 1, 'cluster.id': CLUSTER_ID, 'node.id': nodeId, 'directory.id': directoryId };
   writeFileSync(path.join(folder, 'meta.properties'), formatPropertyFile(meta));

@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Random } from '../../../src/generate/random.ts';
+import { closing } from '../../support/closing.ts';
+import { readCoordinators } from '../../support/coordinators.ts';
+import { CopyingWorker } from '../../support/copying-worker.ts';
+import { TestKafka } from '../../support/kafka-data.ts';
+import { uniqueName } from '../../support/names.ts';
+import { poll } from '../../support/process.ts';
+import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
+import { HeldSteps, type Step } from '../../support/transaction-requests.ts';
+import { compare, mark } from './content.ts';
+import { Source } from './source.ts';
+import { isOpening, STEPS, stepsOf } from './steps.ts';
+
+export interface CoordinatorRun {
+  /** Number of the first kill, from 0. */
+  readonly first: number;
+  readonly kills: number;
+  readonly say: (line: string) => void;
+}
+
+/** One for each step: so each kill meets all of them. */
+const PARTITIONS = STEPS.length;
+/** What is sent with the kill is under way for so long before it, at most. */
+const UNDER_WAY_MS = 12;
+/** Steps by which every partition has shown that it works again. */
+const WORKS_STEPS = 3;
+const TIMEOUT_MS = 120_000;
+/** Transactions that are held longer would time out. */
+const HELD_MS = 10_000;
+
+/**
+ * Copies partitions exactly once while coordinators are killed, each time with every partition at another step of its
+ * transaction, and holds what was written against what was read.
+ *
+ * @returns whether all of it was there, once and in order
+ */
+export async function killCoordinators({ first, kills, say }: CoordinatorRun): Promise<boolean> {
+  await using cluster = closing(await startKafka({ brokers: 3, own: true, name: 'coordinators' }));
+  say(`${cluster.source}, three brokers, ${PARTITIONS} partitions; kills ${first} to ${first + kills - 1}`);
+  await using kafka = new TestKafka(cluster.brokers);
+  const run = await Run.start(cluster, kafka);
+  for (let index = first; index < first + kills; index += 1) say(await run.kill(index));
+  return await run.check(kills, say);
+}
+
+class Run {
+  readonly #cluster: KafkaCluster;
+  readonly #kafka: TestKafka;
+  readonly #topics: { brokers: string[]; groupId: string; input: string; output: string };
+  readonly #worker: CopyingWorker;
+  readonly #held: HeldSteps;
+  readonly #stepsOf = Array.from({ length: PARTITIONS }, () => 0);
+  readonly #random = new Random(1);
+  /** Partitions whose session is to begin again. */
+  readonly #failing = new Set<number>();
+  #stepsMet = 0;
+
+  private constructor(cluster: KafkaCluster, kafka: TestKafka, input: string, output: string) {
+    this.#cluster = cluster;
+    this.#kafka = kafka;
+    this.#topics = { brokers: cluster.brokers, groupId: uniqueName('killed'), input, output };
+    this.#held = new HeldSteps(this.#topics.groupId);
+    this.#worker = new CopyingWorker(this.#topics, {
+      transform: ({ records }, { partition }) => {
+        if (this.#failing.delete(partition)) throw new Error('a session that is to begin again');
+        this.#stepsOf[partition]! += 1;
+        return records.map((record) => ({ ...record, topic: output, headers: {} }));
+      },
+    });
+  }
+
+  static async start(cluster: KafkaCluster, kafka: TestKafka): Promise<Run> {
+    const input = await kafka.createTopic('in', PARTITIONS);
+    const output = await kafka.createTopic('out', PARTITIONS);
+    const run = new Run(cluster, kafka, input, output);
+    await run.#worker.start();
+    return run;
+  }
+
+  /** @returns what was killed, and how it went on */
+  async kill(index: number): Promise<string> {
+    // A client of its own: its metadata are to be of now.
+    await using fresh = new TestKafka(this.#cluster.brokers);
+    const { input } = this.#topics;
+    for (let id = 0; id < PARTITIONS; id += 1) await fresh.produce(input, id, [mark(index)]);
+    const source = new Source(this.#kafka, input, PARTITIONS).start();
+    await this.#works('before the kill');
+    const [victim, what] = await this.#victim(index, fresh);
+    const missing = await this.#holdAt(stepsOf(index));
+    this.#held.release();
+    await sleep(this.#random.integer(0, UNDER_WAY_MS));
+    await this.#cluster.node(victim).kill();
+    const killedMs = performance.now();
+    await this.#works('after the kill');
+    const seconds = ((performance.now() - killedMs) / 1000).toFixed(1);
+    await this.#cluster.node(victim).start();
+    await this.#works('with the broker again');
+    await source.stop();
+    this.#stepsMet += PARTITIONS - missing;
+    return `kill ${index}: broker ${victim + 1}, ${what}, with ${PARTITIONS - missing} partitions at a step each; all went on within ${seconds} s`;
+  }
+
+  /** The group's coordinator, and in turn one that coordinates transactions only. */
+  async #victim(index: number, { admin }: TestKafka): Promise<[number, string]> {
+    const coordinators = await readCoordinators(admin, ['group', 'transaction']);
+    const group = coordinators.of('group', this.#topics.groupId);
+    const ids = [...this.#held.transactionalIds.values()];
+    const counts = [0, 1, 2].map(
+      (node) => ids.filter((id) => coordinators.of('transaction', id) === node).length,
+    );
+    const others = [0, 1, 2].filter((node) => node !== group).sort((a, b) => counts[b]! - counts[a]!);
+    const victim = index % 2 === 0 ? group : others[0]!;
+    const ofGroup = victim === group ? 'of the group and ' : '';
+    return [victim, `coordinator ${ofGroup}of the transactions of ${counts[victim]} partitions`];
+  }
+
+  /** @returns how many partitions have not come to their step */
+  async #holdAt(steps: ReadonlyMap<number, Step>): Promise<number> {
+    this.#held.hold(steps);
+    for (const [partition, step] of steps) if (isOpening(step)) this.#failing.add(partition);
+    await poll(
+      () => this.#held.missing === 0,
+      { timeoutMs: HELD_MS },
+      () => new Error('not all are there'),
+    ).catch(() => undefined);
+    return this.#held.missing;
+  }
+
+  async #works(when: string): Promise<void> {
+    const before = [...this.#stepsOf];
+    await poll(
+      () => this.#stepsOf.every((steps, id) => steps > before[id]! + WORKS_STEPS),
+      { timeoutMs: TIMEOUT_MS },
+      () => new Error(`a partition stands still ${when}: ${this.#worker.failures.at(-1)}`),
+    );
+  }
+
+  async check(kills: number, say: (line: string) => void): Promise<boolean> {
+    const { groupId, input, output } = this.#topics;
+    await using fresh = new TestKafka(this.#cluster.brokers);
+    await poll(
+      async () => {
+        const ends = await fresh.admin.offsetBounds(input);
+        const offsets = await fresh.admin.committedOffsets(groupId, input);
+        return [...ends].every(([id, { high }]) => offsets.get(id) === high);
+      },
+      { timeoutMs: TIMEOUT_MS },
+      () => new Error('the group did not catch up'),
+    );
+    await this.#worker.stop();
+    const read = await fresh.readAll(input, PARTITIONS);
+    const written = await fresh.readAll(output, PARTITIONS);
+    const found = read.map((values, id) => compare(values, written[id]!));
+    for (const [id, { first }] of found.entries()) if (first !== undefined) say(`partition ${id}: ${first}`);
+    const sum = (of: 'lost' | 'repeated') => found.reduce((all, difference) => all + difference[of], 0);
+    const records = read.reduce((all, values) => all + values.length, 0);
+    const held = found.every(({ first }) => first === undefined);
+    say(
+      `${kills} kills, ${this.#stepsMet} transactions held at a step when their coordinator or another broker died, ` +
+        `${this.#worker.sessions} sessions; ${records} records: ${sum('lost')} lost, ${sum('repeated')} repeated, ` +
+        `${held ? 'all in order' : 'NOT as they were read'}`,
+    );
+    return held;
+  }
+}
