@@ -49,8 +49,8 @@ export async function runChaos({ seed, durationMs, say }: ChaosOptions): Promise
   const plan = planFaults(seed, durationMs);
   say(`seed ${seed}: ${plan.length} faults in ${durationMs / 1000} s; starting the cluster`);
   const cluster = await ChaosCluster.start();
-  const faults = new FaultRunner(cluster);
   const producer = new TrueProducer(cluster.penstock.connection, cluster.penstock.raw);
+  const faults = new FaultRunner(cluster, producer);
   const watch = new Watch(cluster, faults, producer, say);
   const host = new StallWatch();
   try {

@@ -27,8 +27,8 @@ export interface Delivering {
     readonly name: string;
     readonly gate: { readonly accepted: ReadonlyMap<string, readonly Acceptance[]> };
   }[];
-  /** The node that hash 2 gives a task to. */
-  owner(task: number): { readonly name: string };
+  /** The nodes that hash 2 gives a task to, before and after nodes are added. */
+  owners(task: number): readonly string[];
   drainsOf(node: string): readonly DrainAccount[];
 }
 
@@ -74,15 +74,17 @@ export class DeliveryCheck {
   /** @returns whether a SIGKILL of the vmagent may have taken the record out of its memory. */
   visit(task: number, offset: string, value: Buffer): boolean {
     const where = `task ${task}, offset ${offset}`;
-    const owner = this.#deployment.owner(task).name;
+    const owners = this.#deployment.owners(task);
     const id = bodyId(value);
+    const accepted: (Acceptance & { readonly node: string })[] = [];
     for (const { name, gate } of this.#deployment.nodes) {
-      if (name !== owner && gate.accepted.has(id))
-        this.#problems.add('vmagent: a record of another node', `${where}, owner ${owner}, seen by ${name}`);
+      const here = gate.accepted.get(id) ?? [];
+      if (owners.includes(name)) accepted.push(...here.map((each) => ({ ...each, node: name })));
+      else if (here.length > 0)
+        this.#problems.add('vmagent: a record of another node', `${where}, owner ${owners}, seen by ${name}`);
     }
-    const { gate } = this.#deployment.nodes.find(({ name }) => name === owner)!;
-    const accepted = gate.accepted.get(id)?.toSorted((a, b) => a.fromMs - b.fromMs);
-    if (accepted === undefined) {
+    accepted.sort((a, b) => a.fromMs - b.fromMs);
+    if (accepted.length === 0) {
       this.#problems.add('vmagent: record was never accepted', where);
       return false;
     }
@@ -91,12 +93,12 @@ export class DeliveryCheck {
     if (first < (this.#lastFirst.get(task) ?? 0))
       this.#problems.add('vmagent: record came out of order', where);
     this.#lastFirst.set(task, first);
-    return accepted.every(({ atMs }) => this.#killedSoonAfter(owner, atMs));
+    return accepted.every(({ node, atMs }) => this.#killedSoonAfter(node, atMs));
   }
 
   finish(): void {
     for (const [task, repeats] of this.#repeatsOf) {
-      const { causes } = this.#causes.get(this.#deployment.owner(task).name)!;
+      const causes = this.#deployment.owners(task).flatMap((node) => this.#causes.get(node)!.causes);
       // Those that a slow request explains as well come last: the causes are for the others first.
       const inOrder = repeats.toSorted((a, b) => Number(a.slow) - Number(b.slow));
       const left = withoutCause(inOrder, causes);

@@ -2,7 +2,7 @@ import { uncompress } from '../../src/wire/snappy.ts';
 import { decodeWriteRequest } from '../support/prompb.ts';
 import type { Problems } from './problems.ts';
 import { RoundSet } from './round-set.ts';
-import { partitionOf, RAW_PARTITIONS, roundAt, SERIES } from './truth.ts';
+import { MOST_RAW_PARTITIONS, partitionOf, roundAt, SERIES } from './truth.ts';
 
 /** Most bytes of a record that is decompressed. */
 export const MAX_BODY = 16 * 1024 * 1024;
@@ -18,7 +18,7 @@ export interface Place {
 
 /** Collects the rounds of the ingest topic, and holds them against what the producer knows. */
 export class RawCheck {
-  readonly rounds: number[][] = Array.from({ length: RAW_PARTITIONS }, () => []);
+  readonly rounds: number[][] = Array.from({ length: MOST_RAW_PARTITIONS }, () => []);
   readonly #startMs: number;
 
   constructor(startMs: number) {

@@ -4,7 +4,7 @@ import type { ChaosCluster } from './cluster.ts';
 import { Problems } from './problems.ts';
 import type { RoundSet } from './round-set.ts';
 import {
-  RAW_PARTITIONS,
+  MOST_RAW_PARTITIONS,
   relabeled,
   roundAt,
   SERIES,
@@ -39,7 +39,7 @@ export async function checkStorage(
   const found = roundsBySeries();
   let stored = 0;
   await cluster.storage.flush();
-  for (let partition = 0; partition < RAW_PARTITIONS; partition += 1)
+  for (let partition = 0; partition < MOST_RAW_PARTITIONS; partition += 1)
     stored += await readPartition(cluster.storage, partition, question, found, problems);
   // The partitions were asked for by the label that each series has: this is all the rest.
   const known = Array.from({ length: SERIES }, (_, series) => series).join('|');
@@ -83,13 +83,14 @@ async function readPartition(
   return stored;
 }
 
-/** The labels after relabeling, the task, and the vmagent that owns it. */
+/** The labels after relabeling, the task, and a vmagent that owns it or has owned it. */
 function hasLabels(
   metric: Readonly<Record<string, string>>,
   series: number,
   { cluster }: StorageQuestion,
 ): boolean {
   const task = taskOf(series);
-  const owner = cluster.owner(task).name;
-  return sameLabels(metric, { ...relabeled(series), stream_task_id: String(task), vmagent: owner });
+  return cluster
+    .owners(task)
+    .some((vmagent) => sameLabels(metric, { ...relabeled(series), stream_task_id: String(task), vmagent }));
 }

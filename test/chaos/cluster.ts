@@ -11,7 +11,7 @@ import {
 import { type DrainAccount, REQUEST_TIMEOUT_MS } from './causes.ts';
 import { Gate } from './gate.ts';
 import { Slot } from './slot.ts';
-import { RAW_PARTITIONS, ROUTE } from './truth.ts';
+import { MOST_RAW_PARTITIONS, RAW_PARTITIONS, ROUTE } from './truth.ts';
 
 /** A vmagent, the gate before it, and the one between it and storage. */
 export interface ChaosNode {
@@ -21,12 +21,20 @@ export interface ChaosNode {
   readonly storageGate: Gate;
 }
 
-const NODES = ['vmagent-0', 'vmagent-1', 'vmagent-2'];
+const NODES = ['vmagent-0', 'vmagent-1', 'vmagent-2', 'vmagent-3'];
+/** How many of them are configured while the last one is not. */
+const FEWER_NODES = 3;
 /** Drains and their nodes. */
-const DRAINS = { 'drain-0a': 0, 'drain-0b': 0, 'drain-1': 1, 'drain-2': 2 } as const;
+const DRAINS = { 'drain-0a': 0, 'drain-0b': 0, 'drain-1': 1, 'drain-2': 2, 'drain-3': 3 } as const;
+export const DRAIN_NAMES = Object.keys(DRAINS);
+/** That of the node that comes and goes. */
+const SPARE_DRAIN = 'drain-3';
 const WORKERS = ['worker-0', 'worker-1', 'worker-2', 'worker-3'];
 /** Started when workers are scaled out. */
 export const SPARE_WORKER = 'worker-3';
+
+/** A rule that changes nothing: no series has the label. */
+const IDLE_RULE = { action: 'drop', source_labels: ['chaos_absent'], regex: '.+' };
 
 /** Ten times what it takes: a busy machine must not spoil a run. */
 const START_TIMEOUT_MS = 180_000;
@@ -39,7 +47,11 @@ export class ChaosCluster {
   readonly penstock: Deployment;
   readonly slots: ReadonlyMap<string, Slot>;
   readonly tasks: string;
-  readonly #assignments: ReadonlyMap<string, NodeAssignment>;
+  /** How many of the nodes are configured. */
+  #configured = FEWER_NODES;
+  #hasIdleRule = false;
+  /** By number of nodes, and node. */
+  readonly #assignments: ReadonlyMap<number, ReadonlyMap<string, NodeAssignment>>;
 
   private constructor(
     kafka: KafkaCluster,
@@ -55,9 +67,11 @@ export class ChaosCluster {
     this.slots = slots;
     this.tasks = penstock.topic(ROUTE.name);
     const routes = [{ name: ROUTE.name, topic: this.tasks, count: ROUTE.task.count }];
-    this.#assignments = new Map(
-      NODES.map((node) => [node, new NodeAssignment(routes, NODES, node, 'balanced')]),
-    );
+    const assignments = (count: number) => {
+      const names = NODES.slice(0, count);
+      return new Map(names.map((node) => [node, new NodeAssignment(routes, names, node, 'balanced')]));
+    };
+    this.#assignments = new Map([FEWER_NODES, NODES.length].map((count) => [count, assignments(count)]));
   }
 
   static async start(): Promise<ChaosCluster> {
@@ -71,12 +85,12 @@ export class ChaosCluster {
       rawPartitions: RAW_PARTITIONS,
       replicas: 3,
       routes: [ROUTE],
-      nodes: nodes.map(({ name, gate }) => ({ name, url: gate.url })),
+      nodes: configured(nodes, FEWER_NODES),
       drain: { request_timeout: `${REQUEST_TIMEOUT_MS}ms`, backoff_max: '2s' },
     });
     const slots = await createSlots(penstock.configFile);
     const cluster = new ChaosCluster(kafka, storage, nodes, penstock, slots);
-    const first = [...slots.values()].filter(({ name }) => name !== SPARE_WORKER);
+    const first = [...slots.values()].filter(({ name }) => name !== SPARE_WORKER && name !== SPARE_DRAIN);
     for (const slot of first) slot.start();
     const ready = await Promise.all(first.map((slot) => slot.ready(START_TIMEOUT_MS)));
     if (!ready.every(Boolean)) {
@@ -94,9 +108,61 @@ export class ChaosCluster {
     return this.nodes.find((node) => node.name === name)!;
   }
 
-  /** The node that hash 2 gives a task to. */
-  owner(task: number): ChaosNode {
-    return this.nodes.find(({ name }) => this.#assignments.get(name)!.owns(this.tasks, task, Date.now()))!;
+  /** The nodes that hash 2 gives a task to, without and with the one that comes and goes. */
+  owners(task: number): string[] {
+    return [...new Set([...this.#assignments.keys()].map((count) => this.#owner(task, count)))];
+  }
+
+  #owner(task: number, nodes = this.#configured): string {
+    const names = [...this.#assignments.get(nodes)!];
+    return names.find(([, assignment]) => assignment.owns(this.tasks, task, Date.now()))![0];
+  }
+
+  /** Has every process that takes part read a configuration with other rules. Resolves to whether there were any. */
+  async reload(): Promise<boolean> {
+    this.#hasIdleRule = !this.#hasIdleRule;
+    this.#configure();
+    return [...this.slots.values()].filter((slot) => slot.reload()).length > 0;
+  }
+
+  /**
+   * Adds the last node, or removes it, as docs/nodes.md has it: the new drain first, then the others one after the other;
+   * or the others first, and then the drain that goes. Resolves to whether one of the others took part.
+   */
+  async changeNodes(): Promise<boolean> {
+    const isAdded = this.#configured === FEWER_NODES;
+    this.#configured = isAdded ? NODES.length : FEWER_NODES;
+    this.#configure();
+    const spare = this.slot(SPARE_DRAIN);
+    if (isAdded) spare.start();
+    let met = false;
+    for (const name of DRAIN_NAMES.filter((each) => each !== SPARE_DRAIN)) {
+      const slot = this.slot(name);
+      met ||= slot.joined;
+      await slot.stop();
+      slot.start();
+      await slot.ready();
+    }
+    if (!isAdded) await spare.stop();
+    return met;
+  }
+
+  #configure(): void {
+    const relabel = [...ROUTE.relabel, ...(this.#hasIdleRule ? [IDLE_RULE] : [])];
+    this.penstock.reconfigure({
+      routes: [{ ...ROUTE, relabel, topic: this.tasks }],
+      nodes: configured(this.nodes, this.#configured),
+    });
+  }
+
+  /** Gives the ingest topic one more partition. Resolves to which; to undefined when it has enough. */
+  async growIngestTopic(): Promise<number | undefined> {
+    const { admin, raw } = this.penstock;
+    const partition = (await admin.partitionCounts([raw])).get(raw)!;
+    if (partition >= MOST_RAW_PARTITIONS) return undefined;
+    const client = await admin.client();
+    await client.createPartitions({ topicPartitions: [{ topic: raw, count: partition + 1 }] });
+    return partition;
   }
 
   /** What the drains of a node have said and met so far. */
@@ -113,7 +179,7 @@ export class ChaosCluster {
     const [workers, ...drains] = await Promise.all([
       penstock.lag(penstock.group, penstock.raw),
       ...NODES.map((node) =>
-        penstock.lag(drainGroupId(tasks, node), tasks, (task) => this.owner(task).name === node),
+        penstock.lag(drainGroupId(tasks, node), tasks, (task) => this.#owner(task) === node),
       ),
     ]);
     const nodes = drains.map(Number);
@@ -156,6 +222,10 @@ export class ChaosCluster {
     ]);
     await this.kafka.close();
   }
+}
+
+function configured(nodes: readonly ChaosNode[], count: number): { name: string; url: string }[] {
+  return nodes.slice(0, count).map(({ name, gate }) => ({ name, url: gate.url }));
 }
 
 async function startNode(name: string, storage: VictoriaMetrics): Promise<ChaosNode> {

@@ -1,8 +1,9 @@
 import { errorMessage } from '../../src/model/errors.ts';
 import { sleep } from '../../src/model/sleep.ts';
 import type { KafkaNode } from '../support/servers/kafka.ts';
-import { type ChaosCluster, SPARE_WORKER } from './cluster.ts';
+import { type ChaosCluster, DRAIN_NAMES, SPARE_WORKER } from './cluster.ts';
 import type { Fault, FaultKind } from './plan.ts';
+import type { TrueProducer } from './producer.ts';
 
 /** A fault that was carried out. Milliseconds since the epoch. */
 export interface DoneFault {
@@ -31,11 +32,13 @@ export class FaultRunner {
   readonly errors: string[] = [];
   #running = 0;
   readonly #cluster: ChaosCluster;
+  readonly #producer: Pick<TrueProducer, 'write'>;
   /** The end of the last fault of a target. */
   readonly #last = new Map<string, Promise<void>>();
 
-  constructor(cluster: ChaosCluster) {
+  constructor(cluster: ChaosCluster, producer: Pick<TrueProducer, 'write'>) {
     this.#cluster = cluster;
+    this.#producer = producer;
   }
 
   /** Kinds that have met something. */
@@ -57,10 +60,10 @@ export class FaultRunner {
     const all: Promise<void>[] = [];
     for (const fault of plan) {
       await sleep(Math.max(0, startMs + fault.atMs - Date.now()));
-      const key = fault.target.startsWith('broker') ? 'brokers' : fault.target;
-      const before = this.#last.get(key) ?? Promise.resolve();
+      const concerned = concernedBy(fault);
+      const before = Promise.all(concerned.map((target) => this.#last.get(target)));
       const end = before.then(() => this.#carryOut(fault, startMs + durationMs));
-      this.#last.set(key, end);
+      for (const target of concerned) this.#last.set(target, end);
       all.push(end);
     }
     await sleep(Math.max(0, startMs + durationMs - Date.now()));
@@ -115,6 +118,12 @@ export class FaultRunner {
         return this.#restartBroker(target, 'stop', forMs);
       case 'broker SIGSTOP':
         return freeze(this.#broker(target), forMs);
+      case 'ingest topic grows':
+        return this.#growIngestTopic();
+      case 'configuration reloaded':
+        return this.#cluster.reload();
+      case 'nodes added or removed':
+        return this.#cluster.changeNodes();
       case 'vmagent SIGKILL':
         return this.#restartVmagent(target, 'kill', forMs);
       case 'vmagent stop':
@@ -163,6 +172,13 @@ export class FaultRunner {
     return this.#cluster.kafka.node(Number(target.split('-')[1]));
   }
 
+  async #growIngestTopic(): Promise<boolean> {
+    const partition = await this.#cluster.growIngestTopic();
+    if (partition === undefined) return false;
+    await this.#producer.write([partition]);
+    return true;
+  }
+
   async #restartVmagent(target: string, how: 'kill' | 'stop', forMs: number): Promise<boolean> {
     const { agent } = this.#cluster.node(target);
     await agent[how]();
@@ -189,6 +205,12 @@ export class FaultRunner {
       await sleep(LOOK_EVERY_MS);
     }
   }
+}
+
+/** The targets that a fault needs for itself. */
+function concernedBy({ kind, target }: Fault): readonly string[] {
+  if (kind === 'nodes added or removed') return [target, ...DRAIN_NAMES];
+  return [target.startsWith('broker') ? 'brokers' : target];
 }
 
 async function freeze(process: { pause(): void; resume(): void }, forMs: number): Promise<boolean> {

@@ -19,6 +19,9 @@ const KINDS = {
   'vmagent SIGSTOP': { targets: ['vmagent-0', 'vmagent-1', 'vmagent-2'], ms: [2_000, 12_000] },
   'vmagent answers 503': { targets: ['vmagent-0', 'vmagent-1', 'vmagent-2'], ms: [3_000, 12_000] },
   'vmagent slow': { targets: ['vmagent-0', 'vmagent-1', 'vmagent-2'], ms: [3_000, 10_000] },
+  'ingest topic grows': { targets: ['ingest topic'], ms: [0, 0] },
+  'configuration reloaded': { targets: ['configuration'], ms: [0, 0] },
+  'nodes added or removed': { targets: ['nodes'], ms: [0, 0] },
   'vmagent unreachable': { targets: ['vmagent-0', 'vmagent-1', 'vmagent-2'], ms: [2_000, 8_000] },
 } as const;
 

@@ -1,7 +1,7 @@
 import type { Producer } from 'kafkajs';
 import type { KafkaConnection } from '../../src/kafka/client.ts';
 import { sleep } from '../../src/model/sleep.ts';
-import { RAW_PARTITIONS, ROUND_MS, recordOf } from './truth.ts';
+import { MOST_RAW_PARTITIONS, RAW_PARTITIONS, ROUND_MS, recordOf } from './truth.ts';
 
 const AFTER_ERROR_MS = 200;
 /** Most rounds of one request: what has come due while a busy cluster took its time with the one before. */
@@ -16,34 +16,33 @@ const MOST_AT_ONCE = 20;
 export class TrueProducer {
   readonly startMs = Date.now();
   /** By partition and round: whether the record was acknowledged by all in-sync replicas. */
-  readonly acknowledged: boolean[][] = Array.from({ length: RAW_PARTITIONS }, () => []);
-  readonly #producer: Producer;
+  readonly acknowledged: boolean[][] = Array.from({ length: MOST_RAW_PARTITIONS }, () => []);
+  readonly #connection: KafkaConnection;
+  readonly #producers: Producer[] = [];
   readonly #topic: string;
   readonly #stop = new AbortController();
-  #loops: Promise<void>[] = [];
+  readonly #loops: Promise<void>[] = [];
 
   constructor(connection: KafkaConnection, topic: string) {
     this.#topic = topic;
-    this.#producer = connection.instance({ retries: 0 }).producer({
-      idempotent: false,
-      allowAutoTopicCreation: false,
-      createPartitioner:
-        () =>
-        ({ message }) =>
-          message.partition!,
-      retry: { retries: 0 },
-    });
+    this.#connection = connection;
   }
 
   async start(): Promise<void> {
-    await this.#producer.connect();
-    this.#loops = this.acknowledged.map((_, partition) => this.#run(partition));
+    await this.write(Array.from({ length: RAW_PARTITIONS }, (_, partition) => partition));
+  }
+
+  /** Begins to write to partitions, which the topic has by now. */
+  async write(partitions: readonly number[]): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    const producer = await this.#connected();
+    this.#loops.push(...partitions.map((partition) => this.#run(producer, partition)));
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#loops);
-    await this.#producer.disconnect();
+    await Promise.all(this.#producers.map((producer) => producer.disconnect()));
   }
 
   get counts(): { acknowledged: number; unknown: number } {
@@ -52,7 +51,22 @@ export class TrueProducer {
     return { acknowledged, unknown: all.length - acknowledged };
   }
 
-  async #run(partition: number): Promise<void> {
+  async #connected(): Promise<Producer> {
+    const producer = this.#connection.instance({ retries: 0 }).producer({
+      idempotent: false,
+      allowAutoTopicCreation: false,
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition!,
+      retry: { retries: 0 },
+    });
+    this.#producers.push(producer);
+    await producer.connect();
+    return producer;
+  }
+
+  async #run(producer: Producer, partition: number): Promise<void> {
     const rounds = this.acknowledged[partition]!;
     const { signal } = this.#stop;
     let next = Date.now() + (partition * ROUND_MS) / RAW_PARTITIONS;
@@ -68,8 +82,9 @@ export class TrueProducer {
       }));
       rounds.push(...messages.map(() => false));
       try {
-        await this.#producer.send({ topic: this.#topic, acks: -1, messages });
-        rounds.fill(true, first);
+        const answers = await producer.send({ topic: this.#topic, acks: -1, messages });
+        // kafkajs drops what is for a partition that its metadata does not have, and says that it was sent.
+        if (answers.some((answer) => answer.partition === partition)) rounds.fill(true, first);
       } catch {
         await sleep(AFTER_ERROR_MS, signal);
       }

@@ -125,6 +125,13 @@ export class Slot {
     this.#process?.resume();
   }
 
+  /** SIGHUP, if it is ready: one that only starts ends by it. Resolves to whether it was sent. */
+  reload(): boolean {
+    if (!this.#joined) return false;
+    this.#process?.signal('SIGHUP');
+    return true;
+  }
+
   /** Looks whether it still runs, and how large it has become. */
   observe(): void {
     const process = this.#process;

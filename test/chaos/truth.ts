@@ -4,8 +4,10 @@ import { plainJump, plainXxh64 } from '../support/plain-hash.ts';
 
 /** The series that are written, and the sample that each has in each round. */
 export const RAW_PARTITIONS = 6;
+/** What the ingest topic may grow to. The series of a partition are there from the beginning of the partition. */
+export const MOST_RAW_PARTITIONS = 9;
 export const SERIES_PER_PARTITION = 40;
-export const SERIES = RAW_PARTITIONS * SERIES_PER_PARTITION;
+export const SERIES = MOST_RAW_PARTITIONS * SERIES_PER_PARTITION;
 export const TASKS = 12;
 /**
  * Time between the samples of a series, and between two records of a partition, in ms: several in each step of a

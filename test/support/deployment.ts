@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { KafkaAdmin } from '../../src/kafka/admin.ts';
 import { KafkaConnection } from '../../src/kafka/client.ts';
@@ -95,7 +95,9 @@ export class Deployment {
   /** Replaces parts of the configuration for processes that start from now on: by top-level key. */
   reconfigure(parts: Readonly<Record<string, unknown>>): void {
     const before = JSON.parse(readFileSync(this.configFile, 'utf8')) as Record<string, unknown>;
-    writeFileSync(this.configFile, JSON.stringify({ ...before, ...parts }, null, 2));
+    // At once: a process that starts at this moment reads the one or the other.
+    writeFileSync(`${this.configFile}.new`, JSON.stringify({ ...before, ...parts }, null, 2));
+    renameSync(`${this.configFile}.new`, this.configFile);
   }
 
   /** Starts a command and waits until it is ready. */

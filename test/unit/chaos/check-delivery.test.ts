@@ -11,6 +11,10 @@ import type { Span } from '../../chaos/stalls.ts';
 /** The chaos run is only worth what its check finds. Times are seconds of a run. */
 const NODE = 'vmagent-0';
 const DRAIN = 'drain-0a';
+/** Has the task while one more node is configured. */
+const OTHER = 'vmagent-3';
+/** Never has it. */
+const STRANGER = 'vmagent-1';
 const TASK = 7;
 
 /** When a record was accepted. `lasts`: until the vmagent answered. `gone`: nobody listened any more. */
@@ -18,6 +22,7 @@ interface Accepted {
   readonly at: number;
   readonly lasts?: number;
   readonly gone?: boolean;
+  readonly by?: string;
 }
 
 interface Run {
@@ -48,22 +53,22 @@ function check(run: Run) {
     unansweredAt === undefined
       ? { atMs: 0, reason: 'takeover' }
       : { atMs: unansweredAt * 1000, reason: 'unanswered' };
-  const accepted = new Map<string, Acceptance[]>();
+  const gates = new Map([NODE, OTHER, STRANGER].map((name) => [name, new Map<string, Acceptance[]>()]));
   const possibleRepeats = new Map<string, PossibleRepeat[]>();
   for (const [offset, list] of records.entries()) {
-    const times = list.map(({ at, lasts = 0.01, gone = false }) => ({
-      ...{ fromMs: at * 1000, atMs: (at + lasts) * 1000 },
-      answered: !gone,
-    }));
-    accepted.set(bodyId(body(offset)), times);
+    for (const { at, lasts = 0.01, gone = false, by = NODE } of list) {
+      const id = bodyId(body(offset));
+      const times = { fromMs: at * 1000, atMs: (at + lasts) * 1000, answered: !gone };
+      gates.get(by)!.set(id, [...(gates.get(by)!.get(id) ?? []), times]);
+    }
     const said = Array.from({ length: counted ?? list.length - 1 }, () => counts);
     possibleRepeats.set(`${TASK}/${offset}`, said);
   }
   const hangs = evictedAt.map((at) => at * 1000);
   const deployment: Delivering = {
-    nodes: [{ name: NODE, gate: { accepted } }],
-    owner: () => ({ name: NODE }),
-    drainsOf: () => [{ name: DRAIN, hangs, cutOff, possibleRepeats }],
+    nodes: [...gates].map(([name, accepted]) => ({ name, gate: { accepted } })),
+    owners: () => [NODE, OTHER],
+    drainsOf: (node) => (node === NODE ? [{ name: DRAIN, hangs, cutOff, possibleRepeats }] : []),
   };
   const problems = new Problems();
   const delivery = new DeliveryCheck(deployment, { faults, stalls }, problems);
@@ -193,6 +198,25 @@ test('a repeat that no drain has counted is refused', () => {
   const { delivery, problems } = check({ ...run, counted: 1 });
   assert.equal(delivery.uncounted, 1);
   assert.match(problems[0] ?? '', /no drain counted/);
+});
+
+describe('a task that moves to another node and back', () => {
+  const there = [{ at: 2, by: OTHER }];
+
+  test('has each record at one of them, in order', () => {
+    passes({ records: [[{ at: 1 }], there, [{ at: 3 }]] });
+    assert.match(check({ records: [[{ at: 3 }], there] }).problems[0] ?? '', /out of order/);
+  });
+  test('needs a cause at one of them for what both have', () => {
+    const records = [[{ at: 1 }, ...there]];
+    refuses({ records });
+    passes({ records, faults: [fault('drain SIGKILL', 1.2, 2)] });
+  });
+  test('and nothing at a third one', () =>
+    assert.match(
+      check({ records: [[{ at: 1 }, { at: 2, by: STRANGER }]] }).problems[0] ?? '',
+      /another node/,
+    ));
 });
 
 test('a record that nobody accepted, and records out of order, are refused', () => {

@@ -6,7 +6,7 @@ import { RawCheck } from '../../chaos/check-raw.ts';
 import { TaskCheck } from '../../chaos/check-tasks.ts';
 import { Problems } from '../../chaos/problems.ts';
 import {
-  RAW_PARTITIONS,
+  MOST_RAW_PARTITIONS,
   recordOf,
   relabeled,
   SERIES_PER_PARTITION,
@@ -57,7 +57,9 @@ function step(rounds: number[], change: Change = {}): TaskRecord[] {
 /** What is found when ingest partition 0 holds rounds 0, 1 and 2, and the task topic the records of these steps. */
 function check(...steps: TaskRecord[][]) {
   const problems = new Problems();
-  const raw = Array.from({ length: RAW_PARTITIONS }, (_, partition) => (partition === 0 ? [0, 1, 2] : []));
+  const raw = Array.from({ length: MOST_RAW_PARTITIONS }, (_, partition) =>
+    partition === 0 ? [0, 1, 2] : [],
+  );
   const tasks = new TaskCheck(START, raw, problems);
   for (const { task, body } of steps.flat()) tasks.visit(task, body);
   tasks.finish();
