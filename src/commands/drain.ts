@@ -4,6 +4,7 @@ import { KafkaConnection } from '../kafka/client.ts';
 import { ConfigError } from '../model/errors.ts';
 import { expectedName } from '../model/nearest.ts';
 import { compileRoutes } from '../route.ts';
+import { unreadWatch } from './expected-deployment.ts';
 import { runService } from './service.ts';
 import { version } from './version.ts';
 
@@ -32,8 +33,9 @@ export function run(argv: string[]): Promise<number> {
           `drain.node (or PENSTOCK_DRAIN_NODE): ${said}; ${expectedName(drain.node, names)}`,
         );
       }
+      const connection = new KafkaConnection(config.kafka, log);
       return new Drain(
-        new KafkaConnection(config.kafka, log),
+        connection,
         {
           drain,
           nodes,
@@ -42,6 +44,7 @@ export function run(argv: string[]): Promise<number> {
           deadTopic: ingest.dead_topic,
           tenantHeaders: ingest.tenant_headers,
           userAgent: `penstock/${version()}`,
+          watch: unreadWatch(connection, config, metrics),
         },
         metrics,
         log,

@@ -5,6 +5,7 @@ import { Pace } from '../replay/pace.ts';
 import { GapError, Replay } from '../replay/replay.ts';
 import { isStopRequested } from '../replay/stop-request.ts';
 import { FAILED } from './command.ts';
+import { expectedDeployment } from './expected-deployment.ts';
 import type { RunOptions } from './replay-arguments.ts';
 import type { ReplayCommand, Voice } from './replay-command.ts';
 import { ReplayReport } from './replay-report.ts';
@@ -13,7 +14,6 @@ import { type NewReplay, Sessions, TakenOverError } from './replay-sessions.ts';
 import { targetFor } from './replay-target.ts';
 import { formatNumber } from './replay-text.ts';
 import { liveLag, watch } from './replay-watch.ts';
-import { expectedDeployment } from './status.ts';
 
 const STOP_POLL_MS = 2_000;
 const LAG_POLL_MS = 2_000;

@@ -1,15 +1,11 @@
 import { urlFault } from '../address-options.ts';
-import { type Config, loadConfig } from '../config/load.ts';
-import { drainGroupId } from '../drain/assignment.ts';
+import { loadConfig } from '../config/load.ts';
 import { readLeftovers } from '../drain/leftovers.ts';
-import { createOwnership } from '../hash/ownership.ts';
-import { ingestTopics } from '../ingest/options.ts';
 import { errorMessage } from '../model/errors.ts';
-import { compileRoutes } from '../route.ts';
-import type { ExpectedDeployment } from '../status/expected.ts';
 import { observe } from '../status/observe.ts';
 import { reportStatus } from '../status/report.ts';
 import { DONE, parseCommand, printJson, usageError } from './command.ts';
+import { expectedDeployment } from './expected-deployment.ts';
 import { withKafkaAdmin } from './kafka-session.ts';
 import { formatStatus, type ProcessAnswer } from './status-text.ts';
 
@@ -52,32 +48,6 @@ export async function run(argv: string[]): Promise<number> {
     else process.stdout.write(formatStatus(status, processes));
     return DONE;
   });
-}
-
-/** Which groups a configuration wants to read which partitions. */
-export function expectedDeployment(config: Config): ExpectedDeployment {
-  const routes = compileRoutes(config);
-  const names = config.nodes.map(({ name }) => name);
-  const now = Date.now();
-  const taskTopics = [...new Set(routes.map(({ topic }) => topic))].map((topic) => {
-    const writers = routes.filter((route) => route.topic === topic);
-    return { topic, routes: writers.map(({ name }) => name), count: writers[0]!.count };
-  });
-  const ownership = names.length === 0 ? undefined : createOwnership(taskTopics, names, config.ownership);
-  return {
-    ingest: { topics: ingestTopics(config.ingest).map(({ topic }) => topic), group: config.ingest.group },
-    deadTopic: config.ingest.dead_topic,
-    taskTopics,
-    nodes: config.nodes.map(({ name, url }) => ({
-      node: name,
-      url,
-      groups: taskTopics.map(({ topic }) => ({
-        topic,
-        group: drainGroupId(topic, name),
-        tasks: ownership!.tasksOf(topic, name, now),
-      })),
-    })),
-  };
 }
 
 function adminUrl(text: string): string {

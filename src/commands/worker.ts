@@ -8,6 +8,7 @@ import { compileRoutes } from '../route.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { unreadWatch } from './expected-deployment.ts';
 import { runService } from './service.ts';
 import { runSupervised } from './supervised.ts';
 
@@ -65,7 +66,8 @@ function createWorker(
   requireRoutes(config);
   const { ingest, registry } = config;
   const connection = new KafkaConnection({ ...config.kafka, client_id: clientId }, log);
-  return new Worker(connection, { ingest, registry, routes: compileRoutes(config) }, metrics, log);
+  const watch = unreadWatch(connection, config, metrics);
+  return new Worker(connection, { ingest, registry, routes: compileRoutes(config), watch }, metrics, log);
 }
 
 function processCount({ worker: { processes } }: Config): number {

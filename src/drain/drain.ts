@@ -11,6 +11,7 @@ import { runSessions } from '../kafka/partition-session.ts';
 import { PlainProducer } from '../kafka/plain-producer.ts';
 import type { Readiness } from '../telemetry/admin-server.ts';
 import { GroupGauges } from '../telemetry/group-gauges.ts';
+import type { GroupWatch } from '../telemetry/group-watch.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { TlsSettings } from '../tls-options.ts';
@@ -41,6 +42,7 @@ export interface DrainSetup {
   /** Record headers that go to the node as HTTP headers. */
   readonly tenantHeaders: readonly string[];
   readonly userAgent: string;
+  readonly watch?: GroupWatch;
 }
 
 /** One task topic: its own consumer group, so that a new route does not disturb the others. */
@@ -122,6 +124,9 @@ export class Drain {
     const started = await Promise.allSettled(this.#topics.map(({ reader }) => reader.start()));
     for (const each of started) if (each.status === 'rejected') throw each.reason;
     for (const { gauges } of this.#topics) gauges.start();
+    this.#setup.watch?.start(() =>
+      this.#topics.map(({ reader }) => reader.memberId).filter((id) => id !== undefined),
+    );
   }
 
   /** Waits for the requests in flight, commits, leaves the groups. @returns how many partitions were cut off. */
@@ -132,7 +137,12 @@ export class Drain {
         return reader.stop(deadline);
       }),
     );
-    await Promise.allSettled([this.#client.close(), this.#deadProducer.close(), this.#admin.close()]);
+    await Promise.allSettled([
+      this.#client.close(),
+      this.#deadProducer.close(),
+      this.#admin.close(),
+      this.#setup.watch?.stop(),
+    ]);
     return left.flat().length;
   }
 
@@ -142,6 +152,7 @@ export class Drain {
       this.#topics.map(({ gauges }) => gauges),
       this.#metrics,
     );
+    this.#setup.watch?.collect();
   }
 
   readiness(): Readiness {

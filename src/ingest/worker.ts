@@ -20,6 +20,7 @@ import type { CompiledRoute } from '../route.ts';
 import type { Readiness } from '../telemetry/admin-server.ts';
 import { Defects } from '../telemetry/defects.ts';
 import { GroupGauges } from '../telemetry/group-gauges.ts';
+import type { GroupWatch } from '../telemetry/group-watch.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { topicDecoders } from '../topic-decoders.ts';
@@ -38,6 +39,7 @@ export interface WorkerOptions {
   readonly ingest: IngestOptions;
   readonly registry: RegistryOptions;
   readonly routes: readonly CompiledRoute[];
+  readonly watch?: GroupWatch;
 }
 
 /**
@@ -131,6 +133,7 @@ export class Worker {
     });
     await this.#reader.start();
     this.#gauges.start();
+    this.#options.watch?.start(() => [this.#reader.memberId].filter((id) => id !== undefined));
   }
 
   /**
@@ -161,13 +164,19 @@ export class Worker {
   async stop(deadline: number): Promise<number> {
     this.#gauges.stop();
     const left = await this.#reader.stop(deadline);
-    await Promise.allSettled([this.#publishers.close(), this.#admin.close(), this.#schemas?.close()]);
+    await Promise.allSettled([
+      this.#publishers.close(),
+      this.#admin.close(),
+      this.#schemas?.close(),
+      this.#options.watch?.stop(),
+    ]);
     return left.length;
   }
 
   /** Brings gauges up to date before a scrape. */
   collect(): void {
     GroupGauges.collect([this.#gauges], this.#metrics);
+    this.#options.watch?.collect();
     if (this.#pipeline !== undefined) this.#events.cache(this.#pipeline.cacheStats);
     this.#metrics.schemaWaits.set(this.#schemas?.waiting.length ?? 0);
   }

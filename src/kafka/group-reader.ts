@@ -94,6 +94,11 @@ export class GroupReader {
     return this.#held.partitions;
   }
 
+  /** Its id in the group; undefined before the first join. */
+  get memberId(): string | undefined {
+    return this.#member.group?.memberId ?? undefined;
+  }
+
   /** Whether this process is a member of the group now. */
   get joined(): boolean {
     return this.#member.joined;

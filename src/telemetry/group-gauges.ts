@@ -34,6 +34,8 @@ export interface OffsetSource {
 }
 
 const POLL_MS = 5_000;
+/** What Kafka told longer ago than three looks is no news. */
+const NEWS_MS = 3 * POLL_MS;
 /** With lag and no commit for this long, and a group that answers, a partition counts as stalled. */
 const STALLED_MS = 60_000;
 
@@ -69,7 +71,7 @@ export class GroupGauges {
     this.#metrics = metrics;
     this.#groupId = groupId;
     this.#now = now;
-    this.#progress = new PartitionProgress(now, systemMs);
+    this.#progress = new PartitionProgress(NEWS_MS, now, systemMs);
     this.#startedMs = now();
   }
 

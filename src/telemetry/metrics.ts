@@ -162,6 +162,11 @@ export class Metrics {
     'Partitions that this process reads and of which Kafka does not tell the offsets.',
     ['group', 'topic'],
   );
+  readonly unread = this.#gauge(
+    'unread_partitions',
+    'Partitions of a group that no member reads; told by one process of the deployment.',
+    ['group', 'topic'],
+  );
   /** Of several processes, that of the one that has waited longest. */
   readonly groupSilence = this.#gauge(
     'group_silent_seconds',

@@ -22,17 +22,19 @@ interface Seen {
   readonly oldestMs: number | undefined;
 }
 
-/** What Kafka told longer ago than this is no news: three looks have failed since. */
-const NO_NEWS_MS = 15_000;
-
 /** How far the partitions of a group are, by what Kafka tells now and then and by what is committed. */
 export class PartitionProgress {
+  readonly #newsMs: number;
   readonly #now: () => number;
   readonly #systemMs: () => number;
   readonly #seen = new Map<string, Seen>();
 
-  /** @param systemMs the system's time, against which records' times are held, in ms since the epoch */
-  constructor(now: () => number, systemMs: () => number) {
+  /**
+   * @param newsMs what Kafka told longer ago than this counts as unknown
+   * @param systemMs the system's time, against which records' times are held, in ms since the epoch
+   */
+  constructor(newsMs: number, now: () => number, systemMs: () => number) {
+    this.#newsMs = newsMs;
     this.#now = now;
     this.#systemMs = systemMs;
   }
@@ -70,7 +72,7 @@ export class PartitionProgress {
     const seen = this.#seen.get(id);
     if (seen === undefined) return { records: undefined, seconds: undefined };
     const { offset, end, toldMs, lagMs, oldestMs } = seen;
-    const isNews = end !== undefined && this.#now() - toldMs <= NO_NEWS_MS;
+    const isNews = end !== undefined && this.#now() - toldMs <= this.#newsMs;
     const records = isNews ? Math.max(0, Number(end - offset)) : undefined;
     if (oldestMs !== undefined) return { records, seconds: Math.max(0, this.#systemMs() - oldestMs) / 1000 };
     if (records === undefined || records === 0) return { records, seconds: records };
