@@ -74,17 +74,24 @@ export function deadRecord(source: SourceRecord, error: PoisonError): DeadLetter
   return { source, stage, reason, message, value: source.value, headers, series: 0 };
 }
 
-/** A part of a record that its decoder set aside, with all that it takes to decode it alone. */
-export function deadPart(source: SourceRecord, reject: Reject, tenant: DeadLetter['headers']): DeadLetter {
-  const { reason, contentType } = reject;
-  const message = printable(reject.message);
-  const value = ofItsOwn(reject.value);
-  const headers = {
-    ...kept(source, [...HISTORY, TIMESTAMP_HEADER, QUERY_HEADER, PATH_HEADER]),
-    ...tenant,
-    'content-type': UNSHARED[contentType] ?? contentType,
-  };
-  return { source, stage: 'decode', reason, message, value, headers, series: 0 };
+/** The parts of a record that its decoder set aside, each with all that it takes to decode it alone. */
+export function deadParts(
+  source: SourceRecord,
+  rejects: readonly Reject[],
+  tenant: DeadLetter['headers'],
+): DeadLetter[] {
+  if (rejects.length === 0) return [];
+  // Once for all: a record may have thousands of headers, and hundreds of parts.
+  const shared = { ...kept(source, [...HISTORY, TIMESTAMP_HEADER, QUERY_HEADER, PATH_HEADER]), ...tenant };
+  return rejects.map(({ reason, message, value, contentType }) => ({
+    source,
+    stage: 'decode',
+    reason,
+    message: printable(message),
+    value: ofItsOwn(value),
+    headers: { ...shared, 'content-type': UNSHARED[contentType] ?? contentType },
+    series: 0,
+  }));
 }
 
 /** A small part of a large body must not keep the body in memory until it is published. */

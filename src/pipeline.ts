@@ -1,7 +1,7 @@
 import {
   type DeadLetter,
   DeadSeries,
-  deadPart,
+  deadParts,
   deadRecord,
   deadRest,
   type SourceRecord,
@@ -348,8 +348,7 @@ export class Step {
     for (const [kind, count] of Object.entries(decoded.uncarried ?? {})) {
       counts.uncarried[kind] = (counts.uncarried[kind] ?? 0) + count;
     }
-    const letters = rejects.map((reject) => deadPart(record, reject, this.#outputs.tenantHeaders));
-    for (const letter of letters) this.#dead.push(letter);
+    for (const letter of deadParts(record, rejects, this.#outputs.tenantHeaders)) this.#dead.push(letter);
     return decoded;
   }
 

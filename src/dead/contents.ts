@@ -28,15 +28,16 @@ export interface Contents {
   readonly fault: string | undefined;
 }
 
-/** A letter may be looked at that is over every limit but this: bytes after decompression. */
+/** A letter may be looked at that is over every limit but these: bytes after decompression, and CPU time in ms a MiB. */
 const SHOWN_BYTES = 256 * 1024 * 1024;
+const SHOWN_MS = 1_000;
 const SHOWN_REJECTS = 20;
 const LIMITS = {
   record_bytes: SHOWN_BYTES,
   series_per_record: 0,
   faults_per_record: 0,
   buckets_per_histogram: 0,
-  record_time: 0,
+  record_time: SHOWN_MS,
   labels_per_series: 0,
   label_name_bytes: 0,
   label_value_bytes: 0,
@@ -66,16 +67,16 @@ export function contentsOf(
   try {
     if (value === null || value.length === 0)
       throw new PoisonError('decode', 'empty_record', 'there is no value');
-    contents.encoding = decoders.encodingOf(value, { headers, limits: LIMITS });
-    const { body, rejects } = decoders.decode(value, { headers, timestamp, limits: LIMITS });
+    const found = decoders.find(value, { headers, timestamp, limits: LIMITS });
+    contents.encoding = found.encoding;
+    const { body, rejects } = found.decode();
     contents.rejects = rejects.slice(0, SHOWN_REJECTS).map(({ message }) => message);
     const request = new ProtobufReader(body);
     while (request.next()) {
-      if (request.field !== WRITE_REQUEST.timeseries) request.skip();
-      else {
-        const one = readSeries(request.message());
-        if (count++ < mostSeries) series.push(one);
-      }
+      const isSeries = request.field === WRITE_REQUEST.timeseries;
+      if (isSeries && count < mostSeries) series.push(readSeries(request.message()));
+      else request.skip();
+      if (isSeries) count++;
     }
   } catch (error) {
     if (error instanceof RetryableError) throw error;

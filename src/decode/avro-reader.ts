@@ -4,7 +4,7 @@ import type { AvroType } from './avro-schema.ts';
 import { decimalText } from './decimal.ts';
 import { Instant, type InstantUnit } from './instant.ts';
 import type { RecordBudget } from './record-budget.ts';
-import { DICTIONARY, ENTRY, FIELD, ITEM, OBJECT, TEXT, ValueBudget } from './value-budget.ts';
+import { DICTIONARY, ENTRY, ITEM, OBJECT, objectBytes, TEXT, ValueBudget } from './value-budget.ts';
 import type { WriterSchema } from './writer-schema.ts';
 
 type Read = (cursor: Cursor) => unknown;
@@ -157,7 +157,7 @@ function map(value: Read): Read {
 }
 
 function record(fields: readonly { readonly name: string; readonly read: Read }[]): Read {
-  const size = OBJECT + fields.length * FIELD;
+  const size = objectBytes(fields.length);
   // Of a plain object that name would be no field.
   const isPlain = !fields.some(({ name }) => name === '__proto__');
   return (cursor) => {

@@ -5,6 +5,7 @@ import { skipMarks } from './byte-order-mark.ts';
 import type { ByteRanges } from './byte-ranges.ts';
 import { skipJsonBlanks, skipValue } from './json-scan.ts';
 import { JsonTraits } from './json-traits.ts';
+import type { RecordBudget } from './record-budget.ts';
 
 /** Memory that the values of one JSON text may take as objects, about. Real records are far below their own size. */
 const MOST_MEMORY = 192 * 1024 * 1024;
@@ -22,6 +23,8 @@ const POSITIVE = Buffer.from('"Infinity"');
 const NEGATIVE = Buffer.from('"-Infinity"');
 /** From this length on native copying is faster. */
 const NATIVE_BYTES = 64;
+/** Bytes that are walked over, or parsed, in a unit of a record's budget. */
+const BYTES_A_UNIT = 64;
 /** The longest of those less the shortest word. */
 const MOST_GROWTH = 8;
 
@@ -54,15 +57,23 @@ export function jsonValue(bytes: Buffer, start: number, end: number, traits: Jso
 /**
  * The one value that fills `body` from `start` on, blanks and a byte order mark apart.
  *
- * @throws PoisonError `json`, `too_many_values`
+ * @throws PoisonError `json`, `too_many_values`, and what the budget says
  */
-export function wholeJson(body: Buffer, start: number, traits = new JsonTraits()): unknown {
+export function wholeJson(
+  body: Buffer,
+  start: number,
+  traits = new JsonTraits(),
+  budget?: RecordBudget,
+): unknown {
   traits.clear();
   const from = skipJsonBlanks(body, skipMarks(body, start, body.length), body.length);
   const to = skipValue(body, from, body.length, traits);
   const isWhole = to >= 0 && skipJsonBlanks(body, to, body.length) === body.length;
+  budget?.spend(body.length / BYTES_A_UNIT);
   const value = isWhole ? jsonValue(body, from, to, traits) : undefined;
   if (value === undefined) throw notJson(body, from);
+  // The parser takes its time without a look at the clock.
+  budget?.spend(body.length / BYTES_A_UNIT);
   return value;
 }
 

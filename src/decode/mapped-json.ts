@@ -16,7 +16,7 @@ export function mappedJsonDecoder(mapping: MappingOptions = METRIC_BATCH): Decod
     contentTypes: [MAPPED_JSON],
     defaultContentEncoding: 'identity',
     decode(body, context): Decoded {
-      const value = wholeJson(body, 0);
+      const value = wholeJson(body, 0, undefined, context.budget);
       if (listPath !== undefined && valueAt(value, listPath) !== undefined) {
         return mapper.map(value, body.length, context);
       }

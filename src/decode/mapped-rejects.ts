@@ -9,18 +9,26 @@ export const MAPPED_JSON = 'application/vnd.penstock.mapped+json';
 
 /** Lists and objects within each other in a series that is set aside; writing more of them would end the stack. */
 const MAX_NESTING = 500;
+/** Characters of JSON that the series of one record that are set aside may come to. */
+const MOST_CHARACTERS = 32 * 1024 * 1024;
+/** Characters of JSON that are written in a unit of a record's budget. */
+const CHARACTERS_A_UNIT = 32;
 
 /** Collects series that a mapping could not use. They have no bytes of their own in the record, so they become JSON. */
 export class MappedRejects {
   readonly #single: Reject[] = [];
   readonly #further: Further[] = [];
   readonly #budget: RecordBudget | undefined;
+  #characters = 0;
 
   constructor(budget?: RecordBudget) {
     this.#budget = budget;
   }
 
-  /** Throws PoisonError `nesting`, which refuses the whole record, where the series nests too deep to be written down. */
+  /**
+   * Throws PoisonError, which refuses the whole record: `nesting` where the series nests too deep to be written down,
+   * `too_many_faults` where there are too many, or they are too large.
+   */
   add(element: unknown, index: number, reason: string, fault: string): void {
     this.#budget?.fault();
     if (nestsDeeper(element, MAX_NESTING)) {
@@ -28,6 +36,9 @@ export class MappedRejects {
       throw new PoisonError('decode', 'nesting', message);
     }
     const text = elementJson(element);
+    this.#budget?.spend(1 + text.length / CHARACTERS_A_UNIT);
+    this.#characters += text.length;
+    if (this.#characters > MOST_CHARACTERS) throw tooLarge();
     const where = `series ${index}: ${fault}`;
     if (this.#single.length < SINGLE_REJECTS) {
       const value = Buffer.from(text);
@@ -56,6 +67,14 @@ export class MappedRejects {
 interface Further {
   readonly text: string;
   readonly where: string;
+}
+
+function tooLarge(): PoisonError {
+  return new PoisonError(
+    'decode',
+    'too_many_faults',
+    `the series that cannot be used come to more than ${MOST_CHARACTERS / (1024 * 1024)} MiB of JSON: send smaller records`,
+  );
 }
 
 function gatheredReject(further: readonly Further[]): Reject {

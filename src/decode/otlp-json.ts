@@ -11,6 +11,7 @@ import { type JsonObject, jsonNames, namesOf, otherMembers } from './otlp-json-n
 import { readData } from './otlp-json-points.ts';
 import { OTLP_JSON, OtlpJsonRejects } from './otlp-json-rejects.ts';
 import { OtlpSeries } from './otlp-series.ts';
+import type { RecordBudget } from './record-budget.ts';
 
 /**
  * OTLP metrics in JSON (opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding"), one ExportMetricsServiceRequest
@@ -30,7 +31,7 @@ export function otlpJsonDecoder(options: Partial<OtlpOptions> = {}): Decoder {
     contentTypes: [OTLP_JSON],
     defaultContentEncoding: 'identity',
     decode(body, context) {
-      const request = parse(body, traits);
+      const request = parse(body, traits, context.budget);
       return new RequestReader(new OtlpSeries(builder, settings, body.length, context)).read(request, body);
     },
   };
@@ -132,8 +133,8 @@ class RequestReader {
   }
 }
 
-function parse(body: Buffer, traits: JsonTraits): JsonObject {
-  const request = object(wholeJson(body, 0, traits), 'the record');
+function parse(body: Buffer, traits: JsonTraits, budget: RecordBudget | undefined): JsonObject {
+  const request = object(wholeJson(body, 0, traits, budget), 'the record');
   if (traits.hasUnderscores) jsonNames(request);
   if (!Object.hasOwn(request, 'resourceMetrics')) {
     const others = Object.keys(request);

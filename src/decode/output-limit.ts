@@ -9,7 +9,7 @@ const SMALL_OUTPUT_BYTES = 1024 * 1024;
 /** Bytes that a record may become. Its size when decompressed is limited already; text becomes larger with its labels. */
 export function largestOutput(bodyBytes: number, { limits }: DecodeContext): number {
   const bySize = MAX_EXPANSION * bodyBytes;
-  const byLimit = limits.record_bytes === 0 ? bySize : Math.min(bySize, 4 * limits.record_bytes);
+  const byLimit = limits.record_bytes === 0 ? bySize : Math.min(bySize, 2 * limits.record_bytes);
   return SMALL_OUTPUT_BYTES + byLimit;
 }
 

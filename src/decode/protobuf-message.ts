@@ -2,7 +2,7 @@ import protobuf from 'protobufjs';
 import { BYTES, END_GROUP, malformed, ProtobufReader, START_GROUP, VARINT } from '../wire/protobuf-reader.ts';
 import { MEANING, meaningOf } from './known-messages.ts';
 import { exactInteger, int32, SCALARS } from './protobuf-values.ts';
-import { ENTRY, FIELD, ITEM, OBJECT, TEXT, type ValueBudget } from './value-budget.ts';
+import { ENTRY, ITEM, objectBytes, TEXT, type ValueBudget } from './value-budget.ts';
 
 /** Messages within messages; far from the end of the stack. */
 const MAX_DEPTH = 100;
@@ -42,7 +42,7 @@ export class MessageType {
   private constructor(type: protobuf.Type, known: Map<protobuf.Type, MessageType>) {
     known.set(type, this);
     this.name = type.fullName.replace(/^\./, '');
-    this.#size = OBJECT + type.fieldsArray.length * FIELD;
+    this.#size = objectBytes(type.fieldsArray.length);
     this.#meaning = meaningOf(type.fullName);
     this.#extensions = type.extensions ?? [];
     for (const each of type.fieldsArray) {

@@ -157,10 +157,14 @@ export class DecoderRegistry {
   /** Throws PoisonError, stage `decode`, where nothing of the record can be used. */
   decode(value: Buffer, unbounded: DecodeContext): Decoded {
     const context = bounded(value, unbounded);
+    return decodeOpened(this.#open(value, context), context);
+  }
+
+  /** The same in two steps, for who wants to know the encoding of what cannot be decoded. Both throw as `decode` does. */
+  find(value: Buffer, unbounded: DecodeContext): { readonly encoding: string; decode(): Decoded } {
+    const context = bounded(value, unbounded);
     const opened = this.#open(value, context);
-    const { decoder, body, isGuess } = opened;
-    const decoded = decoder.decode(body, isGuess ? { ...context, isGuess } : context);
-    return opened.cutOff === undefined ? decoded : withCut(decoded, decoder, opened.cutOff);
+    return { encoding: opened.decoder.name, decode: () => decodeOpened(opened, context) };
   }
 
   /**
@@ -247,6 +251,12 @@ export class DecoderRegistry {
     if (contentType !== '' && !sharersOf(contentType)?.includes(name)) return undefined;
     return this.#byName.get(name);
   }
+}
+
+function decodeOpened(opened: Opened, context: DecodeContext): Decoded {
+  const { decoder, body, isGuess } = opened;
+  const decoded = decoder.decode(body, isGuess ? { ...context, isGuess } : context);
+  return opened.cutOff === undefined ? decoded : withCut(decoded, decoder, opened.cutOff);
 }
 
 /** The encoding whose clients send `Stream-Mode: 1` and expect that lines count although the rest is missing. */

@@ -6,5 +6,5 @@ import type { WriterSchema } from '../decode/writer-schema.ts';
  * validate by default (`json.fail.invalid.schema`): a record is refused where the mapping finds no sample in it.
  */
 export const JSON_SCHEMA: WriterSchema = {
-  read: (body, start) => wholeJson(body, start),
+  read: (body, start, { budget } = {}) => wholeJson(body, start, undefined, budget),
 };

@@ -139,6 +139,7 @@ function routePart(
   }
   const { records: made, dead, counts } = output;
   for (const { reason, series } of dead) tally.refuse(reason, Math.max(1, series));
+  tally.refuse('empty_record', counts.uncarried['empty_record'] ?? 0);
   tally.leftOut += counts.unroutedSamples + counts.routes[0]!.droppedSamples;
   tally.samples += counts.routes[0]!.samples;
   return { partition, made, done: records.slice(0, count), left: records.slice(count) };

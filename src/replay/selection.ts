@@ -1,9 +1,9 @@
-import type { DecodeContext, Decoded, IngestLimits } from '../decode/decoder.ts';
-import { recordValue } from '../decode/record-value.ts';
+import type { Decoded, IngestLimits } from '../decode/decoder.ts';
+import { RecordBudget } from '../decode/record-budget.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
-import { PoisonError, RetryableError } from '../model/errors.ts';
-import { recordTime } from '../model/record-time.ts';
+import { PoisonError, RecordDefect, RetryableError } from '../model/errors.ts';
+import { openRecord } from '../open-record.ts';
 import { ANY_TIME, splitByTime, type TimeWindow } from '../sample-age.ts';
 import { ByteSink } from '../wire/byte-sink.ts';
 import { viewOf } from '../wire/bytes.ts';
@@ -11,7 +11,7 @@ import { labelBlockEnd } from '../wire/label-block.ts';
 import { labelsFirst } from '../wire/labels-first.ts';
 import { ProtobufReader } from '../wire/protobuf-reader.ts';
 import { scanTail } from '../wire/scan-tail.ts';
-import { readFraming, readTail, SeriesTail, TAG_FIELD_1, WRITE_REQUEST } from '../wire/write-request.ts';
+import { readTail, SeriesTail, TAG_FIELD_1, WRITE_REQUEST } from '../wire/write-request.ts';
 import { SeriesChoice, type SeriesChoiceOptions } from './series-choice.ts';
 
 /** What of a range is replayed. Times are those of samples, in ms since the epoch. */
@@ -20,10 +20,12 @@ export interface SelectionOptions extends SeriesChoiceOptions {
   readonly fromMs?: number;
   /** Samples before then, it excluded. */
   readonly toMs?: number;
-  /** The one of them that holds here is `record_bytes`. */
+  /** Of them those on a record as a whole hold here; labels are looked at by the route that a series goes to. */
   readonly limits: IngestLimits;
   /** Headers that a record keeps which had to be written anew. */
   readonly tenantHeaders: readonly string[];
+  /** Told of each record that is refused because Penstock has a defect. */
+  readonly onDefect?: (record: FetchedRecord, error: RecordDefect) => void;
 }
 
 /** What came of one record. Samples are data points: samples and native histograms. */
@@ -60,14 +62,15 @@ const WRITE_REQUEST_HEADERS = {
 } as const;
 
 const NONE: ReadonlyMap<string, number> = new Map();
+
 const WHOLE = Symbol('whole');
 
 /**
  * Records ▸ what of them is replayed: by the labels of series as received (`--match`, `--sample`) and by the time of
  * samples (`--by sample-time`). Pure: no I/O, and no clock.
  *
- * Every record is decoded and every series looked at down to its fields. What is malformed is left out and counted; the
- * worker has written the dead letter when it met it.
+ * Every record is decoded and every series looked at down to its fields, within the limits of a worker. What is malformed
+ * or over a limit is left out and counted; the worker has written the dead letter when it met it.
  */
 export class Selection {
   readonly #options: SelectionOptions;
@@ -82,6 +85,9 @@ export class Selection {
   #samples = 0;
   #leftOut = 0;
   #refused: Map<string, number> | undefined;
+  #budget = NO_BUDGET;
+  /** Why no more of the record is looked at. */
+  #stopped: PoisonError | undefined;
 
   constructor(options: SelectionOptions, decoders: DecoderRegistry) {
     this.#options = options;
@@ -110,16 +116,18 @@ export class Selection {
   open(record: FetchedRecord): OpenedRecord {
     this.#series = this.#samples = this.#leftOut = 0;
     this.#refused = undefined;
+    this.#stopped = undefined;
     let body: Buffer | undefined;
     let decoded: Decoded | undefined;
     try {
       decoded = this.#decode(record);
-      body = this.#walk(decoded.body);
+      body = decoded.uncarried?.['empty_record'] === undefined ? this.#walk(decoded.body) : undefined;
     } catch (error) {
       if (error instanceof RetryableError) throw error;
+      body = undefined;
       this.#series = this.#samples = this.#leftOut = 0;
       // What nobody foresaw must not end a replay for one record.
-      this.#refuse(error instanceof PoisonError ? error : { reason: 'defect' });
+      this.#refuse(error instanceof PoisonError ? error : this.#defect(record, error));
     }
     const intact = body !== undefined && body === decoded?.body;
     return {
@@ -134,15 +142,16 @@ export class Selection {
   }
 
   #decode(record: FetchedRecord): Decoded {
-    const context: DecodeContext = {
-      headers: record.headers,
-      timestamp: recordTime(record, Date.now),
-      limits: this.#options.limits,
-    };
-    const decoded = this.#decoders.decode(recordValue(record), context);
-    readFraming(decoded.body);
+    const { decoded, budget } = openRecord(record, this.#decoders, this.#options.limits, Date.now);
+    this.#budget = budget;
     for (const reject of decoded.rejects) this.#refuse(reject);
+    if (decoded.uncarried?.['empty_record'] !== undefined) this.#refuse({ reason: 'empty_record' });
     return decoded;
+  }
+
+  #defect(record: FetchedRecord, error: unknown): { readonly reason: string } {
+    this.#options.onDefect?.(record, new RecordDefect('decode', error));
+    return { reason: 'defect' };
   }
 
   /** The same buffer where all of it is taken, else a new one; undefined where none of its series is left. */
@@ -176,10 +185,14 @@ export class Selection {
 
   /** Which part of the TimeSeries in `[start, end)` is taken: all, a new one with some of its samples, or nothing. */
   #judge(body: Buffer, view: DataView, start: number, end: number): Buffer | typeof WHOLE | undefined {
+    // All that follows counts as refused for the same reason.
+    if (this.#stopped !== undefined) return this.#refuse(this.#stopped);
+    const budget = this.#budget;
     try {
+      budget.spend();
       const labelsEnd = labelBlockEnd(body, start, end);
       const tail = this.#tail;
-      if (!scanTail(body, labelsEnd, end, tail)) readTail(body, labelsEnd, end, tail);
+      if (!scanTail(body, labelsEnd, end, tail)) readTail(body, labelsEnd, end, tail, budget);
       if (tail.hasLabels) {
         const moved = labelsFirst(body, start, end).bytes;
         return this.#judge(moved, viewOf(moved), 0, moved.length);
@@ -189,12 +202,12 @@ export class Selection {
       const isWithin = tail.oldestMs >= oldest && tail.newestMs <= newest;
       const isTaken =
         (isWithin || (tail.newestMs >= oldest && tail.oldestMs <= newest)) &&
-        this.#choice.takes(body, view, start, labelsEnd, end);
+        this.#choice.takes(body, view, start, labelsEnd, end, budget);
       if (isTaken && isWithin) {
         this.#samples += samples;
         return WHOLE;
       }
-      const part = isTaken ? splitByTime(body, start, labelsEnd, end, this.#window).taken : undefined;
+      const part = isTaken ? splitByTime(body, start, labelsEnd, end, this.#window, budget).taken : undefined;
       let kept = 0;
       if (part !== undefined) {
         readTail(part, labelsEnd - start, part.length, tail);
@@ -205,12 +218,12 @@ export class Selection {
       return part;
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;
-      this.#refuse(error);
-      return undefined;
+      this.#stopped = error === budget.exceeded ? error : budget.countFault();
+      return this.#refuse(error);
     }
   }
 
-  #refuse({ reason }: { readonly reason: string }): void {
+  #refuse({ reason }: { readonly reason: string }): undefined {
     this.#refused ??= new Map();
     this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
   }
@@ -221,3 +234,6 @@ export class Selection {
     return kept;
   }
 }
+
+/** Before the first record. */
+const NO_BUDGET = new RecordBudget({ series_per_record: 0, faults_per_record: 0, record_time: 0 }, 0);

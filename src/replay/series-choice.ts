@@ -5,6 +5,7 @@ import type { Labels } from '../model/labels.ts';
 import { SeriesCache } from '../series-cache.ts';
 import { ENTRY, EntryBuilder } from '../series-entry.ts';
 import { LabelBlock, type LabelLimits } from '../wire/label-block.ts';
+import type { FieldBudget } from '../wire/write-request.ts';
 
 /** Which series are taken, by their labels as received. */
 export interface SeriesChoiceOptions {
@@ -17,6 +18,9 @@ export interface SeriesChoiceOptions {
 /** What the worker refuses is refused by the route that a series goes to; here labels are only looked at. */
 const NO_LIMITS: LabelLimits = { labels_per_series: 0, label_name_bytes: 0, label_value_bytes: 0 };
 const CACHE_BYTES = 64 * 1024 * 1024;
+/** What a series costs of the budget that was not seen before: some 4 µs, and more where its labels are long. */
+const NEW_UNITS = 8;
+const BYTES_A_UNIT = 100;
 /** In front of the key that is hashed, so that a sample does not coincide with the tasks that the same hash gives. */
 const SALT = 'penstock replay --sample';
 
@@ -48,15 +52,23 @@ export class SeriesChoice {
 
   /**
    * Whether the series is taken whose label fields are `[start, labelsEnd)`, and no label field behind them.
-   * Throws PoisonError where the labels cannot be used (see LabelBlock.decode).
+   * Throws PoisonError where the labels cannot be used (see LabelBlock.decode), or the budget is used up.
    */
-  takes(body: Buffer, view: DataView, start: number, labelsEnd: number, end: number): boolean {
+  takes(
+    body: Buffer,
+    view: DataView,
+    start: number,
+    labelsEnd: number,
+    end: number,
+    budget: FieldBudget,
+  ): boolean {
     const cache = this.#cache;
     if (cache === undefined) return true;
     if (
       !cache.next(this.#previous, view, start, end) &&
       !cache.find(this.#previous, view, start, labelsEnd)
     ) {
+      budget.spend(NEW_UNITS + (labelsEnd - start) / BYTES_A_UNIT);
       this.#block.decode(body, start, labelsEnd, NO_LIMITS, view);
       this.#entry.begin(view, start, labelsEnd - start);
       if (!this.#decide(this.#block.labels)) this.#entry.addDropped(0);

@@ -8,6 +8,7 @@ export class Tally implements ReplayCounts {
   readonly refused = new Map<string, number>();
 
   refuse(reason: string, count = 1): void {
+    if (count === 0) return;
     this.refused.set(reason, (this.refused.get(reason) ?? 0) + count);
   }
 

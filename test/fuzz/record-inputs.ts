@@ -17,6 +17,11 @@ const SMALL_BYTES = 4096;
 const SEEDS = FUZZ_TARGETS.flatMap(({ name, seeds }) => seeds().map((body) => ({ name, body })));
 const BODIES = SEEDS.map(({ body }) => body);
 
+/** Whether an input may be large, or become large. */
+export function mayBeLarge(seed: number, index: number): boolean {
+  return new Random(seed, index).chance(LARGE_ONE_IN);
+}
+
 /** The record with this number of a run with this seed. The same, whenever and wherever it is made. */
 export function recordInput(seed: number, index: number): FetchedRecord {
   const random = new Random(seed, index);

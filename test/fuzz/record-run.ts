@@ -1,7 +1,7 @@
 import type { FetchedRecord } from '../../src/kafka/partition-queue.ts';
 import { cpuOf, MOST_MEMORY, MOST_MS, PeakMemory } from './cost.ts';
 import { createReaders, type Outcome, type Reader } from './readers.ts';
-import { recordInput } from './record-inputs.ts';
+import { mayBeLarge, recordInput } from './record-inputs.ts';
 
 /** What one input cost in one reader. */
 export interface Cost {
@@ -29,6 +29,14 @@ const NO_COST: Cost = { index: -1, reader: '', bytes: 0, cost: 0 };
 /** Inputs between two looks at the high-water mark of memory. */
 const INPUTS_A_LOOK = 32;
 const MOST_FAILURES = 5;
+/** Readers that look at records in their own way. */
+const OTHERS: ReadonlySet<string> = new Set(['decode', 'replay', 'dead', 'drain']);
+
+/** An input, and the place of its reader. */
+interface Reading {
+  readonly index: number;
+  readonly reader: number;
+}
 
 /**
  * Feeds readers with the inputs of a seed and holds each to three rules: it throws nothing, it takes at most 2 s of CPU
@@ -47,13 +55,16 @@ export class RecordRun {
     failures: [],
   };
   readonly #seed: number;
+  readonly #onReading: () => void;
   #readers: readonly Reader[] = createReaders();
   readonly #memory = new PeakMemory();
   #idle: number;
-  #recent: { readonly index: number }[] = [];
+  #recent: Reading[] = [];
 
-  constructor(seed: number) {
+  /** @param onReading called before each reading of an input */
+  constructor(seed: number, onReading: () => void = () => undefined) {
     this.#seed = seed;
+    this.#onReading = onReading;
     this.#idle = this.#memory.idle();
     this.#memory.reset();
   }
@@ -62,12 +73,23 @@ export class RecordRun {
     return this.summary.failures.length >= MOST_FAILURES;
   }
 
-  /** Reads input `index` with the reader whose turn it is. */
+  /** Reads input `index` with the reader whose turn it is; one that may cost much with one of those beside the worker too. */
   input(index: number): void {
-    const reader = this.#readerOf(index);
+    const first = this.#turn(index);
+    this.summary.inputs++;
+    this.#read({ index, reader: first });
+    if (!mayBeLarge(this.#seed, index)) return;
+    const others = this.#readers.flatMap(({ name }, place) => (OTHERS.has(name) ? [place] : []));
+    const reader = others[index % others.length]!;
+    if (this.#readers[reader] !== this.#readers[first]) this.#read({ index, reader });
+  }
+
+  #read({ index, reader: place }: Reading): void {
+    const reader = this.#readers[place]!;
     const record = recordInput(this.#seed, index);
     const at = { index, reader: reader.name, bytes: record.value?.length ?? 0 };
     let cost = 0;
+    this.#onReading();
     try {
       let outcome: Outcome = 'refused';
       cost = cpuOf(() => void (outcome = reader.read(record)));
@@ -75,10 +97,9 @@ export class RecordRun {
     } catch (error) {
       this.#fail({ ...at, cost: 0, what: error instanceof Error ? (error.stack ?? '') : String(error) });
     }
-    this.summary.inputs++;
     if (cost > this.summary.slowest.cost) this.summary.slowest = { ...at, cost };
     if (cost > MOST_MS) this.#fail({ ...at, cost, what: `takes ${Math.round(cost)} ms of CPU time` });
-    this.#recent.push({ index });
+    this.#recent.push({ index, reader: place });
     if (this.#recent.length >= INPUTS_A_LOOK || at.bytes > 32 * 1024) this.#lookAtMemory();
   }
 
@@ -94,15 +115,16 @@ export class RecordRun {
     if (this.#memory.bytes - this.#idle > MOST_MEMORY) {
       // Readers keep buffers between records, those of sixteen workers here: they begin again without.
       this.#readers = createReaders();
-      for (const each of recent) this.#weigh(each.index);
+      for (const each of recent) this.#weigh(each);
       this.#idle = this.#memory.idle();
     }
     this.#memory.reset();
   }
 
-  #weigh(index: number): void {
-    const reader = this.#readerOf(index);
+  #weigh({ index, reader: place }: Reading): void {
+    const reader = this.#readers[place]!;
     const record: FetchedRecord = recordInput(this.#seed, index);
+    this.#onReading();
     const cost = this.#memory.growthOf(() => {
       try {
         reader.read(record);
@@ -115,9 +137,9 @@ export class RecordRun {
     if (cost > MOST_MEMORY) this.#fail({ ...at, what: `takes ${Math.round(cost / 2 ** 20)} MiB of memory` });
   }
 
-  #readerOf(index: number): Reader {
+  #turn(index: number): number {
     // Not in turn: processes that take every second input would have other readers.
-    return this.#readers[(Math.imul(index, 0x9e3779b1) >>> 8) % this.#readers.length]!;
+    return (Math.imul(index, 0x9e3779b1) >>> 8) % this.#readers.length;
   }
 
   #fail(failure: Failure): void {

@@ -4,13 +4,15 @@ import { RecordRun } from './record-run.ts';
 
 const [seed = 0, first = 0, end = 0, step = 1] = process.argv.slice(2).map(Number);
 const place = openSync(process.argv[6]!, 'w');
-const at = Buffer.alloc(8);
+const at = Buffer.alloc(16);
 
-const run = new RecordRun(seed);
+/** Where it was, for whoever finds this process dead or hanging: the input, and how many readings began since. */
+const run = new RecordRun(seed, () => {
+  at.writeDoubleLE(at.readDoubleLE(8) + 1, 8);
+  writeSync(place, at, 0, 16, 0);
+});
 for (let index = first; index < end && !run.isOver; index += step) {
-  // Where it was, for whoever finds this process dead or hanging.
   at.writeDoubleLE(index);
-  writeSync(place, at, 0, 8, 0);
   run.input(index);
 }
 process.stdout.write(`${JSON.stringify(run.finish())}\n`);

@@ -212,3 +212,25 @@ for (const dialect of ['victoriametrics', 'prometheus'] as const) {
     assert.ok(ms < 1_500, `${ms} ms`);
   });
 }
+
+test('the headers of a record are not gone through again for each part that is set aside', () => {
+  let passes = 0;
+  const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`h${i}`, Buffer.from('x')]));
+  const headers = new Proxy(
+    {
+      ...many,
+      'Content-Type': Buffer.from('text/plain; version=0.0.4'),
+      'Penstock-Redriven': Buffer.from('2'),
+    },
+    {
+      ownKeys: (target) => {
+        passes++;
+        return Reflect.ownKeys(target);
+      },
+    },
+  );
+  const { dead } = run({ ...rawRecord(0, Buffer.from('{\n'.repeat(1_000))), headers });
+  assert.ok(dead.length > 100);
+  assert.equal(dead[0]!.headers['penstock-redriven'], '2');
+  assert.ok(passes < 20, `${passes} passes`);
+});

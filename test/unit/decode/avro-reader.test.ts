@@ -117,6 +117,19 @@ test('records of no bytes have an end', async () => {
   );
 });
 
+test('records of very many fields count for what they take', async () => {
+  const fields = Array.from({ length: 200 }, (_, at) => ({ name: `f${at}`, type: 'null' }));
+  const { read } = await compile('AVRO', {
+    type: 'array',
+    items: { type: 'record', name: 'Wide', fields },
+  });
+  const body = (count: number) => Buffer.concat([zigzag(BigInt(count)), Buffer.alloc(count + 1)]);
+  assert.throws(
+    () => read(body(20_000), 0),
+    (error) => error instanceof PoisonError && error.reason === 'too_many_values',
+  );
+});
+
 test('a long list of empty values is refused before it fills the memory', async () => {
   const { read } = await compile('AVRO', { type: 'array', items: { type: 'map', values: 'string' } });
   const count = 4_000_000;

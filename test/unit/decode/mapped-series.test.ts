@@ -193,3 +193,12 @@ function double(bits: bigint): number {
   bytes.writeBigUInt64LE(bits);
   return bytes.readDoubleLE();
 }
+
+test('series that cannot be used are not written down without end', () => {
+  const bad = { text: 'x'.repeat(1024 * 1024) };
+  assert.equal(map({ series: Array(20).fill(bad) }).rejects.length, 20);
+  assert.throws(
+    () => map({ series: Array(40).fill(bad) }),
+    (error) => error instanceof PoisonError && error.reason === 'too_many_faults',
+  );
+});

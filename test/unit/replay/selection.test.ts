@@ -240,3 +240,48 @@ function varint(value: number): Buffer {
 function chr(text: string): string {
   return String.fromCharCode(text.length);
 }
+
+test('a record of too many faults is looked at no further; its other series are counted for that', () => {
+  const all = Array.from({ length: 1_000 }, (_, at) => (at === 3 ? up('a', 1) : { labels: {}, samples: [] }));
+  const limits = { ...DEFAULT_LIMITS, faults_per_record: 10 };
+  const { record, series, refused } = selectionOf({ limits, ...match('up') }).select(remoteWrite(all));
+  assert.deepEqual(held(record?.value), ['a@1']);
+  assert.equal(series, 1);
+  assert.deepEqual(
+    [...refused],
+    [
+      ['no_labels', 11],
+      ['too_many_faults', 988],
+    ],
+  );
+});
+
+test('a record has no more CPU time than in a worker', () => {
+  const all = Array.from({ length: 200 }, (_, at) => up(`pod-${at}`, 1));
+  const busy = {
+    matches: () => {
+      for (const end = process.cpuUsage().user + 2_000; process.cpuUsage().user < end; );
+      return true;
+    },
+  };
+  const limits = { ...DEFAULT_LIMITS, record_time: 40 };
+  const { series, refused } = selectionOf({ limits, match: [busy] }).select(remoteWrite(all));
+  assert.ok(series > 0 && series < 150, `${series} series`);
+  assert.deepEqual([...refused], [['too_slow', 200 - series]]);
+});
+
+test('more series than a record may have are refused as a worker does', () => {
+  const limits = { ...DEFAULT_LIMITS, series_per_record: 1 };
+  const { record, refused } = selectionOf({ limits }).select(remoteWrite([up('a', 1), up('b', 1)]));
+  assert.equal(record, undefined);
+  assert.deepEqual([...refused], [['too_many_series', 1]]);
+});
+
+test('a sound record with nothing in it is counted, whatever is asked', () => {
+  const empty = recordOf(Buffer.from('[]'), { headers: { 'content-type': 'application/jsonl' } });
+  for (const options of [{}, match('up')]) {
+    const { record, refused } = selectionOf(options).select(empty);
+    assert.equal(record, undefined);
+    assert.deepEqual([...refused], [['empty_record', 1]]);
+  }
+});
