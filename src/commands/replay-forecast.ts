@@ -8,7 +8,7 @@ import { DONE, FAILED, formatTable, printJson } from './command.ts';
 import type { RunOptions } from './replay-arguments.ts';
 import type { ReplayCommand, Voice } from './replay-command.ts';
 import { sourceDecoders } from './replay-schemas.ts';
-import { routePipeline, selectionOf } from './replay-target.ts';
+import { defectNotes, routePipeline, selectionOf } from './replay-target.ts';
 import { formatGap, formatNumber, formatRemainder, formatTarget } from './replay-text.ts';
 
 /** A task record's size does not matter where it is not written: what the settings of task topics allow. */
@@ -31,7 +31,7 @@ export async function forecastReplay(
     maxRecordBytes: config.topics.tasks.max_message_bytes - ROOM_BYTES,
   };
   const dryRun = new DryRun(
-    selectionOf({ config, spec, decoders }),
+    selectionOf({ config, spec, decoders, onDefect: defectNotes((message) => voice.say(message)) }),
     route === undefined ? undefined : routePipeline({ config, decoders }, route, output),
   );
   const stop = new AbortController();

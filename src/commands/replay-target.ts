@@ -7,6 +7,7 @@ import { RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
 import type { ConfigError } from '../model/errors.ts';
 import { expectedName } from '../model/nearest.ts';
 import { Pipeline } from '../pipeline.ts';
+import { StepSize } from '../publish/step-size.ts';
 import { compileSelector } from '../relabel/selector.ts';
 import { FileTarget } from '../replay/file-target.ts';
 import type { Journal } from '../replay/journal.ts';
@@ -15,12 +16,13 @@ import { RawBodies } from '../replay/raw-bodies.ts';
 import type { BodySource } from '../replay/remote-write-bodies.ts';
 import { RouteTarget } from '../replay/route-target.ts';
 import { RoutedBodies } from '../replay/routed-bodies.ts';
-import { Selection } from '../replay/selection.ts';
+import { Selection, type SelectionOptions } from '../replay/selection.ts';
 import type { ReplaySpec } from '../replay/spec.ts';
 import { StorageTarget, type StorageTargetOptions } from '../replay/storage-target.ts';
 import { NO_COUNTS } from '../replay/tally.ts';
 import type { ReplayTarget } from '../replay/target.ts';
 import { compileRoutes } from '../route.ts';
+import { type DefectPlace, Stacks } from '../telemetry/defects.ts';
 import { usageError } from './command.ts';
 import { version } from './version.ts';
 
@@ -60,13 +62,15 @@ export async function targetFor(context: TargetContext): Promise<OpenTarget> {
   const { target } = context.spec;
   switch (target.kind) {
     case 'route': {
-      const selection = selectionOf(context);
+      const onDefect = defectNotes(context.say);
+      const selection = selectionOf({ ...context, onDefect });
+      const size = new StepSize(context.config.ingest.transaction_timeout);
       const maxBytes = (await context.admin.maxMessageBytes([target.topic])).get(target.topic)!;
       const pipeline = routePipeline(context, target.route, {
         topic: target.topic,
         maxRecordBytes: maxBytes - RECORD_OVERHEAD_BYTES,
       });
-      return async (journal) => new RouteTarget(pipeline, selection, journal);
+      return async (journal) => new RouteTarget(pipeline, selection, journal, { size, onDefect });
     }
     case 'storage': {
       const bodies = bodiesOf(context, target.route);
@@ -83,11 +87,12 @@ export async function targetFor(context: TargetContext): Promise<OpenTarget> {
 
 /** Series as received, or as a route makes them. */
 function bodiesOf(context: TargetContext, route: string | undefined): BodySource {
-  const selection = selectionOf(context);
+  const onDefect = defectNotes(context.say);
+  const selection = selectionOf({ ...context, onDefect });
   const { tenant_headers, limits } = context.config.ingest;
   if (route === undefined) return new RawBodies(selection, tenant_headers, limits.tenant_bytes);
   const pipeline = routePipeline(context, route, { topic: '', maxRecordBytes: ROUTED_BODY_BYTES });
-  return new RoutedBodies(pipeline, selection);
+  return new RoutedBodies(pipeline, selection, onDefect);
 }
 
 function storageOptions(
@@ -125,12 +130,29 @@ async function openLines(file: string, journal: Journal): Promise<LineOutput> {
   return lines;
 }
 
+/** Tells of records that are refused because Penstock has a defect: each stack once. They are counted as refused. */
+export function defectNotes(say: (message: string) => void) {
+  const stacks = new Stacks();
+  return ({ topic, partition, offset }: DefectPlace, error: Error): void => {
+    const stack = stacks.unknown(error);
+    if (stack === undefined) return;
+    const where = `${topic} ${partition}:${offset}`;
+    say(
+      `${where} leads to a defect of Penstock, and is left out; others like it are counted (defect). ` +
+        `Please report it with this stack: ${stack}`,
+    );
+  };
+}
+
 /** What of the source's series and samples is meant. */
 export function selectionOf({
   config,
   spec,
   decoders,
-}: Pick<TargetContext, 'config' | 'spec' | 'decoders'>): Selection {
+  onDefect,
+}: Pick<TargetContext, 'config' | 'spec' | 'decoders'> & {
+  readonly onDefect: NonNullable<SelectionOptions['onDefect']>;
+}): Selection {
   const { match = [], sample, fromMs, toMs } = spec;
   const { limits, tenant_headers: tenantHeaders } = config.ingest;
   return new Selection(
@@ -141,6 +163,7 @@ export function selectionOf({
       ...(toMs === undefined ? {} : { toMs }),
       limits,
       tenantHeaders,
+      onDefect,
     },
     decoders,
   );

@@ -7,7 +7,6 @@ import { corruptLetter } from '../kafka/corrupt-letter.ts';
 import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
 import { RecordsRefusedError } from '../kafka/errors.ts';
 import { GroupReader } from '../kafka/group-reader.ts';
-import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { runSessions } from '../kafka/partition-session.ts';
 import { monotonicMs } from '../model/clock.ts';
 import { orDefect, RetryableError } from '../model/errors.ts';
@@ -15,6 +14,7 @@ import { Pipeline } from '../pipeline.ts';
 import { AtLeastOnce } from '../publish/at-least-once.ts';
 import { ExactlyOnce } from '../publish/exactly-once.ts';
 import type { Publisher, PublisherFactory } from '../publish/publisher.ts';
+import { StepSize } from '../publish/step-size.ts';
 import type { RegistryOptions } from '../registry/options.ts';
 import type { CompiledRoute } from '../route.ts';
 import type { Readiness } from '../telemetry/admin-server.ts';
@@ -30,7 +30,6 @@ import { IngestEvents } from './events.ts';
 import { type IngestOptions, type IngestTopic, ingestTopics } from './options.ts';
 import { SchemaWait } from './schema-wait.ts';
 import { runStep, type StepResult } from './step.ts';
-import { StepSize } from './step-size.ts';
 
 /** Bytes that one step takes at most, as they were fetched. How long it holds the thread is bounded too (step.ts). */
 const STEP_BYTES = 4 * 1024 * 1024;
@@ -259,7 +258,7 @@ export class Worker {
       try {
         await publisher.publish(publication);
       } catch (error) {
-        throw await this.#failed(error, done, size, monotonicMs() - started);
+        throw await this.#failed(error, { done, publication }, size, monotonicMs() - started);
       }
       size.published();
       this.#gauges.committed(partition, publication.nextOffset);
@@ -285,14 +284,14 @@ export class Worker {
   /** @returns what to throw for a step that was not published */
   async #failed(
     error: unknown,
-    done: readonly FetchedRecord[],
+    { done, publication }: Pick<StepResult, 'done' | 'publication'>,
     size: StepSize,
     ms: number,
   ): Promise<unknown> {
     if (error instanceof RecordsRefusedError && (await this.#hasNewLimits())) {
       return new RetryableError(error.message, { cause: error });
     }
-    return size.failed(error, done, ms);
+    return size.failed(error, done, ms, publication.records);
   }
 
   /** Whether a topic's `max.message.bytes` has changed since it was asked for; if so the new one holds from now on. */

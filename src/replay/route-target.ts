@@ -1,9 +1,10 @@
-import { runRecords } from '../careful-step.ts';
+import { runRecords, type StepRun } from '../careful-step.ts';
 import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { monotonicMs } from '../model/clock.ts';
 import type { Pipeline, SourceRecord, TaskRecord } from '../pipeline.ts';
 import { formatSource, taskRecords } from '../publish/step-records.ts';
+import type { StepSize } from '../publish/step-size.ts';
 import { exceeds, STEP_LIMITS, type StepLimits } from '../step-limits.ts';
 import { release } from '../wire/bytes.ts';
 import type { Journal } from './journal.ts';
@@ -16,32 +17,44 @@ import type { ReplayChunk, ReplayCounts, ReplayStep, ReplayTarget } from './targ
  * transaction. What cannot be used is counted: the worker has written the dead letter when it met it.
  *
  * A step that becomes more than a worker's may (step-limits.ts) is written in several transactions, each with the
- * positions that it reaches.
+ * positions that it reaches. One that is refused, or does not end in time, is tried again with fewer records, down to the
+ * record at fault, which is counted (publish/step-size.ts).
  */
 export class RouteTarget implements ReplayTarget {
   readonly #pipeline: Pipeline;
   readonly #selection: Selection;
   readonly #journal: Pick<Journal, 'id' | 'send'>;
+  readonly #size: StepSize;
   readonly #limits: StepLimits;
+  readonly #onDefect: OnDefect;
 
   constructor(
     pipeline: Pipeline,
     selection: Selection,
     journal: Pick<Journal, 'id' | 'send'>,
-    limits = STEP_LIMITS,
+    { size, limits = STEP_LIMITS, onDefect = nobody }: RouteTargetOptions,
   ) {
     this.#pipeline = pipeline;
     this.#selection = selection;
     this.#journal = journal;
+    this.#size = size;
     this.#limits = limits;
+    this.#onDefect = onDefect;
   }
 
   async write({ chunks, positions }: ReplayStep): Promise<ReplayCounts> {
     let total = NO_COUNTS;
     let publication = new Publication();
+    const size = this.#size;
     const send = async (reached: ReadonlyMap<number, bigint>) => {
-      const { outgoing, tally, made } = publication;
-      await this.#journal.send(outgoing, { positions: reached, counts: tally });
+      const { outgoing, tally, made, done } = publication;
+      const started = monotonicMs();
+      try {
+        await this.#journal.send(outgoing, { positions: reached, counts: tally });
+      } catch (error) {
+        throw size.failed(error, done, monotonicMs() - started, outgoing);
+      }
+      if (done.length > 0) size.published();
       for (const { value } of made) release(value); // the request had a copy, and it is answered
       total = addCounts(total, tally);
       publication = new Publication();
@@ -50,12 +63,19 @@ export class RouteTarget implements ReplayTarget {
       let { records } = chunk;
       while (records.length > 0) {
         const { tally } = publication;
-        const part = routePart({ ...chunk, records }, this.#pipeline, this.#selection, tally, this.#limits);
+        const isAlone = size.isReduced;
+        const part = routePart({ ...chunk, records }, this.#pipeline, this.#selection, tally, {
+          limits: this.#limits,
+          most: size.records,
+          refusalOf: (record) => size.refusalOf(record),
+          onDefect: this.#onDefect,
+        });
         publication.add(part, this.#journal.id);
         records = part.left;
         const next = records[0]?.offset ?? positions.get(chunk.partition);
         if (next !== undefined) publication.positions.set(chunk.partition, next);
-        if (records.length > 0 || publication.exceeds(this.#limits)) await send(publication.positions);
+        if (isAlone || records.length > 0 || publication.exceeds(this.#limits))
+          await send(publication.positions);
         // Others get their turn: fetches, heartbeats, /metrics.
         await new Promise(setImmediate);
       }
@@ -67,9 +87,23 @@ export class RouteTarget implements ReplayTarget {
   async close(): Promise<void> {}
 }
 
+type OnDefect = StepRun['onDefect'];
+
+function nobody(): void {}
+
+export interface RouteTargetOptions {
+  /** How many records a transaction takes. It outlives the target, which is made again after an error. */
+  readonly size: StepSize;
+  readonly limits?: StepLimits;
+  /** Told of each record that is refused because Penstock has a defect. */
+  readonly onDefect?: OnDefect;
+}
+
 /** What goes into one transaction. */
 class Publication {
   readonly outgoing: OutgoingRecord[] = [];
+  /** The source's records that it is made of. */
+  readonly done: FetchedRecord[] = [];
   readonly made: TaskRecord[] = [];
   readonly tally = new Tally();
   /** Of the partitions of which something is in it. */
@@ -81,6 +115,7 @@ class Publication {
     const source = formatSource({ topic, partition, first, last: done.at(-1)!.offset });
     for (const record of taskRecords(made, source, Date.now(), { 'penstock-replay': replay }))
       this.outgoing.push(record);
+    for (const record of done) this.done.push(record);
     for (const record of made) {
       this.made.push(record);
       this.#bytes += record.value.length;
@@ -106,9 +141,16 @@ export function routeChunk(
   pipeline: Pipeline,
   selection: Selection,
   tally: Tally,
+  onDefect: OnDefect = nobody,
 ): TaskRecord[] {
   if (chunk.records.length === 0) return [];
-  return routePart(chunk, pipeline, selection, tally).made;
+  return routePart(chunk, pipeline, selection, tally, { onDefect }).made;
+}
+
+interface PartOptions extends Pick<StepRun, 'onDefect' | 'refusalOf'> {
+  readonly limits?: StepLimits;
+  /** Most records; absent: all. */
+  readonly most?: number;
 }
 
 /** The same of as many records, one at least, as the limits allow; without limits of all. */
@@ -117,7 +159,7 @@ function routePart(
   pipeline: Pipeline,
   selection: Selection,
   tally: Tally,
-  limits?: StepLimits,
+  { limits, most = records.length, refusalOf, onDefect }: PartOptions,
 ): RoutedPart {
   /** By offset: a record may be selected again. */
   const selections = new Map<bigint, Selected>();
@@ -127,9 +169,10 @@ function routePart(
     return selected;
   };
   const endMs = monotonicMs() + (limits?.ms ?? 0);
-  const { output, count } = runRecords(pipeline, records, {
+  const { output, count } = runRecords(pipeline, records.slice(0, most), {
     isFull: (load) => limits !== undefined && (monotonicMs() >= endMs || exceeds(load, limits)),
-    onDefect: () => undefined, // counted with what else is refused
+    onDefect, // it is counted with what else is refused
+    refusalOf,
     select: selection.takesAll ? undefined : select,
   });
   tally.records += count;

@@ -1,3 +1,4 @@
+import type { StepRun } from '../careful-step.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { BodySource, RemoteWriteBody } from './remote-write-bodies.ts';
@@ -9,16 +10,19 @@ import { Tally } from './tally.ts';
 export class RoutedBodies implements BodySource {
   readonly #pipeline: Pipeline;
   readonly #selection: Selection;
+  readonly #onDefect: StepRun['onDefect'] | undefined;
 
-  constructor(pipeline: Pipeline, selection: Selection) {
+  /** @param onDefect told of each record that is refused because Penstock has a defect */
+  constructor(pipeline: Pipeline, selection: Selection, onDefect?: StepRun['onDefect']) {
     this.#pipeline = pipeline;
     this.#selection = selection;
+    this.#onDefect = onDefect;
   }
 
   *of(records: readonly FetchedRecord[], tally: Tally): Generator<RemoteWriteBody> {
     const { partition } = records[0] ?? { partition: 0 };
     const routed = new Tally();
-    const made = routeChunk({ partition, records }, this.#pipeline, this.#selection, routed);
+    const made = routeChunk({ partition, records }, this.#pipeline, this.#selection, routed, this.#onDefect);
     tally.leftOut += routed.leftOut;
     tally.refuseAll(routed.refused);
     for (const { value, samples, tenant } of made) {

@@ -16,7 +16,7 @@ export interface DefectPlace {
 export class Defects {
   readonly #metrics: Metrics;
   readonly #log: Logger;
-  readonly #known = new Set<string>();
+  readonly #stacks = new Stacks();
 
   constructor(metrics: Metrics, log: Logger) {
     this.#metrics = metrics;
@@ -25,16 +25,28 @@ export class Defects {
 
   report({ topic, partition, offset }: DefectPlace, error: Error): void {
     this.#metrics.defects.inc({ topic });
+    const stack = this.#stacks.unknown(error);
+    if (stack === undefined) return;
+    this.#log.error(
+      { topic, partition, offset: String(offset), error: errorMessage(error), stack },
+      'a defect of Penstock: a record that leads to it again and again is set aside, the others go on; please report it with this stack',
+    );
+  }
+}
+
+/** Stacks that were told already. */
+export class Stacks {
+  readonly #known = new Set<string>();
+
+  /** The stack of what caused the error, where it was not told yet; from now on it is. */
+  unknown(error: Error): string | undefined {
     const cause = error.cause ?? error;
     const stack = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     // Without its first lines, which are the message and may quote the record.
     const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
     const key = frames.length > 0 ? frames.join('\n') : stack.slice(0, 200);
-    if (this.#known.has(key) || this.#known.size >= MOST_STACKS) return;
+    if (this.#known.has(key) || this.#known.size >= MOST_STACKS) return undefined;
     this.#known.add(key);
-    this.#log.error(
-      { topic, partition, offset: String(offset), error: errorMessage(error), stack },
-      'a defect of Penstock: a record that leads to it again and again is set aside, the others go on; please report it with this stack',
-    );
+    return stack;
   }
 }

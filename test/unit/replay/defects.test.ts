@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { defectNotes } from '../../../src/commands/replay-target.ts';
 import { DEFAULT_LIMITS } from '../../../src/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../../src/decode/registry.ts';
 import { Pipeline } from '../../../src/pipeline.ts';
@@ -31,14 +32,25 @@ for (const [what, toMs] of [
       maxRecordBytes: () => 1 << 20,
       decoders: () => decoders,
     });
+    const told: string[] = [];
+    const onDefect = defectNotes((message) => void told.push(message));
     const selection = new Selection(
-      { limits: DEFAULT_LIMITS, tenantHeaders: [], ...(toMs === undefined ? {} : { toMs }) } as never,
+      {
+        limits: DEFAULT_LIMITS,
+        tenantHeaders: [],
+        onDefect,
+        ...(toMs === undefined ? {} : { toMs }),
+      } as never,
       decoders,
     );
     assert.equal(selection.takesAll, toMs === undefined);
     const tally = new Tally();
     const records = [seriesRecord(0, ['a']), BAD, seriesRecord(2, ['b'])];
-    routeChunk({ partition: 0, records }, pipeline, selection, tally);
+    routeChunk({ partition: 0, records }, pipeline, selection, tally, onDefect);
+    const again = { ...BAD, offset: 3n };
+    routeChunk({ partition: 0, records: [again] }, pipeline, selection, new Tally(), onDefect);
+    assert.equal(told.length, 1, 'a stack is told once');
+    assert.match(told[0]!, /^raw 0:1 leads to a defect of Penstock.*\n\s+at .*defects\.test\.ts/s);
     assert.deepEqual([tally.records, tally.samples], [3, 2]);
     assert.deepEqual([...tally.refused], [['defect', 1]]);
   });

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_LIMITS } from '../../../src/decode/decoder.ts';
 import { DecoderRegistry } from '../../../src/decode/registry.ts';
+import { RecordsRefusedError } from '../../../src/kafka/errors.ts';
 import type { OutgoingRecord } from '../../../src/kafka/outgoing.ts';
+import { RetryableError } from '../../../src/model/errors.ts';
 import { Pipeline } from '../../../src/pipeline.ts';
+import { StepSize } from '../../../src/publish/step-size.ts';
 import type { JournalStep } from '../../../src/replay/journal.ts';
 import { RouteTarget } from '../../../src/replay/route-target.ts';
 import { Selection } from '../../../src/replay/selection.ts';
@@ -31,7 +34,10 @@ async function write(chunks: ReadonlyMap<number, number>, limits: Partial<StepLi
       sent.push({ records: [...records], positions: [...positions], samples: counts.samples });
     },
   };
-  const target = new RouteTarget(pipeline, selection, journal, { ...STEP_LIMITS, ms: 60_000, ...limits });
+  const target = new RouteTarget(pipeline, selection, journal, {
+    size: new StepSize(60_000),
+    limits: { ...STEP_LIMITS, ms: 60_000, ...limits },
+  });
   const counts = await target.write({
     chunks: [...chunks].map(([partition, records]) => ({
       partition,
@@ -95,4 +101,44 @@ test('one that becomes more is several, each with the positions that it reaches 
     sent.reduce((total, each) => total + of(each), 0);
   assert.deepEqual([sum(({ records }) => records.length), sum(({ samples }) => samples)], [13, 13]);
   assert.deepEqual([counts.records, counts.samples], [13, 13]);
+});
+
+test('what a broker refuses is halved down to the record at fault, which is counted; all others are written once', async () => {
+  const pipeline = new Pipeline({
+    routes: [everyRoute()],
+    cacheBytes: 1 << 20,
+    maxRecordBytes: () => 1 << 20,
+    tenantHeaders: [TENANT],
+  });
+  const limits = { match: [], limits: DEFAULT_LIMITS, tenantHeaders: [TENANT] };
+  const selection = new Selection(limits, new DecoderRegistry());
+  const size = new StepSize(60_000);
+  const written: string[] = [];
+  const refused = new Map<string, number>();
+  let next = 0n;
+  const journal = {
+    id: 'r',
+    send: async (records: readonly OutgoingRecord[], { positions, counts }: JournalStep) => {
+      const tenants = records.map(({ headers }) => String(headers[TENANT]));
+      if (tenants.includes('t0-5')) throw new RecordsRefusedError('message_too_large', 'too large');
+      written.push(...tenants);
+      for (const [reason, count] of counts.refused) refused.set(reason, (refused.get(reason) ?? 0) + count);
+      next = positions.get(0) ?? next;
+    },
+  };
+  const records = Array.from({ length: 16 }, (_, at) => seriesRecord(at, ['a'], { [TENANT]: `t0-${at}` }));
+  for (let attempt = 0; next < 16n; attempt++) {
+    assert.ok(attempt < 20, 'it comes to no end');
+    // As after any error: another target, from what is stored.
+    const target = new RouteTarget(pipeline, selection, journal, { size });
+    const chunk = { partition: 0, records: records.slice(Number(next)) };
+    await target.write({ chunks: [chunk], positions: new Map([[0, 16n]]) }).catch((error: unknown) => {
+      assert.ok(error instanceof RetryableError);
+    });
+  }
+  assert.deepEqual(
+    written,
+    records.map((_, at) => `t0-${at}`).filter((tenant) => tenant !== 't0-5'),
+  );
+  assert.deepEqual([...refused], [['message_too_large', 1]]);
 });
