@@ -1,9 +1,12 @@
 import { type LetterFilter, matches } from '../dead/filter.ts';
+import type { StoredLetter } from '../dead/letter.ts';
 import { type OnCorrupt, scanLetters } from '../dead/scan.ts';
 import { LetterCounts, type LetterGroup } from '../dead/summary.ts';
 import { isoTime } from '../model/iso-time.ts';
+import { printableLines } from '../model/printable.ts';
 import { DONE, formatTable, printJson } from './command.ts';
 import type { DeadSession } from './dead-session.ts';
+import { defectNotes } from './defect-notes.ts';
 import { ProgressLine } from './progress-line.ts';
 import { wrap } from './wrap.ts';
 
@@ -17,12 +20,20 @@ export async function listLetters(
   const ranges = new Map([...bounds].map(([id, { low, high }]) => [id, { from: low, to: high }]));
   const counts = new LetterCounts();
   const line = new ProgressLine();
+  const onDefect = defectNotes((message) => {
+    line.clear();
+    process.stderr.write(`penstock dead: ${printableLines(message)}\n`);
+  });
   const redriven = await scanLetters(connection, admin, {
     topic,
     ranges,
     onCorrupt,
     onLetter: (letter) => {
       if (matches(filter, letter)) counts.add(letter);
+    },
+    onDefect: (record, error) => {
+      counts.add(unreadable(record, error));
+      onDefect(record, error);
     },
     onProgress: ({ read, of }) => line.show(`${topic}: ${read} of ${of} offsets read`),
   });
@@ -31,6 +42,11 @@ export async function listLetters(
   if (json) printJson({ topic, ...totals(groups), groups: groups.map(jsonGroup) });
   else process.stdout.write(formatGroups(topic, groups));
   return DONE;
+}
+
+/** Stands for a record at which Penstock has a defect, so that it is counted. */
+function unreadable(record: StoredLetter['record'], { message }: Error): StoredLetter {
+  return { record, stage: '', reason: 'defect', message, source: undefined, redriven: 0, firstSeen: '' };
 }
 
 function totals(groups: readonly LetterGroup[]): { letters: number; redriven: number } {

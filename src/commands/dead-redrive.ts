@@ -4,9 +4,11 @@ import type { RedriveCounts } from '../dead/redrive-plan.ts';
 import { type RedriveTargets, UNREDRIVABLE_TEXT } from '../dead/redriven-record.ts';
 import type { OnCorrupt } from '../dead/scan.ts';
 import { ingestTopics } from '../ingest/options.ts';
+import { printableLines } from '../model/printable.ts';
 import { compileRoutes } from '../route.ts';
 import { DONE, printJson } from './command.ts';
 import type { DeadSession } from './dead-session.ts';
+import { defectNotes } from './defect-notes.ts';
 import { ProgressLine } from './progress-line.ts';
 
 export interface RedriveArguments {
@@ -24,6 +26,10 @@ export async function redriveLetters(session: DeadSession, args: RedriveArgument
     ...args,
     topic,
     targets: await redriveTargets(session),
+    onDefect: defectNotes((message) => {
+      line.clear();
+      process.stderr.write(`penstock dead: ${printableLines(message)}\n`);
+    }),
     transactionTimeoutMs: config.ingest.transaction_timeout,
     onScan: ({ read, of }) => line.show(`${topic}: ${read} of ${of} offsets read`),
     onRedrive: ({ read, of }) => line.show(`${topic}: ${read} of ${of} dead letters redriven`),

@@ -22,8 +22,8 @@ import { StorageTarget, type StorageTargetOptions } from '../replay/storage-targ
 import { NO_COUNTS } from '../replay/tally.ts';
 import type { ReplayTarget } from '../replay/target.ts';
 import { compileRoutes } from '../route.ts';
-import { type DefectPlace, Stacks } from '../telemetry/defects.ts';
 import { usageError } from './command.ts';
+import { defectNotes } from './defect-notes.ts';
 import { version } from './version.ts';
 
 /** Most bytes of a request with relabeled series. */
@@ -128,20 +128,6 @@ async function openLines(file: string, journal: Journal): Promise<LineOutput> {
   // From now on the file is this replay's, whatever it holds.
   await journal.commit({ positions: new Map(), counts: NO_COUNTS, extra: { bytes: lines.bytes } });
   return lines;
-}
-
-/** Tells of records that are refused because Penstock has a defect: each stack once. They are counted as refused. */
-export function defectNotes(say: (message: string) => void) {
-  const stacks = new Stacks();
-  return ({ topic, partition, offset }: DefectPlace, error: Error): void => {
-    const stack = stacks.unknown(error);
-    if (stack === undefined) return;
-    const where = `${topic} ${partition}:${offset}`;
-    say(
-      `${where} leads to a defect of Penstock, and is left out; others like it are counted (defect). ` +
-        `Please report it with this stack: ${stack}`,
-    );
-  };
 }
 
 /** What of the source's series and samples is meant. */

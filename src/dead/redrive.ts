@@ -11,7 +11,7 @@ import { readLetter } from './letter.ts';
 import { PartitionRedrive } from './partition-redrive.ts';
 import { type PartitionPlan, type RedriveCounts, RedrivePlan, verdictOn } from './redrive-plan.ts';
 import { type RedriveTargets, redrivenRecord } from './redriven-record.ts';
-import { type OnCorrupt, type Progress, scanLetters } from './scan.ts';
+import { type LetterVisitor, type OnCorrupt, type Progress, scanLetters } from './scan.ts';
 
 export interface RedriveOptions {
   readonly topic: string;
@@ -25,6 +25,8 @@ export interface RedriveOptions {
   /** The broker ends an open transaction after this, in ms. */
   readonly transactionTimeoutMs: number;
   readonly onCorrupt?: OnCorrupt;
+  /** Told of letters that stay where they are because Penstock has a defect. */
+  readonly onDefect: LetterVisitor['onDefect'];
   readonly onScan: (progress: Progress) => void;
   readonly onRedrive: (progress: Progress) => void;
 }
@@ -111,7 +113,7 @@ export class Redrive {
   }
 
   async #plan(ends: ReadonlyMap<number, bigint>, limit: number) {
-    const { topic, filter, again, targets, onScan, onCorrupt } = this.#options;
+    const { topic, filter, again, targets, onScan, onCorrupt, onDefect } = this.#options;
     const [committed, bounds] = await Promise.all([
       this.#admin.committedOffsets(redriveGroup(topic), topic),
       this.#admin.offsetBounds(topic),
@@ -137,6 +139,12 @@ export class Redrive {
         const { partition, offset } = letter.record;
         if (offset >= (ends.get(partition) ?? 0n)) return;
         plan.add(partition, offset, verdictOn(letter, { filter, again, check }));
+      },
+      onDefect: (record, error) => {
+        const { partition, offset } = record;
+        if (offset >= (ends.get(partition) ?? 0n)) return;
+        plan.add(partition, offset, 'defect');
+        onDefect(record, error);
       },
       onProgress: onScan,
       onCorrupt,

@@ -19,7 +19,8 @@ export type Unredrivable =
   | 'headers_left_out'
   | 'no_source'
   | 'unknown_topic'
-  | 'too_large';
+  | 'too_large'
+  | 'defect';
 
 export const UNREDRIVABLE_TEXT: Readonly<Record<Unredrivable, string>> = {
   corrupt_batch: 'a record batch that cannot be read; penstock dead show --raw writes its bytes',
@@ -27,6 +28,7 @@ export const UNREDRIVABLE_TEXT: Readonly<Record<Unredrivable, string>> = {
   headers_left_out: 'some of its headers did not fit; produce the source record again, if it is still kept',
   no_source: 'penstock-source does not say where it came from',
   unknown_topic: 'it came from a topic or partition that this configuration does not have',
+  defect: 'Penstock has a defect that they lead to; please report it with the stack that was told',
   too_large: 'larger than the max.message.bytes of the topic it came from; raise it',
 };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defectNotes } from '../../../src/commands/replay-target.ts';
+import { defectNotes } from '../../../src/commands/defect-notes.ts';
 import { DEFAULT_LIMITS } from '../../../src/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../../src/decode/registry.ts';
 import { Pipeline } from '../../../src/pipeline.ts';
