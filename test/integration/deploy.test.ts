@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
+import { ReplayMetrics } from '../../src/replay/metrics.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { createRunFolder, ROOT, removeRunFolder } from '../support/cache.ts';
 import { runPenstock } from '../support/penstock.ts';
@@ -82,7 +83,8 @@ describe('deploy/vmalert', () => {
 });
 
 test('the dashboard and the alerts ask for metrics that a Penstock process has', async () => {
-  const metrics = await new Metrics().registry.getMetricsAsJSON();
+  const registries = [new Metrics().registry, new ReplayMetrics().registry];
+  const metrics = (await Promise.all(registries.map((registry) => registry.getMetricsAsJSON()))).flat();
   const known = new Set(
     metrics.map(({ name, type }) => (String(type) === 'histogram' ? `${name}_bucket` : name)),
   );

@@ -21,7 +21,7 @@ const PACKAGE = 'victoria-metrics';
 /** Debian's build does not know its own version, so it is noted beside it. */
 const VERSION_FILE = 'VERSION';
 
-export type VictoriaProgram = 'victoria-metrics' | 'vmagent' | 'vmalert';
+export type VictoriaProgram = 'victoria-metrics' | 'vmagent' | 'vmalert' | 'vmalert-tool';
 
 /** A program that can be started, wherever it came from. */
 export interface VictoriaBinary {
@@ -41,6 +41,13 @@ export async function findVictoria(program: VictoriaProgram): Promise<VictoriaBi
   const folder = await debianPackage();
   const version = readFileSync(path.join(folder, VERSION_FILE), 'utf8');
   return executable(path.join(folder, 'usr/bin', program), version, `Debian's package ${PACKAGE}`);
+}
+
+/** vmalert-tool, which runs the tests of rules; undefined where there is none, as Debian's package has none. */
+export async function findVmalertTool(): Promise<VictoriaBinary | undefined> {
+  const installed = findOnPath('vmalert-tool');
+  if (installed !== undefined) return executable(installed, '', installed);
+  return await findRelease('vmalert-tool', VICTORIA_VERSION);
 }
 
 /** A program of a given release, from a docker daemon or by Go; undefined where there is neither. */

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { Registry } from 'prom-client';
+import { parse } from 'yaml';
 import { ReplayMetrics } from '../../../src/replay/metrics.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 import { ROOT } from '../../support/cache.ts';
@@ -45,4 +46,29 @@ test('what the page says of metrics in its text exists', async () => {
     [...said].filter((name) => !names.has(name)),
     [],
   );
+});
+
+test('the page lists the alerts of deploy/vmalert', () => {
+  const rules = readFileSync(path.join(ROOT, 'deploy/vmalert/penstock.yml'), 'utf8');
+  const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, alert]) => alert);
+  const listed = [...PAGE.matchAll(/^\| `(Penstock\w+)` \|/gm)].map(([, alert]) => alert);
+  assert.ok(alerts.length > 20);
+  assert.deepEqual(listed.sort(), alerts.sort());
+});
+
+test('the rules ask for labels that their metrics have', async () => {
+  const { groups } = parse(readFileSync(path.join(ROOT, 'deploy/vmalert/penstock.yml'), 'utf8')) as {
+    groups: { rules: { alert: string; expr: string }[] }[];
+  };
+  const labels = new Map((await Promise.all(registries.map(existing))).flat());
+  const ofTheScrape = ['job', 'instance', 'process'];
+  for (const { alert, expr } of groups.flatMap((group) => group.rules)) {
+    const asked = [...expr.matchAll(/(?:by|group_left|ignoring) \(([^)]*)\)/g)].flatMap(([, list]) =>
+      list!.split(',').map((each) => each.trim()),
+    );
+    const matched = [...expr.matchAll(/(\w+)(?:=~|!~|!=|=)"/g)].map(([, label]) => label!);
+    const metrics = [...expr.matchAll(/\bpenstock_\w+/g)].map(([name]) => name);
+    const known = new Set([...ofTheScrape, ...metrics.flatMap((name) => labels.get(name)!.split(','))]);
+    for (const label of [...asked, ...matched]) assert.ok(known.has(label), `${alert}: ${label}`);
+  }
 });
