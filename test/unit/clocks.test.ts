@@ -10,15 +10,14 @@ const SYSTEM_TIME: Readonly<Record<string, string>> = {
   'commands/dead-skip.ts': 'ownership is a function of event time',
   'commands/dead.ts': 'times that the user gives, such as "1h ago"',
   'commands/decode.ts': 'samples without a time get that of receipt',
+  'commands/expected-deployment.ts': 'ownership is a function of event time',
   'commands/explain.ts': 'ownership is a function of event time',
   'commands/generate.ts': 'times of the first samples',
   'commands/replay-list.ts': 'compares with a time that another process has stored',
-  'commands/replay-output.ts': 'age of records, against their retention',
   'commands/replay-run.ts':
     'a name made of the time of day; age of records; when it was begun, which is stored',
   'commands/replay-stop.ts': 'compares with a time that another process has stored',
   'commands/replay.ts': 'times that the user gives',
-  'commands/status.ts': 'ownership is a function of event time',
   'dead/partition-redrive.ts': 'time of a record that is written',
   'dead/redrive.ts': 'times of records that are written',
   'drain/drain.ts': 'ownership is a function of event time; times of dead letters',
@@ -31,7 +30,9 @@ const SYSTEM_TIME: Readonly<Record<string, string>> = {
   'pipeline.ts': 'age of samples',
   'replay/journal.ts': 'when a replay was last heard of, which is stored for other processes',
   'replay/replay.ts': 'records without a time get that of reading',
+  'replay/route-target.ts': 'age of samples',
   'replay/selection.ts': 'records without a time get that of reading',
+  'status/unread-watch.ts': 'age of records',
   'telemetry/group-gauges.ts': 'age of records',
 };
 
@@ -50,7 +51,12 @@ test("only what means the system's time asks for it", () => {
     file.endsWith('.ts'),
   );
   const asking = files.filter((file) => asksForTime(readFileSync(path.join(src, file), 'utf8')));
-  assert.deepEqual(asking.sort(), Object.keys(SYSTEM_TIME).sort());
+  const unlisted = asking.filter((file) => SYSTEM_TIME[file] === undefined);
+  assert.deepEqual(
+    unlisted,
+    [],
+    'count durations by monotonicMs, or give the file a line in SYSTEM_TIME of this test',
+  );
 });
 
 /** Files of kafkajs that ask for the system's time, and why that does no harm. */
@@ -78,7 +84,10 @@ test("kafkajs asks for the system's time where that is known", () => {
     return file.endsWith('.js') && !/\.(spec|test)\.js$|__mocks__|__tests__/.test(file);
   });
   const asking = files.filter((file) => asksForTime(readFileSync(path.join(src, file), 'utf8')));
-  assert.deepEqual(asking.sort(), Object.keys(KAFKAJS).sort());
+  assert.deepEqual(
+    asking.filter((file) => KAFKAJS[file] === undefined),
+    [],
+  );
 });
 
 describe('the rule itself', () => {
