@@ -12,6 +12,9 @@ const MAX_BODY_BYTES = 256 * 1024 * 1024;
 /** No node is waited for longer at its word, however wrong its clock or its proxy's maintenance page. */
 const MOST_RETRY_AFTER_MS = 5 * 60_000;
 
+/** How often a record of one series is sent again that was refused. */
+const REPEATED_REFUSALS = 1;
+
 /** Part of a record that the node refuses for good: one series, or a body that cannot be taken apart. */
 export interface Refused {
   readonly body: Buffer;
@@ -44,18 +47,44 @@ export class DeliveryStoppedError extends Error {
  * @throws DeliveryStoppedError
  */
 export async function deliver(request: RemoteWriteRequest, options: DeliverOptions): Promise<Refused[]> {
+  return await deliverPart(request, options, REPEATED_REFUSALS);
+}
+
+/**
+ * @param refusals how often one that cannot be halved has to be refused beyond the first time. What refuses it alone may be a node that is
+ * being restarted, and takes the request that asks whether it takes any; a part of something larger was refused before.
+ */
+async function deliverPart(
+  request: RemoteWriteRequest,
+  options: DeliverOptions,
+  refusals: number,
+): Promise<Refused[]> {
+  const error = await refusalOf(request, options);
+  if (error === undefined) return [];
+  const halves = error instanceof BadHeaderError ? undefined : halve(request.body);
+  if (halves === undefined) {
+    if (refusals > 0 && !(error instanceof BadHeaderError))
+      return await deliverPart(request, options, refusals - 1);
+    return [{ body: request.body, error }];
+  }
+  const refused: Refused[] = [];
+  for (const body of halves) {
+    for (const part of await deliverPart({ ...request, body }, options, 0)) refused.push(part);
+  }
+  return refused;
+}
+
+/** Sends a body until it is answered. @returns why it is refused; undefined: it was taken */
+async function refusalOf(
+  request: RemoteWriteRequest,
+  options: DeliverOptions,
+): Promise<PoisonError | undefined> {
   try {
     await sendUntilAnswered(request, options);
-    return [];
+    return undefined;
   } catch (error) {
-    if (!(error instanceof PoisonError)) throw error;
-    const halves = error instanceof BadHeaderError ? undefined : halve(request.body);
-    if (halves === undefined) return [{ body: request.body, error }];
-    const refused: Refused[] = [];
-    for (const body of halves) {
-      for (const part of await deliver({ ...request, body }, options)) refused.push(part);
-    }
-    return refused;
+    if (error instanceof PoisonError) return error;
+    throw error;
   }
 }
 

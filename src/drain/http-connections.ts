@@ -21,6 +21,8 @@ export interface HttpPost {
 export interface HttpAnswer {
   readonly status: number;
   readonly retryAfter: string | undefined;
+  /** The server's time. */
+  readonly date: string | undefined;
   /** The beginning of the body. */
   readonly text: string;
 }
@@ -31,6 +33,11 @@ export const ANSWER_TIMEOUT = 'ERR_ANSWER_TIMEOUT';
 /** A connection without a request for this long is closed. Servers close theirs after a minute or more. */
 const IDLE_MS = 30_000;
 const KEPT_TEXT_BYTES = 8 * 1024;
+/** What follows the head of an answer may take so long, and be so large; then the connection is closed. */
+const BODY_MS = 1_000;
+const BODY_BYTES = 1024 * 1024;
+/** Below are interim answers, such as 103 Early Hints; the answer itself is still to come. */
+const FIRST_FINAL_STATUS = 200;
 
 /**
  * Kept-alive HTTP/1.1 connections to one server, each with one POST at a time. They are undici's; added is that it is
@@ -93,15 +100,19 @@ export class HttpConnections {
   }
 }
 
-/** One request and its answer. */
+/**
+ * One request and its answer: that is its status. Once it is there nothing else counts, not that the body never ends, nor
+ * that the connection breaks: the server has said what became of the request.
+ */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #answer = Promise.withResolvers<HttpAnswer>();
   readonly #signal: AbortSignal;
   readonly #timeoutMs: number;
   #controller: Dispatcher.DispatchController | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #status = 0;
-  #retryAfter: string | undefined;
+  /** Undefined before the head of the answer. */
+  #head: Omit<HttpAnswer, 'text'> | undefined;
+  #bodyBytes = 0;
   #text = '';
 
   constructor(signal: AbortSignal, timeoutMs: number) {
@@ -126,25 +137,29 @@ class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
-    const retryAfter = headers['retry-after'];
-    this.#status = status;
-    this.#retryAfter = Array.isArray(retryAfter) ? retryAfter[0] : retryAfter;
+    if (status < FIRST_FINAL_STATUS) return;
+    const first = (name: string) => {
+      const value = headers[name];
+      return Array.isArray(value) ? value[0] : value;
+    };
+    this.#head = { status, retryAfter: first('retry-after'), date: first('date') };
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#enough, Math.min(BODY_MS, this.#timeoutMs));
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bodyBytes += chunk.length;
+    if (this.#bodyBytes > BODY_BYTES) this.#enough();
     const room = KEPT_TEXT_BYTES - this.#text.length;
     if (room > 0) this.#text += chunk.toString('latin1', 0, room);
   }
 
   onResponseEnd(): void {
-    this.#settled();
-    const text = Buffer.from(this.#text, 'latin1').toString();
-    this.#answer.resolve({ status: this.#status, retryAfter: this.#retryAfter, text });
+    this.#settle(new Error('an answer without a head'));
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#settled();
-    this.#answer.reject(error);
+    this.#settle(error);
   }
 
   readonly #late = (): void => {
@@ -153,17 +168,22 @@ class Exchange implements Dispatcher.DispatchHandler {
     );
   };
 
+  readonly #enough = (): void => this.#end(new Error('the answer is there, and its body does not end'));
+
   readonly #aborted = (): void => this.#end(this.#signal.reason);
 
   /** A request that still waits for a connection is told when its turn comes. */
   #end(reason: Error): void {
-    this.#settled();
+    this.#settle(reason);
     this.#controller?.abort(reason);
-    this.#answer.reject(reason);
   }
 
-  #settled(): void {
+  /** @param failure why there is no answer, if there is none */
+  #settle(failure: Error): void {
     clearTimeout(this.#timer);
     this.#signal.removeEventListener('abort', this.#aborted);
+    const text = Buffer.from(this.#text, 'latin1').toString();
+    if (this.#head === undefined) this.#answer.reject(failure);
+    else this.#answer.resolve({ ...this.#head, text });
   }
 }

@@ -56,8 +56,6 @@ const FIXED_HEADERS = {
   'content-encoding': 'snappy',
   'x-prometheus-remote-write-version': '0.1.0',
 };
-/** A refusal is the data's fault, not the address's, at a node that has taken something so lately. */
-const TAKES_DATA_MS = 10_000;
 /** Bytes of an error's body that are kept for the message. */
 const MESSAGE_BYTES = 512;
 
@@ -67,15 +65,18 @@ const MESSAGE_BYTES = 512;
  * A request that got no answer may have been taken, now or when the node goes on. So before it is sent again an empty
  * one has to be answered: a node that hangs gets each request twice at most, however long it hangs.
  *
- * A refusal counts only if the node takes an empty request: a vmagent answers 400 to a path that it does not know.
+ * A refusal counts only if the node takes an empty request after it, or other data between two refusals of the same
+ * body: a vmagent answers 400 to a path that it does not know, and may have been restarted with another one at any time.
  */
 export class RemoteWriteClient {
   readonly #options: RemoteWriteClientOptions;
   readonly #login: NodeLogin;
   readonly #connections: HttpConnections;
   readonly #unanswered = new WeakSet<RemoteWriteRequest>();
-  /** When the node last took something, by `performance.now()`. */
-  #tookMs = Number.NEGATIVE_INFINITY;
+  /** How many requests with data the node has taken. */
+  #taken = 0;
+  /** What that was when a request was first refused. */
+  readonly #takenAtRefusal = new WeakMap<RemoteWriteRequest, number>();
 
   /** @throws ConfigError when a certificate or key file cannot be used */
   constructor(options: RemoteWriteClientOptions) {
@@ -100,7 +101,9 @@ export class RemoteWriteClient {
     checkHeaders(request.headers);
     if (this.#unanswered.delete(request)) await this.#probe(request, signal);
     try {
-      return await this.#post(request, signal);
+      const code = await this.#post(request, signal);
+      this.#taken += 1;
+      return code;
     } catch (error) {
       if (mayHaveBeenTaken(error)) this.#unanswered.add(request);
       if (error instanceof PoisonError) await this.#confirm(error, request, signal);
@@ -109,8 +112,11 @@ export class RemoteWriteClient {
   }
 
   /** @throws RefusesAllError when the node refuses a request in which there is nothing to refuse; what else that meets */
-  async #confirm(refusal: PoisonError, { headers }: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
-    if (performance.now() - this.#tookMs < TAKES_DATA_MS) return;
+  async #confirm(refusal: PoisonError, request: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
+    const { headers } = request;
+    const takenBefore = this.#takenAtRefusal.get(request);
+    if (takenBefore !== undefined && this.#taken > takenBefore) return;
+    this.#takenAtRefusal.set(request, this.#taken);
     const isRefused = (tenant: RemoteWriteRequest['headers']) =>
       this.#post({ body: EMPTY_BODY, headers: tenant }, signal).then(
         () => false,
@@ -164,18 +170,15 @@ export class RemoteWriteClient {
       const Kind = neverSent ? RetryableError : UnansweredError;
       throw new Kind(message, { cause: error });
     }
-    const { status: code, text, retryAfter } = answer;
-    if (code >= 200 && code < 300) {
-      this.#tookMs = performance.now();
-      return code;
-    }
+    const { status: code, text } = answer;
+    if (code >= 200 && code < 300) return code;
     // Masked before it is cut: half a secret is one too.
     const said = this.#login.masked(text).slice(0, MESSAGE_BYTES).trim();
     const message = `${url} answered ${code}: ${said}`;
     if (code >= 400 && code < 500 && !NOT_THE_DATA.has(code))
       throw new PoisonError('deliver', `http_${code}`, message);
     if (code === 401) this.#login.refused();
-    throw new HttpRetryableError(code, message, retryAfterMs(retryAfter, Date.now()));
+    throw new HttpRetryableError(code, message, pauseAskedFor(answer));
   }
 
   async close(): Promise<void> {
@@ -203,6 +206,12 @@ function checkHeaders(headers: Readonly<Record<string, string>>): void {
       );
     }
   }
+}
+
+/** By the server's own clock, where the answer says what it shows: this one may be off. */
+function pauseAskedFor({ retryAfter, date = '' }: HttpAnswer): number | undefined {
+  const serverMs = Date.parse(date);
+  return retryAfterMs(retryAfter, Number.isNaN(serverMs) ? Date.now() : serverMs);
 }
 
 /** Retry-After in milliseconds from now: seconds or an HTTP date (RFC 9110 section 10.2.3). */

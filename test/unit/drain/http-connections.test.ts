@@ -140,4 +140,47 @@ describe('HTTP connections', () => {
     assert.deepEqual([status, retryAfter], [503, '7']);
     assert.equal(text, 'é'.repeat(0x1000));
   });
+
+  const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n';
+
+  for (const status of [200, 400, 503]) {
+    test(`a status of ${status} is the answer, also when its body never ends or breaks off`, async () => {
+      const head = `HTTP/1.1 ${status} So\r\n${CHUNKED}3\r\nyes\r\n`;
+      serve = (socket, bytes) => {
+        socket.write(head);
+        if (String(bytes).includes('breaks off')) socket.destroySoon();
+        if (!String(bytes).includes('drips')) return;
+        const drip = setInterval(() => socket.write('1\r\n.\r\n'), 20);
+        socket.once('close', () => clearInterval(drip));
+      };
+      for (const body of ['waits', 'drips', 'breaks off']) {
+        const answer = await post(body);
+        assert.equal(answer.status, status);
+        assert.match(answer.text, /^yes\.*$/);
+      }
+    });
+  }
+
+  test('an answer that does not stop coming is cut off, with its connection', async () => {
+    const closed = Promise.withResolvers<void>();
+    serve = (socket) => {
+      const flood = () => {
+        while (socket.writable && socket.write(`10000\r\n${'x'.repeat(0x10000)}\r\n`));
+      };
+      socket.on('drain', flood).once('close', () => closed.resolve());
+      socket.write(`HTTP/1.1 200 OK\r\n${CHUNKED}`);
+      flood();
+    };
+    assert.equal((await post('one')).status, 200);
+    await closed.promise;
+  });
+
+  test('a signal that comes after the status does not take the answer back', async () => {
+    const ended = new AbortController();
+    serve = (socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\n${CHUNKED}`);
+      setTimeout(() => ended.abort(new Error('enough')), 50);
+    };
+    assert.equal((await post('one', ended.signal)).status, 200);
+  });
 });
