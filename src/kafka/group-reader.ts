@@ -203,7 +203,12 @@ export class GroupReader {
       } catch (error) {
         partition.assertOwned();
         this.#log.debug(
-          { error: errorMessage(error), type: kafkaErrorType(error) },
+          {
+            topic: partition.topic,
+            partition: partition.partition,
+            error: errorMessage(error),
+            type: kafkaErrorType(error),
+          },
           'commit failed, trying again',
         );
         if (isMembershipError(error)) {

@@ -1,5 +1,6 @@
 import type { AssignedPartition } from './assigned-partition.ts';
 import { StaleMembershipError } from './errors.ts';
+import { commitRefusals } from './patch/partition-errors.ts';
 import type { ConsumerGroupInstance } from './patch/types.ts';
 
 interface Waiting {
@@ -10,7 +11,8 @@ interface Waiting {
 }
 
 /**
- * Commits offsets in groups: while one OffsetCommit is under way the next ones gather, and go in one request.
+ * Commits offsets in groups: while one OffsetCommit is under way the next ones gather, and go in one request. Each has its
+ * own answer: one that is refused does not hold up the others.
  *
  * One attempt a call. Whether to try again is for the caller, who knows if the partition is still held.
  */
@@ -46,7 +48,11 @@ export class OffsetCommitter {
         await group.commitOffsets({ topics: byTopic(batch) });
         for (const { settle } of batch) settle.resolve();
       } catch (error) {
-        for (const { settle } of batch) settle.reject(error);
+        for (const { partition, settle } of batch) {
+          const refusal = refusalOf(partition, error);
+          if (refusal === undefined) settle.resolve();
+          else settle.reject(refusal);
+        }
       }
     }
     this.#running = false;
@@ -59,6 +65,13 @@ export class OffsetCommitter {
  */
 function isHeld({ state, membership }: AssignedPartition, group: ConsumerGroupInstance | undefined): boolean {
   return state !== 'lost' && group !== undefined && group.generationId === membership.generationId;
+}
+
+/** What a failed request says of one partition; undefined: it was committed. */
+function refusalOf({ topic, partition }: AssignedPartition, error: unknown): unknown {
+  const refusals = commitRefusals(error);
+  if (refusals === undefined) return error;
+  return refusals.find((each) => each.topic === topic && each.partition === partition)?.error;
 }
 
 function byTopic(batch: readonly Waiting[]) {

@@ -11,7 +11,7 @@ import { rememberingManager } from './coordinators.ts';
 import { crc32c } from './crc32c.ts';
 import { arrayDifference, plannedFetches } from './fetch-plan.ts';
 import { extendOffsetFetch } from './offset-fetch.ts';
-import { leaderlessMetadata, namedFetchErrors } from './partition-errors.ts';
+import { leaderlessMetadata, namedFetchErrors, separateCommitErrors } from './partition-errors.ts';
 import { pendingBatch } from './pending-batch.ts';
 import { produceRequest } from './produce-request.ts';
 import { copyRecordSet, type OriginalFormats, type ResponseFormat, releasingResponse } from './record-set.ts';
@@ -65,6 +65,10 @@ replace<Parameters<typeof pendingBatch>[0]>('consumer/batch.js', (original) =>
 // Later versions take what finds the errors from the first.
 replace('protocol/requests/metadata/v0/response.js', leaderlessMetadata);
 replace('protocol/requests/fetch/v0/response.js', namedFetchErrors);
+replace<Parameters<typeof separateCommitErrors>[0]>(
+  'protocol/requests/offsetCommit/v0/response.js',
+  (original) => separateCommitErrors(original, require('kafkajs/src/protocol/error').createErrorFromCode),
+);
 for (const version of [4, 5, 6, 7, 8, 9, 10, 11])
   replace<ResponseFormat>(`protocol/requests/fetch/v${version}/response.js`, releasingResponse);
 const protocol = {

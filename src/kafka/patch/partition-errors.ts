@@ -7,6 +7,17 @@ interface FetchAnswer {
   readonly responses: readonly { readonly topicName: string; readonly partitions: readonly Partition[] }[];
 }
 
+interface CommitAnswer {
+  readonly responses: readonly { readonly topic: string; readonly partitions: readonly Partition[] }[];
+}
+
+/** Why the coordinator does not commit the offset of a partition. */
+export interface CommitRefusal {
+  readonly topic: string;
+  readonly partition: number;
+  readonly error: Error;
+}
+
 interface MetadataAnswer {
   readonly topicMetadata: readonly {
     readonly topicErrorCode: number;
@@ -55,6 +66,30 @@ export function namedFetchErrors(original: AnswerFormat<FetchAnswer>): AnswerFor
     return naming(original.parse(answer), faulty[0]);
   };
   return { ...original, parse };
+}
+
+/**
+ * An OffsetCommit's answer whose error has `refusals`: of which partitions, and why. The others are committed. The
+ * original throws the first one as if it were that of all.
+ */
+export function separateCommitErrors(
+  original: AnswerFormat<CommitAnswer>,
+  errorOf: (code: number) => Error,
+): AnswerFormat<CommitAnswer> {
+  const parse = (answer: CommitAnswer) => {
+    const refusals = answer.responses.flatMap(({ topic, partitions }) =>
+      partitions
+        .filter(({ errorCode }) => errorCode !== 0)
+        .map(({ partition, errorCode }): CommitRefusal => ({ topic, partition, error: errorOf(errorCode) })),
+    );
+    return naming(original.parse(answer), { refusals });
+  };
+  return { ...original, parse };
+}
+
+/** What a failed OffsetCommit says of each partition; undefined where it failed as a whole. */
+export function commitRefusals(error: unknown): readonly CommitRefusal[] | undefined {
+  return (error as { readonly refusals?: readonly CommitRefusal[] }).refusals;
 }
 
 async function naming<T>(parsed: Promise<T>, where: object | undefined): Promise<T> {

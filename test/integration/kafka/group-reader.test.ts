@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pino from 'pino';
+import { KafkaAdmin } from '../../../src/kafka/admin.ts';
 import { BRIEF } from '../../../src/kafka/client.ts';
+import { GroupReader } from '../../../src/kafka/group-reader.ts';
 import { kafkajs } from '../../../src/kafka/patch/load.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, FAST_GROUP, stopCopyingWorkers } from '../../support/copying-worker.ts';
-import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
+import { connect, NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
 import { startKafka } from '../../support/servers/kafka.ts';
@@ -189,5 +192,49 @@ describe('a group reader', { concurrency: true }, () => {
     // Nothing in it ends the process: it ends when nothing keeps it.
     const exit = await worker.stop();
     assert.deepEqual(exit, { code: 0, signal: null }, worker.log());
+  });
+
+  test('a partition whose commits are refused does not hold up those of the others', async (t) => {
+    const { input, groupId } = await setup(8);
+    const failed = new Set<number>();
+    const log = pino({ level: 'debug' }, { write: (line) => noteFailed(JSON.parse(line)) });
+    const noteFailed = ({ msg, partition }: { msg: string; partition: number }) => {
+      if (msg.startsWith('commit failed')) failed.add(partition);
+    };
+    const connection = connect(cluster.brokers);
+    const admin = new KafkaAdmin(connection);
+    const all = Promise.withResolvers<void>();
+    const done = new Set<number>();
+    const reader: GroupReader = new GroupReader(
+      connection,
+      admin,
+      {
+        ...FAST_GROUP,
+        groupId,
+        topics: [input],
+        consume: async (partition) => {
+          await reader.confirmOwnership(partition);
+          if (reader.partitions.length === 8 && partition.partition === 7) all.resolve();
+          await all.promise;
+          // Brokers take notes of 4096 bytes.
+          const note = partition.partition === 3 ? 'x'.repeat(5_000) : '';
+          for (let offset = 0n; offset < 5n; offset += 1n) await reader.commit(partition, offset, note);
+          done.add(partition.partition);
+        },
+      },
+      log,
+    );
+    t.after(async () => {
+      await reader.stop(performance.now());
+      await admin.close();
+    });
+    await reader.start();
+    await until('the others have committed', () => done.size === 7);
+    await until('one is refused', () => failed.size > 0);
+    assert.deepEqual([...failed], [3]);
+    assert.deepEqual(
+      [...(await kafka.admin.committedOffsets(groupId, input)).keys()].sort(),
+      [0, 1, 2, 4, 5, 6, 7],
+    );
   });
 });

@@ -71,6 +71,24 @@ describe('OffsetCommitter', () => {
     await next;
   });
 
+  test('tells only those whose commit was refused where the answer is apart, and each its own reason', async () => {
+    const { requests, instance } = groupMember(1);
+    const committer = new OffsetCommitter(instance);
+    const first = committer.commit(held(0), 1n);
+    const [kept, large, gone] = [held(1), held(2), held(3)].map((each) => committer.commit(each, 2n));
+    requests[0]!.answer.resolve();
+    await first;
+    const refusals = [
+      { topic: 't', partition: 2, error: new Error('too large') },
+      { topic: 't', partition: 3, error: new Error('no such topic') },
+      { topic: 'other', partition: 1, error: new Error('of another topic') },
+    ];
+    requests[1]!.answer.reject(Object.assign(new Error('too large'), { refusals }));
+    await kept;
+    await assert.rejects(large!, /too large/);
+    await assert.rejects(gone!, /no such topic/);
+  });
+
   test('holds back what waited while the group moved on: the partition may have a next owner', async () => {
     const { member, requests, instance } = groupMember(1);
     const committer = new OffsetCommitter(instance);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import '../../../../src/kafka/patch/load.ts';
+import { type CommitRefusal, commitRefusals } from '../../../../src/kafka/patch/partition-errors.ts';
 
 interface Format {
   parse(answer: object): Promise<object>;
@@ -11,6 +12,7 @@ const require = createRequire(import.meta.url);
 const metadata: Format = require('kafkajs/src/protocol/requests/metadata/v6/response');
 const fetch: Format = require('kafkajs/src/protocol/requests/fetch/v11/response');
 
+const OFFSET_METADATA_TOO_LARGE = 12;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 const LEADER_NOT_AVAILABLE = 5;
 const BROKER_NOT_AVAILABLE = 8;
@@ -49,4 +51,30 @@ test('an error of a fetch names its topic and partition', async () => {
     ],
   };
   await assert.rejects(fetch.parse(answer), { type: 'UNKNOWN_TOPIC_OR_PARTITION', topic: 'b', partition: 4 });
+});
+
+test('an error of a commit says which partitions it is about, in every version', async () => {
+  const partitions = (...codes: number[]) => codes.map((errorCode, partition) => ({ partition, errorCode }));
+  const responses = [
+    { topic: 'a', partitions: partitions(0, OFFSET_METADATA_TOO_LARGE) },
+    { topic: 'b', partitions: partitions(UNKNOWN_TOPIC_OR_PARTITION, 0) },
+  ];
+  for (const version of [0, 1, 2, 3, 4, 5]) {
+    const commit: Format = require(`kafkajs/src/protocol/requests/offsetCommit/v${version}/response`);
+    await assert.rejects(commit.parse({ responses }), (error: Error) => {
+      assert.deepEqual(
+        commitRefusals(error)?.map((refusal: CommitRefusal) => [
+          refusal.topic,
+          refusal.partition,
+          (refusal.error as Error & { type?: string }).type,
+        ]),
+        [
+          ['a', 1, 'OFFSET_METADATA_TOO_LARGE'],
+          ['b', 0, 'UNKNOWN_TOPIC_OR_PARTITION'],
+        ],
+      );
+      return true;
+    });
+    assert.deepEqual(await commit.parse({ responses: [] }), { responses: [] });
+  }
 });
