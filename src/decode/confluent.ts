@@ -81,8 +81,17 @@ export function confluentDecoder(
       const framing = framingOf(body, context.headers);
       if (framing === undefined) throw unframed(body);
       const { id, start, indexes } = framing;
-      const value = schemas.schema(id).read(body, start, { budget: context.budget, indexes });
-      return mapper.map(value, body.length, context);
+      const schema = schemas.schema(id);
+      const { budget } = context;
+      let hasOddNumbers = false;
+      const onOddNumbers = () => {
+        hasOddNumbers = true;
+      };
+      const read = (isVerbatim: boolean) => {
+        const value = schema.read(body, start, { budget, indexes, isVerbatim, onOddNumbers });
+        return { value, hasOddNumbers };
+      };
+      return mapper.mapJson(read, (value) => mapper.map(value, body.length, context));
     },
   };
 }

@@ -7,6 +7,8 @@ const EXACT_BYTES = 145;
 const EXACT_EXPONENT = 145;
 const LETTER_E = 0x65;
 const DOT = 0x2e;
+/** Zeros behind the point from which on JavaScript writes an exponent. */
+const TINY_ZEROS = 6;
 const ZERO = 0x30;
 
 /** Rough sizes of what `JSON.parse` makes, in bytes, beside the texts themselves. */
@@ -32,6 +34,10 @@ export class JsonTraits {
   differentKeys = 0;
   /** There is a key with an underscore. */
   hasUnderscores = false;
+  /** There are numbers that are written in another way than JavaScript would: `1.10`, `1e5`. As labels they are text. */
+  hasOddNumbers = false;
+  /** Whether `special` has those too. The caller sets it; `clear` leaves it. */
+  isVerbatim = false;
   /** Where numbers are that a double does not hold as they are written, NaN and infinities without quotes included. */
   readonly special = new ByteRanges();
   #keys = 0;
@@ -43,6 +49,7 @@ export class JsonTraits {
     this.memory = 0;
     this.differentKeys = 0;
     this.hasUnderscores = false;
+    this.hasOddNumbers = false;
     this.special.clear();
     if (this.#keys > FREE_KEYS) this.#hashes.fill(0);
     this.#keys = 0;
@@ -86,17 +93,28 @@ export class JsonTraits {
   }
 
   number(bytes: Uint8Array, start: number, end: number): void {
-    if (end - start > EXACT_DIGITS || hasExponent(bytes, start, end)) {
-      if (isExact(bytes, start, end)) return;
-      this.memory += SPECIAL_BYTES;
-      this.special.add(start, end);
-    }
+    const isOdd = isWrittenOddly(bytes, start, end);
+    if (isOdd) this.hasOddNumbers = true;
+    if (end - start <= EXACT_DIGITS && !isOdd) return;
+    if (isExact(bytes, start, end) && !(isOdd && this.isVerbatim)) return;
+    this.memory += SPECIAL_BYTES;
+    this.special.add(start, end);
   }
 }
 
-function hasExponent(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if ((bytes[at]! | 0x20) === LETTER_E) return true;
-  return false;
+/** Whether a number has an exponent, zeros at the end of its fraction, or so small a size that JavaScript writes one. */
+function isWrittenOddly(bytes: Uint8Array, start: number, end: number): boolean {
+  let point = -1;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!;
+    if ((byte | 0x20) === LETTER_E) return true;
+    if (byte === DOT) point = at;
+  }
+  if (point < 0) return false;
+  if (bytes[end - 1] === ZERO) return true;
+  if (bytes[point - 1] !== ZERO || end - point <= TINY_ZEROS) return false;
+  for (let at = point + 1; at <= point + TINY_ZEROS; at++) if (bytes[at] !== ZERO) return false;
+  return true;
 }
 
 /**

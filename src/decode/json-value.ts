@@ -54,6 +54,12 @@ export function jsonValue(bytes: Buffer, start: number, end: number, traits: Jso
   );
 }
 
+export interface WholeJsonOptions {
+  readonly budget?: RecordBudget | undefined;
+  /** Numbers that JavaScript would write in another way are text too. */
+  readonly isVerbatim?: boolean;
+}
+
 /**
  * The one value that fills `body` from `start` on, blanks and a byte order mark apart.
  *
@@ -63,9 +69,10 @@ export function wholeJson(
   body: Buffer,
   start: number,
   traits = new JsonTraits(),
-  budget?: RecordBudget,
+  { budget, isVerbatim = false }: WholeJsonOptions = {},
 ): unknown {
   traits.clear();
+  traits.isVerbatim = isVerbatim;
   const from = skipJsonBlanks(body, skipMarks(body, start, body.length), body.length);
   const to = skipValue(body, from, body.length, traits);
   const isWhole = to >= 0 && skipJsonBlanks(body, to, body.length) === body.length;

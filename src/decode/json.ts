@@ -30,8 +30,8 @@ const MEMBERS: ReadonlySet<string> = new Set(['name', 'labels', 'value', 'timest
  *
  * - `value`: a number, or text of one; `NaN`, `+Inf`, `-Inf`, `Infinity` in any case, with quotes and without.
  * - `timestamp`: see `jsonTimeMs`; absent or null is the time of the record.
- * - `labels`: text; numbers and booleans are taken as their text, null is an absent label, anything else is refused.
- *   Where a key repeats, the last one counts. Whole numbers are the digits as they are written, however many.
+ * - `labels`: text; numbers and booleans are taken as they are written (`1.10`), null is an absent label, anything else is refused.
+ *   Where a key repeats, the last one counts.
  * - the metric name is `labels.__name__`, where that is absent `name`, where that is absent `metric`. Should they differ,
  *   `labels` wins: it is what the sample was made of, and `name` a copy for the convenience of readers. One of them
  *   must be there.
@@ -106,7 +106,9 @@ class SampleReader {
     if (bytes[start] !== OPEN_BRACE) return NOT_AN_OBJECT;
     const parsed = jsonValue(bytes, start, end, this.#traits);
     if (parsed === undefined) return NOT_JSON;
-    const members = parsed as Record<string, unknown>;
+    let members = parsed as Record<string, unknown>;
+    if (this.#traits.hasOddNumbers && hasNumbers(members['labels']))
+      members = verbatim(bytes, start, end, this.#traits) as Record<string, unknown>;
     const { name = members['metric'], labels, value, timestamp } = members;
     const number = sampleValue(value);
     if (number === undefined) return { message: '"value" is not a number, nor text of one' };
@@ -181,6 +183,23 @@ function nextValue(body: Buffer, start: number): number {
     if (next === at) return at;
     at = next;
   }
+}
+
+function hasNumbers(labels: unknown): boolean {
+  if (typeof labels !== 'object') return false;
+  for (const label in labels) {
+    if (typeof (labels as Record<string, unknown>)[label] === 'number') return true;
+  }
+  return false;
+}
+
+/** The value once more, with numbers as text that JavaScript would write in another way: labels keep their text. */
+function verbatim(bytes: Buffer, start: number, end: number, traits: JsonTraits): unknown {
+  traits.clear();
+  traits.isVerbatim = true;
+  skipValue(bytes, start, end, traits);
+  traits.isVerbatim = false;
+  return jsonValue(bytes, start, end, traits);
 }
 
 function readLabels(labels: unknown, into: Map<string, string>, context: DecodeContext): string | undefined {

@@ -20,9 +20,32 @@ export class SeriesMapper {
   #largest = 0;
   /** Labels of the series at hand, in the order of their first mention. */
   readonly #labels = new Map<string, string>();
+  /** A label that is a number ends the mapping with `NUMBER_LABEL`. */
+  #stopsAtNumbers = false;
 
   constructor(options: MappingOptions) {
     this.#mapping = compileMapping(options);
+  }
+
+  /**
+   * Maps what was JSON, in which labels keep the text that their numbers were written with (`1.10`): where there are such
+   * numbers and a label is one, all is read again, with those numbers as text.
+   */
+  mapJson(
+    read: (isVerbatim: boolean) => { readonly value: unknown; readonly hasOddNumbers: boolean },
+    map: (value: unknown) => Decoded,
+  ): Decoded {
+    const { value, hasOddNumbers } = read(false);
+    if (!hasOddNumbers) return map(value);
+    try {
+      this.#stopsAtNumbers = true;
+      return map(value);
+    } catch (error) {
+      if (error !== NUMBER_LABEL) throw error;
+    } finally {
+      this.#stopsAtNumbers = false;
+    }
+    return map(read(true).value);
   }
 
   /**
@@ -166,12 +189,15 @@ export class SeriesMapper {
     const value = plainMeaning(given);
     if (value === undefined || value === null) return undefined;
     if (label === '') return 'a label has no name';
+    if (this.#stopsAtNumbers && typeof value === 'number') throw NUMBER_LABEL;
     const text = labelText(value);
     if (text === undefined) return `label ${quoteText(label)} is no text, but ${kindOf(value)}`;
     this.#labels.set(label, text);
     return undefined;
   }
 }
+
+const NUMBER_LABEL = new Error('a label is a number');
 
 const NOT_UTF8 = 'its name or a label is not UTF-8';
 

@@ -134,7 +134,7 @@ class RequestReader {
 }
 
 function parse(body: Buffer, traits: JsonTraits, budget: RecordBudget | undefined): JsonObject {
-  const request = object(wholeJson(body, 0, traits, budget), 'the record');
+  const request = object(wholeJson(body, 0, traits, { budget }), 'the record');
   if (traits.hasUnderscores) jsonNames(request);
   if (!Object.hasOwn(request, 'resourceMetrics')) {
     const others = Object.keys(request);

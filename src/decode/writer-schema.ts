@@ -16,6 +16,10 @@ export interface ReadHow {
   readonly budget?: RecordBudget | undefined;
   /** Protobuf: the message indexes, where they are not in front of the message. */
   readonly indexes?: Buffer | undefined;
+  /** JSON: numbers that JavaScript would write in another way than they are written are text. */
+  readonly isVerbatim?: boolean;
+  /** JSON: called where there are such numbers. */
+  readonly onOddNumbers?: () => void;
 }
 
 /** The id that a record names its schema by: a number, or a GUID as text. */

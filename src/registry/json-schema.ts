@@ -1,3 +1,4 @@
+import { JsonTraits } from '../decode/json-traits.ts';
 import { wholeJson } from '../decode/json-value.ts';
 import type { WriterSchema } from '../decode/writer-schema.ts';
 
@@ -6,5 +7,10 @@ import type { WriterSchema } from '../decode/writer-schema.ts';
  * validate by default (`json.fail.invalid.schema`): a record is refused where the mapping finds no sample in it.
  */
 export const JSON_SCHEMA: WriterSchema = {
-  read: (body, start, { budget } = {}) => wholeJson(body, start, undefined, budget),
+  read: (body, start, { budget, isVerbatim = false, onOddNumbers } = {}) => {
+    const traits = new JsonTraits();
+    const value = wholeJson(body, start, traits, { budget, isVerbatim });
+    if (traits.hasOddNumbers) onOddNumbers?.();
+    return value;
+  },
 };

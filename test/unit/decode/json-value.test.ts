@@ -159,3 +159,18 @@ test('more different keys than any record has are refused, the same key may come
   );
   assert.equal((read(object((at) => `key${at % 500}`)) as unknown[]).length, 100_000);
 });
+
+const ODD = ['1.10', '1.0', '-0.0', '1e5', '1E5', '1.5e+3', '0.0000001', '-0.00000015', '100.50'];
+const PLAIN = ['0', '-0', '10', '100', '1.5', '0.000001', '0.1000001', '10.01', '-0.5', '123456789012345'];
+
+test('read verbatim, numbers that JavaScript would write in another way are text', () => {
+  const traits = new JsonTraits();
+  for (const text of [...ODD, ...PLAIN]) {
+    const isOdd = ODD.includes(text);
+    assert.equal(String(Number(text)) !== text && text !== '-0', isOdd, text);
+    assert.deepEqual(wholeJson(Buffer.from(`[${text}]`), 0, traits), [Number(text)]);
+    assert.equal(traits.hasOddNumbers, isOdd, text);
+    const verbatim = wholeJson(Buffer.from(`[${text}]`), 0, traits, { isVerbatim: true });
+    assert.deepEqual(verbatim, [isOdd ? text : Number(text)]);
+  }
+});
