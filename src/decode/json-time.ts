@@ -24,3 +24,12 @@ function unixMs(number: number): number | undefined {
   if (size < SECONDS_BELOW) return Math.round(number * 1000);
   return size < MS_BELOW ? Math.trunc(number) : undefined;
 }
+
+/** Counts samples whose time is 0, for which the record's stands. */
+export const ZERO_TIME = 'zero_time';
+
+/** A number that is 0, which is what a time is that nobody has set; 1970 as text somebody has written. */
+export function isZero(value: unknown): boolean {
+  if (typeof value === 'string') return NUMBER.test(value) && Number(value) === 0;
+  return value === 0 || value === 0n;
+}

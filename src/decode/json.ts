@@ -6,7 +6,7 @@ import { OPEN_BRACE } from './byte-text.ts';
 import { DEFAULT_JSON, type JsonOptions } from './decode-options.ts';
 import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
 import { skipJsonBlanks, skipValue, typeAt, visitElements } from './json-scan.ts';
-import { jsonTimeMs } from './json-time.ts';
+import { isZero, jsonTimeMs, ZERO_TIME } from './json-time.ts';
 import { JsonTraits } from './json-traits.ts';
 import { quoteText, unknownMembers } from './json-unknown.ts';
 import { jsonValue } from './json-value.ts';
@@ -29,7 +29,7 @@ const MEMBERS: ReadonlySet<string> = new Set(['name', 'labels', 'value', 'timest
  *     {"timestamp":"1970-01-01T00:00:00Z","value":"1.5","name":"up","labels":{"__name__":"up","job":"api"}}
  *
  * - `value`: a number, or text of one; `NaN`, `+Inf`, `-Inf`, `Infinity` in any case, with quotes and without.
- * - `timestamp`: see `jsonTimeMs`; absent or null is the time of the record.
+ * - `timestamp`: see `jsonTimeMs`; absent, null or 0, which nobody has set, is the time of the record.
  * - `labels`: text; numbers and booleans are taken as they are written (`1.10`), null is an absent label, anything else is refused.
  *   Where a key repeats, the last one counts.
  * - the metric name is `labels.__name__`, where that is absent `name`, where that is absent `metric`. Should they differ,
@@ -69,6 +69,7 @@ class SampleReader {
   /** Labels of the sample at hand. */
   readonly #labels = new Map<string, string>();
   #extra: readonly (readonly [string, string])[] = [];
+  #uncarried = new Uncarried();
 
   constructor(options: JsonOptions) {
     this.#isStrict = options.unknown_members === 'reject';
@@ -78,6 +79,7 @@ class SampleReader {
     const builder = this.#builder;
     builder.reset();
     this.#extra = extraLabels(context.headers);
+    this.#uncarried = new Uncarried();
     const rejects = new Rejects(FORM, body, context.budget);
     const largest = largestOutput(body.length, context);
     let number = 0;
@@ -96,9 +98,8 @@ class SampleReader {
         throw new PoisonError('decode', 'json', 'the record begins as a JSON array, but is not one');
       }
     } else takeValues(body, start, take, this.#traits);
-    const uncarried = new Uncarried();
-    if (number === 0) uncarried.add('empty_record');
-    return { body: builder.finish(), rejects: rejects.finish(), ...uncarried.field };
+    if (number === 0) this.#uncarried.add('empty_record');
+    return { body: builder.finish(), rejects: rejects.finish(), ...this.#uncarried.field };
   }
 
   /** Builds the series of one sample; says what is wrong with it, and then builds nothing. */
@@ -112,7 +113,9 @@ class SampleReader {
     const { name = members['metric'], labels, value, timestamp } = members;
     const number = sampleValue(value);
     if (number === undefined) return { message: '"value" is not a number, nor text of one' };
-    const timeMs = timestamp === undefined || timestamp === null ? context.timestamp : jsonTimeMs(timestamp);
+    const isUnset = isZero(timestamp);
+    const hasNone = timestamp === undefined || timestamp === null || isUnset;
+    const timeMs = hasNone ? context.timestamp : jsonTimeMs(timestamp);
     if (timeMs === undefined) {
       return { message: '"timestamp" is neither RFC 3339 nor Unix time in s or ms' };
     }
@@ -127,7 +130,9 @@ class SampleReader {
     }
     const unknown = this.#isStrict ? unknownMembers(members, MEMBERS, name) : undefined;
     if (unknown !== undefined) return { reason: 'unknown_members', message: unknown };
-    return this.#build(number, timeMs);
+    const wrong = this.#build(number, timeMs);
+    if (wrong === undefined && isUnset) this.#uncarried.add(ZERO_TIME);
+    return wrong;
   }
 
   #build(value: number, timeMs: number): Fault | undefined {

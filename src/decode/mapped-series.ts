@@ -3,6 +3,7 @@ import { METRIC_NAME } from '../model/labels.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 import type { DecodeContext, Decoded } from './decoder.ts';
 import { Instant } from './instant.ts';
+import { isZero, ZERO_TIME } from './json-time.ts';
 import { quoteText } from './json-unknown.ts';
 import { plainMeaning } from './known-messages.ts';
 import { MappedRejects } from './mapped-rejects.ts';
@@ -18,6 +19,8 @@ export class SeriesMapper {
   readonly #builder = new WriteRequestBuilder();
   #context!: DecodeContext;
   #largest = 0;
+  /** Samples whose time is 0. */
+  #zeroTimes = 0;
   /** Labels of the series at hand, in the order of their first mention. */
   readonly #labels = new Map<string, string>();
   /** A label that is a number ends the mapping with `NUMBER_LABEL`. */
@@ -72,6 +75,7 @@ export class SeriesMapper {
     const builder = this.#builder;
     const rejects = new MappedRejects(context.budget);
     this.#context = context;
+    this.#zeroTimes = 0;
     this.#largest = largestOutput(bodyBytes, context);
     builder.reset();
     for (const [index, element] of elements.entries()) {
@@ -82,6 +86,7 @@ export class SeriesMapper {
     }
     const uncarried = new Uncarried();
     if (elements.length === 0) uncarried.add('empty_record');
+    if (this.#zeroTimes > 0) uncarried.add(ZERO_TIME, this.#zeroTimes);
     return { body: builder.finish(), rejects: rejects.finish(), ...uncarried.field };
   }
 
@@ -121,7 +126,9 @@ export class SeriesMapper {
     let time: number | undefined = this.#context.timestamp;
     if (timePath.length > 0) {
       const given = valueAt(sample, timePath);
-      time = timestampMs(given, timestamp_unit);
+      const isUnset = isZero(given instanceof Instant ? given.count : given);
+      time = isUnset ? time : timestampMs(given, timestamp_unit);
+      if (isUnset) this.#zeroTimes++;
       if (time === undefined) {
         return `${timePath.join('.')} is no time in ${timestamp_unit}, but ${kindOf(given)}`;
       }

@@ -72,3 +72,24 @@ test('a label whose number is read again is counted once', () => {
   );
   assert.equal(rejects.length, 1);
 });
+
+for (const zero of ['0', '"0"', '0.0', '-0']) {
+  test(`a time of ${zero} was not set: the record's stands for it, and is counted`, () => {
+    for (const [name, body] of [
+      ['json', `{"name":"a","value":1,"timestamp":${zero}}`],
+      ['mapped_json', `{"series":[{"labels":{"__name__":"a"},"samples":[{"value":1,"timestamp":${zero}}]}]}`],
+    ] as const) {
+      const { body: request, uncarried } = json(name).decode(Buffer.from(body), context);
+      const [series] = decodeWriteRequest(request).series;
+      assert.equal(Number(series?.samples[0]?.timestamp), context.timestamp);
+      assert.deepEqual(uncarried, { zero_time: 1 });
+    }
+  });
+}
+
+test('1970 as text is a time', () => {
+  const body = '{"name":"a","value":1,"timestamp":"1970-01-01T00:00:00Z"}';
+  const { body: request, uncarried } = json('json').decode(Buffer.from(body), context);
+  assert.equal(Number(decodeWriteRequest(request).series[0]?.samples[0]?.timestamp), 0);
+  assert.equal(uncarried, undefined);
+});
