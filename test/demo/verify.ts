@@ -8,6 +8,7 @@ import {
   compareAggregates,
   expectedAggregates,
   type InputSeries,
+  windowEnds,
 } from '../support/aggregate-truth.ts';
 import type { ExportedSeries, VictoriaMetrics } from '../support/servers/victoriametrics.ts';
 import {
@@ -59,7 +60,8 @@ export async function verify(
   const stored = await settled(storage, RAW, wanted);
   const verdict = compareStored(written, place, stored);
   if (aggregatesFrom === undefined) return { ...verdict, aggregates: undefined };
-  const windows = { intervalMs: WINDOW_MS, from: aggregatesFrom, to: lastTime(written) };
+  const ends = windowEnds(aggregatesFrom, lastTime(written), WINDOW_MS);
+  const windows = { intervalMs: WINDOW_MS, ends };
   const expected = expectedAggregates(inputOf(written, place), windows);
   const found = () => storage.exportSeries(AGGREGATES);
   const deadline = Date.now() + FLUSH_MS;

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compareAggregates, expectedAggregates, type InputSeries } from '../../support/aggregate-truth.ts';
+import {
+  compareAggregates,
+  expectedAggregates,
+  type InputSeries,
+  windowEnds,
+} from '../../support/aggregate-truth.ts';
 
 const BASE = { namespace: 'shop', service: 'cart', stream_task_id: '3' };
-const WINDOWS = { intervalMs: 10_000, from: 10_000, to: 30_000 };
+const WINDOWS = { intervalMs: 10_000, ends: windowEnds(9_000, 30_000, 10_000) };
 
 function series(name: string, samples: [number, number][], more: Record<string, string> = {}): InputSeries {
   return { labels: { __name__: name, pod: 'a', ...BASE, ...more }, samples };
