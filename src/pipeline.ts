@@ -55,6 +55,12 @@ export interface PipelineOptions {
   readonly hashSeed?: number;
 }
 
+/** What a reload may change; absent is left as it is. */
+export interface ReplacedRules
+  extends Partial<Pick<PipelineOptions, 'cacheBytes' | 'limits' | 'tenantHeaders'>> {
+  readonly routes?: readonly PipelineRoute[] | undefined;
+}
+
 /** What came out of a step. */
 export interface StepOutput {
   readonly records: TaskRecord[];
@@ -106,7 +112,7 @@ interface Generation {
  * not mix; what is known about series is shared.
  */
 export class Pipeline {
-  readonly #options: PipelineOptions;
+  #options: PipelineOptions;
   readonly #pool = new BufferPool(POOL_BYTES);
   readonly #decoders: (topic: string) => DecoderRegistry;
   #ownDecoders: DecoderRegistry | undefined;
@@ -138,9 +144,17 @@ export class Pipeline {
     );
   }
 
-  /** A reload. What a step holds already keeps the routes it was made with; its next flush takes up the new ones. */
-  replaceRoutes(routes: readonly PipelineRoute[]): void {
-    this.#generation = this.#compile(routes);
+  /**
+   * A reload. What a step holds already keeps the routes it was made with; its next flush takes up the new ones. Limits and
+   * tenant headers are those of steps that begin from now on. What is known of series is kept while it stays true: without
+   * other routes, and with the same limits and memory.
+   */
+  replace({ routes, ...rules }: ReplacedRules): void {
+    const { cacheBytes, limits } = this.#options;
+    this.#options = { ...this.#options, ...rules };
+    const isSame =
+      cacheBytes === this.#options.cacheBytes && isSameLimits(limits, this.#options.limits ?? limits);
+    if (routes !== undefined || !isSame) this.#generation = this.#compile(routes ?? this.#generation.routes);
   }
 
   /** Makes all again that was in use when something threw: nobody knows what state it is in. Steps in hand are void. */
@@ -179,6 +193,11 @@ export class Pipeline {
     });
     return { routes, cache, router: new SeriesRouter(routes, limits), entry: new EntryBuilder() };
   }
+}
+
+function isSameLimits(before: IngestLimits = DEFAULT_LIMITS, after: IngestLimits = DEFAULT_LIMITS): boolean {
+  const keys = Object.keys(after) as (keyof IngestLimits)[];
+  return keys.every((key) => before[key] === after[key]);
 }
 
 /** Where the parts of one output series are: see `TaskOutput.append`. */

@@ -49,7 +49,8 @@ export async function live(
   service: Service,
   life: {
     readonly name: string;
-    readonly config: Config;
+    /** The one in force. */
+    readonly config: () => Config;
     readonly log: Logger;
     readonly asked: Promise<unknown>;
     readonly onPhase: (phase: Phase) => void;
@@ -58,13 +59,13 @@ export async function live(
   const { name, config, log, asked, onPhase } = life;
   const ended = await Promise.race([
     asked.then(() => undefined),
-    startPatiently(service, config, log, () => onPhase('running')).then(() => service.failure),
+    startPatiently(service, config(), log, () => onPhase('running')).then(() => service.failure),
     service.failure,
   ]).catch((error: unknown) => ({ error }));
 
   onPhase('stopping');
   if (ended !== undefined) logEnd(ended.error, name, log);
-  const cutOff = await stopInTime(service, config.stop_deadline);
+  const cutOff = await stopInTime(service, config().stop_deadline);
   if (cutOff > 0) log.error({ cutOff }, 'stopped at the deadline with work in flight; it is done again');
   else log.info('stopped');
   if (ended?.error instanceof ConfigError) return { code: WRONG_USAGE, ...ended };

@@ -1,16 +1,17 @@
 import { type Config, loadConfig } from '../config/load.ts';
-import { errorMessage } from '../model/errors.ts';
+import type { PreparedChange } from '../model/prepared-change.ts';
 import { SupervisorLink } from '../supervisor/link.ts';
 import type { ConfigTexts } from '../supervisor/messages.ts';
-import { createLog, type Logger } from '../telemetry/log.ts';
-import { Metrics } from '../telemetry/metrics.ts';
+import { createLog, type Logger, setLevel } from '../telemetry/log.ts';
+import { Metrics, tellConfig } from '../telemetry/metrics.ts';
 import { FAILED, parseCommand, WRONG_USAGE } from './command.ts';
 import { endSoon, isForTheOperator, live, type Phase, type Service, signalled } from './service-life.ts';
 
 export interface SupervisedSpec<S extends Service> {
   readonly name: string;
   readonly create: (config: Config, metrics: Metrics, log: Logger) => S;
-  readonly reload: (service: S, config: Config) => Promise<void>;
+  /** Makes ready to go by another configuration. */
+  readonly prepare: (service: S, config: Config) => Promise<PreparedChange>;
 }
 
 /**
@@ -40,6 +41,7 @@ export async function runSupervised<S extends Service>(
     return WRONG_USAGE;
   }
 
+  tellConfig(metrics, config.hash);
   let phase: Phase = 'starting';
   link.serve({
     report: async () => {
@@ -47,17 +49,23 @@ export async function runSupervised<S extends Service>(
       return {
         running: phase !== 'starting',
         readiness: service.readiness(),
-        status: await service.status(),
+        status: { ...(await service.status()), config_hash: config.hash },
         metrics: await metrics.registry.getMetricsAsJSON(),
       };
     },
-    reload: async (texts) => {
-      try {
-        await spec.reload(service, load(texts));
-        return undefined;
-      } catch (error) {
-        return errorMessage(error);
-      }
+    prepare: async (texts) => {
+      const next = load(texts);
+      const change = await spec.prepare(service, next);
+      return {
+        commit: () => {
+          change.commit();
+          config = next;
+          setLevel(log, next.log.level);
+          tellConfig(metrics, next.hash);
+          log.info({ config_hash: next.hash }, 'configuration reloaded');
+        },
+        discard: () => change.discard(),
+      };
     },
   });
   log.info('process starts');
@@ -69,7 +77,7 @@ export async function runSupervised<S extends Service>(
     phase = next;
     void link.report();
   };
-  const { code, error } = await live(service, { name: spec.name, config, log, asked, onPhase });
+  const { code, error } = await live(service, { name: spec.name, config: () => config, log, asked, onPhase });
   await link.close();
   if (isForTheOperator(error)) await link.unable(error.message, code !== FAILED);
   process.disconnect?.();

@@ -1,14 +1,18 @@
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/load.ts';
 import { requireRoutes } from '../config/required-routes.ts';
-import { Worker } from '../ingest/worker.ts';
+import { Worker, type WorkerOptions } from '../ingest/worker.ts';
 import { KafkaConnection } from '../kafka/client.ts';
-import { compileRoutes } from '../route.ts';
+import type { PreparedChange } from '../model/prepared-change.ts';
+import { type CompiledRoute, compileRoutes } from '../route.ts';
+import type { UnreadWatch } from '../status/unread-watch.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { unreadWatch } from './expected-deployment.ts';
+import { expectedDeployment, unreadWatch } from './expected-deployment.ts';
+import { changeInTime } from './reloader.ts';
 import { runService } from './service.ts';
 import { runSupervised } from './supervised.ts';
 
@@ -19,8 +23,9 @@ Reads the ingest topic as a member of its consumer group, and writes every serie
 routes that match it. Start as many as you like; the partitions of the ingest topic are the ceiling. With
 worker.processes it is several processes on this machine, under a supervisor.
 
-SIGTERM finishes and commits what is in flight, leaves the group and exits with 0. SIGHUP or POST /-/reload
-puts changed routes and relabeling in force.
+SIGTERM finishes and commits what is in flight, leaves the group and exits with 0. SIGHUP or POST /-/reload puts the
+changed configuration in force between two steps: routes, limits, encodings, ingest topics. Where a key has changed that
+takes a restart, the reload is refused and the key named.
 `;
 
 /** What the supervisor puts before a process' arguments; its number follows. */
@@ -32,42 +37,71 @@ export function run(argv: string[]): Promise<number> {
 }
 
 function runWorker(argv: string[]): Promise<number> {
+  const settings = new WorkerSettings();
   return runService<Worker | Supervisor>(argv, {
     name: 'worker',
     help: HELP,
     create: (config, metrics, log) => {
       // With a supervisor this one is not started: it is made since it refuses what the processes would.
-      const worker = createWorker(config, metrics, log);
+      const worker = createWorker(settings, config, metrics, log);
       const processes = processCount(config);
       return processes === 1 ? worker : createSupervisor(processes, config, metrics, log);
     },
-    reload: (service, config) => {
-      const routes = compileRoutes(config);
-      return service instanceof Worker ? service.reload(routes) : service.reload(config.texts);
-    },
+    reload: (service, config) =>
+      service instanceof Worker
+        ? changeInTime(() => settings.prepare(service, config))
+        : service.reload(config.texts),
   });
 }
 
 function runProcess(index: number, argv: string[]): Promise<number> {
+  const settings = new WorkerSettings();
   return runSupervised(index, argv, {
     name: 'worker',
     create: (config, metrics, log) =>
-      createWorker(config, metrics, log, `${config.kafka.client_id}-${index}`),
-    reload: (worker, config) => worker.reload(compileRoutes(config)),
+      createWorker(settings, config, metrics, log, `${config.kafka.client_id}-${index}`),
+    prepare: (worker, config) => settings.prepare(worker, config),
   });
 }
 
 function createWorker(
+  settings: WorkerSettings,
   config: Config,
   metrics: Metrics,
   log: Logger,
   clientId = config.kafka.client_id,
 ): Worker {
   requireRoutes(config);
-  const { ingest, registry } = config;
   const connection = new KafkaConnection({ ...config.kafka, client_id: clientId }, log);
   const watch = unreadWatch(connection, config, metrics);
-  return new Worker(connection, { ingest, registry, routes: compileRoutes(config), watch }, metrics, log);
+  return new Worker(connection, settings.of(config, watch), metrics, log);
+}
+
+/** What a worker is given of a configuration. */
+class WorkerSettings {
+  #routes: { readonly of: Config['routes']; readonly compiled: readonly CompiledRoute[] } | undefined;
+  #watch: UnreadWatch | undefined;
+
+  of(config: Config, watch = this.#watch): WorkerOptions {
+    const { ingest, registry, routes } = config;
+    this.#watch = watch;
+    // Compiled again only where they have changed, so that what is known of series outlives other reloads.
+    if (!isDeepStrictEqual(this.#routes?.of, routes))
+      this.#routes = { of: routes, compiled: compileRoutes(config) };
+    return { ingest, registry, routes: this.#routes!.compiled, ...(watch && { watch }) };
+  }
+
+  async prepare(worker: Worker, config: Config): Promise<PreparedChange> {
+    requireRoutes(config);
+    const change = await worker.prepare(this.of(config));
+    return {
+      commit: () => {
+        change.commit();
+        this.#watch?.expect(expectedDeployment(config));
+      },
+      discard: () => change.discard(),
+    };
+  }
 }
 
 function processCount({ worker: { processes } }: Config): number {

@@ -6,6 +6,7 @@ import { compileRoute } from '../route.ts';
 import { type NodeOptions, nodeOptions, type RouteOptions, routeOptions } from '../route-options.ts';
 import { crossCheck, type Refuse } from './cross-checks.ts';
 import { type Environment, readEnvironment } from './environment.ts';
+import { configHash } from './hash.ts';
 import { layer } from './layers.ts';
 import { type Leaf, leavesOf, pickLeaves, shownFor } from './leaves.ts';
 import { findPlaceholders, placeholderHint, type ValuePlace } from './placeholders.ts';
@@ -22,6 +23,8 @@ export interface Config extends Options {
   /** What the file and the relabel files held, by path: with it the same rules can be had again. */
   readonly texts: Readonly<Record<string, string>>;
   readonly positions: Positions;
+  /** Of what the files say (hash.ts). */
+  readonly hash: string;
 }
 
 /** `file:line` of the value at `path`, or the environment variable that set it. */
@@ -77,6 +80,7 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
   };
 
   const { routes: routeList, nodes: nodeList, ...given } = pickLeaves(options, source.value, [], refuse);
+  const asGiven = structuredClone({ ...given, nodes: nodeList });
   resolvePaths(leaves, given, dirname(file));
   const layered = layer(leaves, given, environment.values);
   const values = { ...layered, routes: routeList, nodes: nodeList };
@@ -126,7 +130,14 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
     file,
     texts,
     positions,
+    hash: configHash({ ...asGiven, routes: withRules(routeList, rules) }),
   };
+}
+
+/** Routes as given, with their rules in one place. */
+function withRules(routes: unknown, rules: ReadonlyMap<number, RouteRules>): unknown {
+  const list = Array.isArray(routes) ? routes : [];
+  return list.map((route: object, at) => ({ ...route, relabel: rules.get(at)?.rules }));
 }
 
 /** Keys of a route whose texts have a meaning for `${…}` and braces of their own. */

@@ -2,30 +2,30 @@ import * as z from 'zod';
 import { isSecret } from '../option-types.ts';
 import { YamlScalar } from '../relabel/scalar.ts';
 import { bare } from './leaves.ts';
-import type { Config } from './load.ts';
 import { type Options, options } from './schema.ts';
 
 /** What stands in the place of a secret. */
 export const MASK = '********';
 
 /** The options of a configuration with every secret masked: the only form that may be printed. */
-export function redacted(config: Config): Options {
-  return mask(options, config) as Options;
+export function redacted(config: Options): Options {
+  return masked(options, config) as Options;
 }
 
-function mask(wrapped: z.ZodType, value: unknown): unknown {
+/** A value of a schema, as given or as read, with every secret masked. */
+export function masked(wrapped: z.ZodType, value: unknown): unknown {
   const { schema } = bare(wrapped);
   if (value === undefined) return undefined;
   if (isSecret(schema)) return MASK;
   if (schema instanceof z.ZodArray) {
-    return (value as unknown[]).map((item) => mask(schema.element as z.ZodType, item));
+    return (value as unknown[]).map((item) => masked(schema.element as z.ZodType, item));
   }
   if (schema instanceof z.ZodObject) {
     const entries = Object.entries(schema.shape).map(([key, inner]) => [
       key,
-      mask(inner as z.ZodType, (value as Record<string, unknown>)[key]),
+      masked(inner as z.ZodType, (value as Record<string, unknown>)[key]),
     ]);
-    return Object.fromEntries(entries.filter(([, masked]) => masked !== undefined));
+    return Object.fromEntries(entries.filter(([, item]) => item !== undefined));
   }
   return plain(value);
 }

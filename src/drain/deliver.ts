@@ -30,6 +30,8 @@ export interface DeliverOptions {
   readonly signal: AbortSignal;
   /** No new attempt is begun once this is false: the process stops. */
   readonly active: () => boolean;
+  /** Another value: the node is reached in another way now, and a pause for what was before ends. Absent: never. */
+  readonly generation?: () => number | undefined;
   readonly onRetry: (error: RetryableError, pauseMs: number) => void;
 }
 
@@ -108,7 +110,10 @@ async function sendUntilAnswered(request: RemoteWriteRequest, options: DeliverOp
 
 const STOP_CHECK_MS = 100;
 
-async function pauseWhileActive(ms: number, { signal, active }: DeliverOptions): Promise<void> {
+async function pauseWhileActive(ms: number, options: DeliverOptions): Promise<void> {
+  const { signal, generation } = options;
+  const before = generation?.();
+  const active = () => options.active() && generation?.() === before;
   const end = monotonicMs() + ms;
   for (let left = ms; left > 0 && active() && !signal.aborted; left = end - monotonicMs()) {
     await sleep(Math.min(left, STOP_CHECK_MS), signal);

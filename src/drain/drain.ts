@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { OwnershipMethod } from '../hash/ownership.ts';
 import { KafkaAdmin } from '../kafka/admin.ts';
 import type { AssignedPartition, CorruptBatch } from '../kafka/assigned-partition.ts';
@@ -5,10 +6,15 @@ import type { KafkaConnection } from '../kafka/client.ts';
 import { CorruptBatches } from '../kafka/corrupt-batches.ts';
 import { corruptLetter } from '../kafka/corrupt-letter.ts';
 import { type DeadTopic, deadRecord } from '../kafka/dead-record.ts';
+import { isDefect, KafkaSetupError } from '../kafka/errors.ts';
 import { GroupReader } from '../kafka/group-reader.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { runSessions } from '../kafka/partition-session.ts';
 import { PlainProducer } from '../kafka/plain-producer.ts';
+import { monotonicMs } from '../model/clock.ts';
+import { errorMessage } from '../model/errors.ts';
+import type { PreparedChange } from '../model/prepared-change.ts';
+import { Backoff, sleep } from '../model/sleep.ts';
 import type { Readiness } from '../telemetry/admin-server.ts';
 import { GroupGauges } from '../telemetry/group-gauges.ts';
 import type { GroupWatch } from '../telemetry/group-watch.ts';
@@ -23,7 +29,7 @@ import { gathered } from './gathered.ts';
 import { TopicGroups } from './group-standings.ts';
 import type { NodeLoginOptions } from './node-login.ts';
 import type { DrainOptions } from './options.ts';
-import { RemoteWriteClient } from './remote-write-client.ts';
+import { RemoteWriteClient, type RemoteWriteClientOptions } from './remote-write-client.ts';
 import { Takeover } from './takeover.ts';
 
 /** Where a node is, and how to log in there. */
@@ -51,6 +57,12 @@ interface TopicReader {
   readonly gauges: GroupGauges;
 }
 
+/** Pauses between attempts to join the group of a topic that came while the drain runs. */
+const JOIN_MIN_MS = 500;
+const JOIN_MAX_MS = 10_000;
+/** Most time for what is in flight when a topic is left. The node may be down, and have a part of a record. */
+const LEAVE_MS = 24 * 3_600_000;
+
 /**
  * The drain: the task partitions of one node ▸ remote write to that node.
  *
@@ -58,81 +70,164 @@ interface TopicReader {
  * a partition. A partition that waits for the node does not hold up the others.
  */
 export class Drain {
-  readonly #setup: DrainSetup;
+  /** What it goes by now; a reload replaces it. */
+  #setup: DrainSetup;
+  #assignment: NodeAssignment;
+  readonly #connection: KafkaConnection;
   readonly #admin: KafkaAdmin;
-  readonly #assignment: NodeAssignment;
   readonly #client: RemoteWriteClient;
   readonly #deadProducer: PlainProducer;
   readonly #events: DrainEvents;
   readonly #metrics: Metrics;
   readonly #log: Logger;
-  readonly #topics: readonly TopicReader[];
+  readonly #topics = new Map<string, TopicReader>();
+  /** Readers of topics that no route has any more: they finish what is in flight. */
+  readonly #leaving = new Set<TopicReader>();
+  readonly #failure = Promise.withResolvers<never>();
+  readonly #stopping = new AbortController();
+  #isJoining = false;
   #dead: DeadTopic | undefined;
 
   constructor(connection: KafkaConnection, setup: DrainSetup, metrics: Metrics, log: Logger) {
-    const { drain, nodes } = setup;
-    const node = nodes.find(({ name }) => name === drain.node)!;
     this.#setup = setup;
+    this.#assignment = assignmentOf(setup);
+    this.#connection = connection;
     this.#metrics = metrics;
     this.#log = log;
     this.#admin = new KafkaAdmin(connection);
     this.#deadProducer = new PlainProducer(connection);
-    this.#assignment = new NodeAssignment(
-      setup.routes,
-      nodes.map(({ name }) => name),
-      node.name,
-      setup.ownership,
-    );
-    this.#client = new RemoteWriteClient({
-      url: node.url,
-      timeoutMs: drain.request_timeout,
-      userAgent: setup.userAgent,
-      login: node,
-      tls: node.tls,
-    });
+    this.#client = new RemoteWriteClient(clientOptions(setup));
+    const { node } = this.#assignment;
     const routeOf = (topic: string) => this.#assignment.routeOf(topic);
-    this.#events = new DrainEvents(metrics, log, node.name, routeOf, drain.late_after);
-    metrics.beginDrain(
-      node.name,
-      this.#assignment.topics.map((topic) => ({ topic, route: routeOf(topic) })),
-    );
-    this.#topics = this.#assignment.topics.map((topic) => this.#topicReader(connection, topic));
+    this.#events = new DrainEvents(metrics, log, node, routeOf, () => this.#setup.drain.late_after);
+    this.#failure.promise.catch(() => undefined);
+    for (const topic of this.#assignment.topics) this.#open(topic);
   }
 
   /** Rejects when the drain cannot go on. */
   get failure(): Promise<never> {
-    return Promise.race(this.#topics.map(({ reader }) => reader.failure));
+    return this.#failure.promise;
   }
 
   /** Checks the topics, then joins the groups. @throws KafkaSetupError when a topic is missing or too small. */
   async start(): Promise<void> {
-    const { routes, deadTopic } = this.#setup;
-    await this.#admin.requireTopics(
-      new Map([[deadTopic, 1], ...routes.map(({ topic, count }) => [topic, count] as const)]),
-    );
-    const maxBytes = await this.#admin.maxMessageBytes([deadTopic]);
-    const counts = await this.#admin.partitionCounts([deadTopic]);
-    this.#dead = {
-      topic: deadTopic,
-      partitions: counts.get(deadTopic)!,
-      maxMessageBytes: maxBytes.get(deadTopic)!,
-    };
-    for (const [route, tasks] of this.#assignment.tasks(Date.now())) {
-      this.#metrics.drainTasks.set({ node: this.#assignment.node, route }, tasks.length);
-    }
+    let setup: DrainSetup;
+    do {
+      setup = this.#setup;
+      this.#dead = await this.#checkTopics(setup);
+    } while (setup !== this.#setup); // a reload came between
+    this.#tellTasks();
+    this.#isJoining = true;
     // Those that have joined are running when it is tried again.
-    const started = await Promise.allSettled(this.#topics.map(({ reader }) => reader.start()));
+    const started = await Promise.allSettled([...this.#topics.values()].map(({ reader }) => reader.start()));
     for (const each of started) if (each.status === 'rejected') throw each.reason;
-    for (const { gauges } of this.#topics) gauges.start();
+    for (const { gauges } of this.#topics.values()) gauges.start();
     this.#setup.watch?.start(() =>
-      this.#topics.map(({ reader }) => reader.memberId).filter((id) => id !== undefined),
+      [...this.#topics.values()].map(({ reader }) => reader.memberId).filter((id) => id !== undefined),
     );
+  }
+
+  /**
+   * Makes ready to go by another setup, for the same node. The group of a topic that is new is joined, that of one that no
+   * route has any more is left; where tasks go to other nodes, their partitions are handed over as after a restart.
+   *
+   * @throws KafkaSetupError when a topic is missing or too small, ConfigError when a certificate cannot be used
+   */
+  async prepare(setup: DrainSetup): Promise<PreparedChange> {
+    const isSameAccess = isDeepStrictEqual(clientOptions(setup), clientOptions(this.#setup));
+    const access = isSameAccess ? undefined : this.#client.prepare(clientOptions(setup));
+    try {
+      const dead = await this.#checkTopics(setup);
+      return {
+        commit: () => {
+          access?.commit();
+          this.#commit(setup, dead);
+        },
+        discard: () => access?.discard(),
+      };
+    } catch (error) {
+      access?.discard();
+      throw error;
+    }
+  }
+
+  #commit(setup: DrainSetup, dead: DeadTopic): void {
+    const before = this.#setup;
+    this.#setup = setup;
+    this.#dead = dead;
+    this.#assignment = assignmentOf(setup);
+    const isSameOwnership = isDeepStrictEqual(ownershipOf(setup), ownershipOf(before));
+    const topics = new Set(this.#assignment.topics);
+    for (const [topic, each] of this.#topics) {
+      if (!topics.has(topic)) this.#leave(topic, each);
+      else if (!isSameOwnership) each.reader.subscriptionChanged();
+    }
+    for (const topic of topics) {
+      if (this.#topics.has(topic)) continue;
+      const added = this.#open(topic);
+      if (this.#isJoining) void this.#join(added);
+    }
+    this.#tellTasks();
+  }
+
+  #open(topic: string): TopicReader {
+    const opened = this.#topicReader(topic);
+    opened.reader.failure.catch((error) => this.#failure.reject(error));
+    this.#topics.set(topic, opened);
+    this.#metrics.beginDrain(this.#assignment.node, [{ topic, route: this.#assignment.routeOf(topic) }]);
+    return opened;
+  }
+
+  /** Joins the group of a topic that came while the drain runs. */
+  async #join({ reader, gauges }: TopicReader): Promise<void> {
+    const backoff = new Backoff(JOIN_MIN_MS, JOIN_MAX_MS);
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await reader.start();
+        gauges.start();
+        return;
+      } catch (error) {
+        if (error instanceof KafkaSetupError || isDefect(error)) return this.#failure.reject(error);
+        const retryInMs = Math.round(backoff.next());
+        this.#log.warn({ error: errorMessage(error), retryInMs }, 'a group cannot be joined; trying again');
+        await sleep(retryInMs, this.#stopping.signal);
+      }
+    }
+  }
+
+  #leave(topic: string, left: TopicReader): void {
+    this.#topics.delete(topic);
+    this.#leaving.add(left);
+    left.gauges.stop();
+    this.#log.info(
+      { topic },
+      'no route has this topic any more: its partitions are finished, its group is left',
+    );
+    void left.reader.stop(monotonicMs() + LEAVE_MS).finally(() => this.#leaving.delete(left));
+  }
+
+  async #checkTopics({ routes, deadTopic: topic }: DrainSetup): Promise<DeadTopic> {
+    await this.#admin.requireTopics(
+      new Map([[topic, 1], ...routes.map((route) => [route.topic, route.count] as const)]),
+    );
+    const maxBytes = await this.#admin.maxMessageBytes([topic]);
+    const counts = await this.#admin.partitionCounts([topic]);
+    return { topic, partitions: counts.get(topic)!, maxMessageBytes: maxBytes.get(topic)! };
+  }
+
+  #tellTasks(): void {
+    const { drainTasks } = this.#metrics;
+    drainTasks.reset();
+    for (const [route, tasks] of this.#assignment.tasks(Date.now())) {
+      drainTasks.set({ node: this.#assignment.node, route }, tasks.length);
+    }
   }
 
   /** Waits for the requests in flight, commits, leaves the groups. @returns how many partitions were cut off. */
   async stop(deadline: number): Promise<number> {
+    this.#stopping.abort();
     const left = await Promise.all(
-      this.#topics.map(({ reader, gauges }) => {
+      [...this.#topics.values(), ...this.#leaving].map(({ reader, gauges }) => {
         gauges.stop();
         return reader.stop(deadline);
       }),
@@ -149,14 +244,14 @@ export class Drain {
   /** Brings gauges up to date before a scrape. */
   collect(): void {
     GroupGauges.collect(
-      this.#topics.map(({ gauges }) => gauges),
+      [...this.#topics.values()].map(({ gauges }) => gauges),
       this.#metrics,
     );
     this.#setup.watch?.collect();
   }
 
   readiness(): Readiness {
-    for (const { gauges } of this.#topics) {
+    for (const { gauges } of this.#topics.values()) {
       const state = gauges.readiness();
       if (!state.ready) return state;
     }
@@ -167,27 +262,36 @@ export class Drain {
     return {
       node: this.#assignment.node,
       tasks: Object.fromEntries(this.#assignment.tasks(Date.now())),
-      partitions: this.#topics.flatMap(({ gauges }) => gauges.partitions()),
+      partitions: [...this.#topics.values()].flatMap(({ gauges }) => gauges.partitions()),
     };
   }
 
-  #topicReader(connection: KafkaConnection, topic: string): TopicReader {
-    const { drain } = this.#setup;
+  /** What may change is read each time. */
+  #topicReader(topic: string): TopicReader {
+    const drain = () => this.#setup.drain;
+    const topicCount = () => Math.max(1, this.#topics.size);
     const groupId = drainGroupId(topic, this.#assignment.node);
+    const { session_timeout, rebalance_timeout, heartbeat_interval } = drain();
     const reader: GroupReader = new GroupReader(
-      connection,
+      this.#connection,
       this.#admin,
       {
         groupId,
         topics: [topic],
         eligible: (name, partition) => this.#assignment.owns(name, partition, Date.now()),
-        sessionTimeout: drain.session_timeout,
-        rebalanceTimeout: drain.rebalance_timeout,
-        heartbeatInterval: drain.heartbeat_interval,
-        fetchMaxBytes: drain.fetch_max_bytes,
-        fetchMaxWait: drain.fetch_max_wait,
-        queueBytes: drain.queue_bytes / this.#assignment.topics.length,
-        corrupt: new CorruptBatches(this.#admin, groupId, drain.on_corrupt_batch),
+        sessionTimeout: session_timeout,
+        rebalanceTimeout: rebalance_timeout,
+        heartbeatInterval: heartbeat_interval,
+        get fetchMaxBytes() {
+          return drain().fetch_max_bytes;
+        },
+        get fetchMaxWait() {
+          return drain().fetch_max_wait;
+        },
+        get queueBytes() {
+          return drain().queue_bytes / topicCount();
+        },
+        corrupt: new CorruptBatches(this.#admin, groupId, () => drain().on_corrupt_batch),
         consume: (partition) => this.#consume(reader, gauges, takeover, partition),
       },
       this.#log,
@@ -198,7 +302,7 @@ export class Drain {
   }
 
   #takeover(topic: string, group: string, reader: GroupReader, gauges: GroupGauges): Takeover {
-    const groups = this.#setup.nodes.map(({ name }) => drainGroupId(topic, name));
+    const groups = () => this.#setup.nodes.map(({ name }) => drainGroupId(topic, name));
     return new Takeover({
       group,
       reader,
@@ -216,7 +320,7 @@ export class Drain {
     takeover: Takeover,
     partition: AssignedPartition,
   ): Promise<void> {
-    const { drain, tenantHeaders } = this.#setup;
+    const setup = () => this.#setup;
     return runSessions<number>(partition, {
       reader,
       log: this.#log,
@@ -227,9 +331,15 @@ export class Drain {
           reader,
           client: this.#client,
           events: this.#events,
-          backoffMinMs: drain.backoff_min,
-          backoffMaxMs: drain.backoff_max,
-          tenantHeaders,
+          get backoffMinMs() {
+            return setup().drain.backoff_min;
+          },
+          get backoffMaxMs() {
+            return setup().drain.backoff_max;
+          },
+          get tenantHeaders() {
+            return setup().tenantHeaders;
+          },
           turn,
           bury: (record, refused) => this.#bury(record, refused),
           setAside: (batch) => this.#setAside(owned, batch),
@@ -239,7 +349,7 @@ export class Drain {
       },
       onGap: (gap) => {
         this.#metrics.offsetGaps.inc({ topic: gap.topic, reason: gap.reason }, Number(gap.to - gap.from));
-        return drain.on_offset_gap;
+        return setup().drain.on_offset_gap;
       },
       onFailure: () => undefined,
     });
@@ -261,4 +371,27 @@ export class Drain {
     await this.#deadProducer.send(letters);
     this.#events.refused(record, refused);
   }
+}
+
+/** What the division of tasks among the nodes follows from. */
+function ownershipOf({ routes, nodes, ownership }: DrainSetup) {
+  return {
+    routes: routes.map(({ topic, count }) => ({ topic, count })),
+    nodes: nodes.map(({ name }) => name),
+    ownership,
+  };
+}
+
+function assignmentOf({ routes, nodes, ownership, drain }: DrainSetup): NodeAssignment {
+  const names = nodes.map(({ name }) => name);
+  return new NodeAssignment(routes, names, drain.node, ownership);
+}
+
+function clientOptions({ drain, nodes, userAgent }: DrainSetup): RemoteWriteClientOptions {
+  const node = nodes.find(({ name }) => name === drain.node)!;
+  return { url: node.url, timeoutMs: drain.request_timeout, userAgent, login: loginOf(node), tls: node.tls };
+}
+
+function loginOf({ basic_auth, bearer_token, bearer_token_file }: DrainNode): NodeLoginOptions {
+  return { basic_auth, bearer_token, bearer_token_file };
 }

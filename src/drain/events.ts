@@ -23,7 +23,7 @@ export class DrainEvents {
   readonly #log: Logger;
   readonly #node: string;
   readonly #routeOf: (topic: string) => string;
-  readonly #lateAfterMs: number;
+  readonly #lateAfterMs: () => number;
   readonly #defects: Defects;
   readonly #lastLogged = new Map<string, number>();
 
@@ -33,7 +33,7 @@ export class DrainEvents {
     log: Logger,
     node: string,
     routeOf: (topic: string) => string,
-    lateAfterMs = 0,
+    lateAfterMs = () => 0,
   ) {
     this.#metrics = metrics;
     this.#log = log;
@@ -100,8 +100,8 @@ export class DrainEvents {
     if (isRecordTime(sourceMs)) this.#metrics.deliverLatency.observe({ node }, ageMs(sourceMs) / 1000);
     // By the record, not by the sample: its body is not looked into. One that was redriven is as old as it was.
     const firstMs = recordTime(record, () => nowMs);
-    if (this.#lateAfterMs > 0 && ageMs(firstMs) > this.#lateAfterMs)
-      this.#metrics.late.inc({ node, route }, delivered);
+    const lateAfterMs = this.#lateAfterMs();
+    if (lateAfterMs > 0 && ageMs(firstMs) > lateAfterMs) this.#metrics.late.inc({ node, route }, delivered);
   }
 
   /** What the node refused could not be kept yet. */

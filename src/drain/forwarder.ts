@@ -14,7 +14,9 @@ import { formatTurn, parseTurn } from './turn.ts';
 
 export interface ForwarderOptions {
   readonly reader: Pick<GroupReader, 'ensureOwned' | 'commit'>;
-  readonly client: Pick<RemoteWriteClient, 'send' | 'probeFirst' | 'sentAll'>;
+  readonly client: Pick<RemoteWriteClient, 'send' | 'probeFirst' | 'sentAll'> & {
+    readonly generation?: number;
+  };
   readonly events: DrainEvents;
   /** First and longest pause between attempts, in ms. */
   readonly backoffMinMs: number;
@@ -150,6 +152,7 @@ export class Forwarder {
       backoffMaxMs,
       signal: partition.lost,
       active: () => this.#mayBegin,
+      generation: () => client.generation,
       onRetry: (error, pauseMs) => {
         events.retried(record, error, pauseMs);
         if (!mayHaveBeenTaken(error)) return;

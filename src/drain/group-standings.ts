@@ -100,10 +100,11 @@ export class TopicGroups {
   readonly #standings: SharedAnswer<TopicStandings>;
   readonly #held = new Map<string, SharedAnswer<(partition: number) => boolean>>();
 
-  constructor(admin: KafkaAdmin, topic: string, configured: readonly string[]) {
+  /** @param configured names of the groups that the configuration in force has */
+  constructor(admin: KafkaAdmin, topic: string, configured: () => readonly string[]) {
     this.#admin = admin;
     this.#topic = topic;
-    this.#standings = new SharedAnswer(() => readStandings(admin, topic, configured));
+    this.#standings = new SharedAnswer(() => readStandings(admin, topic, configured()));
   }
 
   async standings(partition: number): Promise<Standing[]> {

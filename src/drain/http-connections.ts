@@ -80,6 +80,11 @@ export class HttpConnections {
     return exchange.answer;
   }
 
+  /** Lets the requests under way come to their end. None may follow. */
+  async finish(): Promise<void> {
+    await this.#agent.close();
+  }
+
   async close(): Promise<void> {
     await this.#agent.destroy();
   }

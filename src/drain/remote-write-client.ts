@@ -2,6 +2,7 @@ import { validateHeaderValue } from 'node:http';
 import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
 import { type TlsConnection, TlsFiles } from '../credentials/tls-files.ts';
 import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
+import type { PreparedChange } from '../model/prepared-change.ts';
 import type { TlsSettings } from '../tls-options.ts';
 import { compress } from '../wire/snappy.ts';
 import {
@@ -69,24 +70,48 @@ const MESSAGE_BYTES = 512;
  * body: a vmagent answers 400 to a path that it does not know, and may have been restarted with another one at any time.
  */
 export class RemoteWriteClient {
-  readonly #options: RemoteWriteClientOptions;
-  readonly #login: NodeLogin;
-  readonly #connections: HttpConnections;
+  #node: NodeAccess;
+  /** Of addresses and logins of before, as long as requests are under way there. */
+  readonly #former = new Set<HttpConnections>();
+  #generation = 0;
   readonly #unanswered = new WeakSet<RemoteWriteRequest>();
   /** How many requests with data the node has taken. */
   #taken = 0;
   /** What that was when a request was first refused. */
-  readonly #takenAtRefusal = new WeakMap<RemoteWriteRequest, number>();
+  #takenAtRefusal = new WeakMap<RemoteWriteRequest, number>();
 
   /** @throws ConfigError when a certificate or key file cannot be used */
   constructor(options: RemoteWriteClientOptions) {
-    this.#options = options;
-    this.#login = new NodeLogin(options.login ?? {});
-    this.#connections = new HttpConnections({
-      url: new URL(options.url),
-      timeoutMs: options.timeoutMs,
-      tls: tlsOptions(options),
-    });
+    this.#node = accessTo(options);
+  }
+
+  /** Another one since the node is reached in another way: what was waited for may be over. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /**
+   * Makes ready to reach the node in another way. What is under way then is finished as it was begun; what got no answer
+   * waits for one to an empty request at the new address too.
+   *
+   * @throws ConfigError when a certificate or key file cannot be used
+   */
+  prepare(options: RemoteWriteClientOptions): PreparedChange {
+    const node = accessTo(options);
+    return {
+      commit: () => {
+        const { connections } = this.#node;
+        this.#former.add(connections);
+        void connections
+          .finish()
+          .catch(() => undefined)
+          .finally(() => this.#former.delete(connections));
+        this.#node = node;
+        this.#takenAtRefusal = new WeakMap();
+        this.#generation += 1;
+      },
+      discard: () => void node.connections.close().catch(() => undefined),
+    };
   }
 
   /**
@@ -100,13 +125,18 @@ export class RemoteWriteClient {
   async send(request: RemoteWriteRequest, signal: AbortSignal): Promise<number> {
     checkHeaders(request.headers);
     if (this.#unanswered.delete(request)) await this.#probe(request, signal);
+    const node = this.#node;
     try {
       const code = await this.#post(request, signal);
       this.#taken += 1;
       return code;
     } catch (error) {
       if (mayHaveBeenTaken(error)) this.#unanswered.add(request);
-      if (error instanceof PoisonError) await this.#confirm(error, request, signal);
+      if (error instanceof PoisonError) {
+        if (node === this.#node) await this.#confirm(error, request, signal);
+        // What another address has refused says nothing of this one.
+        if (node !== this.#node) throw new RefusesAllError(error);
+      }
       throw error;
     }
   }
@@ -134,7 +164,7 @@ export class RemoteWriteClient {
 
   /** Nothing of any request is still on its way out: the memory of those that were answered may be used again. */
   get sentAll(): boolean {
-    return this.#connections.sentAll;
+    return [this.#node.connections, ...this.#former].every(({ sentAll }) => sentAll);
   }
 
   /** Has `request` wait for an answer to an empty one: another drain may have sent it. */
@@ -157,11 +187,11 @@ export class RemoteWriteClient {
   }
 
   async #post({ body, headers }: RemoteWriteRequest, signal: AbortSignal): Promise<number> {
-    const { url, userAgent } = this.#options;
+    const { url, userAgent, login, connections } = this.#node;
     let answer: HttpAnswer;
     try {
-      const all = { ...FIXED_HEADERS, 'user-agent': userAgent, ...headers, ...this.#login.headers() };
-      answer = await this.#connections.post({ headers: all, body, signal });
+      const all = { ...FIXED_HEADERS, 'user-agent': userAgent, ...headers, ...login.headers() };
+      answer = await connections.post({ headers: all, body, signal });
     } catch (error) {
       if (error instanceof RetryableError) throw error;
       const fault = certificateFault(error);
@@ -173,17 +203,35 @@ export class RemoteWriteClient {
     const { status: code, text } = answer;
     if (code >= 200 && code < 300) return code;
     // Masked before it is cut: half a secret is one too.
-    const said = this.#login.masked(text).slice(0, MESSAGE_BYTES).trim();
+    const said = login.masked(text).slice(0, MESSAGE_BYTES).trim();
     const message = `${url} answered ${code}: ${said}`;
     if (code >= 400 && code < 500 && !NOT_THE_DATA.has(code))
       throw new PoisonError('deliver', `http_${code}`, message);
-    if (code === 401) this.#login.refused();
+    if (code === 401) login.refused();
     throw new HttpRetryableError(code, message, pauseAskedFor(answer));
   }
 
   async close(): Promise<void> {
-    await this.#connections.close();
+    await Promise.all([this.#node.connections, ...this.#former].map((each) => each.close()));
   }
+}
+
+/** How a node is reached. */
+interface NodeAccess {
+  readonly url: string;
+  readonly userAgent: string;
+  readonly login: NodeLogin;
+  readonly connections: HttpConnections;
+}
+
+function accessTo(options: RemoteWriteClientOptions): NodeAccess {
+  const { url, userAgent, timeoutMs } = options;
+  return {
+    url,
+    userAgent,
+    login: new NodeLogin(options.login ?? {}),
+    connections: new HttpConnections({ url: new URL(url), timeoutMs, tls: tlsOptions(options) }),
+  };
 }
 
 /** Options of TLS with the certificates of the moment. @throws ConfigError when a file cannot be used */

@@ -62,6 +62,7 @@ export class SchemaWait {
   readonly #client: RegistryClient;
   readonly #log: Logger;
   readonly #waiting = new Map<AssignedPartition, WaitingPartition>();
+  readonly #closed = new AbortController();
 
   private constructor(client: RegistryClient, missingTtlMs: number, log: Logger) {
     this.#client = client;
@@ -84,7 +85,8 @@ export class SchemaWait {
   /**
    * Sees to the schemas of the first of these records, one at least.
    *
-   * @returns how many records may be decoded; 0 when the partition is lost or drains before their schemas are there
+   * @returns how many records may be decoded; 0 when the partition is lost or drains, or this is closed, before their schemas
+   *   are there
    */
   async ready(
     partition: AssignedPartition,
@@ -116,7 +118,7 @@ export class SchemaWait {
       } catch (error) {
         if (!(error instanceof RetryableError)) throw error;
         await this.#pause(partition, errorMessage(error), Math.round(backoff.next()));
-        if (!partition.active) return false;
+        if (!partition.active || this.#closed.signal.aborted) return false;
       }
     }
   }
@@ -135,10 +137,12 @@ export class SchemaWait {
       { topic, partition, error: reason, retryInMs },
       'a schema cannot be fetched; the partition waits for the registry (registry.url) and nothing is lost',
     );
-    await sleep(retryInMs, held.ending);
+    await sleep(retryInMs, AbortSignal.any([held.ending, this.#closed.signal]));
   }
 
+  /** Who waits for it is told that nothing comes any more. */
   async close(): Promise<void> {
+    this.#closed.abort();
     await this.#client.close();
   }
 }

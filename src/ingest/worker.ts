@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { DecoderRegistry } from '../decode/registry.ts';
 import { KafkaAdmin } from '../kafka/admin.ts';
 import type { AssignedPartition, Taken } from '../kafka/assigned-partition.ts';
@@ -6,10 +7,11 @@ import { CorruptBatches } from '../kafka/corrupt-batches.ts';
 import { corruptLetter } from '../kafka/corrupt-letter.ts';
 import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
 import { RecordsRefusedError } from '../kafka/errors.ts';
-import { GroupReader } from '../kafka/group-reader.ts';
+import { GroupReader, type GroupReaderOptions } from '../kafka/group-reader.ts';
 import { runSessions } from '../kafka/partition-session.ts';
 import { monotonicMs } from '../model/clock.ts';
 import { orDefect, RetryableError } from '../model/errors.ts';
+import type { PreparedChange } from '../model/prepared-change.ts';
 import { Pipeline } from '../pipeline.ts';
 import { AtLeastOnce } from '../publish/at-least-once.ts';
 import { ExactlyOnce } from '../publish/exactly-once.ts';
@@ -47,8 +49,10 @@ export interface WorkerOptions {
  * Each input partition runs on its own, step by step; all share the pipeline's series cache.
  */
 export class Worker {
-  readonly #options: WorkerOptions;
-  readonly #topics: readonly [IngestTopic, ...IngestTopic[]];
+  /** Those in force; a reload replaces them between two steps. */
+  #options: WorkerOptions;
+  /** What is known of each ingest topic, also of those that are read no more: what was fetched of them is still processed. */
+  readonly #topics = new Map<string, IngestTopic>();
   readonly #admin: KafkaAdmin;
   readonly #metrics: Metrics;
   readonly #log: Logger;
@@ -56,10 +60,9 @@ export class Worker {
   readonly #publishers: PublisherFactory;
   readonly #gauges: GroupGauges;
   readonly #events: IngestEvents;
-  readonly #schemas: SchemaWait | undefined;
+  #schemas: SchemaWait | undefined;
   readonly #defects: Defects;
   #decoders: (topic: string) => DecoderRegistry;
-  #routes: readonly CompiledRoute[];
   /** `max.message.bytes` by topic that is written to. */
   #maxBytes: ReadonlyMap<string, number> = new Map();
   #pipeline: Pipeline | undefined;
@@ -69,33 +72,14 @@ export class Worker {
     const { ingest } = options;
     this.#options = options;
     this.#schemas = SchemaWait.open(options.registry, log);
-    this.#topics = ingestTopics(ingest);
     this.#decoders = this.#makeDecoders();
-    this.#routes = options.routes;
     this.#admin = new KafkaAdmin(connection);
     this.#metrics = metrics;
     this.#log = log;
     this.#events = new IngestEvents(metrics, log);
-    metrics.beginIngest(this.#topics.map(({ topic }) => topic));
+    metrics.beginIngest(topicsOf(ingest));
     this.#defects = new Defects(metrics, log);
-    this.#reader = new GroupReader(
-      connection,
-      this.#admin,
-      {
-        groupId: ingest.group,
-        topics: this.#topics.map(({ topic }) => topic),
-        eligible: () => true,
-        sessionTimeout: ingest.session_timeout,
-        rebalanceTimeout: ingest.rebalance_timeout,
-        heartbeatInterval: ingest.heartbeat_interval,
-        fetchMaxBytes: ingest.fetch_max_bytes,
-        fetchMaxWait: ingest.fetch_max_wait,
-        queueBytes: ingest.queue_bytes,
-        corrupt: new CorruptBatches(this.#admin, ingest.group, ingest.on_corrupt_batch),
-        consume: (partition) => this.#consume(partition),
-      },
-      log,
-    );
+    this.#reader = new GroupReader(connection, this.#admin, this.#readerOptions(), log);
     this.#publishers =
       ingest.delivery === 'exactly_once'
         ? new ExactlyOnce(connection, ingest.group, ingest.transaction_timeout)
@@ -110,25 +94,18 @@ export class Worker {
 
   /** Checks the topics, then joins the group. @throws KafkaSetupError when a topic is missing or too small. */
   async start(): Promise<void> {
-    const { ingest } = this.#options;
-    const { dead_topic: topic } = ingest;
-    const counts = await this.#admin.partitionCounts([topic]);
-    let routes: readonly CompiledRoute[];
+    let options: WorkerOptions;
     do {
-      routes = this.#routes;
-      this.#maxBytes = await this.#checkTopics(routes);
-    } while (routes !== this.#routes); // a reload came between
-    this.#dead = { topic, partitions: counts.get(topic)!, maxMessageBytes: this.#maxBytes.get(topic)! };
+      options = this.#options;
+      this.#write(await this.#checkTopics(options));
+    } while (options !== this.#options); // a reload came between
     this.#pipeline = new Pipeline({
-      routes,
-      cacheBytes: ingest.series_cache_bytes,
+      ...rulesOf(options),
       maxRecordBytes: (name) => this.#maxBytes.get(name)! - RECORD_OVERHEAD_BYTES,
       decoders: (name) => this.#decoders(name),
       renewDecoders: () => {
         this.#decoders = this.#makeDecoders();
       },
-      limits: ingest.limits,
-      tenantHeaders: ingest.tenant_headers,
     });
     await this.#reader.start();
     this.#gauges.start();
@@ -136,27 +113,54 @@ export class Worker {
   }
 
   /**
-   * Puts other routes in force between two steps; nothing is read again and nothing is lost.
+   * Makes ready to go by other options: those that may change while it runs (config/reload-effects.ts). They are put in
+   * force between two steps; nothing is read again and nothing is lost. Routes that are the same list are left alone.
    *
-   * @throws KafkaSetupError when a task topic is missing or too small; the old routes then stay in force
+   * @throws KafkaSetupError when a topic is missing or too small, ConfigError when a file of the registry's cannot be used
    */
-  async reload(routes: readonly CompiledRoute[]): Promise<void> {
-    this.#maxBytes = await this.#checkTopics(routes);
-    this.#pipeline?.replaceRoutes(routes);
-    this.#routes = routes;
+  async prepare(options: WorkerOptions): Promise<PreparedChange> {
+    const sameRegistry = isDeepStrictEqual(options.registry, this.#options.registry);
+    const schemas = sameRegistry ? this.#schemas : SchemaWait.open(options.registry, this.#log);
+    const discard = () => void (sameRegistry ? undefined : schemas?.close());
+    const outputs = await this.#checkTopics(options).catch((error) => {
+      discard();
+      throw error;
+    });
+    return { commit: () => this.#commit(options, outputs, schemas), discard };
   }
 
-  /**
-   * Every topic that is written to must be there, since kafkajs drops what is sent to a missing partition.
-   *
-   * @returns `max.message.bytes` of each
-   */
-  async #checkTopics(routes: readonly CompiledRoute[]): Promise<Map<string, number>> {
-    const { dead_topic } = this.#options.ingest;
-    const read = this.#topics.map(({ topic }) => [topic, 1] as const);
+  #commit(options: WorkerOptions, outputs: Outputs, schemas: SchemaWait | undefined): void {
+    const { ingest: before, routes } = this.#options;
+    this.#options = options;
+    if (schemas !== this.#schemas) void this.#schemas?.close(); // those that wait for it look again
+    this.#schemas = schemas;
+    this.#decoders = this.#makeDecoders();
+    this.#write(outputs);
+    this.#pipeline?.replace(
+      rulesOf({ ...options, routes: options.routes === routes ? undefined : options.routes }),
+    );
+    if (isDeepStrictEqual(topicsOf(before), topicsOf(options.ingest))) return;
+    this.#metrics.beginIngest(topicsOf(options.ingest));
+    this.#reader.subscriptionChanged();
+  }
+
+  /** Every topic that is written to must be there, since kafkajs drops what is sent to a missing partition. */
+  async #checkTopics({ ingest, routes }: WorkerOptions): Promise<Outputs> {
+    const { dead_topic: dead } = ingest;
+    const read = topicsOf(ingest).map((topic) => [topic, 1] as const);
     const taskTopics = new Map(routes.map((route) => [route.topic, route.count]));
-    await this.#admin.requireTopics(new Map([...read, [dead_topic, 1], ...taskTopics]));
-    return await this.#admin.maxMessageBytes([dead_topic, ...taskTopics.keys()]);
+    await this.#admin.requireTopics(new Map([...read, [dead, 1], ...taskTopics]));
+    const counts = await this.#admin.partitionCounts([dead]);
+    const maxBytes = await this.#admin.maxMessageBytes([dead, ...taskTopics.keys()]);
+    return {
+      maxBytes,
+      dead: { topic: dead, partitions: counts.get(dead)!, maxMessageBytes: maxBytes.get(dead)! },
+    };
+  }
+
+  #write({ maxBytes, dead }: Outputs): void {
+    this.#maxBytes = maxBytes;
+    this.#dead = dead;
   }
 
   /** Finishes and commits what is in flight, leaves the group. @returns how many partitions were cut off. */
@@ -187,8 +191,8 @@ export class Worker {
   status(): object {
     return {
       group: this.#options.ingest.group,
-      topics: this.#topics.map(({ topic }) => topic),
-      routes: this.#routes.map(({ name }) => name),
+      topics: topicsOf(this.#options.ingest),
+      routes: this.#options.routes.map(({ name }) => name),
       partitions: this.#gauges.partitions(),
       waiting_for_schemas: this.#schemas?.waiting ?? [],
     };
@@ -196,8 +200,38 @@ export class Worker {
 
   #makeDecoders(): (topic: string) => DecoderRegistry {
     const schemas = this.#schemas?.store;
-    const [first, ...others] = this.#topics;
+    const read = ingestTopics(this.#options.ingest);
+    for (const each of read) this.#topics.set(each.topic, each);
+    const [first] = read;
+    const others = [...this.#topics.values()].filter((topic) => topic !== first);
     return topicDecoders([{ ...first, schemas }, ...others.map((topic) => ({ ...topic, schemas }))]);
+  }
+
+  /** What may change is read each time. */
+  #readerOptions(): GroupReaderOptions {
+    const ingest = () => this.#options.ingest;
+    const { group, session_timeout, rebalance_timeout, heartbeat_interval } = ingest();
+    return {
+      groupId: group,
+      get topics() {
+        return topicsOf(ingest());
+      },
+      eligible: () => true,
+      sessionTimeout: session_timeout,
+      rebalanceTimeout: rebalance_timeout,
+      heartbeatInterval: heartbeat_interval,
+      get fetchMaxBytes() {
+        return ingest().fetch_max_bytes;
+      },
+      get fetchMaxWait() {
+        return ingest().fetch_max_wait;
+      },
+      get queueBytes() {
+        return ingest().queue_bytes;
+      },
+      corrupt: new CorruptBatches(this.#admin, group, () => ingest().on_corrupt_batch),
+      consume: (partition) => this.#consume(partition),
+    };
   }
 
   #consume(partition: AssignedPartition): Promise<void> {
@@ -248,7 +282,7 @@ export class Worker {
         progressed();
         continue;
       }
-      const routes = this.#routes;
+      const { routes } = this.#options;
       const { output, publication, done, left } = this.#run(taken, size);
       if (left.length > 0) {
         partition.putBack(left);
@@ -296,11 +330,11 @@ export class Worker {
 
   /** Whether a topic's `max.message.bytes` has changed since it was asked for; if so the new one holds from now on. */
   async #hasNewLimits(): Promise<boolean> {
-    const before = this.#maxBytes;
-    const now = await this.#checkTopics(this.#routes);
-    if ([...now].every(([topic, bytes]) => before.get(topic) === bytes)) return false;
-    this.#maxBytes = now;
-    this.#dead = { ...this.#dead!, maxMessageBytes: now.get(this.#dead!.topic)! };
+    const [options, before] = [this.#options, this.#maxBytes];
+    const now = await this.#checkTopics(options);
+    if (options !== this.#options) return true; // a reload has asked meanwhile
+    if ([...now.maxBytes].every(([topic, bytes]) => before.get(topic) === bytes)) return false;
+    this.#write(now);
     return true;
   }
 
@@ -311,12 +345,35 @@ export class Worker {
    */
   async #withSchemas(partition: AssignedPartition, taken: Taken): Promise<Taken | undefined> {
     const { records } = taken;
-    if (this.#schemas === undefined || records.length === 0) return taken;
+    const schemas = this.#schemas;
+    if (schemas === undefined || records.length === 0) return taken;
     const { limits } = this.#options.ingest;
-    const ready = await this.#schemas.ready(partition, taken, this.#decoders(partition.topic), limits);
+    const ready = await schemas.ready(partition, taken, this.#decoders(partition.topic), limits);
+    if (schemas !== this.#schemas) return await this.#withSchemas(partition, taken); // another registry since
     if (ready === 0) return undefined;
     if (ready === records.length) return taken;
     partition.putBack(records.slice(ready));
     return { records: records.slice(0, ready), nextOffset: records[ready]!.offset };
   }
+}
+
+/** What a worker writes to, as Kafka has it. */
+interface Outputs {
+  /** `max.message.bytes` by topic. */
+  readonly maxBytes: ReadonlyMap<string, number>;
+  readonly dead: DeadTopic;
+}
+
+function topicsOf(ingest: IngestOptions): string[] {
+  return ingestTopics(ingest).map(({ topic }) => topic);
+}
+
+/** What the pipeline goes by. */
+function rulesOf<Routes>({ ingest, routes }: { readonly ingest: IngestOptions; readonly routes: Routes }) {
+  return {
+    routes,
+    cacheBytes: ingest.series_cache_bytes,
+    limits: ingest.limits,
+    tenantHeaders: ingest.tenant_headers,
+  };
 }

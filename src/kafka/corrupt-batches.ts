@@ -27,11 +27,16 @@ export function fingerprint({ offset, checksum, length }: UnreadableBatch): stri
 export class CorruptBatches {
   readonly #admin: Pick<KafkaAdmin, 'committedEntries'>;
   readonly #groupId: string;
-  readonly #policy: CorruptBatchPolicy;
+  readonly #policy: () => CorruptBatchPolicy;
   /** By partition the fingerprint of the batch that was met last. */
   readonly #met = new Map<string, string>();
 
-  constructor(admin: Pick<KafkaAdmin, 'committedEntries'>, groupId: string, policy: CorruptBatchPolicy) {
+  /** @param policy the one in force */
+  constructor(
+    admin: Pick<KafkaAdmin, 'committedEntries'>,
+    groupId: string,
+    policy: () => CorruptBatchPolicy,
+  ) {
     this.#admin = admin;
     this.#groupId = groupId;
     this.#policy = policy;
@@ -39,7 +44,7 @@ export class CorruptBatches {
 
   /** Milliseconds until it is fetched again. A batch that is corrupt on one replica may be whole on another that leads next. */
   get retryMs(): number {
-    return this.#policy === 'set_aside' ? 1_000 : 5_000;
+    return this.#policy() === 'set_aside' ? 1_000 : 5_000;
   }
 
   async passesOver({ topic, partition }: HeldUp, { batch }: UnreadableBatchError): Promise<boolean> {
@@ -48,7 +53,7 @@ export class CorruptBatches {
     const met = fingerprint(batch);
     const isMetAgain = this.#met.get(id) === met;
     this.#met.set(id, met);
-    if (this.#policy === 'set_aside' && isMetAgain) return true;
+    if (this.#policy() === 'set_aside' && isMetAgain) return true;
     const skips = await this.#admin.committedEntries(skipGroup(this.#groupId));
     return skips.get(topic)?.get(partition)?.metadata === met;
   }

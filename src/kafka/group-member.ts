@@ -1,6 +1,7 @@
 import type { Consumer } from 'kafkajs';
 import type { Logger } from 'pino';
 import { monotonicMs } from '../model/clock.ts';
+import { errorMessage } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import { createAssigner, type Ownership } from './assigner.ts';
 import { type KafkaConnection, PATIENT } from './client.ts';
@@ -11,6 +12,7 @@ import type { ConsumerGroupInstance, GroupMembership } from './patch/types.ts';
 /** Settings of a member of a consumer group. Times in ms, sizes in bytes. */
 export interface GroupMemberOptions {
   readonly groupId: string;
+  /** May change, as may what is eligible, and what a fetch brings: see `subscriptionChanged`. */
   readonly topics: readonly string[];
   /** Which partitions this group reads at all; every member must answer alike. */
   readonly eligible: (topic: string, partition: number) => boolean;
@@ -22,7 +24,7 @@ export interface GroupMemberOptions {
 }
 
 /** What a member tells, and asks, who works on its partitions. */
-export interface MemberEvents extends Required<Omit<GroupObserver, 'groupCreated'>> {
+export interface MemberEvents extends Required<Omit<GroupObserver, 'groupCreated' | 'fetchBounds'>> {
   /** What the member `memberId` holds; asked for at every join. */
   claims(memberId: string | null): Ownership;
   /** It has joined. This runs before the first fetch of the generation. */
@@ -50,6 +52,9 @@ export class GroupMember {
   #started: Promise<void> | undefined;
   #heartbeats: NodeJS.Timeout | undefined;
   #stopping = false;
+  /** It has to join again, since it would now say something else of itself. */
+  #hasChanged = false;
+  #change = 0;
 
   constructor(connection: KafkaConnection, options: GroupMemberOptions, events: MemberEvents, log: Logger) {
     this.#connection = connection;
@@ -90,6 +95,32 @@ export class GroupMember {
     return this.#started;
   }
 
+  /** The topics, or which of their partitions are eligible, are others now: it joins again, beside the fetches. */
+  subscriptionChanged(): void {
+    this.#change += 1;
+    if (this.#group !== undefined) void this.#subscribe(this.#group, this.#change);
+  }
+
+  /** Learns of the topics what has to be known to be their member, until that has succeeded. */
+  async #subscribe(group: ConsumerGroupInstance, change: number): Promise<void> {
+    const backoff = new Backoff(RESTART_MIN_MS, RESTART_MAX_MS);
+    while (!this.#stopping && this.#group === group && this.#change === change) {
+      try {
+        await group.subscribe(this.#options.topics);
+        this.#hasChanged = true;
+        return;
+      } catch (error) {
+        const retryInMs = Math.round(backoff.next());
+        const fields = { error: errorMessage(error), retryInMs };
+        this.#log.warn(
+          fields,
+          'the topics to read have changed, and Kafka does not tell of them; trying again',
+        );
+        await sleep(retryInMs);
+      }
+    }
+  }
+
   /** Joins no more, whatever happens. */
   stopping(): void {
     this.#stopping = true;
@@ -112,8 +143,11 @@ export class GroupMember {
       groupId,
       partitionAssigners: [
         createAssigner({
-          ownership: () => this.#events.claims(this.#group?.memberId ?? null),
-          eligible: this.#options.eligible,
+          ownership: () => {
+            this.#hasChanged = false;
+            return this.#events.claims(this.#group?.memberId ?? null);
+          },
+          eligible: (topic, partition) => this.#options.eligible(topic, partition),
           observer: this.#observer(),
         }),
       ],
@@ -146,11 +180,15 @@ export class GroupMember {
 
   #observer(): GroupObserver {
     const events = this.#events;
+    const options = this.#options;
     return {
       groupCreated: (group) => {
         this.#group = group;
+        // kafkajs makes it with the topics that the consumer began with.
+        if (this.#change > 0) void this.#subscribe(group, this.#change);
       },
-      mustRejoin: () => events.mustRejoin(),
+      mustRejoin: () => this.#hasChanged || events.mustRejoin(),
+      fetchBounds: () => ({ bytes: options.fetchMaxBytes, waitMs: options.fetchMaxWait }),
       readable: (ms) => events.readable(ms),
       partitionBytes: () => events.partitionBytes(),
       room: (topic, partition) => events.room(topic, partition),

@@ -116,6 +116,14 @@ export class GroupReader {
     return this.#options.sessionTimeout;
   }
 
+  /**
+   * `topics`, or what is `eligible` of them, has changed: the member joins again with what they are now. What stays with it
+   * is worked on meanwhile, what does not is given up as in any rebalance.
+   */
+  subscriptionChanged(): void {
+    this.#member.subscriptionChanged();
+  }
+
   /** Joins the group. Resolves when reading has begun; waits for brokers that are away. */
   start(): Promise<void> {
     return this.#member.start();

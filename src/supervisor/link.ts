@@ -1,4 +1,5 @@
-import { ConfigError } from '../model/errors.ts';
+import { ConfigError, errorMessage } from '../model/errors.ts';
+import type { PreparedChange } from '../model/prepared-change.ts';
 import type { ConfigTexts, Message, Order, ProcessReport } from './messages.ts';
 
 /** How often a process reports without being asked. A process that is killed takes with it what it counted since. */
@@ -14,8 +15,8 @@ export interface Channel {
 /** What a supervised process lets its supervisor see and do. */
 export interface Supervised {
   report(): Promise<ProcessReport>;
-  /** Puts these texts in force. Resolves to what was wrong with them, or undefined. */
-  reload(texts: ConfigTexts): Promise<string | undefined>;
+  /** Makes ready to go by these texts. Rejects with what is wrong with them. It may be called again before it resolves. */
+  prepare(texts: ConfigTexts): Promise<PreparedChange>;
 }
 
 /** A supervised process' end of the connection to its supervisor. */
@@ -26,6 +27,9 @@ export class SupervisorLink {
   readonly #served = Promise.withResolvers<Supervised>();
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Number of the reload that is being prepared, or is prepared. */
+  #reload: number | undefined;
+  #change: PreparedChange | undefined;
 
   /** @throws ConfigError without a supervisor at the other end. */
   constructor(channel: Channel) {
@@ -84,12 +88,42 @@ export class SupervisorLink {
         return;
       case 'report':
         return await this.report();
-      case 'reload': {
-        const supervised = await this.#served.promise;
-        const fault = await supervised.reload(order.texts);
-        await this.#send({ kind: 'reloaded', fault });
-      }
+      case 'prepare':
+        return await this.#prepare(order.reload, order.texts);
+      case 'commit':
+        return await this.#commit(order.reload);
+      case 'abort':
+        if (this.#reload === order.reload) this.#giveUp();
     }
+  }
+
+  async #prepare(reload: number, texts: ConfigTexts): Promise<void> {
+    const supervised = await this.#served.promise;
+    this.#giveUp();
+    this.#reload = reload;
+    let fault: string | undefined;
+    let change: PreparedChange | undefined;
+    try {
+      change = await supervised.prepare(texts);
+    } catch (error) {
+      fault = errorMessage(error);
+    }
+    if (this.#reload !== reload) return change?.discard(); // it took too long, and was given up
+    this.#change = change;
+    await this.#send({ kind: 'prepared', reload, fault });
+  }
+
+  async #commit(reload: number): Promise<void> {
+    if (this.#reload !== reload || this.#change === undefined) return;
+    this.#change.commit();
+    this.#change = this.#reload = undefined;
+    await this.report();
+    await this.#send({ kind: 'committed', reload });
+  }
+
+  #giveUp(): void {
+    this.#change?.discard();
+    this.#change = this.#reload = undefined;
   }
 
   /** Resolves once it is on its way, or the supervisor is gone. */

@@ -16,14 +16,20 @@ export interface ProcessReport {
 /** Supervisor ▸ process. */
 export type Order =
   | { readonly kind: 'start'; readonly texts: ConfigTexts }
-  | { readonly kind: 'reload'; readonly texts: ConfigTexts }
+  /** Makes ready to go by these texts. Answered with `prepared`; nothing changes before `commit`. */
+  | { readonly kind: 'prepare'; readonly reload: number; readonly texts: ConfigTexts }
+  /** Goes by them from now on. Answered with `committed`. */
+  | { readonly kind: 'commit'; readonly reload: number }
+  /** Goes on as it is. Not answered. */
+  | { readonly kind: 'abort'; readonly reload: number }
   | { readonly kind: 'report' }
   | { readonly kind: 'stop' };
 
-/** Process ▸ supervisor. Answers come in the order of the orders. */
+/** Process ▸ supervisor. */
 export type Message =
   | { readonly kind: 'report'; readonly report: ProcessReport }
-  /** `fault`: why the reload was refused. */
-  | { readonly kind: 'reloaded'; readonly fault: string | undefined }
+  /** `fault`: why it cannot go by the texts. */
+  | { readonly kind: 'prepared'; readonly reload: number; readonly fault: string | undefined }
+  | { readonly kind: 'committed'; readonly reload: number }
   /** It ends, for a reason that only the operator can mend. `wrongConfig`: that is the configuration. */
   | { readonly kind: 'unable'; readonly wrongConfig: boolean; readonly reason: string };

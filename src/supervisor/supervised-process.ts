@@ -21,6 +21,16 @@ export interface Unable {
   readonly reason: string;
 }
 
+/**
+ * What came of the first phase of a reload. `late`: it lives, and was not ready in time. `silent`: it has said nothing at
+ * all. `away`: there is no process; the next one starts with what is in force then.
+ */
+export type Preparation =
+  | { readonly kind: 'ready' | 'late' | 'silent' | 'away' }
+  | { readonly kind: 'refused'; readonly fault: string };
+
+type Answer = Extract<Message, { readonly kind: 'prepared' | 'committed' }> | 'late' | 'ended';
+
 export interface SupervisedProcessOptions {
   /** Starts the program, with an IPC channel of `advanced` serialization. */
   readonly spawn: () => ChildProcess;
@@ -61,7 +71,10 @@ export class SupervisedProcess {
   #failed = false;
   #unable: Unable | undefined;
   #reported = Promise.withResolvers<void>();
-  #reloaded: PromiseWithResolvers<string | undefined> | undefined;
+  /** Reload that this life has prepared. */
+  #prepared: number | undefined;
+  /** The answer that is waited for. */
+  #answer: { readonly reload: number; readonly arrived: PromiseWithResolvers<Answer> } | undefined;
 
   constructor(index: number, options: SupervisedProcessOptions) {
     this.index = index;
@@ -128,14 +141,58 @@ export class SupervisedProcess {
     enough.abort();
   }
 
-  /** Puts these texts in force, unless it has them. Resolves to what was wrong with them, or undefined. */
-  async reload(texts: ConfigTexts): Promise<string | undefined> {
-    if (this.#child === undefined || this.#texts === texts) return undefined;
-    this.#reloaded = Promise.withResolvers();
-    this.#send({ kind: 'reload', texts });
-    const fault = await this.#reloaded.promise;
-    if (fault === undefined) this.#texts = texts;
-    return fault;
+  /** First phase of a reload: has the process make ready for these texts. Waits `limitMs` at most. */
+  async prepare(reload: number, texts: ConfigTexts, limitMs: number): Promise<Preparation> {
+    if (this.#child === undefined) return { kind: 'away' };
+    const startedMs = monotonicMs();
+    this.#send({ kind: 'prepare', reload, texts });
+    const answer = await this.#answered(reload, limitMs);
+    if (answer === 'ended') return { kind: 'away' };
+    if (answer === 'late') return { kind: this.#heardMs > startedMs ? 'late' : 'silent' };
+    if (answer.kind === 'prepared' && answer.fault !== undefined)
+      return { kind: 'refused', fault: answer.fault };
+    this.#prepared = reload;
+    return { kind: 'ready' };
+  }
+
+  /** The reload is not made. */
+  abort(reload: number): void {
+    this.#prepared = undefined;
+    this.#send({ kind: 'abort', reload });
+  }
+
+  /**
+   * Second phase: the process goes by `texts`, for which it is ready. One that is not, since it hangs or was started with
+   * others meanwhile, or that does not do it within `limitMs`, is replaced by one that starts with them.
+   */
+  async commit(reload: number, texts: ConfigTexts, limitMs: number): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || this.#texts === texts || this.#stopping.signal.aborted) return;
+    if (this.#prepared === reload) {
+      this.#send({ kind: 'commit', reload });
+      const answer = await this.#answered(reload, limitMs);
+      if (this.#child !== child) return;
+      if (typeof answer === 'object') {
+        this.#texts = texts;
+        return;
+      }
+    }
+    this.#options.log.error(
+      { child: this.index, pid: child.pid },
+      `process ${this.index} did not take the new configuration; it is replaced by one that starts with it`,
+    );
+    child.kill('SIGKILL');
+  }
+
+  async #answered(reload: number, limitMs: number): Promise<Answer> {
+    const arrived = Promise.withResolvers<Answer>();
+    this.#answer = { reload, arrived };
+    const enough = new AbortController();
+    const late = sleep(limitMs, enough.signal).then((): Answer => 'late');
+    const answer = await Promise.race([arrived.promise, late]);
+    enough.abort();
+    this.#answer = undefined;
+    return answer;
   }
 
   /** Lets it finish; at `deadline` (`monotonicMs`) it is killed. */
@@ -167,9 +224,9 @@ export class SupervisedProcess {
         this.#reported.resolve();
         this.#reported = Promise.withResolvers();
         return;
-      case 'reloaded':
-        this.#reloaded?.resolve(message.fault);
-        this.#reloaded = undefined;
+      case 'prepared':
+      case 'committed':
+        if (this.#answer?.reload === message.reload) this.#answer.arrived.resolve(message);
         return;
       case 'unable':
         this.#unable = message;
@@ -186,7 +243,8 @@ export class SupervisedProcess {
     this.#last = undefined;
     this.#unable = undefined;
     this.#reported.resolve();
-    this.#reloaded?.resolve(undefined); // it starts again with what is in force then
+    this.#prepared = undefined;
+    this.#answer?.arrived.resolve('ended');
     this.#lives.push(accumulated(last));
     void this.#addUp();
     if (monotonicMs() - this.#startedMs > STEADY_MS) this.#backoff.reset();

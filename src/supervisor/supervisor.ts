@@ -15,6 +15,15 @@ const KILL_GRACE_MS = 2_500;
 
 const STATES: readonly ProcessState[] = ['starting', 'running', 'waiting'];
 
+/** How long the two phases of a reload wait for a process, in ms. */
+export interface ReloadLimits {
+  readonly prepareMs: number;
+  readonly commitMs: number;
+}
+
+/** Together below what a client of the admin server is kept waiting for. */
+const RELOAD_LIMITS: ReloadLimits = { prepareMs: 15_000, commitMs: 5_000 };
+
 export interface SupervisorOptions {
   readonly processes: number;
   /** Starts process `index`, with an IPC channel of `advanced` serialization; it holds a SupervisorLink. */
@@ -34,9 +43,12 @@ export class Supervisor {
   readonly #metrics: Metrics;
   readonly #failure = Promise.withResolvers<never>();
   #texts: ConfigTexts;
+  readonly #limits: ReloadLimits;
   #reloads: Promise<unknown> = Promise.resolve();
+  #lastReload = 0;
 
-  constructor(options: SupervisorOptions, metrics: Metrics, log: Logger) {
+  constructor(options: SupervisorOptions, metrics: Metrics, log: Logger, limits = RELOAD_LIMITS) {
+    this.#limits = limits;
     this.#texts = options.texts;
     this.#metrics = metrics;
     this.#failure.promise.catch(() => undefined);
@@ -65,9 +77,10 @@ export class Supervisor {
   }
 
   /**
-   * Puts a configuration in force in all processes, or in none.
+   * Puts a configuration in force in all processes, or in none: first all make ready for it, then all go over to it. One
+   * that hangs is not waited for, and does not decide: it is replaced. Reloads are done one after the other.
    *
-   * @throws ConfigError with what the processes have against it; the old one is then in force
+   * @throws ConfigError with what the processes have against it; nothing has changed then
    */
   reload(texts: ConfigTexts): Promise<void> {
     const reload = this.#reloads.then(() => this.#reload(texts));
@@ -76,18 +89,21 @@ export class Supervisor {
   }
 
   async #reload(texts: ConfigTexts): Promise<void> {
-    const before = this.#texts;
-    this.#texts = texts; // a process that starts meanwhile starts with it
-    const faults = await this.#apply(texts);
-    if (faults.length === 0) return;
-    this.#texts = before;
-    await this.#apply(before);
-    throw new ConfigError(faults.join('\n'));
-  }
-
-  async #apply(texts: ConfigTexts): Promise<string[]> {
-    const faults = await Promise.all(this.#processes.map((each) => each.reload(texts)));
-    return [...new Set(faults.filter((fault) => fault !== undefined))];
+    const { prepareMs, commitMs } = this.#limits;
+    const reload = ++this.#lastReload;
+    const answers = await Promise.all(this.#processes.map((each) => each.prepare(reload, texts, prepareMs)));
+    const faults = answers.flatMap((answer, index) => {
+      if (answer.kind === 'refused') return [answer.fault];
+      return answer.kind === 'late' ? [`process ${index} was not ready for it within ${prepareMs} ms`] : [];
+    });
+    if (faults.length === 0 && !answers.some(({ kind }) => kind === 'ready'))
+      faults.push('none of the processes answers now, so that nobody has checked it; try again');
+    if (faults.length > 0) {
+      for (const each of this.#processes) each.abort(reload);
+      throw new ConfigError([...new Set(faults)].join('\n'));
+    }
+    this.#texts = texts; // whatever starts from now on starts with it
+    await Promise.all(this.#processes.map((each) => each.commit(reload, texts, commitMs)));
   }
 
   /** @returns how many processes did not end as they should. */

@@ -1,12 +1,18 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Registry } from 'prom-client';
 import { ConfigError, errorMessage } from '../model/errors.ts';
-import { printableJson } from '../model/printable.ts';
+import { printableJson, printableLines } from '../model/printable.ts';
 import { type Denial, mayNotReload, wrongHost } from './admin-access.ts';
 import { RateLimit } from './rate-limit.ts';
 
 /** Whether a process works, and if not, why: one line that an operator can act on. */
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+
+/** What came of a reload, and what has changed by it or was wrong. */
+export interface ReloadAnswer {
+  readonly applied: boolean;
+  readonly text: string;
+}
 
 export interface AdminServerOptions {
   /** Where to listen. An empty host is every interface, port 0 takes a free one. */
@@ -18,10 +24,10 @@ export interface AdminServerOptions {
   readonly readiness: () => Readiness;
   /** What `penstock status` asks a process for, as JSON. */
   readonly status: () => Promise<object>;
-  /** Loads the configuration again, one at a time; answers with what was wrong with it, or undefined. Absent: not offered. */
-  readonly reload?: () => Promise<string | undefined>;
-  /** Token that a reload needs; undefined: it has to come from this machine. */
-  readonly reloadToken?: string | undefined;
+  /** Loads the configuration again, one at a time. Absent: not offered. */
+  readonly reload?: () => Promise<ReloadAnswer>;
+  /** Token that a reload needs now; undefined: it has to come from this machine. */
+  readonly reloadToken?: () => string | undefined;
 }
 
 interface Answer extends Denial {
@@ -128,15 +134,15 @@ export class AdminServer {
     if (request.method !== 'POST')
       return { code: 405, body: 'Reload with POST.\n', headers: { allow: 'POST' } };
     if (reload === undefined) return { code: 404, body: 'This command has nothing to reload.\n' };
-    const denial = mayNotReload(request, reloadToken);
+    const denial = mayNotReload(request, reloadToken?.());
     if (denial !== undefined) return denial;
     const waitMs = this.#reloads.take();
     if (waitMs > 0) {
       const headers = { 'retry-after': String(Math.ceil(waitMs / 1000)) };
       return { code: 429, headers, body: 'There were many reloads just now; try again later.\n' };
     }
-    const fault = await reload();
-    return fault === undefined ? { code: 200, body: 'Reloaded.\n' } : { code: 400, body: `${fault}\n` };
+    const { applied, text } = await reload();
+    return { code: applied ? 200 : 400, body: `${printableLines(text)}\n` };
   }
 }
 

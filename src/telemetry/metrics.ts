@@ -192,7 +192,19 @@ export class Metrics {
     'Series recognised (predicted, found), new (missed), of those not kept (unkept), and pushed out (evicted).',
     ['result'],
   );
-  readonly reloads = this.#counter('config_reloads_total', 'Reloads of routes and relabeling.', ['result']);
+  readonly reloads = this.#counter('config_reloads_total', 'Reloads of the configuration.', ['result']);
+  /** Of the whole service, as the next one: its processes leave them alone. */
+  readonly reloadSuccessful = this.#gauge(
+    'config_last_reload_successful',
+    '1 while the last reload was applied, 0 after one that was refused.',
+    [],
+  );
+  readonly reloadSuccess = this.#gauge(
+    'config_last_reload_success_timestamp_seconds',
+    'When the configuration in force was read.',
+    [],
+  );
+  readonly config = this.#gauge('config_info', 'Always 1 a process: the configuration in force.', ['hash']);
   readonly processes = this.#gauge('worker_processes', 'Processes of a supervised worker, by state.', [
     'state',
   ]);
@@ -212,6 +224,9 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+    // prom-client begins with 0, which would say something of processes that cannot reload.
+    this.reloadSuccessful.remove();
+    this.reloadSuccess.remove();
   }
 
   /** Counts of a worker that alerts look at begin at 0: else the first increase of each would be none to Prometheus. */
@@ -223,7 +238,6 @@ export class Metrics {
       this.#beginReading(topic);
     }
     for (const result of ['committed', 'failed']) this.transactions.inc({ result }, 0);
-    for (const result of ['applied', 'refused']) this.reloads.inc({ result }, 0);
   }
 
   /** The same of a drain. */
@@ -271,4 +285,10 @@ export class Metrics {
       registers: [this.registry],
     });
   }
+}
+
+/** Which configuration a process goes by. */
+export function tellConfig({ config }: Metrics, hash: string): void {
+  config.reset();
+  config.set({ hash }, 1);
 }

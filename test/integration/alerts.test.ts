@@ -61,6 +61,26 @@ const CASES: Readonly<Record<string, Case>> = {
       { [`process_start_time_seconds{${WORKER}}`]: '1x150 2x50' },
     ],
   },
+  PenstockReloadRefused: {
+    fires: [{ [`penstock_config_last_reload_successful{${WORKER}}`]: '1 0x30' }],
+    quiet: [{ [`penstock_config_last_reload_successful{${WORKER}}`]: '0 0 1x30' }],
+  },
+  PenstockConfigurationsDiffer: {
+    after: LONG_AFTER,
+    fires: [
+      {
+        [`penstock_config_info{${WORKER},hash="a"}`]: '1x200',
+        'penstock_config_info{job="penstock-worker",instance="x",hash="b"}': '1x200',
+      },
+    ],
+    quiet: [
+      {
+        [`penstock_config_info{${WORKER},hash="a"}`]: '1x200',
+        'penstock_config_info{job="penstock-worker",instance="x",hash="a"}': '1x200',
+        'penstock_config_info{job="other",instance="x",hash="b"}': '1x200',
+      },
+    ],
+  },
   PenstockPartitionsUnread: {
     fires: [{ 'penstock_unread_partitions{group="g",topic="t"}': '0 2x30' }],
     quiet: [{ 'penstock_unread_partitions{group="g",topic="t"}': '0 2 2 0x30' }],

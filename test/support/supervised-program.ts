@@ -4,6 +4,9 @@
  * - `count`: each report finds one more in `things_total`
  * - `unable`: it says that it is unable to go on, and ends
  * - `deaf`: it does not stop when told to
+ *
+ * The text `<what> by` names the process that, when it is to make ready for these texts, refuses them (`refused`), is
+ * slow (`slow`), hangs for good (`hangs`), dies (`dies`), or, when it is to go over to them, hangs (`stuck`).
  */
 import { Counter, Registry } from 'prom-client';
 import { SupervisorLink } from '../../src/supervisor/link.ts';
@@ -29,12 +32,27 @@ link.serve({
       metrics: await registry.getMetricsAsJSON(),
     };
   },
-  reload: async (next) => {
-    if (next['refused by'] === process.argv[2]) return `process ${process.argv[2]} does not like it`;
-    texts = next;
-    return undefined;
+  prepare: async (next) => {
+    const is = (what: string) => next[`${what} by`] === process.argv[2];
+    if (is('refused')) throw new Error(`process ${process.argv[2]} does not like it`);
+    if (is('dies')) process.exit(3);
+    if (is('hangs')) hang();
+    if (is('slow')) await new Promise((resolve) => setTimeout(resolve, 3_000));
+    return {
+      commit: () => {
+        if (is('stuck')) hang();
+        texts = next;
+      },
+      discard: () => undefined,
+    };
   },
 });
+
+/** Says nothing any more, as a process that was stopped does. */
+function hang(): never {
+  for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+}
+
 const keepAlive = setInterval(() => undefined, 1_000);
 await link.stop;
 if (texts['do'] !== 'deaf') {

@@ -13,6 +13,7 @@ const SYSTEM_TIME: Readonly<Record<string, string>> = {
   'commands/expected-deployment.ts': 'ownership is a function of event time',
   'commands/explain.ts': 'ownership is a function of event time',
   'commands/generate.ts': 'times of the first samples',
+  'commands/reloader.ts': 'says when the configuration in force was read',
   'commands/replay-list.ts': 'compares with a time that another process has stored',
   'commands/replay-run.ts':
     'a name made of the time of day; age of records; when it was begun, which is stored',

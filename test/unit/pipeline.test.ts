@@ -208,7 +208,7 @@ test('a reload takes effect at the next flush, and not half-way', () => {
   const step = pipeline.begin();
   const value = compress(body({ a: '1' }));
   step.process(source(value));
-  pipeline.replaceRoutes([route(0, { topic: 'new', count: 9, task: () => 8 })]);
+  pipeline.replace({ routes: [route(0, { topic: 'new', count: 9, task: () => 8 })] });
   step.process(source(value));
   assert.deepEqual(
     sent(step).map(([topic, task]) => [topic, task]),

@@ -28,6 +28,8 @@ export interface GroupObserver {
   mustRejoin?(): boolean;
   /** Resolves when there is a partition to read, at the latest after `ms`. */
   readable(ms: number): Promise<void>;
+  /** Most bytes that the next fetch may bring over all brokers, and how long they may hold it. Absent: what kafkajs was given. */
+  fetchBounds?(): { readonly bytes: number; readonly waitMs: number };
   /** Most bytes that the next fetch may bring for one partition. Absent: what kafkajs was given. */
   partitionBytes?(): number;
   /** How much what has come for a partition may take; undefined: it is not wanted any more. Absent: any size. */
@@ -73,12 +75,18 @@ interface FetchError {
   readonly topic?: string;
 }
 interface Original extends OriginalConsumerGroup {
-  readonly maxWaitTime: number;
+  maxWaitTime: number;
   /** Of one fetch, that is of one broker. */
   maxBytes: number;
   maxBytesPerPartition: number;
   getNodeIds(): string[];
+  /** What the member says that it reads, and a word for each topic that it ever did. */
+  topicsSubscribed: readonly string[];
+  readonly topicConfigurations: Record<string, { fromBeginning: boolean }>;
+  partitionsPerSubscribedTopic: Map<string, number[]> | null;
+  generatePartitionsPerSubscribedTopic(): Map<string, number[]>;
   readonly cluster: {
+    addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
     refreshMetadata(): Promise<void>;
     findGroupCoordinator(options: { groupId: string }): Promise<Broker>;
   };
@@ -161,6 +169,8 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
         const batches = (await super.fetch(nodeId)) as PendingBatch[];
         return Promise.all(batches.map((batch) => batch.read(ANY_SIZE)));
       }
+      const { waitMs = this.maxWaitTime } = observer.fetchBounds?.() ?? {};
+      this.maxWaitTime = waitMs;
       const started = monotonicMs();
       await observer.readable(this.maxWaitTime);
       if (monotonicMs() - started >= this.maxWaitTime) return [];
@@ -205,7 +215,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
 
     /** Each broker is asked on its own: what they may bring together is divided among them. */
     #boundFetch(observer: GroupObserver): void {
-      this.#maxBytes ??= this.maxBytes;
+      this.#maxBytes = observer.fetchBounds?.().bytes ?? this.#maxBytes ?? this.maxBytes;
       // No broker is known while all of them are away.
       const brokers = Math.max(1, this.getNodeIds().length);
       this.maxBytes = Math.max(LEAST_FETCH_BYTES, Math.ceil(this.#maxBytes / brokers));
@@ -281,6 +291,15 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       } catch (error) {
         throw this.#lookedInto(error);
       }
+    }
+
+    async subscribe(topics: readonly string[]): Promise<void> {
+      await this.cluster.addMultipleTargetTopics(topics);
+      for (const topic of topics) this.topicConfigurations[topic] ??= { fromBeginning: true };
+      this.topicsSubscribed = [...topics];
+      // Else the next fetch compares what it knows of them with nothing.
+      if (this.partitionsPerSubscribedTopic !== null)
+        this.partitionsPerSubscribedTopic = this.generatePartitionsPerSubscribedTopic();
     }
 
     async committedOffset(position: { topic: string; partition: number }) {

@@ -114,6 +114,8 @@ export interface ConsumerGroupInstance extends OriginalConsumerGroup {
    * shares it. Rejects with what the coordinator says; kafkajs' own `heartbeat` has the member join again instead.
    */
   beat(options: { interval: number }): Promise<void>;
+  /** Asks which partitions these topics have. From the next join on the member says that it reads these, and no others. */
+  subscribe(topics: readonly string[]): Promise<void>;
   /** What the group has committed for a partition, as its coordinator answers; an offset of -1 where it has nothing. */
   committedOffset(of: {
     topic: string;

@@ -99,7 +99,8 @@ test('a reload while the worker starts is in force when it has started', async (
   try {
     const started = worker.start();
     changeRoute(own, { relabel: rules('second') });
-    await worker.reload(compileRoutes(config()));
+    const { ingest: limits, registry: schemas, ...next } = config();
+    (await worker.prepare({ ingest: limits, registry: schemas, routes: compileRoutes(next) })).commit();
     await started;
     await own.produce([body(0, 0)]);
     await own.workersDone();

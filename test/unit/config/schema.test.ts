@@ -38,7 +38,15 @@ describe('config/penstock.yml', () => {
   });
 
   it('gives every key its default', () => {
-    const { routes: _, nodes: __, file: ___, positions: ____, texts: _____, ...settings } = config;
+    const {
+      routes: _,
+      nodes: __,
+      file: ___,
+      positions: ____,
+      texts: _____,
+      hash: ______,
+      ...settings
+    } = config;
     const defaults = parseConfig('', examplePath, {}, () => '');
     for (const section of Object.keys(settings) as (keyof typeof settings)[]) {
       assert.deepEqual(settings[section], defaults[section], section);

@@ -12,7 +12,13 @@ const LATE_AFTER = 60_000;
 async function late(ageMs: number, lateAfter = LATE_AFTER, headers = {}): Promise<number> {
   const metrics = new Metrics();
   metrics.beginDrain('n', [{ topic: 'tasks', route: 'r' }]);
-  const events = new DrainEvents(metrics, createLog('silent', 'drain'), 'n', () => 'r', lateAfter);
+  const events = new DrainEvents(
+    metrics,
+    createLog('silent', 'drain'),
+    'n',
+    () => 'r',
+    () => lateAfter,
+  );
   const record: FetchedRecord = {
     topic: 'tasks',
     partition: 0,

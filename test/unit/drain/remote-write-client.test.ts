@@ -139,6 +139,68 @@ describe('a request that gets no answer', () => {
     assert.deepEqual(came, ['a record', 'empty', 'empty']);
   });
 
+  describe('a node that is reached in another way from now on', () => {
+    const to = (change: object) => ({
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/write`,
+      timeoutMs: 5_000,
+      userAgent: 'test',
+      ...change,
+    });
+
+    test('is sent what comes from then on with the new login; what is under way ends as it was begun', async () => {
+      const logins: (string | undefined)[] = [];
+      let goOn = () => {};
+      const held = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      answer = (_, { authorization }) => {
+        logins.push(authorization);
+        return 204;
+      };
+      const slow = createServer((incoming, response) => {
+        incoming.resume();
+        void held.then(() => response.writeHead(204).end());
+      });
+      await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+      const moving = new RemoteWriteClient(
+        to({ url: `http://127.0.0.1:${(slow.address() as AddressInfo).port}/` }),
+      );
+      const underWay = moving.send(request(), NEVER);
+      const before = moving.generation;
+      moving.prepare(to({ login: { bearer_token: 'new' } })).commit();
+      assert.notEqual(moving.generation, before);
+      assert.equal(await moving.send(request(), NEVER), 204);
+      goOn();
+      assert.equal(await underWay, 204);
+      assert.deepEqual(logins, ['Bearer new']);
+      await moving.close();
+      slow.close();
+    });
+
+    test('what the old address has refused is no fault of the data', async () => {
+      let moved = false;
+      answer = (body) => {
+        if (body === 'empty' || moved) return 204;
+        moved = true;
+        client.prepare(to({})).commit(); // while the refusal is on its way
+        return 400;
+      };
+      const sent = request();
+      await assert.rejects(client.send(sent, NEVER), RefusesAllError);
+      assert.equal(await client.send(sent, NEVER), 204);
+    });
+
+    test('what got no answer at the old address waits for one to an empty request', async () => {
+      const sent = request();
+      answer = 'cut';
+      await assert.rejects(client.send(sent, NEVER), (error) => mayHaveBeenTaken(error));
+      client.prepare(to({})).commit();
+      answer = 204;
+      assert.equal(await client.send(sent, NEVER), 204);
+      assert.deepEqual(came, ['a record', 'empty', 'a record']);
+    });
+  });
+
   test('a request that another drain may have sent waits for the answer to an empty one from the start', async () => {
     const sent = request();
     client.probeFirst(sent);

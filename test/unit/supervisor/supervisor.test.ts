@@ -21,13 +21,21 @@ afterEach(async () => {
   await supervisor?.stop(performance.now());
 });
 
+/** Long enough for a process that answers, on a busy machine. */
+const LIMITS = { prepareMs: 2_000, commitMs: 2_000 };
+
 async function start(texts: Record<string, string> = { do: 'count' }): Promise<void> {
   const spawn = (index: number) =>
     fork(PROGRAM, [String(index)], {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-  supervisor = new Supervisor({ processes: 2, spawn, texts }, new Metrics(), createLog('silent', 'test'));
+  supervisor = new Supervisor(
+    { processes: 2, spawn, texts },
+    new Metrics(),
+    createLog('silent', 'test'),
+    LIMITS,
+  );
   await supervisor.start();
 }
 
@@ -110,25 +118,93 @@ describe('a supervisor', () => {
     await ready();
   });
 
-  test('reloads all or none', async () => {
-    await start({ do: 'count', rule: 'a' });
-    await ready();
-    const rules = async () => {
-      return (await processes()).map(({ rule }) => rule);
-    };
-    await supervisor.reload({ do: 'count', rule: 'b' });
-    assert.deepEqual(await rules(), ['b', 'b']);
-    const refused = supervisor.reload({ do: 'count', rule: 'c', 'refused by': '1' });
-    await assert.rejects(refused, new ConfigError('process 1 does not like it'));
-    assert.deepEqual(await rules(), ['b', 'b']);
-    process.kill((await processes())[0]!.pid, 'SIGKILL');
-    await poll(
-      async () => (await processes())[0]!.restarts === 1,
-      {},
-      () => new Error('the end was not seen'),
-    );
-    await ready();
-    assert.deepEqual(await rules(), ['b', 'b'], 'a new life has the rules in force');
+  describe('reloads all or none', () => {
+    const rules = async () => (await processes()).map(({ rule }) => rule);
+    const rulesAre = (expected: string[]) =>
+      poll(
+        async () => supervisor.readiness().ready && (await rules()).join() === expected.join(),
+        {},
+        () => new Error('the rules are others'),
+      );
+
+    async function startWithRule(): Promise<void> {
+      await start({ do: 'count', rule: 'a' });
+      await ready();
+    }
+
+    test('by the texts, which a process that is started again has too', async () => {
+      await startWithRule();
+      await supervisor.reload({ do: 'count', rule: 'b' });
+      assert.deepEqual(await rules(), ['b', 'b']);
+      const refused = supervisor.reload({ do: 'count', rule: 'c', 'refused by': '1' });
+      await assert.rejects(refused, new ConfigError('process 1 does not like it'));
+      assert.deepEqual(await rules(), ['b', 'b']);
+      process.kill((await processes())[0]!.pid, 'SIGKILL');
+      await poll(
+        async () => (await processes())[0]!.restarts === 1,
+        {},
+        () => new Error('the end was not seen'),
+      );
+      await rulesAre(['b', 'b']);
+    });
+
+    test('several at once one after the other', async () => {
+      await startWithRule();
+      const all = ['b', 'c', 'd'].map((rule) => supervisor.reload({ do: 'count', rule }));
+      await Promise.all(all);
+      assert.deepEqual(await rules(), ['d', 'd']);
+    });
+
+    test('without one that hangs before it has agreed: it is replaced, and starts with the texts in force', async () => {
+      await startWithRule();
+      await supervisor.reload({ do: 'count', rule: 'b', 'hangs by': '1' });
+      assert.equal((await rules())[0], 'b');
+      await rulesAre(['b', 'b']);
+      assert.equal((await processes())[1]!.restarts, 1);
+      await supervisor.reload({ do: 'count', rule: 'c' });
+      assert.deepEqual(await rules(), ['c', 'c'], 'a later one is not held up');
+    });
+
+    test('with one that hangs after it has agreed: no two sets of rules stay at work', async () => {
+      await startWithRule();
+      await supervisor.reload({ do: 'count', rule: 'b', 'stuck by': '0' });
+      await rulesAre(['b', 'b']);
+      assert.deepEqual(
+        (await processes()).map(({ restarts }) => restarts),
+        [1, 0],
+      );
+    });
+
+    test('with one that dies on the way: it starts again with the texts in force', async () => {
+      await startWithRule();
+      await supervisor.reload({ do: 'count', rule: 'b', 'dies by': '1' });
+      assert.equal((await rules())[0], 'b');
+      await rulesAre(['b', 'b']);
+    });
+
+    test('with one that was stopped', async () => {
+      await startWithRule();
+      const { pid } = (await processes())[1]!;
+      process.kill(pid, 'SIGSTOP');
+      await supervisor.reload({ do: 'count', rule: 'b' });
+      await rulesAre(['b', 'b']);
+      assert.notEqual((await processes())[1]!.pid, pid);
+    });
+
+    test('none, where one lives and is not ready in time, or nobody answers', async () => {
+      await startWithRule();
+      await assert.rejects(
+        supervisor.reload({ do: 'count', rule: 'b', 'slow by': '1' }),
+        /process 1 was not ready for it within 2000 ms/,
+      );
+      assert.deepEqual(await rules(), ['a', 'a']);
+      for (const { pid } of await processes()) process.kill(pid, 'SIGSTOP');
+      await assert.rejects(supervisor.reload({ do: 'count', rule: 'b' }), /nobody has checked it/);
+      for (const { pid } of await processes()) process.kill(pid, 'SIGCONT');
+      await rulesAre(['a', 'a']);
+      await supervisor.reload({ do: 'count', rule: 'c' });
+      assert.deepEqual(await rules(), ['c', 'c'], 'what was too late then is not in force now');
+    });
   });
 
   test('stops all, and none is started again', async () => {

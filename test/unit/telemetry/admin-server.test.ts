@@ -28,7 +28,7 @@ async function start(options: Partial<AdminServerOptions> = {}) {
     status: async () => ({ label: '\u001b[2J\u009b31m\u202e' }),
     reload: async () => {
       reloads.count++;
-      return undefined;
+      return { applied: true, text: 'Reloaded.' };
     },
     ...options,
   });
@@ -76,7 +76,7 @@ describe('who may reload', () => {
   });
 
   it('with a token: whoever has it, and nobody else', async () => {
-    const { reload, reloads } = await start({ reloadToken: 'right' });
+    const { reload, reloads } = await start({ reloadToken: () => 'right' });
     for (const wrong of [{}, BY_HAND, { authorization: 'Bearer wrong' }, { authorization: 'right' }]) {
       assert.equal(await reload(wrong as Record<string, string>), 401);
     }
