@@ -43,13 +43,31 @@ export function detectContentEncoding(
  */
 export function detectEncoding(body: Buffer): string | undefined {
   if (body.length === 0) return undefined;
-  if (body[0] === 0 && body.length >= 5) return 'confluent';
+  // Of a schema id that may be, the first byte is 0 too: UTF-16 has a character there.
+  if (body[0] === 0 && body.length >= 5) return isUtf16(body) ? undefined : 'confluent';
   if (isText(body)) return detectText(body);
   const encoding = detectProtobuf(body);
   if (encoding !== undefined) return encoding;
   if (!isText(body.subarray(0, 1))) return undefined;
   const isUtf8Text = body.subarray(0, BEGINNING).filter(isControl).length <= 1 && isUtf8(body);
   return isUtf8Text || isMostlyAscii(body.subarray(0, LOOKED_AT)) ? detectText(body) : undefined;
+}
+
+/**
+ * Whether bytes are text in UTF-16: they begin with its byte order mark, or every second one is zero and the others are
+ * ASCII, as far as is looked at.
+ */
+export function isUtf16(body: Uint8Array): boolean {
+  const [first, second] = body;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true;
+  const start = body.subarray(0, UTF16_LOOKED_AT);
+  return start.length >= 8 && start.length % 2 === 0 && (isSpacedOut(start, 0) || isSpacedOut(start, 1));
+}
+
+const UTF16_LOOKED_AT = 64;
+
+function isSpacedOut(bytes: Uint8Array, zeros: 0 | 1): boolean {
+  return bytes.every((byte, at) => (at % 2 === zeros ? byte === 0 : byte > 0 && byte < 0x80));
 }
 
 /** UTF-8 without control characters other than tab, newline and carriage return, as far as is looked at. */

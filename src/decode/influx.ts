@@ -52,6 +52,8 @@ export class InfluxDecoder extends LineDecoder {
    * behind the beginning of a text with a line break in it, of which the line is the end. Else it is a character, as in vmagent.
    */
   #isDoubtful = false;
+  /** Nobody said that it is Influx. */
+  #isGuess = false;
 
   constructor(options: Partial<InfluxOptions> = {}) {
     super();
@@ -62,7 +64,7 @@ export class InfluxDecoder extends LineDecoder {
   }
 
   protected begin(context: DecodeContext, args: RecordArguments): void {
-    this.#isDoubtful = context.isGuess === true;
+    this.#isGuess = this.#isDoubtful = context.isGuess === true;
     this.#extra = args.labels;
     this.#db = Buffer.from(args.db);
     this.#time.begin(context.timestamp, args.precision ?? this.#options.precision);
@@ -72,6 +74,8 @@ export class InfluxDecoder extends LineDecoder {
     if (body[start]! <= HASH && body[skipBlanks(body, start, end)] === HASH) return undefined;
     const measurementEnd = unescapedEnd(body, start, end, COMMA);
     if (measurementEnd === end) return 'there is no space between the measurement and the fields';
+    if (this.#isGuess && unescapedKeyEnd(body, start, measurementEnd) < measurementEnd)
+      return 'the measurement has a "=" without a backslash, as lines of logs have';
     const fieldsAt = this.#readTags(body, measurementEnd, end);
     if (fieldsAt < 0)
       return fieldsAt === NO_VALUE ? 'a tag has no value' : 'there is no space before the fields';

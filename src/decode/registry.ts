@@ -2,7 +2,7 @@ import { ConfigError, PoisonError } from '../model/errors.ts';
 import { CONFLUENT, confluentDecoder, framingOf, hasSchemaHeader } from './confluent.ts';
 import type { DecodeOptions } from './decode-options.ts';
 import type { DecodeContext, Decoded, Decoder, RecordHeaders } from './decoder.ts';
-import { detectContentEncoding, detectEncoding } from './detect.ts';
+import { detectContentEncoding, detectEncoding, isUtf16 } from './detect.ts';
 import { actualProtobuf, detectProtobuf, type ProtobufEncoding } from './detect-protobuf.ts';
 import { GraphiteDecoder } from './graphite.ts';
 import { InfluxDecoder } from './influx.ts';
@@ -216,6 +216,7 @@ export class DecoderRegistry {
       contentEncoding === '' && detected === 'snappy' ? detectProtobuf(body) : detectEncoding(body);
     const decoder = this.#sharing(found, contentType);
     if (decoder) return { ...unpacked, decoder, isGuess: true };
+    if (contentType === '' && isUtf16(body)) throw utf16();
     const claimant = this.decoderFor(headers);
     if (contentEncoding !== '' || detected !== 'identity')
       return { ...unpacked, decoder: this.#actual(claimant, body) };
@@ -251,6 +252,10 @@ export class DecoderRegistry {
     if (contentType !== '' && !sharersOf(contentType)?.includes(name)) return undefined;
     return this.#byName.get(name);
   }
+}
+
+function utf16(): PoisonError {
+  return new PoisonError('decode', 'utf16', 'the record is text in UTF-16, and every text encoding is UTF-8');
 }
 
 function decodeOpened(opened: Opened, context: DecodeContext): Decoded {

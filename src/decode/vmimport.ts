@@ -20,8 +20,8 @@ const UNITS_A_SAMPLE = 0.1;
  * VictoriaMetrics' JSON lines (docs.victoriametrics.com, "How to import data in JSON line format"), one series a line:
  * `{"metric":{"__name__":"up"},"values":[1],"timestamps":[1700000000000]}`, the times in ms.
  *
- * A value may be null or one of the words for infinity and NaN in quotes. A label that is not a string is empty, as in
- * VictoriaMetrics, which makes one series of `"id":1` and `"id":2`: where nobody said that it is this format, the line
+ * A value may be null or one of the words for infinity and NaN in quotes. A label that is not a string is empty and
+ * counted (`label_not_text`), as in VictoriaMetrics, which makes one series of `"id":1` and `"id":2`: where nobody said that it is this format, the line
  * is set aside. A label without a name is left out.
  */
 export class VmImportDecoder extends LineDecoder {
@@ -71,7 +71,10 @@ export class VmImportDecoder extends LineDecoder {
     visitMembers(body, metric, end, (keyStart, keyEnd, valueStart, valueEnd) => {
       if (keyEnd === keyStart) return;
       const type = typeAt(body, valueStart);
-      if (type !== 'string' && type !== 'null') foreign ??= escapeInvalid(body.subarray(keyStart, keyEnd));
+      if (type !== 'string' && type !== 'null') {
+        foreign ??= escapeInvalid(body.subarray(keyStart, keyEnd));
+        this.uncarried.add('label_not_text');
+      }
       const escapedKey = this.hasBackslash && unescapeJson(this.#key, body, keyStart, keyEnd);
       const key = escapedKey ? this.#key.bytes : body;
       const from = escapedKey ? 0 : keyStart;

@@ -59,3 +59,38 @@ test('a content type of one encoding alone is taken at its word', () => {
   const headers = { 'content-type': 'application/x-influx-line-protocol' };
   assert.deepEqual(names(Buffer.from('up v=1'), headers, 'remote_write_v2'), ['up_v']);
 });
+
+for (const [what, text] of [
+  ['with its mark', Buffer.from('\ufeffup 1\n', 'utf16le')],
+  ['with its mark, big-endian', Buffer.from('\ufeffup 1\n', 'utf16le').swap16()],
+  ['without a mark', Buffer.from('{"name":"up","value":1}', 'utf16le')],
+  ['without a mark, big-endian', Buffer.from('cpu,host=a v=1', 'utf16le').swap16()],
+] as const) {
+  test(`text in UTF-16 is said to be that: ${what}`, () => {
+    for (const [value, encoding] of [
+      [text, ''],
+      [zstdCompressSync(text), 'zstd'],
+    ] as const) {
+      const headers = { 'content-encoding': encoding };
+      const context = { headers, timestamp: 0, limits: DEFAULT_LIMITS };
+      assert.throws(() => new DecoderRegistry('auto').decode(value, context), { reason: 'utf16' });
+    }
+  });
+}
+
+test('what has zeros in it need not be UTF-16', () => {
+  assert.deepEqual(names(Buffer.from('0a000a000a000a00', 'hex'), { 'content-encoding': 'identity' }), [
+    '',
+    '',
+    '',
+    '',
+  ]);
+});
+
+test('declared as VictoriaMetrics lines, labels that are not text are empty, and counted', () => {
+  const line =
+    '{"metric":{"__name__":"a","id":1,"none":null,"ok":"x","b":true},"values":[1],"timestamps":[1]}';
+  const context = { headers: {}, timestamp: 0, limits: DEFAULT_LIMITS };
+  const { uncarried, rejects } = new DecoderRegistry('vmimport').decode(Buffer.from(line), context);
+  assert.deepEqual([uncarried, rejects.length], [{ label_not_text: 2 }, 0]);
+});
