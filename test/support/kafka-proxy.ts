@@ -1,4 +1,5 @@
 /** A TCP proxy in front of one broker that loses a request or an answer on demand, or makes the broker look older. */
+/** A TCP proxy in front of one broker that loses a request or an answer on demand, or lets a request wait. */
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { freePort } from './ports.ts';
 import { type KafkaCluster, startKafka } from './servers/kafka.ts';
@@ -7,6 +8,7 @@ import { type KafkaCluster, startKafka } from './servers/kafka.ts';
 export const API = {
   produce: 0,
   offsetFetch: 9,
+  joinGroup: 11,
   heartbeat: 12,
   apiVersions: 18,
   initProducerId: 22,
@@ -27,6 +29,13 @@ interface Cut {
   /** What the client's connection ends without: the broker's answer, or the request itself never arrives. */
   readonly lost: 'answer' | 'request';
   readonly done: () => void;
+}
+
+interface Hold {
+  readonly apiKey: number;
+  /** Only requests that hold this text. */
+  readonly text: string;
+  readonly held: (release: () => void) => void;
 }
 
 export interface ProxiedKafka {
@@ -56,7 +65,8 @@ export class KafkaProxy {
   upstream = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  #cut: Cut | undefined;
+  readonly #cuts = new Set<Cut>();
+  readonly #holds = new Set<Hold>();
   readonly #oldest = new Map<number, number>();
 
   private constructor(port: number) {
@@ -74,20 +84,37 @@ export class KafkaProxy {
   cut(apiKey: number, text: string, lost: Cut['lost']): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#cut = undefined;
+        this.#cuts.delete(cut);
         reject(new Error(`no request ${apiKey} with "${text}" lost its ${lost} in ${CUT_TIMEOUT_MS} ms`));
       }, CUT_TIMEOUT_MS);
       const done = () => {
         clearTimeout(timer);
         resolve();
       };
-      this.#cut = { apiKey, text, lost, done };
+      const cut: Cut = { apiKey, text, lost, done };
+      this.#cuts.add(cut);
     });
   }
 
   /** From now on the broker says that it takes requests `apiKey` up to `version` only. */
   pretend(apiKey: number, version: number): void {
     this.#oldest.set(apiKey, version);
+  }
+
+  /** Lets the next such request wait, and what comes behind it. Resolves when it is there, to what lets it go on. */
+  hold(apiKey: number, text: string): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#holds.delete(hold);
+        reject(new Error(`no request ${apiKey} with "${text}" came in ${CUT_TIMEOUT_MS} ms`));
+      }, CUT_TIMEOUT_MS);
+      const held = (release: () => void) => {
+        clearTimeout(timer);
+        resolve(release);
+      };
+      const hold: Hold = { apiKey, text, held };
+      this.#holds.add(hold);
+    });
   }
 
   async close(): Promise<void> {
@@ -100,6 +127,7 @@ export class KafkaProxy {
     let received = Buffer.alloc(0);
     let cutting: Cut | undefined;
     let asksVersions = false;
+    let isHeld = false;
     const end = () => {
       client.destroy();
       broker.destroy();
@@ -113,12 +141,23 @@ export class KafkaProxy {
     }
     client.on('data', (chunk) => {
       received = Buffer.concat([received, chunk]);
-      while (received.length >= 4 && received.length >= 4 + received.readInt32BE(0)) {
+      pass();
+    });
+    const pass = () => {
+      while (!isHeld && received.length >= 4 && received.length >= 4 + received.readInt32BE(0)) {
         const frame = received.subarray(0, 4 + received.readInt32BE(0));
+        const hold = takeMatching(this.#holds, frame);
+        if (hold !== undefined) {
+          isHeld = true;
+          hold.held(() => {
+            isHeld = false;
+            pass();
+          });
+          return;
+        }
         received = received.subarray(frame.length);
-        const cut = this.#cut;
-        if (cut !== undefined && frame.readInt16BE(4) === cut.apiKey && frame.includes(cut.text)) {
-          this.#cut = undefined;
+        const cut = takeMatching(this.#cuts, frame);
+        if (cut !== undefined) {
           cutting = cut;
           if (cut.lost === 'request') {
             end();
@@ -129,7 +168,7 @@ export class KafkaProxy {
         asksVersions ||= frame.readInt16BE(4) === API.apiVersions;
         broker.write(frame);
       }
-    });
+    };
     broker.on('data', (chunk) => {
       if (cutting === undefined) {
         if (asksVersions) this.#age(chunk);
@@ -149,4 +188,13 @@ export class KafkaProxy {
       if (version !== undefined) response.writeInt16BE(version, at + VERSION_BYTES - 2);
     }
   }
+}
+
+/** What waits for such a request; it waits no longer. */
+function takeMatching<T extends Cut | Hold>(waiting: Set<T>, frame: Buffer): T | undefined {
+  const match = [...waiting].find(
+    ({ apiKey, text }) => frame.readInt16BE(4) === apiKey && frame.includes(text),
+  );
+  if (match !== undefined) waiting.delete(match);
+  return match;
 }

@@ -26,6 +26,10 @@ export class NodeReceiver {
   readonly #arrivals = new Map<number, number[]>();
   /** Requests without series. */
   empty = 0;
+  /** Whether it answers 503 to everything, and takes nothing. */
+  refusing = false;
+  /** How often it has. */
+  refused = 0;
   /** How long an answer takes, in ms. Infinite: it never comes. */
   delayMs: number;
   /** Tasks whose records are answered only when this resolves. */
@@ -45,6 +49,11 @@ export class NodeReceiver {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
       await this.awake;
+      if (this.refusing) {
+        this.refused += 1;
+        response.writeHead(503).end();
+        return;
+      }
       const task = this.#take(Buffer.concat(chunks));
       if (task !== undefined && this.delayMs === Number.POSITIVE_INFINITY) return;
       if (task !== undefined) await sleep(this.delayMs);

@@ -1,0 +1,45 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { createRunFolder } from './cache.ts';
+import { poll } from './process.ts';
+
+const PRELOAD = pathToFileURL(path.join(import.meta.dirname, 'clock-preload.ts'));
+
+export const HOUR_MS = 3_600_000;
+
+/** The system's time as processes see it that are started with `env`: it can be set while they run. */
+export class TestClock {
+  readonly #file = path.join(createRunFolder('clock'), 'offset-ms');
+
+  constructor() {
+    this.#write(0);
+  }
+
+  get env(): { NODE_OPTIONS: string; PENSTOCK_TEST_CLOCK: string } {
+    const options = process.env['NODE_OPTIONS'] ?? '';
+    return { NODE_OPTIONS: `${options} --import ${PRELOAD}`.trim(), PENSTOCK_TEST_CLOCK: this.#file };
+  }
+
+  /** Sets it off by so much, for all its processes within moments. */
+  set(offsetMs: number): void {
+    this.#write(offsetMs);
+  }
+
+  /** The same; resolves when the process `pid` has it, also where that is still to come. */
+  async setFor(pid: number, offsetMs: number): Promise<void> {
+    this.#write(offsetMs);
+    const seen = `${this.#file}.${pid}`;
+    await poll(
+      () => existsSync(seen) && readFileSync(seen, 'utf8') === String(offsetMs),
+      {},
+      () => new Error(`process ${pid} does not follow its clock`),
+    );
+  }
+
+  /** In one step: a reader finds the one or the other. */
+  #write(offsetMs: number): void {
+    writeFileSync(`${this.#file}.new`, String(offsetMs));
+    renameSync(`${this.#file}.new`, this.#file);
+  }
+}
