@@ -2,6 +2,7 @@ import { errorMessage } from '../../model/errors.ts';
 import { UnreadableBatchError } from '../errors.ts';
 import { HEADER_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '../partition-queue.ts';
 import { crc32c } from './crc32c.ts';
+import { type HalfRead, HalfReadBatch } from './half-read-batch.ts';
 import { type ReadHeaders, type RecordFrame, RecordReader } from './record-reader.ts';
 import type { RawMessage } from './types.ts';
 
@@ -51,6 +52,8 @@ export interface DecodedBatch {
   readonly isPlain: boolean;
 }
 
+const halfRead = new HalfReadBatch();
+
 /** Where the batch says that the next one begins; undefined where it cannot be. */
 export function nextOffsetOf(set: Buffer, at: number): bigint | undefined {
   if (at + LAST_OFFSET_DELTA_AT + 4 > set.length) return undefined;
@@ -90,12 +93,22 @@ export async function decodeBatch(
     if (!isSound(set, at, end)) throw new Error('its checksum is wrong');
     const codec = lookupCodec(set.readInt16BE(at + ATTRIBUTES_AT) & CODEC_MASK);
     const start = at + BATCH_HEADER_BYTES;
-    const bytes = codec === null ? set : await codec.decompress(set.subarray(start, end));
-    const [from, to] = codec === null ? [start, end] : [0, bytes.length];
     const header = readHeader(set, at);
-    checkRecords(header, new RecordReader(bytes, from, to));
-    const isWhole = appendRecords(header, new RecordReader(bytes, from, to), demand, into);
-    return { isWhole, isPlain: codec === null };
+    if (codec === null) {
+      checkRecords(header, new RecordReader(set, start, end));
+      const rest = { bytes: set, position: start, left: header.count, offsetDelta: 0 };
+      return { isWhole: appendRecords(header, rest, end, demand, into) === undefined, isPlain: true };
+    }
+    const batch = set.subarray(at, end);
+    let rest = halfRead.take(batch);
+    if (rest === undefined || demand.from - header.firstOffset < rest.offsetDelta) {
+      const bytes = await codec.decompress(set.subarray(start, end));
+      checkRecords(header, new RecordReader(bytes, 0, bytes.length));
+      rest = { bytes, position: 0, left: header.count, offsetDelta: 0 };
+    }
+    const unread = appendRecords(header, rest, rest.bytes.length, demand, into);
+    if (unread !== undefined) halfRead.keep(batch, unread);
+    return { isWhole: unread === undefined, isPlain: false };
   } catch (error) {
     into.length = before;
     throw new UnreadableBatchError(
@@ -153,19 +166,23 @@ function checkRecords({ count, firstOffset, lastOffsetDelta }: BatchHeader, reco
   if (records.left > 0) throw new Error(`${records.left} bytes follow the last of ${count} records`);
 }
 
-/** Of records that were checked. @returns whether all that are wanted were appended */
+/** Appends from records that were checked, up to `end`. @returns those for which there was no room; undefined for none */
 function appendRecords(
   header: BatchHeader,
-  records: RecordReader,
+  { bytes, position, left: count }: HalfRead,
+  end: number,
   demand: BatchDemand,
   into: DecodedMessage[],
-): boolean {
+): HalfRead | undefined {
   const { firstOffset, isControlRecord, batchContext } = header;
   const firstDelta = demand.from - firstOffset;
-  for (let left = header.count; left > 0; left--) {
+  const records = new RecordReader(bytes, position, end);
+  for (let left = count; left > 0; left--) {
+    const start = records.position;
     const frame = records.frame();
-    if (frame.offsetDelta >= firstDelta) {
-      if (!hasRoom(frame, demand, into.length === 0)) return false;
+    const { offsetDelta } = frame;
+    if (offsetDelta >= firstDelta) {
+      if (!hasRoom(frame, demand, into.length === 0)) return { bytes, position: start, left, offsetDelta };
       into.push({
         offset: String(firstOffset + BigInt(frame.offsetDelta)),
         timestamp: header.appendTime ?? recordTime(header, frame),
@@ -178,7 +195,7 @@ function appendRecords(
     }
     records.pass();
   }
-  return true;
+  return undefined;
 }
 
 /** Counts the record in. One comes in any case, unless even the first is too large for now. */
