@@ -4,6 +4,7 @@ import { fingerprint, skipGroup } from '../kafka/corrupt-batches.ts';
 import { CorruptBatchError, KafkaSetupError, type UnreadableBatch } from '../kafka/errors.ts';
 import { RangeReader } from '../kafka/range-reader.ts';
 import { BatchLimit } from '../kafka/send-rounds.ts';
+import { transactionalId } from '../kafka/transactional-id.ts';
 import { NO_MEMBER, TransactionalProducer } from '../kafka/transactional-producer.ts';
 import { monotonicMs } from '../model/clock.ts';
 import { sleep } from '../model/sleep.ts';
@@ -85,7 +86,7 @@ export async function requestSkip(
   transactionTimeoutMs: number,
 ): Promise<void> {
   const producer = await TransactionalProducer.open(connection, {
-    transactionalId: `${skipGroup(groupId)}-${topic}-${partition}`,
+    transactionalId: transactionalId(skipGroup(groupId), topic, partition),
     timeoutMs: transactionTimeoutMs,
     limit: new BatchLimit(),
   });

@@ -58,17 +58,39 @@ export class NodeAssignment {
   }
 }
 
-/** The consumer group of a node on a task topic. All drains of the node share it. */
+/** How the names of all groups begin that Penstock makes. */
+export const GROUP_PREFIX = 'penstock.';
+
+/**
+ * The consumer group of a node on a task topic. All drains of the node share it. Neither topics nor nodes have a slash in
+ * their names, so no two of them share a group, however many dots they have, and no other group is called so.
+ */
 export function drainGroupId(topic: string, node: string): string {
-  return `penstock.${topic}.${node}`;
+  return `${drainGroupPrefix(topic)}${node}`;
 }
 
-/** How the names of all groups begin that `drainGroupId` makes for a topic, whatever the node; others may begin so too. */
-export function drainGroupPrefix(topic: string): string {
-  return drainGroupId(topic, '');
+/** How the names of all groups begin that `drainGroupId` makes for a topic, whatever the node. */
+function drainGroupPrefix(topic: string): string {
+  return `${GROUP_PREFIX}drain/${topic}/`;
+}
+
+/**
+ * The same of versions that separated them by a dot. Groups of other topics may begin so too, and one group may be that of
+ * two topics and nodes: what it has committed for the topic counts.
+ */
+export function formerDrainGroupPrefix(topic: string): string {
+  return `${GROUP_PREFIX}${topic}.`;
+}
+
+/** Whether that may be the group of a node on the topic, also one made by an earlier version. */
+export function isDrainGroup(topic: string, group: string): boolean {
+  return group.startsWith(drainGroupPrefix(topic)) || group.startsWith(formerDrainGroupPrefix(topic));
 }
 
 /** The node whose group this is on the topic, by its name. */
 export function nodeOfDrainGroup(topic: string, group: string): string {
-  return group.slice(drainGroupPrefix(topic).length);
+  const prefix = group.startsWith(drainGroupPrefix(topic))
+    ? drainGroupPrefix(topic)
+    : formerDrainGroupPrefix(topic);
+  return group.slice(prefix.length);
 }

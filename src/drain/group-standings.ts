@@ -1,6 +1,6 @@
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import { describeGroups, type GroupDescription, mayHold } from '../kafka/group-description.ts';
-import { drainGroupPrefix } from './assignment.ts';
+import { GROUP_PREFIX, isDrainGroup } from './assignment.ts';
 import type { Standing } from './last-owner.ts';
 import { parseTurn } from './turn.ts';
 
@@ -19,7 +19,8 @@ const AT_ONCE = 8;
 
 /**
  * Asks Kafka how the groups of all nodes stand to the partitions of a task topic: those of the configuration, and those
- * that others have left behind or still run under another one.
+ * that others have left behind or still run under another one; also by the names that earlier versions gave them, so that a
+ * node begins where its drains of before an upgrade stood.
  *
  * The members first, then the commits: what a group commits before it lets go of a partition is seen.
  *
@@ -30,7 +31,7 @@ export async function readStandings(
   topic: string,
   configured: readonly string[],
 ): Promise<TopicStandings> {
-  const found = await admin.groupsWith(drainGroupPrefix(topic));
+  const found = (await admin.groupsWith(GROUP_PREFIX)).filter((group) => isDrainGroup(topic, group));
   const names = [...new Set([...configured, ...found])];
   const described = await describeGroups(admin, names);
   const committed = new Map<string, Map<number, { offset: bigint; metadata: string }>>();

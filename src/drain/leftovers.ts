@@ -31,7 +31,8 @@ export async function readLeftovers(
 async function ofTopic(admin: KafkaAdmin, topic: string, nodes: readonly string[]): Promise<Leftover[]> {
   const configured = nodes.map((node) => drainGroupId(topic, node));
   const standings = await readStandings(admin, topic, configured);
-  const groups = standings.groups.filter((group) => !configured.includes(group));
+  // A node that is configured has taken over from its own group of an earlier version, which Kafka deletes in time.
+  const groups = standings.groups.filter((group) => !nodes.includes(nodeOfDrainGroup(topic, group)));
   if (groups.length === 0) return [];
   const needed = new Map<string, number[]>();
   for (const [partition, { low }] of [...(await admin.offsetBounds(topic))].sort(([a], [b]) => a - b)) {

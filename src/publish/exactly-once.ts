@@ -1,6 +1,7 @@
 import type { AssignedPartition } from '../kafka/assigned-partition.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
 import { BatchLimit } from '../kafka/send-rounds.ts';
+import { transactionalId } from '../kafka/transactional-id.ts';
 import { TransactionalProducer } from '../kafka/transactional-producer.ts';
 import { UnlikelyAnswers } from '../kafka/unlikely-answers.ts';
 import type { Publisher, PublisherFactory, StepPublication } from './publisher.ts';
@@ -8,7 +9,7 @@ import type { Publisher, PublisherFactory, StepPublication } from './publisher.t
 /**
  * `delivery: exactly_once`: records and source offset in one transaction.
  *
- * The transactional id is `<group>-<topic>-<partition>`: whoever is assigned the partition next fences this one.
+ * The transactional id is that of the group and the partition: whoever is assigned the partition next fences this one.
  */
 export class ExactlyOnce implements PublisherFactory {
   readonly #connection: KafkaConnection;
@@ -33,7 +34,7 @@ export class ExactlyOnce implements PublisherFactory {
   async open(partition: AssignedPartition): Promise<Publisher> {
     const groupId = this.#groupId;
     const producer = await TransactionalProducer.open(this.#connection, {
-      transactionalId: `${groupId}-${partition.topic}-${partition.partition}`,
+      transactionalId: transactionalId(groupId, partition.topic, partition.partition),
       timeoutMs: this.#timeoutMs,
       limit: this.#limit,
       unknown: this.#unknown,

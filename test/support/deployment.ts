@@ -27,8 +27,8 @@ export interface DeploymentOptions {
   readonly maxTaskRecord?: string;
   /** Replicas of every topic, 1 unless told. */
   readonly replicas?: number;
-  /** Routes without their topics; each gets one of its own. */
-  readonly routes: readonly Readonly<Record<string, unknown> & { name: string }>[];
+  /** A route without a topic gets one of its own. */
+  readonly routes: readonly Readonly<Record<string, unknown> & { name: string; topic?: string }>[];
   readonly nodes?: readonly Readonly<Record<string, unknown> & { name: string; url: string }>[];
   readonly ingest?: Readonly<Record<string, unknown>>;
   readonly drain?: Readonly<Record<string, unknown>>;
@@ -68,7 +68,9 @@ export class Deployment {
   private constructor(options: DeploymentOptions) {
     const folder = createRunFolder('deployment');
     this.configFile = path.join(folder, 'penstock.yml');
-    this.#topics = new Map(options.routes.map(({ name }) => [name, uniqueName(`tasks.${name}`)]));
+    this.#topics = new Map(
+      options.routes.map(({ name, topic }) => [name, topic ?? uniqueName(`tasks.${name}`)]),
+    );
     this.connection = new KafkaConnection(
       kafkaOptions.parse({ brokers: options.brokers }),
       createLog('silent', 'test'),

@@ -12,7 +12,10 @@ function cluster(committed: Record<string, [offset: number, note: string][]>): K
     const partitions = commits.map(
       ([offset, metadata], partition) => [partition, { offset: BigInt(offset), metadata }] as const,
     );
-    return [group(node), new Map([['tasks', new Map(partitions)]])] as const;
+    return [
+      node.startsWith('penstock.') ? node : group(node),
+      new Map([['tasks', new Map(partitions)]]),
+    ] as const;
   });
   const groups = new Map(entries);
   const admin: Pick<KafkaAdmin, 'groupsWith' | 'committedEntries' | 'partitionCounts' | 'offsetBounds'> = {
@@ -51,4 +54,18 @@ test('what nodes left behind is needed where nobody has taken over what they rea
 
 test('a configured node leaves nothing behind', async () => {
   assert.deepEqual(await readLeftovers(cluster({ here: [[50, '']] }), ['tasks'], ['here']), []);
+});
+
+test('what an earlier version called its groups counts too, but for a node that is configured', async () => {
+  const admin = cluster({
+    here: [[50, 'turn 2']],
+    'penstock.tasks.here': [[40, 'turn 1']],
+    'penstock.tasks.gone': [
+      [30, 'turn 1'],
+      [60, 'turn 1'],
+    ],
+  });
+  assert.deepEqual(await readLeftovers(admin, ['tasks'], ['here']), [
+    { node: 'gone', topic: 'tasks', group: 'penstock.tasks.gone', live: false, needed_for: [1] },
+  ]);
 });
