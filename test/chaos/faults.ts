@@ -1,5 +1,6 @@
 import { errorMessage } from '../../src/model/errors.ts';
 import { sleep } from '../../src/model/sleep.ts';
+import { HOUR_MS } from '../support/clock.ts';
 import type { KafkaNode } from '../support/servers/kafka.ts';
 import { type ChaosCluster, DRAIN_NAMES, SPARE_WORKER } from './cluster.ts';
 import type { Fault, FaultKind } from './plan.ts';
@@ -112,6 +113,9 @@ export class FaultRunner {
       case 'worker SIGSTOP':
       case 'drain SIGSTOP':
         return this.#freeze(target, forMs);
+      case 'worker clock steps':
+      case 'drain clock steps':
+        return this.#stepClock(target, forMs);
       case 'broker SIGKILL':
         return this.#restartBroker(target, 'kill', forMs);
       case 'broker stop':
@@ -148,6 +152,15 @@ export class FaultRunner {
     const slot = this.#cluster.slot(target);
     const { joined } = slot;
     await freeze(slot, forMs);
+    return joined;
+  }
+
+  /** An hour ahead or back, and afterwards right again: a step in the other direction. */
+  async #stepClock(target: string, forMs: number): Promise<boolean> {
+    const { clock, joined } = this.#cluster.slot(target);
+    clock.set(forMs % 2 === 0 ? HOUR_MS : -HOUR_MS);
+    await sleep(forMs);
+    clock.set(0);
     return joined;
   }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { TestClock } from '../support/clock.ts';
 import { type PenstockProcess, spawnPenstock } from '../support/penstock.ts';
 import type { Exit } from '../support/process.ts';
 import type { DrainAccount, PossibleRepeat } from './causes.ts';
@@ -31,6 +32,8 @@ export class Slot {
   readonly cutOff: Span[] = [];
   /** Largest resident size of any of its processes, in MiB. */
   peakMiB = 0;
+  /** The system's time as its processes see it. */
+  readonly clock = new TestClock();
   readonly #options: SlotOptions;
   readonly #logFiles: string[] = [];
   #process: PenstockProcess | undefined;
@@ -60,6 +63,7 @@ export class Slot {
         PENSTOCK_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
         PENSTOCK_LOG_LEVEL: 'debug',
         PENSTOCK_STOP_DEADLINE: '10s',
+        ...this.clock.env,
         ...env,
       },
     });
@@ -72,11 +76,14 @@ export class Slot {
     const possibleRepeats = new Map<string, PossibleRepeat[]>();
     for (const line of this.#logFiles.flatMap((file) => readFileSync(file, 'utf8').split('\n'))) {
       const [, time] = HANG.exec(line) ?? [];
-      if (time !== undefined) hangs.push(Date.parse(time));
+      if (time !== undefined) hangs.push(this.clock.trueMs(Date.parse(time)));
       const [, at, task, offset, reason] = POSSIBLE_REPEAT.exec(line) ?? [];
       if (at === undefined || reason === undefined) continue;
       const key = `${task}/${offset}`;
-      possibleRepeats.set(key, [...(possibleRepeats.get(key) ?? []), { atMs: Date.parse(at), reason }]);
+      possibleRepeats.set(key, [
+        ...(possibleRepeats.get(key) ?? []),
+        { atMs: this.clock.trueMs(Date.parse(at)), reason },
+      ]);
     }
     return { name: this.name, hangs, cutOff: this.cutOff, possibleRepeats };
   }

@@ -10,6 +10,8 @@ export const HOUR_MS = 3_600_000;
 
 /** The system's time as processes see it that are started with `env`: it can be set while they run. */
 export class TestClock {
+  /** What it was set to, and when, in ms since the epoch. */
+  readonly #steps: { readonly atMs: number; readonly offsetMs: number }[] = [];
   readonly #file = path.join(createRunFolder('clock'), 'offset-ms');
 
   constructor() {
@@ -37,8 +39,19 @@ export class TestClock {
     );
   }
 
+  /** When it really was, by a time that a process has written down, which may follow a step some moments later. */
+  trueMs(shownMs: number): number {
+    const candidates = this.#steps.map(({ atMs, offsetMs }, index) => {
+      const ms = shownMs - offsetMs;
+      const endMs = this.#steps[index + 1]?.atMs ?? Number.POSITIVE_INFINITY;
+      return { ms, awayMs: Math.max(0, atMs - ms, ms - endMs) };
+    });
+    return candidates.reduce((best, each) => (each.awayMs < best.awayMs ? each : best)).ms;
+  }
+
   /** In one step: a reader finds the one or the other. */
   #write(offsetMs: number): void {
+    this.#steps.push({ atMs: Date.now(), offsetMs });
     writeFileSync(`${this.#file}.new`, String(offsetMs));
     renameSync(`${this.#file}.new`, this.#file);
   }
