@@ -39,11 +39,14 @@ export class TestClock {
     );
   }
 
-  /** When it really was, by a time that a process has written down, which may follow a step some moments later. */
+  /**
+   * When it really was, by a time that a process has written down, which may follow a step some moments later. Sure as long
+   * as the clock is not older than its steps are wide.
+   */
   trueMs(shownMs: number): number {
     const candidates = this.#steps.map(({ atMs, offsetMs }, index) => {
       const ms = shownMs - offsetMs;
-      const endMs = this.#steps[index + 1]?.atMs ?? Number.POSITIVE_INFINITY;
+      const endMs = this.#steps[index + 1]?.atMs ?? Date.now();
       return { ms, awayMs: Math.max(0, atMs - ms, ms - endMs) };
     });
     return candidates.reduce((best, each) => (each.awayMs < best.awayMs ? each : best)).ms;

@@ -36,7 +36,11 @@ test('a letter at which something throws is kept and told; the others are redriv
         const record = redrivenRecord(stored, targets, 0);
         return typeof record === 'string' ? record : undefined;
       };
-      plan.add(0, each.record.offset, verdictOn(each, { filter: { reasons: [], stages: [] }, again: false, check }));
+      plan.add(
+        0,
+        each.record.offset,
+        verdictOn(each, { filter: { reasons: [], stages: [] }, again: false, check }),
+      );
     },
     onDefect: ({ partition, offset }, { message }) => {
       plan.add(partition, offset, 'defect');

@@ -16,13 +16,14 @@ test('the true time is known of what a process wrote down while its clock was of
     t.mock.timers.setTime(at(seconds));
     clock.set(offsetMs);
   }
+  t.mock.timers.setTime(at(50));
   for (const [seconds, offsetMs] of [
     [5, 0],
     [15, HOUR_MS],
     [20.05, HOUR_MS], // the process has not yet seen the step
     [25, 0],
     [35, -HOUR_MS],
-    [3_700, 0],
+    [45, 0],
   ] as const) {
     assert.equal(clock.trueMs(at(seconds) + offsetMs), at(seconds));
   }
