@@ -1,6 +1,7 @@
 import { KafkaAdmin } from '../kafka/admin.ts';
 import { KafkaConnection } from '../kafka/client.ts';
 import { isRefused, KafkaSetupError } from '../kafka/errors.ts';
+import { mismatchBehind } from '../kafka/mismatch.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { refusal } from '../kafka/refusal.ts';
 import { errorMessage, RetryableError } from '../model/errors.ts';
@@ -22,7 +23,7 @@ export async function withKafkaAdmin(
   try {
     return await work(admin);
   } catch (error) {
-    const told = explain(error, kafka);
+    const told = (await mismatchBehind(error, kafka)) ?? explain(error, kafka);
     if (told === undefined) throw error;
     process.stderr.write(`penstock ${command}: ${printableLines(told)}\n`);
     return FAILED;

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/load.ts';
 import { isRefused, KafkaSetupError } from '../kafka/errors.ts';
+import { mismatchBehind } from '../kafka/mismatch.ts';
 import { refusal } from '../kafka/refusal.ts';
 import { monotonicMs } from '../model/clock.ts';
 import { ConfigError, errorMessage } from '../model/errors.ts';
@@ -126,6 +127,8 @@ async function startPatiently(
       return;
     } catch (error) {
       if (error instanceof KafkaSetupError) throw error;
+      const mismatch = await mismatchBehind(error, kafka);
+      if (mismatch !== undefined) throw new KafkaSetupError(mismatch, { cause: error });
       if (isRefused(error)) throw new KafkaSetupError(refusal(error, kafka), { cause: error });
       const pause = backoff.next();
       log.warn(

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { TlsFiles } from '../credentials/tls-files.ts';
 import { registerCodecs } from './codecs.ts';
 import { ConnectionTrouble } from './connection-trouble.ts';
+import { accessMismatch } from './mismatch.ts';
 import { TokenSource } from './oauth.ts';
 import { oauthLogin } from './oauth-login.ts';
 import type { KafkaOptions } from './options.ts';
@@ -51,7 +52,9 @@ export class KafkaConnection {
     selfTest();
     registerCodecs();
     const files = options.tls.enabled ? new TlsFiles(options.tls, 'kafka.tls') : undefined;
-    const trouble = new ConnectionTrouble(log);
+    const trouble = new ConnectionTrouble(log, undefined, (broker) =>
+      accessMismatch({ ...options, brokers: [broker] }),
+    );
     const sasl = saslOptions(options.sasl, trouble);
     this.#brokers = options.brokers;
     this.#first = Math.floor(Math.random() * options.brokers.length);

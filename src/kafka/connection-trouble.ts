@@ -8,6 +8,12 @@ const LOG_EVERY_MS = 10_000;
 /** Trouble that was not met for this long has ended. */
 const OVER_AFTER_MS = 60_000;
 
+/** Why a broker cannot be spoken to as it is; undefined where it does not tell. */
+type Diagnose = (broker: string) => Promise<string | undefined>;
+
+/** `host:port`; other places are URLs. */
+const BROKER = /^[^/]+:\d+$/;
+
 interface Trouble {
   count: number;
   seenMs: number;
@@ -23,11 +29,14 @@ interface Trouble {
 export class ConnectionTrouble {
   readonly #log: Logger;
   readonly #now: () => number;
+  readonly #diagnose: Diagnose;
   readonly #troubles = new Map<string, Trouble>();
 
-  constructor(log: Logger, now: () => number = monotonicMs) {
+  /** @param diagnose asks a broker what it is that it wants; default: nobody is asked */
+  constructor(log: Logger, now: () => number = monotonicMs, diagnose: Diagnose = async () => undefined) {
     this.#log = log;
     this.#now = now;
+    this.#diagnose = diagnose;
   }
 
   /** A connection to `where` (`host:port`, or the URL of the token endpoint) was not made, or broke. */
@@ -49,5 +58,11 @@ export class ConnectionTrouble {
       { where, error: message, attempts: trouble.count, ...(advice === undefined ? {} : { advice }) },
       `no connection to ${where}; trying again until it succeeds`,
     );
+    if (advice === undefined && BROKER.test(where)) void this.#explain(where);
+  }
+
+  async #explain(broker: string): Promise<void> {
+    const mismatch = await this.#diagnose(broker).catch(() => undefined);
+    if (mismatch !== undefined) this.#log.warn({ where: broker }, mismatch);
   }
 }

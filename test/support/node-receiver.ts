@@ -24,6 +24,8 @@ export class NodeReceiver {
   readonly taken = new Map<number, number[]>();
   /** By task: when each of them came, in ms of `performance.now()`. */
   readonly #arrivals = new Map<number, number[]>();
+  /** Bearer token without which nothing is taken; undefined: anybody may. */
+  token: string | undefined;
   /** Requests without series. */
   empty = 0;
   /** Whether it answers 503 to everything, and takes nothing. */
@@ -52,6 +54,10 @@ export class NodeReceiver {
       if (this.refusing) {
         this.refused += 1;
         response.writeHead(503).end();
+        return;
+      }
+      if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`) {
+        response.writeHead(401).end();
         return;
       }
       const task = this.#take(Buffer.concat(chunks));

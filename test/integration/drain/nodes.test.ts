@@ -3,12 +3,20 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drainGroupId } from '../../../src/drain/assignment.ts';
 import { createOwnership } from '../../../src/hash/ownership.ts';
+import { describeGroups } from '../../../src/kafka/group-description.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
-import { heldTasks, partitionStarts, possibleRepeats, waitingTasks } from '../../support/drain-state.ts';
-import { NodeReceiver } from '../../support/node-receiver.ts';
+import {
+  heldTasks,
+  partitionStarts,
+  possibleRepeats,
+  retries,
+  waitingTasks,
+} from '../../support/drain-state.ts';
+import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
 import { runPenstock } from '../../support/penstock.ts';
 import { poll } from '../../support/process.ts';
+import { metricOf, reload } from '../../support/reload.ts';
 import { startKafka } from '../../support/servers/kafka.ts';
 import { TaskSource } from '../../support/task-source.ts';
 
@@ -143,6 +151,84 @@ describe('nodes that come and go while records flow', () => {
     for (const node of ['n0', 'n2']) await restart(node);
     await settled(['n0', 'renamed', 'n2']);
     await progress();
+    await assertOnce();
+  });
+
+  test('by reloads, without a restart: a node more, another address and login, a route more and one less', async () => {
+    const names = ['n0', 'n1'];
+    penstock.reconfigure({ nodes: nodes(...names) });
+    for (const node of names) await start(node);
+    await settled(names);
+    await progress();
+    const pids = [...running.values()].map(({ process: { pid } }) => pid);
+    const reloadAll = async (says: RegExp) => {
+      for (const drain of running.values()) {
+        const { status, text } = await reload(drain);
+        assert.equal(status, 200, text);
+        assert.match(text, says);
+      }
+    };
+
+    const three = ['n0', 'n1', 'n2'];
+    penstock.reconfigure({ nodes: nodes(...three) });
+    await start('n2');
+    await reloadAll(/changed: nodes$|Nothing of it/m);
+    await settled(three);
+    await progress();
+
+    // A login that is refused, and the right one: a pause that has grown meanwhile is not sat out.
+    receiver.token = 'right';
+    await until('n0 is refused', async () => 'http_401' in (await retries(running.get('n0')!)));
+    penstock.reconfigure({
+      nodes: nodes(...three).map((node) => ({ ...node, bearer_token: 'right', allow_insecure: true })),
+      drain: { backoff_min: '150ms', backoff_max: '10s', session_timeout: '6s', heartbeat_interval: '1s' },
+    });
+    await reloadAll(/changed: nodes\[0\]\.bearer_token$/m);
+    await progress();
+
+    const route = { name: 'all', topic, task: { labels: ['record'], count: TASKS } };
+    const other = { ...route, name: 'other', topic: `${topic}.other` };
+    penstock.reconfigure({ routes: [route, other] });
+    for (const drain of running.values()) {
+      const { status, text } = await reload(drain);
+      assert.equal(status, 400);
+      assert.match(text, /topic .*\.other does not exist/);
+    }
+    const { code, stderr } = await runPenstock(['topics', 'apply'], { configFile: penstock.configFile });
+    assert.equal(code, 0, stderr);
+    await reloadAll(/changed: routes$/m);
+    const count = receiver.count;
+    await penstock.producer.send([
+      {
+        topic: other.topic,
+        partition: 3,
+        key: null,
+        value: numberedBody(TASKS, 0),
+        headers: {},
+        timestamp: Date.now(),
+      },
+    ]);
+    await until('the new topic is read', () => receiver.taken.get(TASKS) !== undefined);
+    assert.ok(receiver.count > count);
+    penstock.reconfigure({ routes: [route] });
+    await reloadAll(/changed: routes$/m);
+    await until('the other groups are left', async () => {
+      const groups = three.map((node) => drainGroupId(other.topic, node));
+      const described = await describeGroups(penstock.admin, groups);
+      return groups.every((group) => (described.get(group)?.members.length ?? 0) === 0);
+    });
+    await settled(three);
+
+    penstock.reconfigure({ drain: { session_timeout: '7s', heartbeat_interval: '1s' } });
+    const refused = await reload(running.get('n0')!);
+    assert.equal(refused.status, 400);
+    assert.match(refused.text, /drain\.session_timeout: changed, and takes effect at a restart only/);
+    assert.equal(await metricOf(running.get('n0')!, 'penstock_config_last_reload_successful'), 0);
+    await progress();
+    assert.deepEqual(
+      [...running.values()].slice(0, 2).map(({ process: { pid } }) => pid),
+      pids,
+    );
     await assertOnce();
   });
 

@@ -8,6 +8,7 @@ import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
 import { runPenstock } from '../../support/penstock.ts';
 import { poll } from '../../support/process.ts';
+import { reload } from '../../support/reload.ts';
 import { startKafka } from '../../support/servers/kafka.ts';
 import { samplesOf } from '../../support/task-samples.ts';
 
@@ -20,6 +21,7 @@ interface Process {
   pid: number;
   state: string;
   restarts: number;
+  config_hash?: string;
   partitions?: unknown[];
 }
 
@@ -183,6 +185,45 @@ describe('worker.processes: 2', () => {
       fresh.every((key) => key.includes('reloaded="yes"')),
       'all partitions go by the new rules',
     );
+  });
+
+  test('a process that hangs holds up no reload, and one that starts later has what is in force', async () => {
+    const config = JSON.parse(readFileSync(penstock.configFile, 'utf8'));
+    const hashes = async () => (await processes()).map(({ config_hash }) => config_hash);
+    const [before] = await hashes();
+    const stopped = (await processes())[1]!;
+    process.kill(stopped.pid, 'SIGSTOP');
+    config.routes[0].relabel = [{ target_label: 'reloaded', replacement: 'again' }];
+    writeFileSync(penstock.configFile, JSON.stringify(config));
+    const [first, second] = await Promise.all([reload(worker), reload(worker)]);
+    assert.deepEqual([first.status, second.status], [200, 200], first.text + second.text);
+    // What lies on the disk now is not in force, and nobody takes it for that.
+    writeFileSync(penstock.configFile, JSON.stringify({ ...config, routes: [] }));
+    assert.equal((await reload(worker)).status, 400);
+    const sameHash = async () => {
+      const now = await hashes();
+      return (await isReady()) && now[0] !== undefined && now[0] !== before && now[0] === now[1];
+    };
+    const late = () => new Error(`they do not agree:\n${worker.process.log().slice(-4000)}`);
+    await poll(sameHash, { timeoutMs: 120_000 }, late);
+    assert.notEqual((await processes())[1]!.pid, stopped.pid);
+    await killed(0);
+    await poll(sameHash, { timeoutMs: 120_000 }, late);
+    const hash = (await hashes())[0];
+    assert.equal((await metric('penstock_config_info')).get(`{hash="${hash}"}`), 2);
+    assert.equal((await metric('penstock_config_last_reload_successful')).get(''), 0);
+    writeFileSync(penstock.configFile, JSON.stringify(config));
+    assert.equal((await reload(worker)).status, 200);
+    assert.equal((await metric('penstock_config_last_reload_successful')).get(''), 1);
+
+    const reloadedAt = START_MS + rounds * 1000;
+    await produce();
+    await penstock.workersDone();
+    const { samples, repeated } = samplesOf(await penstock.read(penstock.topic('all')));
+    const fresh = [...samples.keys()].filter((key) => key.endsWith(`@${reloadedAt}`));
+    assert.equal(fresh.length, SERIES);
+    assert.ok(fresh.every((key) => key.includes('reloaded="again"')));
+    assert.equal(repeated, 0);
   });
 
   test('SIGTERM drains all of them and ends with 0; each log line says whose it is', async () => {

@@ -11,8 +11,10 @@ import { compress, uncompress } from '../../../src/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../src/wire/write-request-builder.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
+import { runPenstock } from '../../support/penstock.ts';
 import { poll } from '../../support/process.ts';
 import { decodeWriteRequest } from '../../support/prompb.ts';
+import { metricOf, reload as reloadNow } from '../../support/reload.ts';
 import { startKafka } from '../../support/servers/kafka.ts';
 
 const PARTITIONS = 3;
@@ -72,6 +74,107 @@ test('a reload under load neither loses nor repeats a sample, and an invalid fil
   assert.equal((await worker.process.stop()).code, 0);
 });
 
+test('limits, encodings, mapping and ingest topics change without a restart; what takes one is named', async () => {
+  const own = await Deployment.create({
+    brokers: kafka.brokers,
+    routes: [{ name: 'all', task: { labels: ['series'], count: 4 } }],
+    ingest: { limits: { labels_per_series: 1 } },
+  });
+  try {
+    const worker = await own.start(['worker']);
+    const config = () => JSON.parse(readFileSync(own.configFile, 'utf8'));
+    const ingest = { ...config().ingest, limits: { labels_per_series: 9 } };
+    const dead = () =>
+      metricOf(
+        worker,
+        `penstock_dead_letters_total{stage="decode",reason="too_many_labels",topic="${own.raw}"}`,
+      );
+    const write = (topic: string, value: Buffer) =>
+      own.producer.send([{ topic, partition: 0, key: null, value, headers: {}, timestamp: START_MS }]);
+    const arrived = (series: string, many: number) =>
+      poll(
+        async () => (await samplesBySeries(own)).get(series)?.length === many,
+        {},
+        () => new Error(`${series} has not arrived ${many} times`),
+      );
+    const taken = async (says: RegExp) => {
+      const answer = await reloadNow(worker);
+      assert.equal(answer.status, 200, answer.text);
+      assert.match(answer.text, says);
+    };
+
+    await own.produce([body(0, 0)]);
+    await own.workersDone();
+    assert.equal(await dead(), SERIES);
+    own.reconfigure({ ingest });
+    await taken(/changed: ingest\.limits\.labels_per_series$/m);
+    await own.produce([body(0, 1)]);
+    await arrived('0-0', 1);
+    assert.equal(await dead(), SERIES, 'the raised limit holds');
+
+    const hash = await hashOf(worker);
+    own.reconfigure({
+      ingest: { ...ingest, group: 'another' },
+      routes: [{ ...config().routes[0], relabel: rules('never') }],
+    });
+    const refused = await reloadNow(worker);
+    assert.equal(refused.status, 400);
+    assert.match(
+      refused.text,
+      /penstock\.yml:\d+: ingest\.group: changed, and takes effect at a restart only/,
+    );
+    assert.equal(await metricOf(worker, 'penstock_config_last_reload_successful'), 0);
+    assert.equal(await hashOf(worker), hash);
+
+    // A topic more, with records of another kind, that are mapped; then the mapping is put right.
+    const mapped = { topic: `${own.raw}.mapped`, encoding: 'mapped_json', mapping: { value: 'wrong' } };
+    const topics = [{ topic: own.raw }, mapped];
+    const { topic: _, ...others } = ingest;
+    own.reconfigure({ ingest: { ...others, topics }, routes: config().routes.map(withoutRules) });
+    const missing = await reloadNow(worker);
+    assert.equal(missing.status, 400);
+    assert.match(missing.text, /topic .*\.mapped does not exist/);
+    const { code, stderr } = await runPenstock(['topics', 'apply'], { configFile: own.configFile });
+    assert.equal(code, 0, stderr);
+    await taken(/changed: ingest\.topics$/m);
+    const record = (series: string) =>
+      Buffer.from(
+        JSON.stringify({
+          series: [{ labels: { __name__: 'm', series }, samples: [{ timestamp: START_MS, value: 1 }] }],
+        }),
+      );
+    await write(mapped.topic, record('unmapped'));
+    await poll(
+      async () => (await own.lag(own.group, mapped.topic)) === 0n,
+      { timeoutMs: 120_000 },
+      () => new Error('the new topic is not read'),
+    );
+    assert.equal((await samplesBySeries(own)).get('unmapped'), undefined);
+    own.reconfigure({ ingest: { ...others, topics: [{ topic: own.raw }, { ...mapped, mapping: {} }] } });
+    await taken(/changed: ingest\.topics$/m);
+    await write(mapped.topic, record('mapped'));
+    await arrived('mapped', 1);
+    assert.notEqual(await hashOf(worker), hash);
+
+    // A topic less: what is written to it then is not read any more.
+    own.reconfigure({ ingest });
+    await taken(/changed: ingest\.topics$/m);
+    await own.produce([body(0, 2)]);
+    await poll(
+      async () => !(await held(worker)).includes(mapped.topic),
+      { timeoutMs: 120_000 },
+      () => new Error('the topic is still read'),
+    );
+    await write(mapped.topic, record('late'));
+    await own.produce([body(0, 3)]);
+    await own.workersDone();
+    assert.equal((await samplesBySeries(own)).get('late'), undefined);
+    assert.deepEqual(await worker.process.stop(), { code: 0, signal: null });
+  } finally {
+    await own.close();
+  }
+});
+
 test('a reload that is refused shows no secret, neither in the log nor in the answer', async () => {
   const { admin, process } = await penstock.start(['worker']);
   const before = readFileSync(penstock.configFile, 'utf8');
@@ -111,6 +214,22 @@ test('a reload while the worker starts is in force when it has started', async (
     await own.close();
   }
 });
+
+async function hashOf({ admin }: Running): Promise<string> {
+  return ((await (await fetch(`${admin}/api/status`)).json()) as { config_hash: string }).config_hash;
+}
+
+/** Topics of the partitions that a worker holds. */
+async function held({ admin }: Running): Promise<string[]> {
+  const { partitions } = (await (await fetch(`${admin}/api/status`)).json()) as {
+    partitions: { topic: string }[];
+  };
+  return partitions.map(({ topic }) => topic);
+}
+
+function withoutRules({ relabel: _, ...route }: Record<string, unknown>) {
+  return route;
+}
 
 function rules(version: string) {
   return [{ target_label: 'rules', replacement: version }];
