@@ -53,8 +53,9 @@ export async function deliver(request: RemoteWriteRequest, options: DeliverOptio
 }
 
 /**
- * @param refusals how often one that cannot be halved has to be refused beyond the first time. What refuses it alone may be a node that is
- * being restarted, and takes the request that asks whether it takes any; a part of something larger was refused before.
+ * @param refusals how often one that cannot be halved has to be refused beyond the first time. What refuses it alone may
+ * be a node that is being restarted, and then takes the request that asks whether it takes any; a part of something larger
+ * was refused before.
  */
 async function deliverPart(
   request: RemoteWriteRequest,

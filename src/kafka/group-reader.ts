@@ -29,8 +29,10 @@ export interface GroupReaderOptions extends GroupMemberOptions {
 /** Most bytes of one partition that are fetched ahead of its work: several steps' worth. More would gain nothing. */
 const MOST_AHEAD_BYTES = 16 * 1024 * 1024;
 const OWNERSHIP_RETRY_MS = 200;
-/** While a batch cannot be read, one line a partition in this time, not one an attempt. */
-const UNREADABLE_LOG_MS = 60_000;
+/** While a batch cannot be read, or a commit is refused, one line a partition in this time, not one an attempt. */
+const TROUBLE_LOG_MS = 60_000;
+/** A commit that fails so often has met more than a coordinator that moves. */
+const COMMIT_FAILURES = 25;
 /** A partition whose next record is large, while other partitions hold all the memory there is, looks again after this. */
 const HELD_BACK_RETRY_MS = 200;
 /** Pauses between commits that a coordinator refuses although it takes the heartbeats of this member. */
@@ -62,7 +64,8 @@ export class GroupReader {
   readonly #committer: OffsetCommitter;
   #stopping = false;
   #joinedMs = Number.NEGATIVE_INFINITY;
-  readonly #toldUnreadableMs = new Map<string, number>();
+  /** By trouble of a partition: when it was told last. */
+  readonly #toldMs = new Map<string, number>();
   #readable: (() => void) | undefined;
 
   constructor(
@@ -222,7 +225,10 @@ export class GroupReader {
         if (isMembershipError(error)) {
           if (failures > 1) await sleep(backoff.next(), partition.lost);
           await this.confirmOwnership(partition);
-        } else await sleep(OWNERSHIP_RETRY_MS, partition.lost);
+        } else {
+          if (failures >= COMMIT_FAILURES) this.#tellRefused(partition, error);
+          await sleep(OWNERSHIP_RETRY_MS, partition.lost);
+        }
       }
     }
   }
@@ -304,14 +310,27 @@ export class GroupReader {
   }
 
   #tellUnreadable({ topic, partition }: AssignedPartition, error: UnreadableBatchError): void {
-    const key = `${topic}/${partition}`;
-    const now = monotonicMs();
-    if (now - (this.#toldUnreadableMs.get(key) ?? Number.NEGATIVE_INFINITY) < UNREADABLE_LOG_MS) return;
-    this.#toldUnreadableMs.set(key, now);
+    if (!this.#isNews(`${topic}/${partition} unreadable`)) return;
     this.#log.error(
       { topic, partition, error: error.message },
       'records cannot be read; the partition waits at them, and is tried again (docs/kafkajs.md)',
     );
+  }
+
+  #tellRefused({ topic, partition }: AssignedPartition, error: unknown): void {
+    if (!this.#isNews(`${topic}/${partition} refused`)) return;
+    this.#log.warn(
+      { topic, partition, error: errorMessage(error), type: kafkaErrorType(error) },
+      'an offset is not committed; the partition waits, and it is tried again until it is',
+    );
+  }
+
+  /** Whether a trouble was not told of lately. */
+  #isNews(trouble: string): boolean {
+    const now = monotonicMs();
+    if (now - (this.#toldMs.get(trouble) ?? Number.NEGATIVE_INFINITY) < TROUBLE_LOG_MS) return false;
+    this.#toldMs.set(trouble, now);
+    return true;
   }
 
   async #waitReadable(ms: number): Promise<void> {

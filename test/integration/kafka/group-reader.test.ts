@@ -198,8 +198,10 @@ describe('a group reader', { concurrency: true }, () => {
     const { input, groupId } = await setup(8);
     const failed = new Set<number>();
     const log = pino({ level: 'debug' }, { write: (line) => noteFailed(JSON.parse(line)) });
+    const told = new Set<number>();
     const noteFailed = ({ msg, partition }: { msg: string; partition: number }) => {
       if (msg.startsWith('commit failed')) failed.add(partition);
+      if (msg.startsWith('an offset is not committed')) told.add(partition);
     };
     const connection = connect(cluster.brokers);
     const admin = new KafkaAdmin(connection);
@@ -232,6 +234,7 @@ describe('a group reader', { concurrency: true }, () => {
     await until('the others have committed', () => done.size === 7);
     await until('one is refused', () => failed.size > 0);
     assert.deepEqual([...failed], [3]);
+    await until('that is told', () => told.has(3));
     assert.deepEqual(
       [...(await kafka.admin.committedOffsets(groupId, input)).keys()].sort(),
       [0, 1, 2, 4, 5, 6, 7],
