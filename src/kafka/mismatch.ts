@@ -62,7 +62,7 @@ export function describeMismatch(
     if (wanted === 'none') return undefined;
     return `Kafka (${broker}) takes no login there, and kafka.sasl.mechanism is ${wanted}; expected the address of a listener with SASL, or mechanism: none`;
   }
-  const offered = mechanisms.map((name) => name.toLowerCase());
+  const offered = mechanisms.map((name) => name.toLowerCase()).sort();
   if (offered.includes(wanted)) return undefined;
   const has = offered.length === 0 ? 'that it does not name' : offered.join(', ');
   const given = wanted === 'none' ? 'is none' : `is ${wanted}`;

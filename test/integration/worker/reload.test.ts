@@ -176,6 +176,52 @@ test('limits, encodings, mapping and ingest topics change without a restart; wha
   }
 });
 
+test('samples without a route, and a group label that is lost, are counted and said', async () => {
+  const own = await Deployment.create({
+    brokers: kafka.brokers,
+    routes: [
+      {
+        name: 'all',
+        match: ['{series=~"[0-2]-.+"}'],
+        task: { labels: ['series', '__name__'], count: 4 },
+        relabel: [{ action: 'replace', source_labels: ['series'], regex: '.*-(.+)', target_label: 'index' }],
+      },
+    ],
+  });
+  try {
+    const worker = await own.start(['worker']);
+    await own.produce([0, 1, 2, 3].map((partition) => body(partition, 0)));
+    await worker.process.waitForLog(/"samples":40,"example":"m\{series=\\"3-\d+\\"\}".*no route matches/);
+    const lost = 'penstock_route_new_series_without_label_total{route="all",label="series"}';
+    assert.equal(await metricOf(worker, lost), 0);
+    assert.doesNotMatch(worker.process.log(), /divides nothing/);
+
+    changeRoute(own, { relabel: [{ action: 'labeldrop', regex: 'series' }] });
+    assert.equal((await reloadNow(worker)).status, 200);
+    await worker.process.waitForLog(
+      /routes\[0\]\.relabel\[0\]: group label series of route all is on no series/,
+    );
+    await own.produce([0, 1, 2].map((partition) => body(partition, 1)));
+    await worker.process.waitForLog(/"route":"all","label":"series".*divides nothing/);
+    assert.equal(await metricOf(worker, lost), 3 * SERIES);
+    assert.equal(
+      await metricOf(worker, 'penstock_route_new_series_without_label_total{route="all",label="__name__"}'),
+      0,
+    );
+    assert.equal(
+      await metricOf(worker, `penstock_dropped_samples_total{reason="no_route",route="",topic="${own.raw}"}`),
+      SERIES,
+    );
+
+    own.reconfigure({ routes: [] });
+    const refused = await reloadNow(worker);
+    assert.equal(refused.status, 400);
+    assert.match(refused.text, /routes: there are none.*allow_no_routes/);
+  } finally {
+    await own.close();
+  }
+});
+
 test('a reload that is refused shows no secret, neither in the log nor in the answer', async () => {
   const { admin, process } = await penstock.start(['worker']);
   const before = readFileSync(penstock.configFile, 'utf8');
