@@ -1,5 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=16 --initial-heap-size=128
 import { DONE, reportError, WRONG_USAGE } from './commands/command.ts';
+import { formatHelp } from './commands/help-text.ts';
 import { version } from './commands/version.ts';
 import { ConfigError } from './model/errors.ts';
 import { expectedName } from './model/nearest.ts';
@@ -84,7 +85,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
 async function main(argv: readonly string[]): Promise<number> {
   const [first, ...rest] = argv;
   if (first === '--help' || first === '-h' || (first === 'help' && rest.length === 0)) {
-    process.stdout.write(HELP);
+    process.stdout.write(`${formatHelp(HELP)}\n`);
     return DONE;
   }
   if (first === '--version') {
@@ -92,7 +93,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return DONE;
   }
   if (first === undefined) {
-    process.stderr.write(HELP);
+    process.stderr.write(`${formatHelp(HELP)}\n`);
     return WRONG_USAGE;
   }
   return first === 'help' ? await runCommand(rest[0]!, ['--help']) : await runCommand(first, rest);

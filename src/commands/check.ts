@@ -5,7 +5,8 @@ import { formatWarnings, warningsOf } from '../config/warnings.ts';
 import { createOwnership } from '../hash/ownership.ts';
 import { printable } from '../model/printable.ts';
 import { compileRoutes } from '../route.ts';
-import { DONE, formatTable, parseCommand, printJson, WRONG_USAGE } from './command.ts';
+import { DONE, parseCommand, printJson, WRONG_USAGE } from './command.ts';
+import { formatTable } from './table.ts';
 
 const HELP = `
 penstock check [-c FILE] [--json]

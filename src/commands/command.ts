@@ -1,7 +1,8 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { ConfigError, errorMessage } from '../model/errors.ts';
 import { expectedName } from '../model/nearest.ts';
-import { printable, printableJson, printableLines } from '../model/printable.ts';
+import { printableJson, printableLines } from '../model/printable.ts';
+import { formatHelp } from './help-text.ts';
 
 /** Exit codes of every command. */
 export const DONE = 0;
@@ -45,7 +46,7 @@ export function parseCommand<const O extends ParseArgsOptionsConfig = Record<nev
   const parsed = parseOrExplain([...argv], options, spec.name);
   const { config, json, help } = parsed.values as { config?: string; json?: boolean; help?: boolean };
   if (help) {
-    process.stdout.write(`${spec.help.trim()}\n${sharedHelp(spec.jsonHelp)}`);
+    process.stdout.write(`${formatHelp(`${spec.help.trim()}\n${sharedHelp(spec.jsonHelp)}`)}\n`);
     return undefined;
   }
   const { min, max } = spec.positionals ?? { min: 0, max: 0 };
@@ -102,18 +103,4 @@ export function reportError(
 /** One JSON object on standard output. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${printableJson(value, 2)}\n`);
-}
-
-/** Lines of a table with aligned columns; the first row is the header. No cell reaches a terminal as it is. */
-export function formatTable(given: readonly (readonly string[])[]): string {
-  const rows = given.map((row) => row.map(printable));
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows
-    .map((row) =>
-      row
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
 }

@@ -4,10 +4,11 @@ import { type OnCorrupt, scanLetters } from '../dead/scan.ts';
 import { LetterCounts, type LetterGroup } from '../dead/summary.ts';
 import { isoTime } from '../model/iso-time.ts';
 import { printableLines } from '../model/printable.ts';
-import { DONE, formatTable, printJson } from './command.ts';
+import { DONE, printJson } from './command.ts';
 import type { DeadSession } from './dead-session.ts';
 import { defectNotes } from './defect-notes.ts';
 import { ProgressLine } from './progress-line.ts';
+import { formatTable } from './table.ts';
 import { wrap } from './wrap.ts';
 
 /** Counts the letters that are kept at the start; those that come meanwhile are left out. */
@@ -55,12 +56,12 @@ function totals(groups: readonly LetterGroup[]): { letters: number; redriven: nu
 }
 
 function jsonGroup({ firstMs, lastMs, ...group }: LetterGroup): object {
-  return { ...group, first: isoTime(firstMs), last: isoTime(lastMs) };
+  return { ...group, example: group.examples[0], first: isoTime(firstMs), last: isoTime(lastMs) };
 }
 
 function formatGroups(topic: string, groups: readonly LetterGroup[]): string {
   if (groups.length === 0) return `${topic}: no dead letters that match\n`;
-  const rows = groups.map(({ stage, reason, source, letters, redriven, firstMs, lastMs, example }) => [
+  const rows = groups.map(({ stage, reason, source, letters, redriven, firstMs, lastMs, examples }) => [
     stage,
     reason,
     source || '-',
@@ -68,15 +69,27 @@ function formatGroups(topic: string, groups: readonly LetterGroup[]): string {
     String(redriven),
     seconds(firstMs),
     seconds(lastMs),
-    example,
+    examples.join(', '),
   ]);
-  const header = ['STAGE', 'REASON', 'FROM', 'LETTERS', 'REDRIVEN', 'FIRST', 'LAST', 'LAST AT'];
+  const header = [
+    'STAGE',
+    'REASON',
+    'FROM',
+    'LETTERS',
+    'REDRIVEN',
+    'FIRST',
+    'LAST',
+    'LAST AT (PARTITION:OFFSET)',
+  ];
   const messages = groups.flatMap(({ reason, message }) => wrap(`${reason}: ${message}`, 2));
   const { letters, redriven } = totals(groups);
   const total = `${letters} dead letters in ${topic}, ${redriven} of them redriven. The last of each kind says:`;
   return `${formatTable([header, ...rows])}\n\n${total}\n${messages.join('\n')}\n`;
 }
 
+/** With a space where a narrow table may break it. */
 function seconds(ms: number): string {
-  return isoTime(ms).replace(/\.\d+Z$/, 'Z');
+  return isoTime(ms)
+    .replace(/\.\d+Z$/, 'Z')
+    .replace('T', ' ');
 }

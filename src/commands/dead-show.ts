@@ -10,14 +10,19 @@ import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { readRanges } from '../kafka/range-reader.ts';
 import { isoTime } from '../model/iso-time.ts';
 import { printable, quoted } from '../model/printable.ts';
+import { isRecordTime, TIMESTAMP_HEADER } from '../model/record-time.ts';
 import { topicDecoders } from '../topic-decoders.ts';
-import { DONE, FAILED, formatTable, printJson } from './command.ts';
+import { DONE, FAILED, printJson } from './command.ts';
 import type { DeadSession } from './dead-session.ts';
 import { oneSchema } from './one-schema.ts';
+import { formatTable } from './table.ts';
 
 const DUMPED_BYTES = 512;
 const SHOWN_SERIES = 20;
 const SHOWN_SAMPLES = 10;
+const SHOWN_TEXT = 4_000;
+/** Of control characters text has tabs and ends of lines. */
+const CONTROL = /(?![\t\r\n])\p{Cc}/u;
 
 export async function showLetter(
   { config, connection, admin, topic, json }: DeadSession,
@@ -78,6 +83,14 @@ function headersOf({ record }: StoredLetter): [string, string][] {
   return Object.entries(record.headers).map(([name, value]) => [name, value?.toString() ?? '']);
 }
 
+/** The same for people: times that are in ms as such. */
+function headerRows(letter: StoredLetter): [string, string][] {
+  return headersOf(letter).map(([name, value]) => {
+    const isTime = name.toLowerCase() === TIMESTAMP_HEADER && isRecordTime(Number(value));
+    return [name, isTime ? `${value} (${timeText(Number(value))})` : value];
+  });
+}
+
 function asJson(letter: StoredLetter, contents: Contents): object {
   const { record, stage, reason, message, source, redriven, firstSeen } = letter;
   return {
@@ -119,7 +132,7 @@ function formatLetter(topic: string, letter: StoredLetter, contents: Contents): 
     printable(`${stage}: ${reason}: ${message}`),
     ...(record.key === null ? [] : [formatKey(record.key)]),
     '',
-    formatTable([['HEADER', 'VALUE'], ...headersOf(letter)]),
+    formatTable([['HEADER', 'VALUE'], ...headerRows(letter)]),
     '',
     `value: ${contents.bytes} bytes${contents.encoding === undefined ? '' : `, as ${contents.encoding}`}`,
     ...contents.series.flatMap(seriesLines),
@@ -128,7 +141,8 @@ function formatLetter(topic: string, letter: StoredLetter, contents: Contents): 
     ...(contents.fault === undefined ? [] : [`decoding ended: ${printable(contents.fault)}`]),
   ];
   const decoded = contents.fault === undefined && contents.series.length > 0;
-  if (!decoded && record.value !== null) lines.push(...hexDump(record.value, DUMPED_BYTES));
+  if (!decoded && record.value !== null)
+    lines.push(...(textLines(record.value) ?? hexDump(record.value, DUMPED_BYTES)));
   return `${lines.join('\n')}\n`;
 }
 
@@ -152,11 +166,28 @@ function seriesLines({ labels, samples, exemplars, histograms }: ShownSeries): s
   ];
   return [
     `{${text}}`,
-    ...shown.map(({ value, timestamp }) => `  ${value} @ ${timestamp}${timeText(timestamp)}`),
+    ...shown.map(({ value, timestamp }) => `  ${value} @ ${timeText(timestamp)}`),
     ...(others.length > 0 ? [`  and ${others.join(', ')}`] : []),
   ];
 }
 
+/** A value that is text, such as JSON, as it is; undefined where it is none. */
+function textLines(value: Buffer): string[] | undefined {
+  if (value.length === 0 || !isUtf8(value)) return undefined;
+  const text = value.toString();
+  if (CONTROL.test(text)) return undefined;
+  const shown = text.slice(0, SHOWN_TEXT);
+  const more = text.length - shown.length;
+  return [
+    ...shown
+      .trimEnd()
+      .split(/\r?\n/)
+      .map((line) => `  ${printable(line)}`),
+    ...(more > 0 ? [`… and ${more} characters more; --raw gives them all`] : []),
+  ];
+}
+
+/** RFC 3339, or the number where no calendar has that time. */
 function timeText(ms: number): string {
-  return Math.abs(ms) <= 8.64e15 ? ` (${new Date(ms).toISOString()})` : '';
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`;
 }

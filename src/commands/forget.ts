@@ -2,9 +2,9 @@ import { loadConfig } from '../config/load.ts';
 import { type Leftover, readLeftovers } from '../drain/leftovers.ts';
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import { compileRoutes } from '../route.ts';
+import { ranges } from '../status/texts.ts';
 import { DONE, FAILED, parseCommand, printJson, usageError } from './command.ts';
 import { withKafkaAdmin } from './kafka-session.ts';
-import { ranges } from './status-text.ts';
 import { wrap } from './wrap.ts';
 
 const HELP = `

@@ -6,8 +6,19 @@ import type { KafkaOptions } from '../kafka/options.ts';
 import { refusal } from '../kafka/refusal.ts';
 import { errorMessage, RetryableError } from '../model/errors.ts';
 import { printableLines } from '../model/printable.ts';
+import { sleep } from '../model/sleep.ts';
 import { createLog } from '../telemetry/log.ts';
 import { FAILED } from './command.ts';
+
+export interface SessionOptions {
+  /** The work is given up after this, in ms. 0 (default): never. */
+  readonly timeoutMs?: number;
+}
+
+/** A command that has heard nothing of Kafka for so long says so. */
+const SILENT_MS = 5_000;
+/** What is left of a command that was given up, or of its connections, may end in this time. */
+const LINGER_MS = 1_000;
 
 /**
  * Runs a command that asks Kafka and ends. Gives the command's exit code; trouble with Kafka is told in a line
@@ -17,19 +28,55 @@ export async function withKafkaAdmin(
   command: string,
   kafka: KafkaOptions,
   work: (admin: KafkaAdmin) => Promise<number>,
+  { timeoutMs = 0 }: SessionOptions = {},
 ): Promise<number> {
   // Standard output is the command's result; what kafkajs would say comes as errors.
   const admin = new KafkaAdmin(new KafkaConnection(kafka, createLog('silent', command)));
+  const say = (text: string) => void process.stderr.write(`penstock ${command}: ${printableLines(text)}\n`);
+  const done = new AbortController();
   try {
-    return await work(admin);
+    const worked = connected(admin, kafka, say).then(() => work(admin));
+    return await Promise.race([worked, ...(timeoutMs === 0 ? [] : [late(kafka, timeoutMs, done.signal)])]);
   } catch (error) {
     const told = (await mismatchBehind(error, kafka)) ?? explain(error, kafka);
     if (told === undefined) throw error;
-    process.stderr.write(`penstock ${command}: ${printableLines(told)}\n`);
+    say(told);
     return FAILED;
   } finally {
-    await admin.close();
+    done.abort();
+    await closed(admin);
   }
+}
+
+/** The first answer may take long where Kafka hangs: kafkajs tries for minutes. */
+async function connected(admin: KafkaAdmin, kafka: KafkaOptions, say: (text: string) => void): Promise<void> {
+  const text = `${nameOf(kafka)} has not answered for ${SILENT_MS / 1000} s; still trying (Ctrl-C ends it)`;
+  const timer = setTimeout(() => say(text), SILENT_MS);
+  try {
+    await admin.client();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function late(kafka: KafkaOptions, timeoutMs: number, signal: AbortSignal): Promise<never> {
+  await sleep(timeoutMs, signal);
+  // kafkajs goes on with what it has begun, also for a client that is closed: the process does not wait for that.
+  if (!signal.aborted) setTimeout(() => process.exit(FAILED), 2 * LINGER_MS).unref();
+  throw new KafkaSetupError(
+    `${nameOf(kafka)} has not answered all that was asked within ${timeoutMs / 1000} s (--timeout): ` +
+      'it hangs, is slow, or cannot be reached from here',
+  );
+}
+
+async function closed(admin: KafkaAdmin): Promise<void> {
+  const lingered = new AbortController();
+  await Promise.race([admin.close().catch(() => undefined), sleep(LINGER_MS, lingered.signal)]);
+  lingered.abort();
+}
+
+function nameOf({ brokers }: KafkaOptions): string {
+  return `Kafka (${brokers.join(', ')})`;
 }
 
 function explain(error: unknown, kafka: KafkaOptions): string | undefined {
@@ -37,6 +84,5 @@ function explain(error: unknown, kafka: KafkaOptions): string | undefined {
   if (isRefused(error)) return refusal(error, kafka);
   if (!(error instanceof Error)) return undefined;
   if (!error.name.startsWith('KafkaJS') && !(error instanceof RetryableError)) return undefined;
-  const where = `Kafka (${kafka.brokers.join(', ')})`;
-  return `${where}: ${errorMessage(error)}; is it running, and are kafka.brokers and kafka.tls right?`;
+  return `${nameOf(kafka)}: ${errorMessage(error)}; is it running, and are kafka.brokers and kafka.tls right?`;
 }

@@ -4,13 +4,14 @@ import { Pace } from '../replay/pace.ts';
 import { Replay } from '../replay/replay.ts';
 import type { ReplaySpec } from '../replay/spec.ts';
 import type { ReplayRange } from '../replay/stored-replay.ts';
-import { DONE, FAILED, formatTable, printJson } from './command.ts';
+import { DONE, FAILED, printJson } from './command.ts';
 import { defectNotes } from './defect-notes.ts';
 import type { RunOptions } from './replay-arguments.ts';
 import type { ReplayCommand, Voice } from './replay-command.ts';
 import { sourceDecoders } from './replay-schemas.ts';
 import { routePipeline, selectionOf } from './replay-target.ts';
 import { formatGap, formatNumber, formatRemainder, formatTarget } from './replay-text.ts';
+import { formatTable } from './table.ts';
 
 /** A task record's size does not matter where it is not written: what the settings of task topics allow. */
 const ROOM_BYTES = 64 * 1024;

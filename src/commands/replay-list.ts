@@ -1,9 +1,10 @@
 import { printable } from '../model/printable.ts';
 import { listReplays as storedReplays } from '../replay/journal.ts';
 import { isDone, type StoredReplay, shareOf } from '../replay/stored-replay.ts';
-import { DONE, formatTable, printJson } from './command.ts';
+import { DONE, printJson } from './command.ts';
 import type { ReplayCommand } from './replay-command.ts';
 import { formatNumber, formatShare, formatTarget, formatTime } from './replay-text.ts';
+import { formatTable } from './table.ts';
 
 /** A replay that has not been heard of for this long was killed, or is cut off from Kafka, in ms. */
 const SILENT_MS = 30_000;

@@ -63,6 +63,7 @@ export async function runService<S extends Service>(argv: string[], spec: Servic
       phase,
       pid: process.pid,
       config_hash: reloader.config.hash,
+      ...notReady(readiness()),
       ...(await service.status()),
     }),
     reload: () => reloader.reload(),
@@ -79,4 +80,8 @@ export async function runService<S extends Service>(argv: string[], spec: Servic
   await admin.close();
   endSoon(code, log);
   return code;
+}
+
+function notReady(state: Readiness): { readonly not_ready?: string } {
+  return state.ready ? {} : { not_ready: state.reason };
 }

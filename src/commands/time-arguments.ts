@@ -1,4 +1,5 @@
 import { parseTime } from '../dead/filter.ts';
+import { duration } from '../option-types.ts';
 import { usageError } from './command.ts';
 
 /** `--from -6h` as `--from=-6h`: parseArgs takes a value with a dash for an option. */
@@ -26,4 +27,11 @@ export function timeArgument(command: string, option: string, text: string, nowM
     command,
     `--${option} ${text}: expected a time such as 2026-11-22T10:00:00Z, or -6h for six hours ago`,
   );
+}
+
+/** The value of an option that takes a duration, in ms; 0 may be a duration too. @throws ConfigError where it is none */
+export function durationArgument(command: string, option: string, text: string): number {
+  const parsed = duration({ min: 0 }).safeParse(/^\d+$/.test(text) ? Number(text) : text);
+  if (parsed.success) return parsed.data;
+  throw usageError(command, `--${option} ${text}: expected a duration such as 500ms, 10s or 1m`);
 }

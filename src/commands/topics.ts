@@ -1,12 +1,12 @@
 import { loadConfig } from '../config/load.ts';
-import { ingestTopics } from '../ingest/options.ts';
 import { TopicAdmin } from '../kafka/topic-admin.ts';
 import { expectedName } from '../model/nearest.ts';
 import { applyTopics, readPlan } from '../topics/apply.ts';
 import type { TopicChange, TopicPlan } from '../topics/plan.ts';
-import { wantedTopics } from '../topics/wanted.ts';
-import { DONE, FAILED, formatTable, parseCommand, printJson, usageError } from './command.ts';
+import { DONE, FAILED, parseCommand, printJson, usageError } from './command.ts';
+import { configuredTopics } from './configured-topics.ts';
 import { withKafkaAdmin } from './kafka-session.ts';
+import { formatTable } from './table.ts';
 import { wrap } from './wrap.ts';
 
 const HELP = `
@@ -45,14 +45,7 @@ export async function run(argv: string[]): Promise<number> {
     throw usageError('topics', `unknown action ${action}; ${expectedName(action, ACTIONS)}`);
   }
   const config = loadConfig({ file: command.configFile, env: process.env });
-  const wanted = wantedTopics({
-    ...config,
-    ingest: {
-      topics: ingestTopics(config.ingest).map(({ topic }) => topic),
-      deadTopic: config.ingest.dead_topic,
-    },
-    isGiven: (path) => config.positions.isGiven(path),
-  });
+  const wanted = configuredTopics(config);
   const options = { allowShrink: command.values['allow-shrink'] ?? false };
 
   return await withKafkaAdmin('topics', config.kafka, async (admin) => {

@@ -1,5 +1,8 @@
 import type { StoredLetter } from './letter.ts';
 
+/** So many letters of a kind are named. */
+const EXAMPLES = 5;
+
 /** Letters of one kind. */
 export interface LetterGroup {
   readonly stage: string;
@@ -12,8 +15,8 @@ export interface LetterGroup {
   /** When the first and the last of them were written, in ms since the epoch. */
   readonly firstMs: number;
   readonly lastMs: number;
-  /** `partition:offset` and message of the last one, as an example. */
-  readonly example: string;
+  /** `partition:offset` of the last ones, the last first, and its message. */
+  readonly examples: readonly string[];
   readonly message: string;
 }
 
@@ -34,10 +37,18 @@ export class LetterCounts {
     this.#offsets.push(Number(record.offset));
     group.letters += 1;
     group.firstMs = Math.min(group.firstMs, record.timestamp);
+    this.#keepExample(group, record);
     if (record.timestamp < group.lastMs) return;
     group.lastMs = record.timestamp;
-    group.example = `${record.partition}:${record.offset}`;
     group.message = message;
+  }
+
+  #keepExample(group: Group, { partition, offset, timestamp }: StoredLetter['record']): void {
+    const { latest } = group;
+    if (latest.length === EXAMPLES && timestamp < latest.at(-1)!.timestamp) return;
+    const before = latest.findIndex((each) => each.timestamp <= timestamp);
+    latest.splice(before < 0 ? latest.length : before, 0, { at: `${partition}:${offset}`, timestamp });
+    latest.length = Math.min(latest.length, EXAMPLES);
   }
 
   /** The groups, those with most letters first. Call it once. */
@@ -45,7 +56,10 @@ export class LetterCounts {
     for (const [at, group] of this.#kinds.entries()) {
       if (isRedriven(this.#partitions[at]!, BigInt(this.#offsets[at]!))) group.redriven += 1;
     }
-    return [...this.#groups.values()].sort((a, b) => b.letters - a.letters || (a.reason < b.reason ? -1 : 1));
+    const groups = [...this.#groups.values()].map(({ latest, ...group }): LetterGroup => {
+      return { ...group, examples: latest.map(({ at }) => at) };
+    });
+    return groups.sort((a, b) => b.letters - a.letters || (a.reason < b.reason ? -1 : 1));
   }
 
   #group(stage: string, reason: string, source: string): Group {
@@ -58,10 +72,13 @@ export class LetterCounts {
         firstMs: Number.POSITIVE_INFINITY,
         lastMs: Number.NEGATIVE_INFINITY,
       };
-      this.#groups.set(key, (group = { stage, reason, source, ...none, example: '', message: '' }));
+      this.#groups.set(key, (group = { stage, reason, source, ...none, latest: [], message: '' }));
     }
     return group;
   }
 }
 
-type Group = { -readonly [K in keyof LetterGroup]: LetterGroup[K] };
+type Group = { -readonly [K in Exclude<keyof LetterGroup, 'examples'>]: LetterGroup[K] } & {
+  /** The last ones, the last first. */
+  readonly latest: { at: string; timestamp: number }[];
+};

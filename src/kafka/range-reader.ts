@@ -158,8 +158,10 @@ export async function readRanges(
   {
     visit,
     onCorrupt,
+    signal,
     ...options
   }: RangeReaderOptions & {
+    readonly signal?: AbortSignal | undefined;
     readonly visit: (records: readonly FetchedRecord[]) => Promise<void> | void;
     /** Told of each record batch that cannot be read. Absent: the first is an error. */
     readonly onCorrupt?: ((batch: OffsetGap) => void) | undefined;
@@ -169,7 +171,7 @@ export async function readRanges(
   const reader = new RangeReader(connection, admin, { ...options, onCorruptBatch });
   try {
     for (;;) {
-      const step = await reader.take(VISIT_LIMITS);
+      const step = await reader.take(VISIT_LIMITS, signal);
       if (step === undefined) return;
       for (const batch of step.corrupt) onCorrupt?.(batch);
       for (const { records } of step.chunks) await visit(records);

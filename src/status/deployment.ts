@@ -28,6 +28,10 @@ export interface ReadingGroup {
   readonly partitions: readonly PartitionLag[];
   readonly lag: number;
   readonly max_lag: number;
+  /** Age in seconds of the oldest record that waits; 0 where none does, null where it is not known. */
+  readonly lag_seconds: number | null;
+  /** Partitions that a member reads without getting on: records wait, and nothing was committed between two looks. */
+  readonly stuck: readonly number[];
   /** Partitions that this group has to read and no member does. */
   readonly unread: readonly number[];
 }
@@ -38,6 +42,8 @@ export interface NodeStatus {
   readonly tasks: number;
   readonly lag: number;
   readonly max_lag: number;
+  /** What the node answers to an empty request from here, where its drains do not get on; else absent. */
+  readonly answer?: string;
   readonly topics: readonly (ReadingGroup & {
     readonly routes: readonly string[];
     readonly tasks: readonly number[];

@@ -1,19 +1,30 @@
 import type { LeftoverStatus, NodeStatus, ReadingGroup } from './deployment.ts';
 import type { ExpectedDeployment } from './expected.ts';
 import type { Observation } from './observe.ts';
+import { ageText, ranges } from './texts.ts';
 
-/** What an operator should look at, one sentence each: what is wrong, where, and what to do. */
-export function problemsOf(
-  expected: ExpectedDeployment,
-  seen: Observation,
-  ingest: readonly ReadingGroup[],
-  nodes: readonly NodeStatus[],
-  leftovers: readonly LeftoverStatus[],
-): string[] {
+/** What problems are looked for in. */
+export interface Seen {
+  readonly expected: ExpectedDeployment;
+  readonly seen: Observation;
+  readonly ingest: readonly ReadingGroup[];
+  readonly nodes: readonly NodeStatus[];
+  readonly leftovers?: readonly LeftoverStatus[];
+  readonly before?: { readonly secondsAgo: number };
+  readonly drift?: readonly string[];
+}
+
+/** What an operator should look at, one sentence a cause: what is wrong, where, and what to do. */
+export function problemsOf(all: Seen): string[] {
+  const { expected, seen, ingest, nodes, leftovers = [], before, drift = [] } = all;
+  const seconds = before?.secondsAgo ?? 0;
   return [
     ...missingTopics(expected, seen),
+    ...drift,
     ...workerProblems(ingest),
+    ...stuckWorkers(ingest, seconds),
     ...nodes.flatMap(nodeProblems),
+    ...nodes.flatMap((node) => stuckNode(node, seconds)),
     ...nodes.flatMap(({ node, topics }) => topics.flatMap((each) => strayReaders(node, each))),
     ...leftovers.filter(({ live }) => live).map(strayNode),
     ...nobodysPartitions(expected, seen),
@@ -24,10 +35,9 @@ function missingTopics(
   { ingest, deadTopic, taskTopics }: ExpectedDeployment,
   { bounds }: Observation,
 ): string[] {
-  const problems: string[] = [];
-  for (const topic of [...ingest.topics, ...taskTopics.map((each) => each.topic), deadTopic]) {
-    if (!bounds.has(topic)) problems.push(`topic ${topic} does not exist; run penstock topics apply`);
-  }
+  const topics = [...ingest.topics, ...taskTopics.map((each) => each.topic), deadTopic];
+  const missing = topics.filter((topic) => !bounds.has(topic));
+  const problems = missing.length === 0 ? [] : [`${topicsText(missing)} exist; run penstock topics apply`];
   for (const { topic, count } of taskTopics) {
     const has = bounds.get(topic)?.size ?? count;
     if (has < count) {
@@ -35,6 +45,37 @@ function missingTopics(
     }
   }
   return problems;
+}
+
+function topicsText(topics: readonly string[]): string {
+  return topics.length === 1 ? `topic ${topics[0]} does not` : `topics ${topics.join(', ')} do not`;
+}
+
+/** Partitions that workers read, and in which nothing moves. */
+function stuckWorkers(ingest: readonly ReadingGroup[], seconds: number): string[] {
+  const stuck = ingest.filter((topic) => topic.stuck.length > 0);
+  if (stuck.length === 0) return [];
+  const places = stuck.map(({ topic, stuck: partitions }) => `partition ${ranges(partitions)} of ${topic}`);
+  return [
+    `workers do not get on with ${places.join(', ')}: ${waitText(stuck, seconds)}; their log and /-/ready say why`,
+  ];
+}
+
+/** A node that does not take what its drains send is one problem, not one for each of its topics. */
+function stuckNode({ node, answer, topics }: NodeStatus, seconds: number): string[] {
+  const stuck = topics.filter((topic) => topic.stuck.length > 0);
+  if (stuck.length === 0) return [];
+  const places = stuck.map(({ topic, stuck: partitions }) => `partition ${ranges(partitions)} of ${topic}`);
+  const why = answer === undefined ? "its drain's log says why" : `asked from here, ${answer}`;
+  return [
+    `${node} does not take what its drains send: ${places.join(', ')}: ${waitText(stuck, seconds)}; ${why}`,
+  ];
+}
+
+function waitText(stuck: readonly ReadingGroup[], seconds: number): string {
+  const ages = stuck.flatMap(({ lag_seconds }) => lag_seconds ?? []);
+  const oldest = ages.length === 0 ? 'records wait' : `records wait since ${ageText(Math.max(...ages))} ago`;
+  return `${oldest}, and nothing was committed in ${Math.round(seconds)} s`;
 }
 
 /** What concerns the group is one problem, not one for each of its topics. */
@@ -68,7 +109,7 @@ function groupProblems(
   if (state !== 'Stable') return [`group ${group} is in a rebalance (${state}); look again in a moment`];
   if (unread.length === 0) return [];
   return [
-    `nobody reads partition ${unread.join(', ')} of ${topic}, though group ${group} has members; restart them`,
+    `nobody reads partition ${ranges(unread)} of ${topic}, though group ${group} has members; restart them`,
   ];
 }
 
@@ -78,7 +119,7 @@ function strayReaders(node: string, { topic, tasks, members }: NodeStatus['topic
     const stray = partitions.filter((partition) => !tasks.includes(partition));
     if (stray.length === 0) return [];
     return [
-      `a drain of ${node} (${client} at ${host}) reads partition ${stray.join(', ')} of ${topic}, which this ` +
+      `a drain of ${node} (${client} at ${host}) reads partition ${ranges(stray)} of ${topic}, which this ` +
         'configuration does not give to it; it runs with other nodes or counts: give all drains the same configuration',
     ];
   });
@@ -96,7 +137,7 @@ function nobodysPartitions({ taskTopics }: ExpectedDeployment, { bounds }: Obser
     const filled = beyond.filter(([, { low, high }]) => high > low).map(([partition]) => partition);
     if (filled.length === 0) return [];
     return [
-      `partition ${filled.sort(ascending).join(', ')} of ${topic} has records and belongs to no task, since there are ` +
+      `partition ${ranges(filled.sort(ascending))} of ${topic} has records and belongs to no task, since there are ` +
         `${count} tasks; were they written with a larger task.count?`,
     ];
   });

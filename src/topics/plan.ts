@@ -38,6 +38,8 @@ export interface TopicPlan {
   readonly changes: readonly TopicChange[];
   /** What an operator should know before it is done. */
   readonly warnings: readonly string[];
+  /** Those of them that may cost records as the topic is. */
+  readonly hazards: readonly string[];
   /** Why the plan cannot be done on this topic; then nothing of the whole plan is to be done. */
   readonly refusals: readonly string[];
 }
@@ -60,6 +62,8 @@ const HAZARDS: Readonly<Record<string, (has: string) => string | undefined>> = {
       ? `cleanup.policy is ${has}: compaction takes records that were not read yet, and refuses records without a key`
       : undefined,
 };
+
+const LEFT_ALONE = 'Penstock leaves it as it is, kafka-configs alters it';
 
 /** Compares what the configuration needs with what the cluster has. */
 export function planTopics(
@@ -88,6 +92,7 @@ function planTopic(wanted: WantedTopic, { topics }: ClusterTopics, options: Plan
         { action: 'create', topic, partitions, replication_factor, settings: settingsAtCreation(settings) },
       ],
       warnings: [],
+      hazards: [],
       refusals: [],
     };
   }
@@ -104,6 +109,7 @@ function planTopic(wanted: WantedTopic, { topics }: ClusterTopics, options: Plan
     target,
     changes,
     warnings: [...warningsOf(wanted, state, target), ...keptSettings(wanted, state)],
+    hazards: hazardsOf(wanted, state),
     refusals: [
       ...impossible(wanted, state),
       ...(options.allowShrink === true ? [] : shrinks(wanted, altered)),
@@ -140,8 +146,16 @@ function keptSettings({ settings }: WantedTopic, state: TopicState): string[] {
     const has = state.settings.get(name);
     if (setting.reason !== 'default' || has === undefined || has === setting.value) return [];
     const hazard = HAZARDS[name]?.(has);
-    if (hazard !== undefined) return [`${hazard}; Penstock leaves it as it is, kafka-configs alters it`];
+    if (hazard !== undefined) return [`${hazard}; ${LEFT_ALONE}`];
     return setting.key === undefined ? [] : [keptByDefault(name, has, setting.value, setting.key)];
+  });
+}
+
+function hazardsOf({ settings }: WantedTopic, state: TopicState): string[] {
+  return Object.entries(settings).flatMap(([name, { value }]) => {
+    const has = state.settings.get(name);
+    const hazard = has === undefined || has === value ? undefined : HAZARDS[name]?.(has);
+    return hazard === undefined ? [] : [`${hazard}; ${LEFT_ALONE}`];
   });
 }
 

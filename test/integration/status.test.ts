@@ -35,7 +35,7 @@ closeAfterTests(deployment, kafka);
 
 describe('penstock status on a real Kafka', () => {
   async function status(args: string[] = []): Promise<Status> {
-    const { code, stdout, stderr } = await runPenstock(['status', '--json', ...args], {
+    const { code, stdout, stderr } = await runPenstock(['status', '--json', '--look-again', '0', ...args], {
       configFile: deployment.configFile,
     });
     assert.equal(code, 0, stderr);
@@ -135,8 +135,10 @@ describe('penstock status on a real Kafka', () => {
       configFile: deployment.configFile,
     });
     assert.equal(code, 0);
-    assert.match(stdout, /^ingest topic .*: 4 partitions, lag 0; group .*: Stable\n/);
-    assert.match(stdout, /^node-b +r +\d+ +6 +3 +all +none$/m);
+    assert.match(stdout, /^INGEST TOPIC +PARTITIONS +LAG +WAITS +STUCK +UNREAD\n\S+ +4 +0 +- +- +-\n/);
+    assert.match(stdout, /^workers, group .*: Stable$/m);
+    assert.match(stdout, /^penstock +127\.0\.0\.1 +\d\S+ +0$/m);
+    assert.match(stdout, /^node-b +r +[\d,-]+ +6 +3 +\d+ \w+ +- +all +none$/m);
     assert.match(stdout, /^dead letters in .*: \d+/m);
     assert.match(stdout, /^! no drain of node-b runs/m);
   });

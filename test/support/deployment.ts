@@ -63,7 +63,9 @@ export class Deployment {
   readonly admin: KafkaAdmin;
   readonly producer: PlainProducer;
   readonly #topics: ReadonlyMap<string, string>;
-  readonly #running: PenstockProcess[] = [];
+  /** What was started, in that order. */
+  readonly running: Running[] = [];
+  readonly #processes: PenstockProcess[] = [];
 
   private constructor(options: DeploymentOptions) {
     const folder = createRunFolder('deployment');
@@ -109,9 +111,11 @@ export class Deployment {
       configFile: this.configFile,
       env: { PENSTOCK_ADMIN_LISTEN: `127.0.0.1:${port}`, ...env },
     });
-    this.#running.push(started);
+    this.#processes.push(started);
     await started.waitForReady(port, { timeoutMs: READY_TIMEOUT_MS });
-    return { process: started, admin: `http://127.0.0.1:${port}` };
+    const running = { process: started, admin: `http://127.0.0.1:${port}` };
+    this.running.push(running);
+    return running;
   }
 
   /** Writes bodies to a partition of the ingest topic. */
@@ -181,7 +185,7 @@ export class Deployment {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#running.map((process) => process.discard()));
+    await Promise.allSettled(this.#processes.map((process) => process.discard()));
     await Promise.allSettled([this.producer.close(), this.admin.close()]);
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatTable } from '../../../src/commands/command.ts';
+import { formatTable } from '../../../src/commands/table.ts';
 import { wrap } from '../../../src/commands/wrap.ts';
 import { printable, printableJson, printableLines, quoted } from '../../../src/model/printable.ts';
 import { obeyed } from '../../support/obeyed.ts';

@@ -4,7 +4,7 @@ import type { OffsetBounds } from '../../../src/kafka/admin.ts';
 import type { GroupDescription, GroupMember } from '../../../src/kafka/group-description.ts';
 import type { ExpectedDeployment } from '../../../src/status/expected.ts';
 import type { Observation } from '../../../src/status/observe.ts';
-import { reportStatus } from '../../../src/status/report.ts';
+import { type Beside, reportStatus } from '../../../src/status/report.ts';
 
 const EXPECTED: ExpectedDeployment = {
   ingest: { topics: ['raw'], group: 'workers' },
@@ -69,10 +69,10 @@ function healthy(): {
   };
 }
 
-function report(change: (seen: ReturnType<typeof healthy>) => void = () => {}) {
+function report(change: (seen: ReturnType<typeof healthy>) => void = () => {}, beside: Beside = {}) {
   const seen = healthy();
   change(seen);
-  const { ingest, ...status } = reportStatus(EXPECTED, seen satisfies Observation);
+  const { ingest, ...status } = reportStatus(EXPECTED, seen satisfies Observation, beside);
   return { ...status, ingest: ingest[0]! };
 }
 
@@ -211,8 +211,7 @@ describe('status', () => {
       seen.committed.delete('workers');
     });
     assert.deepEqual(problems, [
-      'topic raw does not exist; run penstock topics apply',
-      'topic dead does not exist; run penstock topics apply',
+      'topics raw, dead do not exist; run penstock topics apply',
       'topic tasks has 3 partitions for 4 tasks; run penstock topics apply',
     ]);
     assert.equal(ingest.topic_exists, false);
@@ -222,5 +221,62 @@ describe('status', () => {
       nodes[1]!.topics[0]!.partitions.map(({ partition }) => partition),
       [1],
     );
+  });
+
+  describe('what does not get on', () => {
+    const waiting = (seen: ReturnType<typeof healthy>) => {
+      seen.bounds.set('raw', bounds(15, 20));
+      seen.bounds.set('tasks', bounds(9, 5, 9, 5));
+    };
+    const before = () => {
+      const seen = healthy();
+      waiting(seen);
+      return { seen, secondsAgo: 3 };
+    };
+    const ages = new Map([
+      ['workers/raw/0', 70],
+      ['drain-a/tasks/0', 200],
+      ['drain-a/tasks/2', 61],
+    ]);
+
+    it('is one line a node, with what the node answers, and one for the workers', () => {
+      const answers = new Map([['a', 'http://a/: connect ECONNREFUSED']]);
+      const { problems, nodes, ingest } = report(waiting, { before: before(), ages, answers });
+      assert.deepEqual(problems, [
+        'workers do not get on with partition 0 of raw: records wait since 1 min ago, and nothing was committed in 3 s; ' +
+          'their log and /-/ready say why',
+        'a does not take what its drains send: partition 0,2 of tasks: records wait since 3 min ago, and nothing was ' +
+          'committed in 3 s; asked from here, http://a/: connect ECONNREFUSED',
+      ]);
+      assert.deepEqual([nodes[0]!.topics[0]!.stuck, nodes[0]!.topics[0]!.lag_seconds], [[0, 2], 200]);
+      assert.deepEqual([ingest.stuck, ingest.lag_seconds], [[0], 70]);
+      assert.deepEqual([nodes[1]!.topics[0]!.stuck, nodes[1]!.topics[0]!.lag_seconds], [[], 0]);
+    });
+
+    it('is not what was committed between the looks, what has just come, or what nobody reads', () => {
+      const moved = report((seen) => {
+        waiting(seen);
+        seen.committed.get('workers')!.set('raw', offsets(12, 20));
+        seen.committed.get('drain-a')!.set('tasks', offsets(6, undefined, 6));
+      });
+      assert.deepEqual(moved.problems, []);
+      const young = new Map([...ages.keys()].map((id) => [id, 4]));
+      assert.deepEqual(report(waiting, { before: before(), ages: young }).problems, []);
+      assert.deepEqual(report(waiting).problems, []);
+      const unread = report(
+        (seen) => {
+          waiting(seen);
+          seen.groups.set('drain-a', group('tasks'));
+          seen.groups.set('workers', group('raw'));
+        },
+        { before: before(), ages },
+      );
+      assert.equal(unread.problems.length, 2);
+      assert.ok(unread.problems.every((problem) => problem.startsWith('no ')));
+    });
+  });
+
+  it('tells how topics differ', () => {
+    assert.deepEqual(report(() => {}, { drift: ['topic raw: x'] }).problems, ['topic raw: x']);
   });
 });

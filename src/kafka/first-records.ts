@@ -1,17 +1,18 @@
-import type { KafkaAdmin } from '../kafka/admin.ts';
-import type { KafkaConnection } from '../kafka/client.ts';
-import { type OffsetRange, readRanges } from '../kafka/range-reader.ts';
 import { isRecordTime } from '../model/record-time.ts';
+import type { KafkaAdmin } from './admin.ts';
+import type { KafkaConnection } from './client.ts';
+import { type OffsetRange, readRanges } from './range-reader.ts';
 
 /** So many offsets are looked at: the first of them may be markers of transactions. */
 const LOOKED_AT = 10n;
 
-/** The times of the first records of ranges, in ms since the epoch, by partition; where they can be read soon. */
+/** The times of the first records of ranges, in ms since the epoch, by partition; where they can be read before `signal`. */
 export async function firstRecordTimes(
   connection: KafkaConnection,
   admin: KafkaAdmin,
   topic: string,
   ranges: ReadonlyMap<number, OffsetRange>,
+  signal?: AbortSignal,
 ): Promise<ReadonlyMap<number, number>> {
   const beginnings = [...ranges].map(([partition, { from, to }]): [number, OffsetRange] => {
     return [partition, { from, to: from + LOOKED_AT < to ? from + LOOKED_AT : to }];
@@ -20,6 +21,7 @@ export async function firstRecordTimes(
   await readRanges(connection, admin, {
     topic,
     ranges: new Map(beginnings),
+    signal,
     onCorrupt: () => undefined,
     visit: ([first]) => {
       if (!times.has(first!.partition) && isRecordTime(first!.timestamp))
