@@ -22,6 +22,8 @@ import { parseFloat64 } from './number.ts';
 import { PROMETHEUS_ESCAPES, PrometheusMetadata } from './prometheus-metadata.ts';
 import type { RecordArguments } from './record-arguments.ts';
 
+const COLON = 0x3a;
+
 /**
  * Prometheus' text format (prometheus.io/docs/instrumenting/exposition_formats) and OpenMetrics, quoted UTF-8 names
  * included: `name{label="value"} 1.5 1700000000000`. A time below 2^31 is in seconds, as OpenMetrics has it, else in
@@ -39,7 +41,11 @@ export class PrometheusTextDecoder extends LineDecoder {
   #receiptMs = 0;
   #extra!: LabelFields;
 
+  /** Nobody said that it is Prometheus text. */
+  #isGuess = false;
+
   protected begin(context: DecodeContext, args: RecordArguments): void {
+    this.#isGuess = context.isGuess === true;
     this.#receiptMs = args.timestamp ?? context.timestamp;
     this.#extra = args.labels;
     this.#metadata.begin(context.budget);
@@ -71,6 +77,8 @@ export class PrometheusTextDecoder extends LineDecoder {
     } else {
       position = findBlank(body, nameStart, end);
       if (position < 0) return 'there is no value behind the name';
+      if (this.#isGuess && body[position - 1] === COLON)
+        return 'the name ends with a colon, as keys of YAML and words of logs do';
       labels.label(NAME, 0, NAME.length, body, nameStart, position);
     }
     return this.#readSample(body, position, end);

@@ -45,6 +45,8 @@ const MADE_UP: readonly [encoding: string, text: string, series: readonly string
   ['auto', 'cpu,host="a b" v=1 1\ncpu,host=a v=2 1700000000\n', ['cpu_v{host="a"} 2 @1700000000000']],
   ['auto', '127.0.0.1 - - [10/Oct/2000] "GET / HTTP/1.0" 200 2326\n', []],
   ['auto', '2026-01-31 12:00:00 took 15 ms 200 17\n', []],
+  ['auto', 'name: a\nvalue: 1\n', []],
+  ['prometheus_text', 'value: 1\n', [`value: 1 @${TIME}`]],
   ['auto', 'level=info duration=15\n', []],
   ['auto', 'level=info duration=15 1700000000\nts=1 v=1\n', []],
   ['auto', 'a\\=b v=1 1\n', ['a=b_v 1 @1000']],
