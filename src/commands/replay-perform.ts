@@ -74,6 +74,7 @@ export async function performReplay(
     }
     const end = await new Replay(connection, admin, {
       topic: spec.topic,
+      topicId: spec.topicId,
       pace,
       allowGaps: how.allowGaps,
       onCorruptBatch: how.onCorruptBatch,

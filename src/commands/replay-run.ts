@@ -4,6 +4,7 @@ import { ingestTopics } from '../ingest/options.ts';
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import { KafkaSetupError } from '../kafka/errors.ts';
 import { firstRecordTimes } from '../kafka/first-records.ts';
+import { madeAgain } from '../kafka/range-fetcher.ts';
 import type { OffsetRange } from '../kafka/range-reader.ts';
 import { readReplay } from '../replay/journal.ts';
 import { type Cut, planRanges, planRest, type RangePlan, type RangeRequest } from '../replay/range-plan.ts';
@@ -36,6 +37,8 @@ export async function startReplay(
       `there is a replay ${id} already; penstock replay --resume ${id} goes on with it, another --id begins a new one`,
     );
 
+  // Before the range: where the topic is made again between the two, that is found out.
+  const topicId = await admin.topicId(topic);
   const { ranges, cuts, marginCuts } = await plan(admin, topic, asked.range);
   const times =
     cuts.length > 0 && ranges.size > 0 ? await firstRecordTimes(connection, admin, topic, ranges) : NO_TIMES;
@@ -46,7 +49,7 @@ export async function startReplay(
   if (!mayBeCut(topic, cuts, times, how, voice)) return FAILED;
   if (ranges.size === 0) return nothingThere(topic, asked.range, json);
 
-  const spec = { topic, target, ...selectionSpec(asked) };
+  const spec = { topic, ...(topicId === undefined ? {} : { topicId }), target, ...selectionSpec(asked) };
   const partitions = fromTheStart(ranges);
   if (target.kind === 'route') {
     const say = (message: string) => voice.say(message);
@@ -74,6 +77,9 @@ export async function resumeReplay(command: ReplayCommand, id: string, how: RunO
     return DONE;
   }
   await requireTopic(admin, spec.topic);
+  const topicId = await admin.topicId(spec.topic);
+  if (spec.topicId !== undefined && topicId !== undefined && spec.topicId !== topicId)
+    throw madeAgain(spec.topic);
   const cuts = planRest(partitions, await admin.offsetBounds(spec.topic));
   if (!mayBeCut(spec.topic, cuts, NO_TIMES, how, voice)) return FAILED;
   if (spec.target.kind === 'route') {

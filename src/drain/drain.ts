@@ -7,9 +7,10 @@ import { CorruptBatches } from '../kafka/corrupt-batches.ts';
 import { corruptLetter } from '../kafka/corrupt-letter.ts';
 import { type DeadTopic, deadRecord } from '../kafka/dead-record.ts';
 import { isDefect, KafkaSetupError } from '../kafka/errors.ts';
+import { AgedPartitions } from '../kafka/forgotten-offsets.ts';
 import { GroupReader } from '../kafka/group-reader.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
-import { runSessions } from '../kafka/partition-session.ts';
+import { gapRecords, type OffsetGap, runSessions } from '../kafka/partition-session.ts';
 import { PlainProducer } from '../kafka/plain-producer.ts';
 import { monotonicMs } from '../model/clock.ts';
 import { errorMessage } from '../model/errors.ts';
@@ -50,6 +51,8 @@ export interface DrainSetup {
   readonly userAgent: string;
   readonly watch?: GroupWatch;
 }
+
+const NO_RECORDS = { low: 0n, high: 0n };
 
 /** One task topic: its own consumer group, so that a new route does not disturb the others. */
 interface TopicReader {
@@ -302,12 +305,15 @@ export class Drain {
   }
 
   #takeover(topic: string, group: string, reader: GroupReader, gauges: GroupGauges): Takeover {
+    const aged = new AgedPartitions(this.#admin);
     const groups = () => this.#setup.nodes.map(({ name }) => drainGroupId(topic, name));
     return new Takeover({
       group,
       reader,
       groups: new TopicGroups(this.#admin, topic, groups),
-      lowest: async ({ partition }) => (await this.#admin.offsetBounds(topic)).get(partition)?.low ?? 0n,
+      bounds: async ({ partition }) => (await this.#admin.offsetBounds(topic)).get(partition) ?? NO_RECORDS,
+      isOld: ({ partition }, bounds) => aged.isOld(topic, partition, bounds),
+      onGap: (gap) => this.#onGap(gap),
       begun: (partition) => gauges.begun(partition),
       metrics: this.#metrics,
       log: this.#log,
@@ -347,12 +353,14 @@ export class Drain {
         });
         await forwarder.run(progressed);
       },
-      onGap: (gap) => {
-        this.#metrics.offsetGaps.inc({ topic: gap.topic, reason: gap.reason }, Number(gap.to - gap.from));
-        return setup().drain.on_offset_gap;
-      },
+      onGap: (gap) => this.#onGap(gap),
       onFailure: () => undefined,
     });
+  }
+
+  #onGap(gap: OffsetGap): 'continue' | 'stop' {
+    this.#metrics.offsetGaps.inc({ topic: gap.topic, reason: gap.reason }, gapRecords(gap));
+    return this.#setup.drain.on_offset_gap;
   }
 
   async #setAside(partition: AssignedPartition, batch: CorruptBatch): Promise<void> {

@@ -1,5 +1,6 @@
-import type { KafkaAdmin } from '../kafka/admin.ts';
+import type { CommittedOffset, KafkaAdmin } from '../kafka/admin.ts';
 import { describeGroups, type GroupDescription, mayHold } from '../kafka/group-description.ts';
+import { SharedAnswer } from '../kafka/shared-answer.ts';
 import { GROUP_PREFIX, isDrainGroup } from './assignment.ts';
 import type { Standing } from './last-owner.ts';
 import { parseTurn } from './turn.ts';
@@ -34,7 +35,7 @@ export async function readStandings(
   const found = (await admin.groupsWith(GROUP_PREFIX)).filter((group) => isDrainGroup(topic, group));
   const names = [...new Set([...configured, ...found])];
   const described = await describeGroups(admin, names);
-  const committed = new Map<string, Map<number, { offset: bigint; metadata: string }>>();
+  const committed = new Map<string, Map<number, CommittedOffset>>();
   const left = [...names];
   const ask = async () => {
     for (let group = left.pop(); group !== undefined; group = left.pop()) {
@@ -55,7 +56,7 @@ export async function readStandings(
         return {
           group,
           holds: mayHold(described.get(group) ?? NO_GROUP, topic, partition),
-          commit: commit && { offset: commit.offset, note: parseTurn(commit.metadata) },
+          commit: commit && { offset: commit.offset, note: parseTurn(commit.metadata), mark: commit.mark },
         };
       }),
   };
@@ -71,27 +72,6 @@ export async function readHeld(
 ): Promise<(partition: number) => boolean> {
   const description = (await describeGroups(admin, [group])).get(group) ?? NO_GROUP;
   return (partition) => mayHold(description, topic, partition);
-}
-
-/** Those that want to know the same at the same time share one answer, asked for after the last of them wanted it. */
-export class SharedAnswer<T> {
-  readonly #ask: () => Promise<T>;
-  #running: Promise<unknown> = Promise.resolve();
-  #next: Promise<T> | undefined;
-
-  constructor(ask: () => Promise<T>) {
-    this.#ask = ask;
-  }
-
-  read(): Promise<T> {
-    this.#next ??= this.#running.then(() => {
-      this.#next = undefined;
-      const answer = this.#ask();
-      this.#running = answer.catch(() => undefined);
-      return answer;
-    });
-    return this.#next;
-  }
 }
 
 /** What partitions of one topic ask about the groups of all nodes. */

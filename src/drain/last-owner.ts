@@ -1,3 +1,4 @@
+import type { TopicMark } from '../kafka/topic-mark.ts';
 import { isSettled, type TurnNote } from './turn.ts';
 
 /** How a node's group stands to one partition. */
@@ -6,7 +7,9 @@ export interface Standing {
   /** A member of it has the partition, or may have it: a group in a rebalance does not say. */
   readonly holds: boolean;
   /** What it has committed for the partition. */
-  readonly commit: { readonly offset: bigint; readonly note: TurnNote } | undefined;
+  readonly commit:
+    | { readonly offset: bigint; readonly note: TurnNote; readonly mark?: TopicMark | undefined }
+    | undefined;
 }
 
 /** A group that has worked on the partition. */

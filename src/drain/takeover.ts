@@ -1,5 +1,8 @@
+import type { OffsetBounds } from '../kafka/admin.ts';
 import type { AssignedPartition } from '../kafka/assigned-partition.ts';
 import type { GroupReader } from '../kafka/group-reader.ts';
+import { type OffsetGap, reportGap } from '../kafka/partition-session.ts';
+import type { Identity } from '../kafka/topic-identity.ts';
 import { sleep } from '../model/sleep.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -10,10 +13,13 @@ import { formatTurn, parseTurn, type TurnNote } from './turn.ts';
 export interface TakeoverOptions {
   /** The group of this drain. */
   readonly group: string;
-  readonly reader: Pick<GroupReader, 'commit' | 'committed'>;
+  readonly reader: Pick<GroupReader, 'commit' | 'committed' | 'lookAtTopic'>;
   readonly groups: Pick<TopicGroups, 'standings' | 'holds'>;
-  /** The oldest record that the partition keeps. */
-  readonly lowest: (partition: AssignedPartition) => Promise<bigint>;
+  readonly bounds: (partition: AssignedPartition) => Promise<OffsetBounds>;
+  /** Whether brokers may have forgotten what nodes had committed for the partition. */
+  readonly isOld: (partition: AssignedPartition, bounds: OffsetBounds) => Promise<boolean>;
+  /** Told of records that are missing, or may come again, where a partition begins. */
+  readonly onGap: (gap: OffsetGap) => 'continue' | 'stop';
   /** The work on a partition may begin, for the first time since this process has it. */
   readonly begun: (partition: AssignedPartition) => void;
   readonly metrics: Metrics;
@@ -23,6 +29,19 @@ export interface TakeoverOptions {
 }
 
 type Take = Extract<Decision, { kind: 'take' }>;
+
+/** How the groups of all nodes stand to a partition of the topic that has its name now. */
+interface Look extends Pick<Identity, 'is'> {
+  readonly standings: readonly Standing[];
+  /** The furthest of what is committed for one that had its name before. */
+  readonly before: bigint;
+}
+
+/** Where a partition begins that nobody is known to stand in. */
+interface Origin {
+  readonly offset: bigint;
+  readonly from: 'never_read' | 'made_anew' | 'expired';
+}
 
 const PAUSE_MS = 1_000;
 
@@ -38,6 +57,8 @@ export class Takeover {
   readonly #options: TakeoverOptions;
   /** Turn of each partition that this process has begun: nobody else can have had it as long as it is held. */
   readonly #turns = new WeakMap<AssignedPartition, number>();
+  /** Where nobody stood: found once, since the first claim hides what there was. */
+  readonly #origins = new WeakMap<AssignedPartition, Origin>();
 
   constructor(options: TakeoverOptions) {
     this.#options = options;
@@ -82,10 +103,12 @@ export class Takeover {
 
   /** One look, and what follows from it. @returns undefined when it has to be looked again later */
   async #attempt(partition: AssignedPartition): Promise<number | undefined> {
-    const standings = await this.#look(partition);
-    const own = standings.find(({ group }) => group === this.#options.group)?.commit;
-    if (!(await this.#isCurrent(partition, own))) return undefined;
-    const decision = decide(this.#options.group, standings);
+    const all = await this.#options.groups.standings(partition.partition);
+    const isOwn = ({ group }: Standing) => group === this.#options.group;
+    if (!(await this.#isCurrent(partition, all.find(isOwn)?.commit))) return undefined;
+    const look = await this.#ofThisTopic(partition, all);
+    const own = look.standings.find(isOwn)?.commit;
+    const decision = decide(this.#options.group, look.standings);
     switch (decision.kind) {
       case 'own':
         return own!.note.turn;
@@ -95,16 +118,18 @@ export class Takeover {
         if (decision.yields) await this.#withdraw(partition, own);
         return undefined;
       case 'take':
-        return await this.#take(partition, decision);
+        return await this.#take(partition, decision, look);
     }
   }
 
   /** Says so, looks again, and takes it if that has not changed the decision. */
-  async #take(partition: AssignedPartition, decision: Take): Promise<number | undefined> {
+  async #take(partition: AssignedPartition, decision: Take, look: Look): Promise<number | undefined> {
     const { turn, from } = decision;
-    const offset = from?.commit.offset ?? (await this.#options.lowest(partition));
+    const origin = from ?? (await this.#origin(partition, look));
+    const offset = 'commit' in origin ? origin.commit.offset : origin.offset;
     await this.#commit(partition, offset, { turn, state: 'taking' });
-    const again = decide(this.#options.group, await this.#look(partition));
+    const { standings } = await this.#look(partition);
+    const again = decide(this.#options.group, standings);
     partition.waitsFor = undefined;
     if (again.kind === 'wait' && again.yields) {
       partition.waitsFor = this.#wait(partition, again.group);
@@ -114,7 +139,7 @@ export class Takeover {
     // Nobody has sent the record at the beginning of a partition that nobody has read.
     const state = from?.commit.note.state ?? 'handed over';
     await this.#commit(partition, offset, { turn, state });
-    this.#tell(partition, from, offset);
+    this.#tell(partition, origin, offset);
     return turn;
   }
 
@@ -124,8 +149,41 @@ export class Takeover {
     await this.#commit(partition, own.offset, { turn: own.note.turn, state: 'withdrawn' });
   }
 
-  async #look({ partition }: AssignedPartition): Promise<Standing[]> {
-    return await this.#options.groups.standings(partition);
+  async #look(partition: AssignedPartition): Promise<Look> {
+    return await this.#ofThisTopic(partition, await this.#options.groups.standings(partition.partition));
+  }
+
+  /** What was committed for another topic that had its name before is of no use. */
+  async #ofThisTopic(partition: AssignedPartition, all: readonly Standing[]): Promise<Look> {
+    const marks = all.flatMap(({ commit }) => (commit === undefined ? [] : [commit.mark]));
+    const { topicId, is } = await this.#options.reader.lookAtTopic(partition, marks);
+    let before = 0n;
+    const standings = all.map((each) => {
+      const { mark, offset } = each.commit ?? {};
+      if (topicId === undefined || mark === undefined || mark.topicId === topicId) return each;
+      if (offset !== undefined && offset > before) before = offset;
+      return { ...each, commit: undefined };
+    });
+    return { standings, is, before };
+  }
+
+  /** The oldest record. @throws KafkaSetupError where the process is to stop at what is missing */
+  async #origin(partition: AssignedPartition, { is, before }: Look): Promise<Origin> {
+    const found = this.#origins.get(partition);
+    if (found !== undefined) return found;
+    const { bounds, isOld, onGap, log } = this.#options;
+    const { low, high } = await bounds(partition);
+    const { topic, partition: id } = partition;
+    let from: Origin['from'] = 'never_read';
+    if (is === 'another') from = 'made_anew';
+    else if (await isOld(partition, { low, high })) from = 'expired';
+    if (from !== 'never_read') {
+      const records = from === 'expired' ? { from: low, to: high } : { from: 0n, to: before };
+      reportGap({ topic, partition: id, ...records, reason: from }, { log, onGap });
+    }
+    const origin = { offset: low, from };
+    this.#origins.set(partition, origin);
+    return origin;
   }
 
   /** Whether what is known of this group is what its coordinator says: a deposed one may have been asked. */
@@ -153,16 +211,13 @@ export class Takeover {
     return group;
   }
 
-  #tell({ topic, partition }: AssignedPartition, from: Owner | undefined, offset: bigint): void {
+  #tell({ topic, partition }: AssignedPartition, from: Owner | Origin, offset: bigint): void {
     const { metrics, log, group } = this.#options;
     const fields = { topic, partition, offset: String(offset) };
-    if (from === undefined) {
-      metrics.partitionStarts.inc({ topic, from: 'never_read' });
-      const expired = offset > 0n ? ', or what they had committed has expired; older records are gone' : '';
-      log.warn(
-        fields,
-        `no node is known to have read this partition${expired}: it begins at the oldest record`,
-      );
+    if ('offset' in from) {
+      metrics.partitionStarts.inc({ topic, from: from.from });
+      if (from.from === 'never_read')
+        log.warn(fields, 'no node has read this partition: it begins at the oldest record');
     } else if (from.group !== group) {
       metrics.partitionStarts.inc({ topic, from: 'taken_over' });
       log.info({ ...fields, from: from.group }, 'taken over from another node, where that one stood');

@@ -7,8 +7,9 @@ import { CorruptBatches } from '../kafka/corrupt-batches.ts';
 import { corruptLetter } from '../kafka/corrupt-letter.ts';
 import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
 import { RecordsRefusedError } from '../kafka/errors.ts';
+import { ForgottenOffsets } from '../kafka/forgotten-offsets.ts';
 import { GroupReader, type GroupReaderOptions } from '../kafka/group-reader.ts';
-import { runSessions } from '../kafka/partition-session.ts';
+import { gapRecords, runSessions } from '../kafka/partition-session.ts';
 import { monotonicMs } from '../model/clock.ts';
 import { orDefect, RetryableError } from '../model/errors.ts';
 import type { PreparedChange } from '../model/prepared-change.ts';
@@ -211,6 +212,8 @@ export class Worker {
   #readerOptions(): GroupReaderOptions {
     const ingest = () => this.#options.ingest;
     const { group, session_timeout, rebalance_timeout, heartbeat_interval } = ingest();
+    const written = () => [...new Set(this.#options.routes.map(({ topic }) => topic))];
+    const forgotten = new ForgottenOffsets(this.#admin, group, written);
     return {
       groupId: group,
       get topics() {
@@ -230,6 +233,7 @@ export class Worker {
         return ingest().queue_bytes;
       },
       corrupt: new CorruptBatches(this.#admin, group, () => ingest().on_corrupt_batch),
+      forgotten: (partition, bounds) => forgotten.of(partition, bounds),
       consume: (partition) => this.#consume(partition),
     };
   }
@@ -241,13 +245,13 @@ export class Worker {
       log: this.#log,
       open: (owned) => this.#publishers.open(owned),
       close: (publisher) => publisher.close(),
-      work: async (owned, publisher, progressed, { offset, gap }) => {
-        // So that a gap is not met again by whoever owns the partition next.
-        if (gap !== undefined) await publisher.publish({ records: [], nextOffset: offset });
+      work: async (owned, publisher, progressed, { offset, note }) => {
+        // So that a gap is not met again by whoever owns the partition next, nor a partition that was read taken for new.
+        if (note === undefined) await publisher.publish({ records: [], nextOffset: offset });
         await this.#work(owned, publisher, size, progressed);
       },
       onGap: (gap) => {
-        this.#metrics.offsetGaps.inc({ topic: gap.topic, reason: gap.reason }, Number(gap.to - gap.from));
+        this.#metrics.offsetGaps.inc({ topic: gap.topic, reason: gap.reason }, gapRecords(gap));
         return this.#options.ingest.on_offset_gap;
       },
       onFailure: () => this.#metrics.transactions.inc({ result: 'failed' }),

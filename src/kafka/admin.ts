@@ -1,14 +1,26 @@
 import type { Admin } from 'kafkajs';
 import { monotonicMs } from '../model/clock.ts';
 import { sleep } from '../model/sleep.ts';
+import { brokerSettings, OFFSETS_RETENTION } from './broker-settings.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
 import { isCoordinatorMoving, KafkaSetupError, kafkaErrorType } from './errors.ts';
+import { topicIdOf } from './patch/metadata-v10.ts';
 import { stably } from './patch/offset-fetch.ts';
+import { readMark, type TopicMark } from './topic-mark.ts';
 
 /** Offsets between which a partition has records: `low` is the oldest kept, `high` the next to be written. */
 export interface OffsetBounds {
   readonly low: bigint;
   readonly high: bigint;
+}
+
+/** What a group has committed for a partition. */
+export interface CommittedOffset {
+  readonly offset: bigint;
+  /** What its reader keeps beside the offset. */
+  readonly metadata: string;
+  /** Of which topic it is; undefined in commits of earlier versions and other programs. */
+  readonly mark?: TopicMark | undefined;
 }
 
 /**
@@ -63,7 +75,7 @@ export class KafkaAdmin {
   async committedEntries(
     groupId: string,
     { final = false } = {},
-  ): Promise<Map<string, Map<number, { offset: bigint; metadata: string }>>> {
+  ): Promise<Map<string, Map<number, CommittedOffset>>> {
     const admin = await this.client();
     const ask = () => admin.fetchOffsets({ groupId });
     const answer = await untilCoordinated(final ? () => stably(ask) : ask);
@@ -71,7 +83,8 @@ export class KafkaAdmin {
       answer.map(({ topic, partitions }) => {
         const committed = partitions.filter(({ offset }) => Number(offset) >= 0);
         const entries = committed.map(({ partition, offset, metadata }) => {
-          return [partition, { offset: BigInt(offset), metadata: metadata ?? '' }] as const;
+          const { note, mark } = readMark(metadata ?? '');
+          return [partition, { offset: BigInt(offset), metadata: note, mark }] as const;
         });
         return [topic, new Map(entries)];
       }),
@@ -116,6 +129,20 @@ export class KafkaAdmin {
     const admin = await this.client();
     const answer = await admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, timeMs));
     return new Map(answer.map(({ partition, offset }) => [partition, BigInt(offset)]));
+  }
+
+  /** Kafka's id of a topic, which is never used again; undefined where brokers do not say. */
+  async topicId(topic: string): Promise<string | undefined> {
+    const admin = await this.client();
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    const found = topics.find(({ name }) => name === topic);
+    return found && topicIdOf(found.partitions);
+  }
+
+  /** How long brokers remember the offsets of a group without members, in ms; undefined where they do not say. */
+  async offsetsRetentionMs(): Promise<number | undefined> {
+    const minutes = (await brokerSettings(await this.client(), [OFFSETS_RETENTION])).get(OFFSETS_RETENTION);
+    return minutes === undefined ? undefined : Number(minutes) * 60_000;
   }
 
   /** Number of partitions by topic; topics that do not exist are left out. */

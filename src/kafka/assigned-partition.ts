@@ -10,6 +10,7 @@ import { Expansion } from './expansion.ts';
 import { type FetchedRecord, PartitionQueue, recordBytes } from './partition-queue.ts';
 import { fetchedBytes } from './patch/record-set.ts';
 import type { FetchedBatch, GroupMembership } from './patch/types.ts';
+import type { TopicMark } from './topic-mark.ts';
 
 /** What a partition needs of the group that it is read in. */
 export interface PartitionGroup {
@@ -84,6 +85,8 @@ export class AssignedPartition {
   lastFetchMs = monotonicMs();
   /** The offset that this process has committed last, the next to read then; -1 before the first. */
   committedTo = -1n;
+  /** Which topic what is committed for it is of, from the beginning of the work on; undefined where brokers do not say. */
+  mark: TopicMark | undefined;
   /** The group that has to let go of the partition before the work on it begins; undefined while there is none. */
   waitsFor: string | undefined;
   readonly #group: PartitionGroup;
@@ -324,6 +327,12 @@ export class AssignedPartition {
   topicMissing(): void {
     this.#forget();
     this.outOfRange();
+  }
+
+  /** Metadata say that its topic has this id. With another one than it began with it is read as one that is gone. */
+  topicIs(topicId: string | undefined): void {
+    if (topicId === undefined || this.mark === undefined || this.mark.topicId === topicId) return;
+    this.topicMissing();
   }
 
   /** The group has rebalanced and the partition has stayed. kafkajs has forgotten its position. */

@@ -195,6 +195,7 @@ export class GroupMember {
       heldBack: (topic, partition) => events.heldBack(topic, partition),
       fetched: (batch) => events.fetched(batch),
       unreadable: (topic, partition, error) => events.unreadable(topic, partition, error),
+      metadataChanged: () => events.metadataChanged(),
       topicMissing: (topic) => events.topicMissing(topic),
       offsetOutOfRange: (topic, partition) => events.offsetOutOfRange(topic, partition),
     };

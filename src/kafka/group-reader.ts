@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { monotonicMs } from '../model/clock.ts';
 import { errorMessage, RetryableError } from '../model/errors.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
-import type { KafkaAdmin } from './admin.ts';
+import type { CommittedOffset, KafkaAdmin } from './admin.ts';
 import type { AssignedPartition, PartitionGroup } from './assigned-partition.ts';
 import type { KafkaConnection } from './client.ts';
 import type { CorruptBatches } from './corrupt-batches.ts';
@@ -11,7 +11,10 @@ import { GroupMember, type GroupMemberOptions, type MemberEvents, within } from 
 import { HeldPartitions } from './held-partitions.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 import type { ConsumerGroupInstance, FetchRoom } from './patch/types.ts';
-import { type CommittedOffset, type CommittedStart, StartOffsets } from './start-offset.ts';
+import { SharedAnswer } from './shared-answer.ts';
+import { type CommittedStart, StartOffsets, type StartQuestions } from './start-offset.ts';
+import { type Identity, TopicIdentity, type TopicNow } from './topic-identity.ts';
+import { readMark, withMark } from './topic-mark.ts';
 import { UnlikelyAnswers } from './unlikely-answers.ts';
 
 export type { CommittedStart };
@@ -22,6 +25,8 @@ export interface GroupReaderOptions extends GroupMemberOptions {
   readonly queueBytes: number;
   /** Whether a partition goes on behind a record batch that cannot be read. Absent: never. */
   readonly corrupt?: Pick<CorruptBatches, 'passesOver' | 'retryMs'>;
+  /** Whether what was committed for a partition without a commit has been forgotten. Absent: it is not asked. */
+  readonly forgotten?: StartQuestions['forgotten'];
   /** The work on one partition. Runs until the partition is lost or drained; then it must return. */
   readonly consume: (partition: AssignedPartition) => Promise<void>;
 }
@@ -58,6 +63,8 @@ const LEAST_FETCH_BYTES = 64 * 1024;
 export class GroupReader {
   readonly #options: GroupReaderOptions;
   readonly #starts: StartOffsets;
+  readonly #identity: TopicIdentity;
+  readonly #metadata: SharedAnswer<void>;
   readonly #log: Logger;
   readonly #member: GroupMember;
   readonly #held: HeldPartitions;
@@ -75,7 +82,15 @@ export class GroupReader {
     log: Logger,
     unlikely = new UnlikelyAnswers(),
   ) {
-    this.#starts = new StartOffsets(admin, (partition) => this.committed(partition), unlikely);
+    this.#metadata = new SharedAnswer(() => this.#refreshMetadata());
+    this.#identity = new TopicIdentity((topic) => this.#topicNow(topic), unlikely);
+    this.#starts = new StartOffsets({
+      admin,
+      committed: (partition) => this.committed(partition),
+      identity: this.#identity,
+      unlikely,
+      forgotten: options.forgotten,
+    });
     this.#options = options;
     this.#log = log.child({ group: options.groupId });
     this.#member = new GroupMember(connection, options, this.#events(), this.#log);
@@ -149,7 +164,14 @@ export class GroupReader {
     const { group } = this.#member;
     if (group === undefined) throw new RetryableError('this process is no member of the group now');
     const { offset, metadata } = await group.committedOffset({ topic, partition });
-    return Number(offset) < 0 ? undefined : { offset: BigInt(offset), metadata: metadata ?? '' };
+    if (Number(offset) < 0) return undefined;
+    const { note, mark } = readMark(metadata ?? '');
+    return { offset: BigInt(offset), metadata: note, mark };
+  }
+
+  /** Which topic a partition is of, held against the marks of what is committed for it. @throws RetryableError */
+  lookAtTopic(partition: AssignedPartition, marks: readonly CommittedOffset['mark'][]): Promise<Identity> {
+    return this.#identity.look(partition, marks);
   }
 
   /**
@@ -208,7 +230,7 @@ export class GroupReader {
     for (let failures = 1; ; failures += 1) {
       partition.assertOwned();
       try {
-        await this.#committer.commit(partition, offset, note);
+        await this.#committer.commit(partition, offset, withMark(note, partition.mark));
         partition.committedTo = offset;
         return;
       } catch (error) {
@@ -265,11 +287,30 @@ export class GroupReader {
       heldBack: (topic, partition) => this.#held.get(topic, partition)?.fetchLater(HELD_BACK_RETRY_MS),
       fetched: (batch) => this.#held.get(batch.topic, batch.partition)?.offer(batch) ?? false,
       unreadable: (topic, partition, error) => this.#unreadable(topic, partition, error),
+      metadataChanged: () => {
+        for (const partition of this.partitions)
+          partition.topicIs(this.#member.group?.topicOf(partition.topic)?.topicId);
+      },
       topicMissing: (topic) => {
         for (const partition of this.partitions) if (partition.topic === topic) partition.topicMissing();
       },
       offsetOutOfRange: (topic, partition) => this.#held.get(topic, partition)?.outOfRange(),
     };
+  }
+
+  async #refreshMetadata(): Promise<void> {
+    const { group } = this.#member;
+    if (group === undefined) throw new RetryableError('this process is no member of the group now');
+    await group.refreshMetadata().catch((error) => {
+      // Of another topic that is gone it is no matter; of this one it is asked elsewhere.
+      if (kafkaErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+    });
+  }
+
+  /** As metadata have it that were asked for after the call. */
+  async #topicNow(topic: string): Promise<TopicNow | undefined> {
+    await this.#metadata.read();
+    return this.#member.group?.topicOf(topic);
   }
 
   /**

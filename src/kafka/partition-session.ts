@@ -145,7 +145,16 @@ function untold(gap: OffsetGap, told: OffsetGap | undefined): OffsetGap | undefi
   return gap.to === told.to ? undefined : { ...gap, from: told.to };
 }
 
-function reportGap<Resource>(gap: OffsetGap, { log, onGap }: SessionOptions<Resource>): void {
+/** How many records a gap counts for: where that cannot be known, one at least. */
+export function gapRecords({ from, to }: Pick<OffsetGap, 'from' | 'to'>): number {
+  return Math.max(1, Number(to - from));
+}
+
+/** Says that records are missing. @throws KafkaSetupError where the process is to stop at that */
+export function reportGap(
+  gap: OffsetGap,
+  { log, onGap }: Pick<SessionOptions<unknown>, 'log' | 'onGap'>,
+): void {
   const { what, advice } = describeGap(gap);
   if (onGap(gap) === 'stop') {
     throw new KafkaSetupError(`${what}, and on_offset_gap is stop. ${advice}`);
@@ -165,8 +174,13 @@ function describeGap({ topic, partition, from, to, reason }: OffsetGap): { what:
       };
     case 'made_anew':
       return {
-        what: `${name}: it ends at ${from} and has all records from 0 on, and ${to} was committed: the topic was made anew; all of it is unread`,
-        advice: `Check who made it anew; ${goOn} from its beginning.`,
+        what: `${name}: the topic was deleted and made again after ${to} was committed; all of it is unread, and what was unread of the one before is gone`,
+        advice: `Check who made it again; ${goOn} from its beginning.`,
+      };
+    case 'expired':
+      return {
+        what: `${name}: it was read before, and what was committed is gone, as when readers were away for longer than offsets.retention.minutes; records kept are ${from} to ${to - 1n}: they are read, perhaps for the second time, and unread ones before them are missing`,
+        advice: `Check how long readers were away, or who deleted the offsets; ${goOn} from the oldest record.`,
       };
     case 'truncated':
       return {

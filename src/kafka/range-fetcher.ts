@@ -18,6 +18,8 @@ import type { RangeQueue } from './range-queue.ts';
 
 export interface RangeFetcherOptions {
   readonly topic: string;
+  /** Which topic of that name; undefined: any. */
+  readonly topicId: string | undefined;
   readonly queues: ReadonlyMap<number, RangeQueue>;
   /** Bytes at which a queue is full. */
   readonly queueShare: number;
@@ -172,9 +174,18 @@ export class RangeFetcher {
       offsetOutOfRange: (_, partition) => void this.#outOfRange(partition, onFetched),
       room: (_, partition) => this.#room(partition),
       unreadable: (_, partition, error) => this.#unreadable(partition, error, onFetched),
+      metadataChanged: () => this.#checkTopic(),
       topicMissing: () =>
         this.#fail(new KafkaSetupError(`topic ${this.#options.topic} was deleted while it was read`)),
     };
+  }
+
+  /** Another topic of the name has other records at these offsets. */
+  #checkTopic(): void {
+    const { topic, topicId } = this.#options;
+    const now = this.#group?.topicOf(topic)?.topicId;
+    if (topicId === undefined || now === undefined || now === topicId) return;
+    this.#fail(madeAgain(topic));
   }
 
   #offer(batch: FetchedBatch): boolean {
@@ -301,6 +312,14 @@ export class RangeFetcher {
     await readable.promise;
     clearTimeout(timer);
   }
+}
+
+/** What to throw for a topic of which offsets were known, and that is another one by now. */
+export function madeAgain(topic: string): KafkaSetupError {
+  return new KafkaSetupError(
+    `topic ${topic} was deleted and made again since the range was fixed: what it has at these offsets are other records. ` +
+      'Nothing of it is read; begin a new one for what it has now',
+  );
 }
 
 /** Whether another consumer may fare better. */

@@ -9,6 +9,8 @@ export type { OffsetGap, OffsetRange } from './range-queue.ts';
 
 export interface RangeReaderOptions {
   readonly topic: string;
+  /** Kafka's id of the topic that the ranges are of: another one of the name is not read. Absent: any is. */
+  readonly topicId?: string | undefined;
   readonly ranges: ReadonlyMap<number, OffsetRange>;
   /** At a record batch that cannot be read: end with a CorruptBatchError (default), or pass over it and tell it as a gap. */
   readonly onCorruptBatch?: 'stop' | 'skip';
@@ -50,13 +52,14 @@ export class RangeReader {
   constructor(
     connection: KafkaConnection,
     admin: KafkaAdmin,
-    { topic, ranges, queueBytes = QUEUE_BYTES, onCorruptBatch = 'stop' }: RangeReaderOptions,
+    { topic, topicId, ranges, queueBytes = QUEUE_BYTES, onCorruptBatch = 'stop' }: RangeReaderOptions,
   ) {
     const filled = [...ranges].filter(([, { from, to }]) => from < to);
     const queues = new Map(filled.map(([id, range]) => [id, new RangeQueue(id, range)]));
     this.#queues = [...queues.values()];
     this.#fetcher = new RangeFetcher(connection, admin, {
       topic,
+      topicId,
       queues,
       onCorruptBatch,
       queueShare: queueBytes / Math.max(1, filled.length),

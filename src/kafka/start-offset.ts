@@ -1,15 +1,19 @@
-import type { KafkaAdmin, OffsetBounds } from './admin.ts';
+import type { CommittedOffset, KafkaAdmin, OffsetBounds } from './admin.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
 import { KafkaSetupError } from './errors.ts';
+import type { TopicIdentity } from './topic-identity.ts';
 import type { UnlikelyAnswers } from './unlikely-answers.ts';
 
-/** Why records are missing. `retention` took them; the topic was `made_anew`; the partition was `truncated`. */
-export type GapReason = 'retention' | 'made_anew' | 'truncated';
+/**
+ * Why records are missing, or come again. `retention` took them; the topic was `made_anew`; the partition was `truncated`;
+ * what was committed has `expired`.
+ */
+export type GapReason = 'retention' | 'made_anew' | 'truncated' | 'expired';
 
 /** Where to begin reading, and what is missing before it. */
 export interface StartOffset {
   readonly offset: bigint;
-  /** Offsets `from` (included) to `to` (not included) that are gone, if any. */
+  /** Offsets `from` (included) to `to` (not included) that are gone, if any; of `expired` those that may come again. */
   readonly gap: { readonly from: bigint; readonly to: bigint; readonly reason: GapReason } | undefined;
 }
 
@@ -19,47 +23,55 @@ export interface CommittedStart extends StartOffset {
   readonly note: string | undefined;
 }
 
-/** What a group has committed for a partition. */
-export interface CommittedOffset {
-  readonly offset: bigint;
-  /** Kept beside the offset. */
-  readonly metadata: string;
-}
-
 /**
  * Decides where to begin. Never lets kafkajs decide: it replaces an offset out of range in silence.
  *
  * A committed offset below the oldest record kept means that retention was faster than the reader. One above the end
  * means, if the broker is not just behind (`UnlikelyAnswers`), that the partition is another one than it was. Where it
- * has all records from 0 on, the topic was made anew, and everything in it is unread. Else records were lost, as in an
- * unclean leader election: what is left of them was read, so reading goes on at the end.
+ * has all records from 0 on, and its topic is not known to be the same, the topic was made anew, and everything in it is
+ * unread. Else records were lost, as in an unclean leader election: what is left of them was read, so reading goes on at
+ * the end.
  */
-export function startOffset(committed: bigint | undefined, { low, high }: OffsetBounds): StartOffset {
+export function startOffset(
+  committed: bigint | undefined,
+  { low, high }: OffsetBounds,
+  isSameTopic = false,
+): StartOffset {
   if (committed === undefined) return { offset: low, gap: undefined };
   if (committed < low) return { offset: low, gap: { from: committed, to: low, reason: 'retention' } };
   if (committed <= high) return { offset: committed, gap: undefined };
-  if (low === 0n) return { offset: low, gap: { from: high, to: committed, reason: 'made_anew' } };
+  if (low === 0n && !isSameTopic) return madeAnew(committed, { low, high });
   return { offset: high, gap: { from: high, to: committed, reason: 'truncated' } };
 }
 
-/** Where the ends of partitions are asked for. */
-type Bounds = Pick<KafkaAdmin, 'offsetBounds' | 'freshOffsetBounds'>;
+function madeAnew(committed: bigint, { low, high }: OffsetBounds): StartOffset {
+  return {
+    offset: low,
+    gap: { from: high < committed ? high : committed, to: committed, reason: 'made_anew' },
+  };
+}
+
+function forgotten({ low, high }: OffsetBounds): StartOffset {
+  return { offset: low, gap: { from: low, to: high, reason: 'expired' } };
+}
+
+export interface StartQuestions {
+  /** Where the ends of partitions are asked for. */
+  readonly admin: Pick<KafkaAdmin, 'offsetBounds' | 'freshOffsetBounds'>;
+  /** Asks the group's coordinator; undefined where nothing was committed. */
+  readonly committed: (partition: AssignedPartition) => Promise<CommittedOffset | undefined>;
+  readonly identity: Pick<TopicIdentity, 'look'>;
+  readonly unlikely: UnlikelyAnswers;
+  /** Whether a partition without a commit was read before. */
+  readonly forgotten?: ((partition: AssignedPartition, bounds: OffsetBounds) => Promise<boolean>) | undefined;
+}
 
 /** Asks a group where to begin with its partitions. What only a broker that is behind says is not acted upon. */
 export class StartOffsets {
-  readonly #admin: Bounds;
-  readonly #committed: (partition: AssignedPartition) => Promise<CommittedOffset | undefined>;
-  readonly #unlikely: UnlikelyAnswers;
+  readonly #ask: StartQuestions;
 
-  /** @param committed asks the group's coordinator; undefined where nothing was committed */
-  constructor(
-    admin: Bounds,
-    committed: (partition: AssignedPartition) => Promise<CommittedOffset | undefined>,
-    unlikely: UnlikelyAnswers,
-  ) {
-    this.#admin = admin;
-    this.#committed = committed;
-    this.#unlikely = unlikely;
+  constructor(ask: StartQuestions) {
+    this.#ask = ask;
   }
 
   /**
@@ -70,52 +82,70 @@ export class StartOffsets {
   async of(partition: AssignedPartition): Promise<CommittedStart> {
     // In this order: what was committed for a topic that is deleted goes with it, and the ends may be those of the
     // topic that has its name now.
+    const { admin, identity } = this.#ask;
     const { topic, partition: id } = partition;
-    let bounds = (await this.#admin.offsetBounds(topic)).get(id);
-    let committed = await this.#committed(partition);
+    let bounds = (await admin.offsetBounds(topic)).get(id);
+    let committed = await this.#ask.committed(partition);
     if (!isLikely(bounds, committed)) {
-      bounds = (await this.#admin.freshOffsetBounds(topic)).get(id);
-      committed = await this.#committed(partition);
+      bounds = (await admin.freshOffsetBounds(topic)).get(id);
+      committed = await this.#ask.committed(partition);
     }
-    this.#checkCommitted(partition, committed?.offset);
-    const start = startOffset(committed?.offset, this.#checked(partition, bounds, committed));
+    const existing = this.#existing(partition, bounds);
+    const marks = committed === undefined ? [] : [committed.mark];
+    const { is } = await identity.look(partition, marks);
+    if (is === 'another') {
+      const before = committed?.offset ?? (partition.committedTo < 0n ? 0n : partition.committedTo);
+      partition.committedTo = -1n;
+      return { ...madeAnew(before, existing), note: undefined };
+    }
+    const isForgotten = this.#checkCommitted(partition, committed?.offset);
+    this.#checkEnd(partition, existing, committed);
+    if (committed === undefined && (isForgotten || (await this.#ask.forgotten?.(partition, existing))))
+      return { ...forgotten(existing), note: undefined };
+    const start = startOffset(committed?.offset, existing, is === 'same');
     return { ...start, note: start.offset === committed?.offset ? committed.metadata : undefined };
   }
 
-  /** A coordinator that others have taken over from, and that has not heard of it, answers with what was committed then. */
-  #checkCommitted(partition: AssignedPartition, committed = -1n): void {
+  /**
+   * A coordinator that others have taken over from, and that has not heard of it, answers with what was committed then.
+   *
+   * @returns whether less is committed than this process has committed
+   */
+  #checkCommitted(partition: AssignedPartition, committed = -1n): boolean {
     const name = `${partition.topic}/${partition.partition}`;
     const subject = `${name} committed`;
+    const { unlikely } = this.#ask;
     if (committed >= partition.committedTo) {
-      this.#unlikely.refuted(subject);
-      return;
+      unlikely.refuted(subject);
+      return false;
     }
     const answer = committed < 0n ? 'nothing' : String(committed);
-    this.#unlikely.met(subject, `${name}: committed is ${answer}, and ${partition.committedTo} was before`);
+    unlikely.met(subject, `${name}: committed is ${answer}, and ${partition.committedTo} was before`);
     partition.committedTo = committed;
+    return true;
   }
 
-  #checked(
-    { topic, partition }: AssignedPartition,
-    bounds: OffsetBounds | undefined,
-    committed: CommittedOffset | undefined,
-  ): OffsetBounds {
-    const name = `${topic}/${partition}`;
+  #existing({ topic, partition }: AssignedPartition, bounds: OffsetBounds | undefined): OffsetBounds {
+    const subject = `${topic}/${partition} exists`;
     if (bounds === undefined) {
-      this.#unlikely.met(`${name} exists`, `topic ${topic} has no partition ${partition}`);
+      this.#ask.unlikely.met(subject, `topic ${topic} has no partition ${partition}`);
       throw new KafkaSetupError(
         `Topic ${topic} has no partition ${partition}. Was it deleted and made anew?`,
       );
     }
-    this.#unlikely.refuted(`${name} exists`);
-    if (isLikely(bounds, committed)) this.#unlikely.refuted(`${name} end`);
-    else {
-      this.#unlikely.met(
-        `${name} end`,
-        `${name} ends at ${bounds.high}, and ${committed?.offset} is committed`,
-      );
-    }
+    this.#ask.unlikely.refuted(subject);
     return bounds;
+  }
+
+  #checkEnd(
+    { topic, partition }: AssignedPartition,
+    bounds: OffsetBounds,
+    committed: CommittedOffset | undefined,
+  ): void {
+    const name = `${topic}/${partition}`;
+    const { unlikely } = this.#ask;
+    if (isLikely(bounds, committed)) unlikely.refuted(`${name} end`);
+    else unlikely.met(`${name} end`, `${name} ends at ${bounds.high}, and ${committed?.offset} is committed`);
   }
 }
 

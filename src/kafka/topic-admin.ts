@@ -3,6 +3,7 @@ import { monotonicMs } from '../model/clock.ts';
 import { errorMessage } from '../model/errors.ts';
 import { sleep } from '../model/sleep.ts';
 import type { KafkaAdmin } from './admin.ts';
+import { brokerSettings, OFFSETS_RETENTION } from './broker-settings.ts';
 import { KafkaSetupError, kafkaErrorType } from './errors.ts';
 
 /** A topic as the cluster has it. */
@@ -33,7 +34,6 @@ export interface NewTopic {
 
 // Kafka's ConfigResource.Type and DescribeConfigsResponse.ConfigSource.
 const TOPIC = 2;
-const BROKER = 4;
 const SET_ON_THE_TOPIC = 1;
 
 /**
@@ -41,6 +41,7 @@ const SET_ON_THE_TOPIC = 1;
  * at once: a record a partition, and those of the topic and its settings.
  */
 const MOST_PARTITIONS_AT_ONCE = 5_000;
+const SIZE = 'message.max.bytes';
 const KAFKAS_MAX_MESSAGE_BYTES = 1_048_588;
 const POLL_MS = 100;
 /** A broker that has not yet heard of a topic, or of its leaders, answers so; another one may have listed it. */
@@ -216,29 +217,13 @@ export class TopicAdmin {
     }
   }
 
-  /** Without the right to read the brokers' settings: what Kafka's own default is, if that does. */
   async #brokerSettings(admin: Admin): Promise<Omit<ClusterTopics, 'topics'>> {
-    const { brokers } = await admin.describeCluster();
-    const broker = brokers[0];
-    if (broker === undefined) return { defaultMaxMessageBytes: KAFKAS_MAX_MESSAGE_BYTES };
-    const configNames = ['message.max.bytes', 'offsets.retention.minutes'];
-    try {
-      const { resources } = await admin.describeConfigs({
-        includeSynonyms: false,
-        resources: [{ type: BROKER, name: String(broker.nodeId), configNames }],
-      });
-      const values = new Map(
-        resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]),
-      );
-      const minutes = values.get('offsets.retention.minutes');
-      return {
-        defaultMaxMessageBytes: Number(values.get('message.max.bytes') ?? KAFKAS_MAX_MESSAGE_BYTES),
-        offsetsRetentionMs: minutes == null ? undefined : Number(minutes) * 60_000,
-      };
-    } catch (error) {
-      if (kafkaErrorType(error) !== 'CLUSTER_AUTHORIZATION_FAILED') throw error;
-      return { defaultMaxMessageBytes: KAFKAS_MAX_MESSAGE_BYTES };
-    }
+    const settings = await brokerSettings(admin, [SIZE, OFFSETS_RETENTION]);
+    const minutes = settings.get(OFFSETS_RETENTION);
+    return {
+      defaultMaxMessageBytes: Number(settings.get(SIZE) ?? KAFKAS_MAX_MESSAGE_BYTES),
+      offsetsRetentionMs: minutes === undefined ? undefined : Number(minutes) * 60_000,
+    };
   }
 }
 

@@ -1,6 +1,7 @@
 import type { AssignedPartition } from '../kafka/assigned-partition.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
 import { BatchLimit } from '../kafka/send-rounds.ts';
+import { withMark } from '../kafka/topic-mark.ts';
 import { transactionalId } from '../kafka/transactional-id.ts';
 import { TransactionalProducer } from '../kafka/transactional-producer.ts';
 import { UnlikelyAnswers } from '../kafka/unlikely-answers.ts';
@@ -42,8 +43,8 @@ export class ExactlyOnce implements PublisherFactory {
     return {
       publish: async ({ records, nextOffset }: StepPublication) => {
         partition.assertOwned();
-        const { topic, partition: id, membership } = partition;
-        const partitions = [{ partition: id, offset: nextOffset }];
+        const { topic, partition: id, membership, mark } = partition;
+        const partitions = [{ partition: id, offset: nextOffset, metadata: withMark('', mark) }];
         await producer.send({ groupId, membership, topic, partitions }, records);
         partition.committedTo = nextOffset;
       },

@@ -30,6 +30,8 @@ export interface ReplaySession {
 
 export interface ReplayOptions {
   readonly topic: string;
+  /** Which topic of that name; absent: brokers do not say. */
+  readonly topicId?: string | undefined;
   readonly pace: Pace;
   /** Goes on behind records that retention has taken in the meantime. */
   readonly allowGaps: boolean;
@@ -110,13 +112,14 @@ export class Replay {
   }
 
   async #session(): Promise<ReplayEnd> {
-    const { topic, open, stop, events, onCorruptBatch = 'stop' } = this.#options;
+    const { topic, topicId, open, stop, events, onCorruptBatch = 'stop' } = this.#options;
     const session = await open();
     const ranges = [...session.partitions].map(
       ([id, { position, to }]) => [id, { from: position, to }] as const,
     );
     const reader = new RangeReader(this.#connection, this.#admin, {
       topic,
+      topicId,
       ranges: new Map(ranges),
       onCorruptBatch,
     });

@@ -25,6 +25,8 @@ export type ReplayTargetSpec =
 /** What a replay replays, and where to. It is stored with its positions, so that it can go on on any machine. */
 export interface ReplaySpec {
   readonly topic: string;
+  /** Kafka's id of it when the range was fixed; absent where brokers did not say. */
+  readonly topicId?: string;
   readonly target: ReplayTargetSpec;
   /** Selectors on series as received; any of them lets one in. Absent: every series. */
   readonly match?: readonly string[];

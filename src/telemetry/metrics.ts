@@ -251,7 +251,8 @@ export class Metrics {
   }
 
   #beginReading(topic: string): void {
-    for (const reason of ['retention', 'made_anew', 'truncated']) this.offsetGaps.inc({ topic, reason }, 0);
+    for (const reason of ['retention', 'made_anew', 'truncated', 'expired'])
+      this.offsetGaps.inc({ topic, reason }, 0);
     this.defects.inc({ topic }, 0);
     this.corruptBatches.inc({ topic }, 0);
   }

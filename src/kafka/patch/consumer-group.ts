@@ -10,6 +10,7 @@ import {
   type UnreadableBatchError,
 } from '../errors.ts';
 import { SilentBrokerError } from './connection.ts';
+import type { TopicMetadata } from './metadata-v10.ts';
 import { stably } from './offset-fetch.ts';
 import { faultOf } from './record-set.ts';
 import type {
@@ -45,6 +46,8 @@ export interface GroupObserver {
   offsetOutOfRange(topic: string, partition: number): void;
   /** What is at the position cannot be read. Nothing is passed over; the next fetch meets it again. */
   unreadable(topic: string, partition: number, error: UnreadableBatchError): void;
+  /** Metadata have come: topics may be other ones than they were. */
+  metadataChanged?(): void;
   /** `topic` does not exist any more. When it comes back it is another one, with offsets of its own. */
   topicMissing(topic: string): void;
 }
@@ -69,6 +72,9 @@ interface Broker {
     responses: { topic: string; partitions: { offset: string; metadata: string | null }[] }[];
   }>;
 }
+interface Metadata {
+  readonly topicMetadata: readonly (TopicMetadata & { readonly partitionMetadata: readonly unknown[] })[];
+}
 interface FetchError {
   readonly type?: string;
   /** Which topic the answer was about (partition-errors.ts). */
@@ -87,6 +93,7 @@ interface Original extends OriginalConsumerGroup {
   generatePartitionsPerSubscribedTopic(): Map<string, number[]>;
   readonly cluster: {
     addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+    readonly brokerPool: { readonly metadata: Metadata | null };
     refreshMetadata(): Promise<void>;
     findGroupCoordinator(options: { groupId: string }): Promise<Broker>;
   };
@@ -156,6 +163,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     /** Whether the last join came to its end. A member that missed the answer would wait for ever. */
     #joined = true;
     #finding: Promise<void> | undefined;
+    #metadata: Metadata | null = null;
 
     constructor(args: Arguments) {
       super(args);
@@ -180,12 +188,24 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
         if (offsetManager === this.offsetManager) throw error;
         return []; // the group has rebalanced meanwhile
       });
+      const { metadata } = this.cluster.brokerPool;
+      if (metadata !== this.#metadata) observer.metadataChanged?.();
+      this.#metadata = metadata;
       const taken: FetchedBatch[] = [];
       for (const batch of batches as PendingBatch[]) {
         const read = await this.#read(batch, observer);
         if (read !== undefined && this.#isTaken(read, observer)) taken.push(read);
       }
       return taken;
+    }
+
+    topicOf(topic: string) {
+      const found = this.cluster.brokerPool.metadata?.topicMetadata.find((each) => each.topic === topic);
+      return found && { topicId: found.topicId, partitions: found.partitionMetadata.length };
+    }
+
+    refreshMetadata(): Promise<void> {
+      return this.cluster.refreshMetadata();
     }
 
     /** Reads what has come, as much as there is room for; undefined where nothing of it is wanted now. */

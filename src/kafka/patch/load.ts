@@ -10,6 +10,7 @@ import { observedConsumerGroup } from './consumer-group.ts';
 import { rememberingManager } from './coordinators.ts';
 import { crc32c } from './crc32c.ts';
 import { arrayDifference, plannedFetches } from './fetch-plan.ts';
+import { extendMetadata } from './metadata-v10.ts';
 import { extendOffsetFetch } from './offset-fetch.ts';
 import { leaderlessMetadata, namedFetchErrors, separateCommitErrors } from './partition-errors.ts';
 import { pendingBatch } from './pending-batch.ts';
@@ -64,6 +65,13 @@ replace<Parameters<typeof pendingBatch>[0]>('consumer/batch.js', (original) =>
 );
 // Later versions take what finds the errors from the first.
 replace('protocol/requests/metadata/v0/response.js', leaderlessMetadata);
+replace<Parameters<typeof extendMetadata>[0]>('protocol/requests/metadata/index.js', (original) =>
+  extendMetadata(original, {
+    Encoder: require('kafkajs/src/protocol/encoder'),
+    Decoder: require('kafkajs/src/protocol/decoder'),
+    parse: require('kafkajs/src/protocol/requests/metadata/v6/response').parse,
+  }),
+);
 replace('protocol/requests/fetch/v0/response.js', namedFetchErrors);
 replace<Parameters<typeof separateCommitErrors>[0]>(
   'protocol/requests/offsetCommit/v0/response.js',

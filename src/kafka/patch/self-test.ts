@@ -50,6 +50,7 @@ export function selfTest(): void {
   if (!internals.requests['TxnOffsetCommit']?.versions.includes('3'))
     throw fails('TxnOffsetCommit v3 is missing');
   if (!internals.requests['OffsetFetch']?.versions.includes('7')) throw fails('OffsetFetch v7 is missing');
+  if (!internals.requests['Metadata']?.versions.includes('10')) throw fails('Metadata v10 is missing');
   if (internals.loadedBefore !== undefined)
     throw fails(`${internals.loadedBefore} was loaded before its replacements`);
 }

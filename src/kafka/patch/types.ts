@@ -20,18 +20,20 @@ export interface GroupMembership {
 
 /** A kafkajs `Encoder`, by the methods that are used. */
 export interface Encoder {
+  writeBoolean(value: boolean): Encoder;
+  writeBuffer(value: Buffer): Encoder;
   writeInt16(value: number): Encoder;
   writeInt32(value: number): Encoder;
   writeInt64(value: number | string): Encoder;
   writeUVarIntString(value: string | null): Encoder;
   writeUVarIntArray(values: Encoder[] | null): Encoder;
-  writeBoolean(value: boolean): Encoder;
   writeUVarIntBytes(value?: Buffer): Encoder;
 }
 
 /** A kafkajs `Decoder`, by the methods that are used. */
 export interface Decoder {
   canReadBytes(length: number): boolean;
+  readBoolean(): boolean;
   readBytes(length: number): Buffer;
   readInt16(): number;
   readInt32(): number;
@@ -121,6 +123,10 @@ export interface ConsumerGroupInstance extends OriginalConsumerGroup {
     topic: string;
     partition: number;
   }): Promise<{ readonly offset: string; readonly metadata: string | null }>;
+  /** What its metadata say of a topic, a minute old at most; undefined where they do not have it. */
+  topicOf(topic: string): { readonly topicId?: string | undefined; readonly partitions: number } | undefined;
+  /** Asks for metadata now. */
+  refreshMetadata(): Promise<void>;
 }
 
 /** A message as kafkajs hands it to its Produce request. */

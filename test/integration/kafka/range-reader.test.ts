@@ -45,6 +45,22 @@ describe('a range reader', () => {
 
   const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
 
+  test('reads nothing of another topic that has the name by now', async () => {
+    const topic = await fill(1, 10);
+    const topicId = await kafka.admin.topicId(topic);
+    assert.match(String(topicId), /^[\w-]{22}$/);
+    const of = (id: string | undefined) =>
+      new RangeReader(kafka.connection, kafka.admin, { topic, topicId: id, ranges: ranges(1, 0, 10) });
+    const same = of(topicId);
+    const taken = new Taken();
+    for (let step = await same.take(LIMITS); step !== undefined; step = await same.take(LIMITS))
+      taken.add(step);
+    assert.deepEqual(taken.numbers.get(0), numbers(0, 10));
+    const other = of('a'.repeat(22));
+    await assert.rejects(other.take(LIMITS), /was deleted and made again since the range was fixed/);
+    await Promise.all([same.close(), other.close()]);
+  });
+
   test('runs ahead of whoever takes the records by so many bytes, and no partition is left behind', async () => {
     const topic = await fill(2, 1_000);
     const queueBytes = 2 * 1024 * 1024;

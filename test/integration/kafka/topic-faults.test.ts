@@ -6,6 +6,9 @@ import { AssignedPartition } from '../../../src/kafka/assigned-partition.ts';
 import { KafkaSetupError, kafkaErrorType } from '../../../src/kafka/errors.ts';
 import type { OffsetGap } from '../../../src/kafka/partition-session.ts';
 import { PlainProducer } from '../../../src/kafka/plain-producer.ts';
+import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
+import { withMark } from '../../../src/kafka/topic-mark.ts';
+import { NO_MEMBER, TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
 import { UnlikelyAnswers } from '../../../src/kafka/unlikely-answers.ts';
 import { RetryableError } from '../../../src/model/errors.ts';
 import { closeAfterTests } from '../../support/closing.ts';
@@ -219,6 +222,82 @@ describe('faults of topics', { concurrency: true }, () => {
     await fresh.produce(topics.input, 0, numbers(1000, 1300));
     await caughtUp(topics, 300n, fresh);
     await worker.stop();
+    assert.deepEqual(await kafka.readAll(topics.output, 1), [[...numbers(0, 100), ...numbers(1000, 1300)]]);
+  });
+
+  /** Deletes the input topic and makes it again, with records. */
+  async function makeAgain({ input }: Topics, values: string[]): Promise<void> {
+    await using own = new TestKafka(cluster.brokers);
+    const admin = await own.admin.client();
+    await admin.deleteTopics({ topics: [input] });
+    await poll(
+      async () => !(await admin.listTopics()).includes(input),
+      {},
+      () => new Error(`${input} was not deleted`),
+    );
+    await kafka.createTopic('', 1, { name: input });
+    await using fresh = new TestKafka(cluster.brokers);
+    await fresh.produce(input, 0, values);
+  }
+
+  test('a topic that is made again under a worker, with more records than it has read, is read whole, and that is told', async () => {
+    const topics = await setup();
+    await using own = new TestKafka(cluster.brokers);
+    await own.produce(topics.input, 0, numbers(0, 100));
+    const gaps: OffsetGap[] = [];
+    const onGap = (gap: OffsetGap) => {
+      gaps.push(gap);
+      return 'continue' as const;
+    };
+    const worker = await new CopyingWorker(topics, { lastingMs: LASTING_MS, onGap }).start();
+    await caughtUp(topics, 100n, own);
+    await makeAgain(topics, numbers(1000, 1300));
+    await using fresh = new TestKafka(cluster.brokers);
+    await caughtUp(topics, 300n, fresh);
+    await worker.stop();
+    assert.deepEqual(await kafka.readAll(topics.output, 1), [[...numbers(0, 100), ...numbers(1000, 1300)]]);
+    assert.deepEqual(
+      gaps.map(({ to, reason }) => [to, reason]),
+      [[100n, 'made_anew']],
+    );
+  });
+
+  test('a commit for a topic that had the name before is known by its id, wherever it stands', async () => {
+    const topics = await setup();
+    await using own = new TestKafka(cluster.brokers);
+    await own.produce(topics.input, 0, numbers(0, 100));
+    const first = await new CopyingWorker(topics).start();
+    await caughtUp(topics, 100n, own);
+    await first.stop();
+    const committed = (await own.admin.committedEntries(topics.groupId)).get(topics.input)!.get(0)!;
+    await makeAgain(topics, numbers(1000, 1300));
+    // As of a worker that commits what it has of the topic before while the next one is made.
+    await using fresh = new TestKafka(cluster.brokers);
+    const late = await TransactionalProducer.open(fresh.connection, {
+      transactionalId: uniqueName('late'),
+      timeoutMs: 20_000,
+      limit: new BatchLimit(),
+    });
+    const partitions = [{ partition: 0, offset: 100n, metadata: withMark('', committed.mark) }];
+    const { groupId, input: topic } = topics;
+    await late.send({ groupId, membership: NO_MEMBER, topic, partitions }, []);
+    await late.close();
+    const gaps: OffsetGap[] = [];
+    const error = await failure(topics, { lastingMs: LASTING_MS, onGap: () => 'stop' });
+    assert.match(String(error), /deleted and made again after 100 was committed.*on_offset_gap is stop/);
+    const worker = new CopyingWorker(topics, {
+      lastingMs: LASTING_MS,
+      onGap: (gap) => {
+        gaps.push(gap);
+        return 'continue';
+      },
+    });
+    await worker.start();
+    await caughtUp(topics, 300n, fresh);
+    await worker.stop();
+    assert.deepEqual(gaps, [
+      { topic: topics.input, partition: 0, from: 100n, to: 100n, reason: 'made_anew' },
+    ]);
     assert.deepEqual(await kafka.readAll(topics.output, 1), [[...numbers(0, 100), ...numbers(1000, 1300)]]);
   });
 

@@ -5,6 +5,9 @@ import type { Standing } from '../../../src/drain/last-owner.ts';
 import { Takeover } from '../../../src/drain/takeover.ts';
 import { formatTurn, parseTurn } from '../../../src/drain/turn.ts';
 import { AssignedPartition } from '../../../src/kafka/assigned-partition.ts';
+import type { OffsetGap } from '../../../src/kafka/partition-session.ts';
+import type { Identity } from '../../../src/kafka/topic-identity.ts';
+import type { TopicMark } from '../../../src/kafka/topic-mark.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 import { SILENT } from '../../support/kafka-data.ts';
 
@@ -21,9 +24,16 @@ function chance(seed: number): () => number {
 
 /** What Kafka knows of one partition, asked and told with pauses of chance. */
 class Cluster {
-  readonly commits = new Map<string, { offset: bigint; metadata: string }>();
+  readonly commits = new Map<string, { offset: bigint; metadata: string; mark?: TopicMark }>();
   readonly holders = new Set<string>();
   readonly metrics = new Metrics();
+  readonly gaps: OffsetGap[] = [];
+  onGap: 'continue' | 'stop' = 'continue';
+  isOld = false;
+  identity: (marks: readonly (TopicMark | undefined)[]) => Identity = () => ({
+    topicId: undefined,
+    is: 'unknown',
+  });
   /** So many looks go to a coordinator that has not heard of what this group has committed. */
   unheardOf = { group: '', looks: 0 };
   readonly #random: () => number;
@@ -48,6 +58,7 @@ class Cluster {
       reader: {
         committed: async () => this.commits.get(group),
         commit: (_, offset, note = '') => this.commit(group, offset, note),
+        lookAtTopic: async (_, marks) => this.identity(marks),
       },
       groups: {
         holds: async (other) => this.holders.has(other),
@@ -62,7 +73,12 @@ class Cluster {
           return groups.map((each) => toStanding(each, holders, commits));
         },
       },
-      lowest: async () => 5n,
+      bounds: async () => ({ low: 5n, high: 90n }),
+      isOld: async () => this.isOld,
+      onGap: (gap) => {
+        this.gaps.push(gap);
+        return this.onGap;
+      },
       begun: () => undefined,
       metrics: this.metrics,
       log: SILENT,
@@ -76,7 +92,7 @@ function toStanding(group: string, holders: ReadonlySet<string>, commits: Cluste
   return {
     group,
     holds: holders.has(group),
-    commit: commit && { offset: commit.offset, note: parseTurn(commit.metadata) },
+    commit: commit && { offset: commit.offset, note: parseTurn(commit.metadata), mark: commit.mark },
   };
 }
 
@@ -111,6 +127,46 @@ describe('a takeover', () => {
       await cluster.metrics.registry.metrics(),
       /penstock_drain_partition_starts_total\{topic="tasks",from="never_read"\} 1\n/,
     );
+  });
+
+  test('takes a partition that nobody stands in, and has old records, for one that was forgotten', async () => {
+    const cluster = new Cluster(chance(1));
+    cluster.holders.add('b');
+    cluster.isOld = true;
+    await cluster.takeover('b').settle(assigned());
+    assert.deepEqual(cluster.gaps, [{ topic: 'tasks', partition: 0, from: 5n, to: 90n, reason: 'expired' }]);
+    assert.match(
+      await cluster.metrics.registry.metrics(),
+      /penstock_drain_partition_starts_total\{topic="tasks",from="expired"\} 1\n/,
+    );
+  });
+
+  test('what is committed for another topic of the name is of no use, and said', async () => {
+    const cluster = new Cluster(chance(1));
+    const mark = { topicId: 'before', partitions: 1, since: 0 };
+    cluster.commits.set('a', { offset: 40n, metadata: 'turn 7', mark });
+    cluster.commits.set('b', { offset: 60n, metadata: 'turn 3', mark });
+    cluster.holders.add('b');
+    cluster.identity = (marks) => ({
+      topicId: 'now',
+      is: marks.every((each) => each?.topicId === 'before') ? 'another' : 'same',
+    });
+    assert.equal(await cluster.takeover('b').settle(assigned()), 1);
+    assert.deepEqual(cluster.commits.get('b'), { offset: 5n, metadata: 'turn 1 handed over' });
+    assert.deepEqual(cluster.gaps, [
+      { topic: 'tasks', partition: 0, from: 0n, to: 60n, reason: 'made_anew' },
+    ]);
+  });
+
+  test('stops at such a partition, as often as it is started, where that is asked for', async () => {
+    const cluster = new Cluster(chance(1));
+    cluster.holders.add('b');
+    cluster.isOld = true;
+    cluster.onGap = 'stop';
+    for (let start = 0; start < 2; start += 1) {
+      await assert.rejects(cluster.takeover('b').settle(assigned()), /on_offset_gap is stop/);
+      assert.equal(cluster.commits.size, 0);
+    }
   });
 
   test('the record of an owner that died may have been sent', async () => {

@@ -4,6 +4,8 @@ import type { OffsetBounds } from '../../../src/kafka/admin.ts';
 import { AssignedPartition } from '../../../src/kafka/assigned-partition.ts';
 import { KafkaSetupError } from '../../../src/kafka/errors.ts';
 import { StartOffsets, startOffset } from '../../../src/kafka/start-offset.ts';
+import { TopicIdentity } from '../../../src/kafka/topic-identity.ts';
+import type { TopicMark } from '../../../src/kafka/topic-mark.ts';
 import { UnlikelyAnswers } from '../../../src/kafka/unlikely-answers.ts';
 import { RetryableError } from '../../../src/model/errors.ts';
 
@@ -33,6 +35,9 @@ describe('startOffset', () => {
   });
 });
 
+const MEMBERSHIP = { generationId: 1, memberId: 'm' };
+const GROUP = { pause() {}, resume() {}, seek() {}, queueShare: () => 1, fetchShare: () => 1 };
+
 /** A group's answers, each as the test has it now. */
 class Answers {
   now = 0;
@@ -42,14 +47,14 @@ class Answers {
   fresh: OffsetBounds | undefined = { low: 0n, high: 100n };
   asked = 0;
   onBounds = () => {};
-  readonly partition = new AssignedPartition(
-    't',
-    0,
-    { generationId: 1, memberId: 'm' },
-    { pause() {}, resume() {}, seek() {}, queueShare: () => 1, fetchShare: () => 1 },
-  );
-  readonly starts = new StartOffsets(
-    {
+  readonly partition = new AssignedPartition('t', 0, MEMBERSHIP, GROUP);
+  /** Which topic it is now; '' where brokers do not say. */
+  topicId = '';
+  mark: TopicMark | undefined;
+  isForgotten = false;
+  readonly #unlikely = new UnlikelyAnswers(30_000, () => this.now);
+  readonly starts = new StartOffsets({
+    admin: {
       offsetBounds: async () => {
         this.onBounds();
         return this.#of(this.kept);
@@ -59,12 +64,21 @@ class Answers {
         return this.#of(this.fresh);
       },
     },
-    async () => (this.committed === undefined ? undefined : { offset: this.committed, metadata: 'note' }),
-    new UnlikelyAnswers(30_000, () => this.now),
-  );
+    committed: async () =>
+      this.committed === undefined
+        ? undefined
+        : { offset: this.committed, metadata: 'note', mark: this.mark },
+    unlikely: this.#unlikely,
+    identity: new TopicIdentity(
+      async () => (this.topicId === '' ? undefined : { topicId: this.topicId, partitions: 3 }),
+      this.#unlikely,
+      () => 1_760_000_000_000,
+    ),
+    forgotten: async () => this.isForgotten,
+  });
 
   #of(bounds: OffsetBounds | undefined) {
-    return new Map(bounds === undefined ? [] : [[0, bounds]]);
+    return new Map(bounds === undefined ? [] : [0, 2, 3].map((partition) => [partition, bounds] as const));
   }
 
   at(now: number) {
@@ -130,6 +144,89 @@ describe('StartOffsets', () => {
       answers.committed = undefined; // Kafka forgets what was committed for a topic when it is deleted
     };
     assert.equal((await answers.at(0)).offset, 0n);
+  });
+
+  const ONE = 'a'.repeat(22);
+  const OTHER = 'b'.repeat(22);
+  const mark = (topicId: string): TopicMark => ({ topicId, partitions: 3, since: 5 });
+
+  test('a topic with another id than what is committed is of is read whole, once that has lasted', async () => {
+    const answers = new Answers();
+    answers.topicId = OTHER;
+    answers.committed = 50n;
+    answers.mark = mark(ONE);
+    await assert.rejects(
+      answers.at(0),
+      /t\/0 is of topic b+, and what was read of a+; a broker that is behind/,
+    );
+    answers.topicId = ONE;
+    assert.equal((await answers.at(10_000)).offset, 50n);
+    assert.deepEqual(answers.partition.mark, mark(ONE));
+    answers.topicId = OTHER;
+    await assert.rejects(answers.at(20_000), RetryableError);
+    assert.deepEqual(await answers.at(50_000), {
+      offset: 0n,
+      gap: { from: 50n, to: 50n, reason: 'made_anew' },
+      note: undefined,
+    });
+    assert.deepEqual(answers.partition.mark, { topicId: OTHER, partitions: 3, since: 1_760_000_000 });
+  });
+
+  test('a topic with another id is told also where Kafka has deleted what was committed with the one before', async () => {
+    const answers = new Answers();
+    answers.topicId = ONE;
+    answers.committed = 50n;
+    answers.mark = mark(ONE);
+    await answers.at(0);
+    answers.partition.committedTo = 60n;
+    answers.topicId = OTHER;
+    answers.committed = undefined;
+    await assert.rejects(answers.at(1), RetryableError);
+    const { offset, gap } = await answers.at(30_001);
+    assert.deepEqual([offset, gap], [0n, { from: 60n, to: 60n, reason: 'made_anew' }]);
+    assert.equal((await answers.at(30_002)).gap, undefined, 'it is told once');
+  });
+
+  test('a partition that comes to a process whose topic was made again is of the new one; one that is added is not', async () => {
+    const answers = new Answers();
+    answers.topicId = ONE;
+    await answers.at(0);
+    answers.topicId = OTHER;
+    await assert.rejects(answers.at(1), RetryableError);
+    await answers.at(30_001);
+    const other = (partition: number) => new AssignedPartition('t', partition, MEMBERSHIP, GROUP);
+    await assert.rejects(answers.starts.of(other(2)), RetryableError);
+    answers.now = 60_001;
+    assert.equal((await answers.starts.of(other(2))).gap?.reason, 'made_anew');
+    assert.equal((await answers.starts.of(other(3))).gap, undefined);
+  });
+
+  test('a commit without a mark counts, whatever was before', async () => {
+    const answers = new Answers();
+    answers.topicId = ONE;
+    await answers.at(0);
+    answers.topicId = OTHER;
+    answers.committed = 50n;
+    assert.deepEqual((await answers.at(1)).offset, 50n);
+    assert.equal(answers.partition.mark?.topicId, OTHER);
+  });
+
+  test('a topic with the same id that ends before what is committed was truncated, also where it has all records', async () => {
+    const answers = new Answers();
+    answers.topicId = ONE;
+    answers.mark = mark(ONE);
+    answers.committed = 150n;
+    await assert.rejects(answers.at(0), RetryableError);
+    assert.deepEqual((await answers.at(30_000)).gap, { from: 100n, to: 150n, reason: 'truncated' });
+  });
+
+  test('a partition whose commit was forgotten begins at the oldest record, and that is told', async () => {
+    const answers = new Answers();
+    answers.kept = { low: 7n, high: 100n };
+    assert.equal((await answers.at(0)).gap, undefined);
+    answers.isForgotten = true;
+    const told = { offset: 7n, gap: { from: 7n, to: 100n, reason: 'expired' }, note: undefined };
+    assert.deepEqual(await answers.at(1), told);
   });
 
   test('a partition that is not there is missed only when no broker has heard of it for long', async () => {

@@ -42,6 +42,7 @@ class OriginalGroup {
     refreshMetadata: async () => {
       this.metadataRefreshed += 1;
     },
+    brokerPool: { metadata: null },
     findGroupCoordinator: async () => this.coordinatorAt('new'),
   };
 

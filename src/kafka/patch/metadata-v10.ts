@@ -1,0 +1,136 @@
+import type { AnswerFormat } from './partition-errors.ts';
+import type { Decoder, Encoder } from './types.ts';
+
+interface MetadataArguments {
+  /** None: all topics. */
+  readonly topics: readonly string[];
+  readonly allowAutoTopicCreation?: boolean;
+}
+interface RequestDefinitions {
+  readonly versions: string[];
+  protocol(options: { version: number }): unknown;
+}
+interface Protocol {
+  readonly Encoder: new () => Encoder;
+  readonly Decoder: new (data: Buffer) => Decoder;
+  /** kafkajs' own check of an answer for errors. */
+  readonly parse: AnswerFormat<never>['parse'];
+}
+
+/** What metadata say of a topic, as far as it is asked here. */
+export interface TopicMetadata {
+  readonly topic: string;
+  /** Unlike the name it is never used again. Absent: the broker is older than Kafka 2.8. */
+  readonly topicId?: string | undefined;
+}
+
+/** By the list of a topic's partitions, which kafkajs' admin client hands on where it leaves out the rest. */
+const idOf = new WeakMap<object, string>();
+
+/** The id of the topic whose partitions these are, as metadata have brought them; undefined where brokers do not say. */
+export function topicIdOf(partitions: object): string | undefined {
+  return idOf.get(partitions);
+}
+
+const API_KEY = 3;
+const VERSION = 10;
+const ORIGINAL_VERSION = 6;
+const ID_BYTES = 16;
+const NO_ID = Buffer.alloc(ID_BYTES);
+/** With all bytes zero: none, as of a topic that does not exist. */
+const NO_TOPIC_ID = NO_ID.toString('base64url');
+
+/**
+ * Adds Metadata v10 to kafkajs' table, which ends at v6: it has the ids of topics, which tell a topic that was deleted
+ * and made again from the one that had its name before (KIP-516).
+ *
+ * Message format: Kafka protocol guide, Metadata (key 3), version 10, flexible. Versions between are asked as v6.
+ */
+export function extendMetadata(original: RequestDefinitions, protocol: Protocol): RequestDefinitions {
+  return {
+    versions: [...original.versions, '7', '8', '9', '10'],
+    protocol: ({ version }) => {
+      if (version < VERSION) return original.protocol({ version: Math.min(version, ORIGINAL_VERSION) });
+      return (args: MetadataArguments) => definition(args, protocol);
+    },
+  };
+}
+
+function definition(args: MetadataArguments, { Encoder, Decoder, parse }: Protocol) {
+  return {
+    request: {
+      apiKey: API_KEY,
+      apiVersion: VERSION,
+      apiName: 'Metadata',
+      encode: async () => encode(args, Encoder),
+    },
+    response: { decode: async (data: Buffer) => decode(new Decoder(data)), parse },
+  };
+}
+
+function encode(
+  { topics, allowAutoTopicCreation = true }: MetadataArguments,
+  Encoder: Protocol['Encoder'],
+): Encoder {
+  const asked = topics.map((topic) =>
+    new Encoder().writeBuffer(NO_ID).writeUVarIntString(topic).writeUVarIntBytes(),
+  );
+  return new Encoder()
+    .writeUVarIntBytes() // tagged fields of the request header v2
+    .writeUVarIntArray(asked.length === 0 ? null : asked)
+    .writeBoolean(allowAutoTopicCreation)
+    .writeBoolean(false) // include_cluster_authorized_operations
+    .writeBoolean(false) // include_topic_authorized_operations
+    .writeUVarIntBytes();
+}
+
+/** In the shape of kafkajs' v6, and `topicId` beside it. */
+function decode(decoder: Decoder) {
+  decoder.readTaggedFields(); // of the response header v1
+  const clientSideThrottleTime = decoder.readInt32();
+  const brokers = decoder.readUVarIntArray(readBroker);
+  const clusterId = decoder.readUVarIntString();
+  const controllerId = decoder.readInt32();
+  const topicMetadata = decoder.readUVarIntArray(readTopic);
+  return { throttleTime: 0, clientSideThrottleTime, brokers, clusterId, controllerId, topicMetadata };
+}
+
+function readBroker(decoder: Decoder) {
+  const broker = {
+    nodeId: decoder.readInt32(),
+    host: decoder.readUVarIntString(),
+    port: decoder.readInt32(),
+    rack: decoder.readUVarIntString(),
+  };
+  decoder.readTaggedFields();
+  return broker;
+}
+
+function readTopic(decoder: Decoder) {
+  const topicErrorCode = decoder.readInt16();
+  const topic = decoder.readUVarIntString();
+  const id = decoder.readBytes(ID_BYTES).toString('base64url');
+  const isInternal = decoder.readBoolean();
+  const partitionMetadata = decoder.readUVarIntArray(readPartition);
+  decoder.readInt32(); // topic_authorized_operations
+  decoder.readTaggedFields();
+  const topicId = id === NO_TOPIC_ID ? undefined : id;
+  if (topicId !== undefined && partitionMetadata !== null) idOf.set(partitionMetadata, topicId);
+  return { topicErrorCode, topic, topicId, isInternal, partitionMetadata };
+}
+
+function readPartition(decoder: Decoder) {
+  const partitionErrorCode = decoder.readInt16();
+  const partitionId = decoder.readInt32();
+  const leader = decoder.readInt32();
+  decoder.readInt32(); // leader_epoch
+  const replicas = decoder.readUVarIntArray(readNode);
+  const isr = decoder.readUVarIntArray(readNode);
+  const offlineReplicas = decoder.readUVarIntArray(readNode);
+  decoder.readTaggedFields();
+  return { partitionErrorCode, partitionId, leader, replicas, isr, offlineReplicas };
+}
+
+function readNode(decoder: Decoder): number {
+  return decoder.readInt32();
+}

@@ -1,0 +1,20 @@
+/** Those that want to know the same at the same time share one answer, asked for after the last of them wanted it. */
+export class SharedAnswer<T> {
+  readonly #ask: () => Promise<T>;
+  #running: Promise<unknown> = Promise.resolve();
+  #next: Promise<T> | undefined;
+
+  constructor(ask: () => Promise<T>) {
+    this.#ask = ask;
+  }
+
+  read(): Promise<T> {
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      const answer = this.#ask();
+      this.#running = answer.catch(() => undefined);
+      return answer;
+    });
+    return this.#next;
+  }
+}
