@@ -18,6 +18,7 @@ const SYSTEM_TIME: Readonly<Record<string, string>> = {
   'commands/replay-run.ts': 'a name made of the time of day; when it was begun, which is stored',
   'commands/replay-stop.ts': 'compares with a time that another process has stored',
   'commands/replay.ts': 'times that the user gives',
+  'commands/status.ts': 'age of records',
   'dead/partition-redrive.ts': 'time of a record that is written',
   'dead/redrive.ts': 'times of records that are written',
   'drain/drain.ts': 'ownership is a function of event time; times of dead letters',
