@@ -11,25 +11,24 @@ export interface TaskTopic {
 
 /** What a node may have of all tasks, as a multiple of the mean. */
 const MOST_TASKS = 1.15;
-/** What it may have of one topic's, as a multiple of that mean, and one more: a topic may have most of the load. */
-const MOST_OF_TOPIC = 1.25;
+
+const NOBODY = -1;
+/** Scores are below this. */
+const SCORES = 2 ** 53;
 
 /** A task, by its place in the order of topics and ids. */
 type TaskIndex = number;
 
-interface Candidate {
-  readonly task: TaskIndex;
-  readonly score: number;
-}
-
 /**
  * Hash 2 over all topics: rendezvous hashing with bounded load, the tasks and nodes matched by deferred acceptance.
  *
- * Each task asks the nodes in the order of its scores, score(task, node) = xxh64(node 0xFF topic 0xFF task 0xFF). A node
- * keeps the best-scored of those that ask it, as many as it has room for: of all tasks max(ceil(mean), floor(1.15 mean)), of
- * one topic's ceil(1.25 mean of the topic) + 1. Whom it does not keep asks the next one. The result does not depend on the order
- * in which they ask, nor on that of the nodes. What no node keeps, which bounds that are this loose hardly ever leave, goes to
- * the best-scored node that has room at all.
+ * A node ranks the tasks of a topic by score(task, node) = xxh64(node 0xFF topic 0xFF task 0xFF), the upper 53 bits: (number of
+ * tasks with a lower score + score / 2^53) / count. Each task asks the nodes in the order of its ranks there, the highest first.
+ * A node keeps the highest-ranked of those that ask it, as many as it has room for: max(ceil(mean), floor(1.15 mean)). Whom it
+ * does not keep asks the next one. The result does not depend on the order in which they ask, nor on that of the nodes.
+ *
+ * Ranks, not scores: those of a node are spread evenly, so that loads vary less before any bound, and fewer tasks move on
+ * account of it. The tasks of one topic have no bound of their own: it would move more, for what the sum does not need.
  *
  * Sources: D. Gale, L. Shapley, "College Admissions and the Stability of Marriage" (1962); V. Mirrokni, M. Thorup, M.
  * Zadimoghaddam, "Consistent Hashing with Bounded Loads" (2018).
@@ -47,91 +46,86 @@ class Matching {
   readonly #nodes: readonly string[];
   /** First task of each topic, and behind the last one the number of all. */
   readonly #starts: number[] = [0];
-  readonly #topicOf: Int32Array;
+  readonly #total: number;
   readonly #room: number;
-  readonly #topicRoom: readonly number[];
-  readonly #held: Candidate[][];
-  readonly #key = new SeriesKey();
-  readonly #score = new Uint32Array(2);
+  /** By node, task ▸ its rank there, from 0 to 1. */
+  readonly #ranks: Float64Array[];
+  readonly #held: TaskIndex[][];
 
   constructor(topics: readonly TaskTopic[], nodes: readonly string[]) {
     this.#topics = topics;
     this.#nodes = nodes;
     for (const { count } of topics) this.#starts.push(this.#starts.at(-1)! + count);
-    const total = this.#starts.at(-1)!;
-    this.#topicOf = new Int32Array(total);
-    topics.forEach((_, at) => this.#topicOf.fill(at, this.#starts[at], this.#starts[at + 1]));
-    const mean = total / nodes.length;
+    this.#total = this.#starts.at(-1)!;
+    const mean = this.#total / nodes.length;
     this.#room = Math.max(Math.ceil(mean), Math.floor(MOST_TASKS * mean));
-    this.#topicRoom = topics.map(({ count }) => Math.ceil((MOST_OF_TOPIC * count) / nodes.length) + 1);
+    this.#ranks = nodes.map((name) => this.#ranksAt(name));
     this.#held = nodes.map(() => []);
   }
 
   run(): void {
-    const total = this.#starts.at(-1)!;
-    const preferences: (Candidate & { readonly node: number })[][] = [];
-    const asked = new Int32Array(total);
-    const left: TaskIndex[] = [];
-    for (let first = 0; first < total; first++) {
+    const askedLast = new Int32Array(this.#total).fill(NOBODY);
+    for (let first = 0; first < this.#total; first++) {
       let task: TaskIndex | undefined = first;
       while (task !== undefined) {
-        preferences[task] ??= this.#preferences(task);
-        const next = preferences[task]![asked[task]!];
-        asked[task]! += 1;
-        if (next === undefined) {
-          left.push(task);
-          break;
-        }
-        task = this.#ask(next.node, next);
+        const next = this.#nextNode(task, askedLast[task]!);
+        askedLast[task] = next;
+        task = this.#ask(next, task);
       }
-    }
-    for (const task of left.sort((a, b) => a - b)) {
-      const roomy = preferences[task]!.find(({ node }) => this.#held[node]!.length < this.#room)!;
-      this.#held[roomy.node]!.push(roomy);
     }
   }
 
   result(): Int32Array[] {
-    const assignments = this.#topics.map(({ count }) => new Int32Array(count));
-    for (const [node, held] of this.#held.entries()) {
-      for (const { task } of held) {
-        const topic = this.#topicOf[task]!;
-        assignments[topic]![task - this.#starts[topic]!] = node;
-      }
-    }
-    return assignments;
+    const owner = new Int32Array(this.#total);
+    for (const [node, held] of this.#held.entries()) for (const task of held) owner[task] = node;
+    return this.#topics.map((_, at) => owner.slice(this.#starts[at], this.#starts[at + 1]));
   }
 
   /** @returns the task that the node does not keep, if it has no room for all */
-  #ask(node: number, candidate: Candidate): TaskIndex | undefined {
+  #ask(node: number, task: TaskIndex): TaskIndex | undefined {
     const held = this.#held[node]!;
-    held.push(candidate);
-    const topic = this.#topicOf[candidate.task]!;
-    const ofTopic = held.filter(({ task }) => this.#topicOf[task] === topic);
-    const crowd =
-      ofTopic.length > this.#topicRoom[topic]! ? ofTopic : held.length > this.#room ? held : undefined;
-    if (crowd === undefined) return undefined;
-    const worst = crowd.reduce((low, each) => (isBelow(each, low) ? each : low));
-    held.splice(held.indexOf(worst), 1);
-    return worst.task;
+    held.push(task);
+    if (held.length <= this.#room) return undefined;
+    const ranks = this.#ranks[node]!;
+    let worst = 0;
+    for (let at = 1; at < held.length; at++) if (ranks[held[at]!]! < ranks[held[worst]!]!) worst = at;
+    return held.splice(worst, 1)[0];
   }
 
-  /** The nodes, the best-scored first; of those with one score, the first by name. */
-  #preferences(task: TaskIndex): (Candidate & { readonly node: number })[] {
-    const topic = this.#topicOf[task]!;
-    const id = String(task - this.#starts[topic]!);
-    const scored = this.#nodes.map((name, node) => {
-      this.#key.writeTriple(name, this.#topics[topic]!.topic, id);
-      xxh64Into(this.#key.bytes, 0, this.#key.length, this.#score);
-      // The upper 53 bits: as many as a number holds.
-      return { task, node, score: this.#score[0]! * 0x20_0000 + (this.#score[1]! >>> 11) };
+  #ranksAt(node: string): Float64Array {
+    const key = new SeriesKey();
+    const words = new Uint32Array(2);
+    const scores = new Float64Array(this.#total);
+    this.#topics.forEach(({ topic, count }, at) => {
+      for (let id = 0; id < count; id++) {
+        key.writeTriple(node, topic, String(id));
+        xxh64Into(key.bytes, 0, key.length, words);
+        // The upper 53 bits: as many as a number holds.
+        scores[this.#starts[at]! + id] = words[0]! * 0x20_0000 + (words[1]! >>> 11);
+      }
     });
-    return scored.sort(
-      (a, b) => b.score - a.score || compareByBytes(this.#nodes[a.node]!, this.#nodes[b.node]!),
-    );
+    return this.#topics.reduce((ranks, { count }, at) => {
+      const start = this.#starts[at]!;
+      Int32Array.from({ length: count }, (_, id) => start + id)
+        .sort((a, b) => scores[a]! - scores[b]! || a - b)
+        .forEach((task, rank) => (ranks[task] = (rank + scores[task]! / SCORES) / count));
+      return ranks;
+    }, new Float64Array(this.#total));
   }
-}
 
-function isBelow(a: Candidate, b: Candidate): boolean {
-  return a.score < b.score || (a.score === b.score && a.task > b.task);
+  /** Whom a task asks after `last`; there is always one, since all nodes together have room for all tasks. */
+  #nextNode(task: TaskIndex, last: number): number {
+    let next = NOBODY;
+    for (let node = 0; node < this.#nodes.length; node++) {
+      if (last !== NOBODY && !this.#isBefore(task, last, node)) continue;
+      if (next === NOBODY || this.#isBefore(task, node, next)) next = node;
+    }
+    return next;
+  }
+
+  /** Whether a task asks node `a` before `b`: the one that ranks it higher; of those that rank it the same, the first by name. */
+  #isBefore(task: TaskIndex, a: number, b: number): boolean {
+    const higher = this.#ranks[a]![task]! - this.#ranks[b]![task]!;
+    return higher !== 0 ? higher > 0 : compareByBytes(this.#nodes[a]!, this.#nodes[b]!) < 0;
+  }
 }

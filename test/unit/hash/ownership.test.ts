@@ -29,14 +29,23 @@ function countBy(keys: Iterable<string>): Map<string, number> {
   return counts;
 }
 
-/** As DESIGN has it, with plain code. */
-function score(node: string, key: string): bigint {
-  const [, topic = '', task = ''] = /^(.*)\/(\d+)$/s.exec(key)!;
-  const parts = [node, topic, task].flatMap((text) => [Buffer.from(text), Buffer.of(0xff)]);
-  return xxh64(Buffer.concat(parts)) >> 11n;
+/** How high a node ranks each task, with plain code. */
+function ranks(node: string, topics: readonly TaskTopic[]): Map<string, number> {
+  return new Map(
+    topics.flatMap(({ topic, count }) => {
+      const scored = Array.from({ length: count }, (_, task) => {
+        const parts = [node, topic, String(task)].flatMap((text) => [Buffer.from(text), Buffer.of(0xff)]);
+        return { task, score: Number(xxh64(Buffer.concat(parts)) >> 11n) };
+      });
+      scored.sort((a, b) => a.score - b.score);
+      return scored.map(
+        ({ task, score }, below) => [`${topic}/${task}`, (below + score / 2 ** 53) / count] as const,
+      );
+    }),
+  );
 }
 
-test('every task has a node, and no node more than its share of all tasks and of a topic', () => {
+test('every task has a node, and no node more than its share of all tasks', () => {
   fc.assert(
     fc.property(taskTopics, nodeNames, (topics, nodes) => {
       const owned = owners(topics, nodes);
@@ -55,22 +64,17 @@ test('no task and node would both rather have each other: what deferred acceptan
       const owned = owners(topics, nodes);
       const mean = owned.size / nodes.length;
       const room = Math.max(Math.ceil(mean), Math.floor(1.15 * mean));
-      const topicRoom = new Map(
-        topics.map(({ topic, count }) => [topic, Math.ceil((1.25 * count) / nodes.length) + 1]),
-      );
-      const topicOf = (key: string) => key.slice(0, key.lastIndexOf('/'));
+      const rankAt = new Map(nodes.map((node) => [node, ranks(node, topics)]));
+      const rank = (node: string, key: string) => rankAt.get(node)!.get(key)!;
       const heldBy = Map.groupBy(owned, ([, node]) => node);
       for (const [key, owner] of owned) {
         for (const node of nodes) {
-          if (score(node, key) <= score(owner, key)) continue;
+          if (rank(node, key) <= rank(owner, key)) continue;
           const held = (heldBy.get(node) ?? []).map(([each]) => each);
-          const ofTopic = held.filter((each) => topicOf(each) === topicOf(key));
-          const crowd =
-            ofTopic.length >= topicRoom.get(topicOf(key))! ? ofTopic : held.length >= room ? held : undefined;
-          assert.ok(crowd !== undefined, `${node} has room for ${key}`);
+          assert.ok(held.length >= room, `${node} has room for ${key}`);
           assert.ok(
-            crowd.every((each) => score(node, each) >= score(node, key)),
-            `${node} holds a task with a lower score than ${key}`,
+            held.every((each) => rank(node, each) > rank(node, key)),
+            `${node} holds a task that it ranks below ${key}`,
           );
         }
       }
@@ -90,34 +94,45 @@ test('the order in which nodes and topics are listed does not matter', () => {
   );
 });
 
-/** Eight routes of 24 to 64 tasks on some nodes and one more: moved tasks for each that must move, of many draws. */
-function movesOf(size: number, draws: number): number[] {
-  return Array.from({ length: draws }, (_, draw) => {
-    const topics = Array.from({ length: 8 }, (_, at) => ({
-      topic: `tasks.${draw}.${at}`,
-      count: 24 + Number(xxh64(Buffer.from(`${size} ${draw} ${at}`)) % 41n),
-    }));
-    const nodes = Array.from({ length: size + 1 }, (_, at) => `vmagent-${draw}-${at}`);
-    const before = owners(topics, nodes.slice(0, size));
-    const after = owners(topics, nodes);
-    const moved = [...before].filter(([key, node]) => after.get(key) !== node).length;
-    return moved / (before.size / (size + 1));
-  });
+const routes = fc.tuple(...Array.from({ length: 8 }, () => fc.integer({ min: 24, max: 64 })));
+
+/** How many tasks have another owner with one node more or less, for each that the added or removed one has or had. */
+function movesOf(
+  counts: readonly number[],
+  size: number,
+  { seed, at }: { seed: number; at: number },
+): number {
+  const topics = counts.map((count, route) => ({ topic: `tasks.${seed}.${route}`, count }));
+  const all = Array.from({ length: size + 1 }, (_, node) => `vmagent-${seed}-${node}`);
+  const one = all[at % all.length]!;
+  const more = owners(topics, all);
+  const fewer = owners(
+    topics,
+    all.filter((node) => node !== one),
+  );
+  let moved = 0;
+  for (const [key, node] of more) if (fewer.get(key) !== node) moved += 1;
+  return moved / (more.size / all.length);
 }
 
+const draws = (numRuns: number) =>
+  fc.sample(fc.tuple(routes, fc.record({ seed: fc.nat(1e6), at: fc.nat(1e6) })), { numRuns, seed: 17 });
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-// With 40 nodes a node has 9 tasks, and the bound of 1.15 leaves room for one more at most: a full node passes tasks on.
-test('a node that is added or removed moves 1.3 times the least of up to 12 nodes, 2.6 times of 40', () => {
-  for (const [size, most] of [
-    [3, 1.15],
-    [5, 1.2],
-    [12, 1.3],
-    [40, 2.6],
-  ] as const) {
-    const moves = mean(movesOf(size, size > 12 ? 12 : 25));
-    assert.ok(moves <= most, `${size} nodes: ${moves.toFixed(2)} times the least`);
+test('a node that is added or removed moves at most 1.5 times the least of up to 12 nodes', () => {
+  for (const size of [3, 5, 12]) {
+    for (const [counts, draw] of draws(60)) {
+      const moves = movesOf(counts, size, draw);
+      assert.ok(moves <= 1.5, `${size} nodes, ${counts}: ${moves.toFixed(2)} times the least`);
+    }
   }
+});
+
+// A node has some 9 tasks then, and room for one more at most: a full one passes tasks on. Where one node more takes 1.15 times
+// the mean below a whole number, every full node has to give one; such a draw moves up to five times the least.
+test('of 40 nodes it moves twice the least on average', () => {
+  const moves = draws(40).map(([counts, draw]) => movesOf(counts, 40, draw));
+  assert.ok(mean(moves) <= 2, `${mean(moves).toFixed(2)} times the least`);
 });
 
 test('a route that is added moves few tasks of the others', () => {
@@ -126,7 +141,7 @@ test('a route that is added moves few tasks of the others', () => {
   const before = owners(topics.slice(1), nodes);
   const after = owners(topics, nodes);
   const moved = [...before].filter(([key, node]) => after.get(key) !== node).length;
-  assert.ok(moved <= before.size / 20, `${moved} of ${before.size}`);
+  assert.ok(moved <= before.size / 40, `${moved} of ${before.size}`);
 });
 
 test('the owner tells both ways', () => {
@@ -155,8 +170,8 @@ test('who owns what does not change from release to release', () => {
   const assigned = (method: 'balanced' | 'per_route') =>
     topics.map(({ topic }) => [...assignTopics(topics, nodes, method).get(topic)!]);
   assert.deepEqual(assigned('balanced'), [
-    [2, 2, 2, 1, 2, 1, 0, 1],
-    [1, 0, 0, 0],
+    [2, 2, 2, 1, 0, 1, 0, 1],
+    [1, 0, 0, 2],
   ]);
   assert.deepEqual(assigned('per_route'), [
     [1, 0, 0, 2, 1, 2, 1, 0],
