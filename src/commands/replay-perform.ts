@@ -4,6 +4,7 @@ import { sleep } from '../model/sleep.ts';
 import { Pace } from '../replay/pace.ts';
 import { GapError, Replay } from '../replay/replay.ts';
 import { isStopRequested } from '../replay/stop-request.ts';
+import { WrongTargetError } from '../replay/target.ts';
 import { FAILED } from './command.ts';
 import { expectedDeployment } from './expected-deployment.ts';
 import type { RunOptions } from './replay-arguments.ts';
@@ -46,6 +47,7 @@ export async function performReplay(
     decoders,
     concurrency: how.concurrency,
     resumed,
+    stop: stopping.signal,
     ending: stopping.ending,
     say,
   });
@@ -86,7 +88,9 @@ export async function performReplay(
     return report.end(end, sessions.stored ?? replay);
   } catch (error) {
     if (error instanceof GapError) return report.gapFound(error, sessions.stored ?? replay);
-    if (sessions.begun && !(error instanceof TakenOverError))
+    if (error instanceof WrongTargetError && !resumed && (await sessions.forget()))
+      say('nothing was written, and nothing is left of this replay: begin a new one');
+    else if (sessions.begun && !(error instanceof TakenOverError))
       say(`penstock replay --resume ${id} goes on where it was`);
     throw error;
   } finally {

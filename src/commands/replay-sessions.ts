@@ -1,9 +1,10 @@
 import { KafkaSetupError } from '../kafka/errors.ts';
 import { BatchLimit } from '../kafka/send-rounds.ts';
+import { ConfigError } from '../model/errors.ts';
 import { sleep } from '../model/sleep.ts';
 import { Journal, readReplay } from '../replay/journal.ts';
 import type { ReplaySession } from '../replay/replay.ts';
-import type { StoredReplay } from '../replay/stored-replay.ts';
+import { replayGroup, type StoredReplay } from '../replay/stored-replay.ts';
 import type { ReplayCommand } from './replay-command.ts';
 import type { OpenTarget } from './replay-target.ts';
 
@@ -49,6 +50,17 @@ export class Sessions {
     return this.#journal?.replay;
   }
 
+  /** Takes the replay out of Kafka, where it has stored no step. @returns whether it is gone */
+  async forget(): Promise<boolean> {
+    const stored = this.stored;
+    if (stored === undefined || stored.counts.records > 0) return false;
+    const client = await this.#command.admin.client();
+    return await client.deleteGroups([replayGroup(stored.id)]).then(
+      () => true,
+      () => false,
+    );
+  }
+
   async open(): Promise<ReplaySession> {
     const { config, connection, admin } = this.#command;
     const { replay, run } = this.#of;
@@ -79,6 +91,8 @@ export class Sessions {
         },
       };
     } catch (error) {
+      // A file that is gone, say: nobody works on this replay any more, and the list says so.
+      if (journal.owned && error instanceof ConfigError) await journal.mark('stopped').catch(() => undefined);
       await journal.close().catch(() => undefined);
       throw error;
     }

@@ -14,6 +14,7 @@ import type { Journal } from '../replay/journal.ts';
 import { LineFile, type LineOutput, LineStream } from '../replay/line-file.ts';
 import { RawBodies } from '../replay/raw-bodies.ts';
 import type { BodySource } from '../replay/remote-write-bodies.ts';
+import { RetryNotes } from '../replay/retry-notes.ts';
 import { RouteTarget } from '../replay/route-target.ts';
 import { RoutedBodies } from '../replay/routed-bodies.ts';
 import { Selection, type SelectionOptions } from '../replay/selection.ts';
@@ -41,6 +42,8 @@ export interface TargetContext {
   readonly concurrency: number;
   /** Something of it may be written already. */
   readonly resumed: boolean;
+  /** Aborted when the replay is to stop: a target that takes nothing gives up and throws. */
+  readonly stop: AbortSignal;
   /** Aborted when the replay is to end at once: a target that waits or tries again gives up and throws. */
   readonly ending: AbortSignal;
   /** Tells the user something on standard error, in one line. */
@@ -96,7 +99,7 @@ function bodiesOf(context: TargetContext, route: string | undefined): BodySource
 }
 
 function storageOptions(
-  { config, concurrency, ending, say }: TargetContext,
+  { config, concurrency, stop, ending, say }: TargetContext,
   url: string,
 ): StorageTargetOptions {
   const { username, password, bearer_token, allow_insecure, request_timeout, backoff_min, backoff_max, tls } =
@@ -106,6 +109,7 @@ function storageOptions(
     const what = bearer_token === undefined ? 'the password' : 'the token';
     throw usageError('replay', `--to-storage: ${unencrypted(what, 'replay.storage.allow_insecure')}`);
   }
+  const notes = new RetryNotes(say);
   return {
     url,
     concurrency,
@@ -116,7 +120,9 @@ function storageOptions(
     login: { bearer_token, ...(username === undefined ? {} : { basic_auth: { username, password } }) },
     ...(url.startsWith('https:') ? { tls } : {}),
     signal: ending,
-    onRetry: ({ message }, pauseMs) => say(`${message}; again in ${Math.ceil(pauseMs / 1000)} s`),
+    stop,
+    onRetry: (error) => notes.retried(error),
+    onTaken: () => notes.taken(),
     onRefusal: ({ message }) => say(`a series is refused for good: ${message}; others like it are counted`),
   };
 }

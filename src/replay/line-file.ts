@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { KafkaSetupError } from '../kafka/errors.ts';
-import { ConfigError, errorMessage, RetryableError } from '../model/errors.ts';
+import { ConfigError, errorMessage } from '../model/errors.ts';
 
 /** Where lines go to. `bytes` were written by this replay, those of its predecessors included. */
 export interface LineOutput {
@@ -45,8 +45,10 @@ export class LineFile implements LineOutput {
     } catch (error) {
       throw new ConfigError(`--to-file: ${openFault(path, error)}`, { cause: error });
     }
-    const { size } = await handle.stat();
-    const fault = sizeFault(path, size, bytes);
+    const stats = await handle.stat();
+    const fault = stats.isFile()
+      ? sizeFault(path, stats.size, bytes)
+      : `${path} is no regular file; expected one, or - for standard output`;
     if (fault !== undefined) {
       await handle.close();
       throw new ConfigError(`--to-file: ${fault}`);
@@ -71,16 +73,33 @@ export class LineFile implements LineOutput {
     await this.#handle.close();
   }
 
-  /** A disk that is full, or away, may be mended while the replay waits. */
+  /** A disk that is full does not empty itself: whoever asked for the file is told, and goes on when there is room. */
   async #tried<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;
     } catch (error) {
-      throw new RetryableError(`--to-file: ${this.#path} cannot be written: ${errorMessage(error)}`, {
-        cause: error,
-      });
+      throw new KafkaSetupError(
+        `--to-file: ${this.#path} cannot be written any further: ${errorMessage(error)}; ${remedy(error)}`,
+        { cause: error },
+      );
     }
   }
+}
+
+function remedy(error: unknown): string {
+  switch (codeOf(error)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'make room there';
+    case 'EFBIG':
+      return 'files are not allowed to be larger there (ulimit -f, or the file system)';
+    default:
+      return 'expected a file system that takes it';
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 function sizeFault(path: string, size: number, bytes: number | undefined): string | undefined {
@@ -92,8 +111,7 @@ function sizeFault(path: string, size: number, bytes: number | undefined): strin
 }
 
 function openFault(path: string, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  switch (code) {
+  switch (codeOf(error)) {
     case 'ENOENT':
       return `${path} is not there; expected the file that the replay has begun, in a folder that exists`;
     default:
@@ -112,15 +130,18 @@ export class LineStream implements LineOutput {
     stream.on('error', () => undefined);
   }
 
-  /** @throws KafkaSetupError when nobody reads the stream any more */
+  /** @throws KafkaSetupError when nobody reads the stream any more, or it takes no more */
   async write(text: Buffer): Promise<void> {
     const failed = await new Promise<Error | null | undefined>((resolve) => {
       this.#stream.write(text, resolve);
     });
-    if (failed)
-      throw new KafkaSetupError(
-        `--to-file -: nobody reads standard output any more, so the samples were cut off: ${failed.message}`,
-      );
+    if (failed) {
+      const why =
+        codeOf(failed) === 'EPIPE'
+          ? 'nobody reads standard output any more'
+          : 'standard output takes no more';
+      throw new KafkaSetupError(`--to-file -: ${why}, so the samples were cut off: ${failed.message}`);
+    }
     this.bytes += text.length;
   }
 

@@ -24,7 +24,7 @@ export interface ReplaySession {
   readonly partitions: ReadonlyMap<number, ReplayRange>;
   /** Tells others that the replay lives, while it has nothing to store. */
   keep(): Promise<void>;
-  /** @param stopped the replay was told to stop, and others are to know */
+  /** @param stopped this process ends the replay here, asked to or not, and others are to know */
   close(stopped: boolean): Promise<void>;
 }
 
@@ -101,7 +101,7 @@ export class Replay {
       } catch (error) {
         if (stop.aborted) return 'stopped';
         this.#failures += 1;
-        if (!this.#isPassing(error)) throw error;
+        if (!this.#isPassing(error, this.#failures)) throw error;
         const takenOver = isTakenOver(error);
         const pauseMs = takenOver ? TAKE_OVER_MS : this.#backoff.next();
         if (!takenOver) events.retrying(error, pauseMs);
@@ -125,14 +125,18 @@ export class Replay {
     });
     const kept = new AbortController();
     const keeping = this.#keep(session, kept.signal);
+    let ends = false;
     try {
       events.opened(session.partitions);
       return await this.#steps(session, reader);
+    } catch (error) {
+      ends = !this.#isPassing(error, this.#failures + 1);
+      throw error;
     } finally {
       kept.abort();
       await keeping;
       await Promise.allSettled([reader.close(), session.target.close()]);
-      await session.close(stop.aborted).catch(() => undefined);
+      await session.close(ends || stop.aborted).catch(() => undefined);
     }
   }
 
@@ -186,10 +190,11 @@ export class Replay {
     }
   }
 
-  #isPassing(error: unknown): boolean {
+  /** @param failures in a row, with this one */
+  #isPassing(error: unknown, failures: number): boolean {
     if (error instanceof KafkaSetupError || error instanceof ConfigError || isRefused(error)) return false;
     if (isConnectionTrouble(error) || error instanceof RetryableError) return true;
-    return isKafkas(error) && this.#failures < ATTEMPTS;
+    return isKafkas(error) && failures < ATTEMPTS;
   }
 }
 

@@ -2,13 +2,20 @@ import { DeliveryStoppedError, deliver, type Refused } from '../drain/deliver.ts
 import { HttpRetryableError, RefusesAllError } from '../drain/delivery-errors.ts';
 import type { NodeLoginOptions } from '../drain/node-login.ts';
 import { RemoteWriteClient, type RemoteWriteRequest } from '../drain/remote-write-client.ts';
-import { ConfigError, type PoisonError, type RetryableError } from '../model/errors.ts';
+import type { PoisonError, RetryableError } from '../model/errors.ts';
 import type { TlsSettings } from '../tls-options.ts';
 import { samplesIn } from '../wire/count-samples.ts';
 import type { Journal } from './journal.ts';
+import { Patience } from './patience.ts';
 import { type BodySource, joined, type RemoteWriteBody } from './remote-write-bodies.ts';
 import { Tally } from './tally.ts';
-import type { ReplayChunk, ReplayCounts, ReplayStep, ReplayTarget } from './target.ts';
+import {
+  type ReplayChunk,
+  type ReplayCounts,
+  type ReplayStep,
+  type ReplayTarget,
+  WrongTargetError,
+} from './target.ts';
 
 export interface StorageTargetOptions {
   /** Complete URL of a remote-write endpoint. */
@@ -22,11 +29,19 @@ export interface StorageTargetOptions {
   readonly userAgent: string;
   readonly login?: NodeLoginOptions;
   readonly tls?: TlsSettings | undefined;
-  /** Ends waiting and requests in flight: the replay stops. */
+  /** Ends waiting and requests in flight: the replay ends at once. */
   readonly signal: AbortSignal;
-  readonly onRetry: (error: RetryableError, pauseMs: number) => void;
+  /** The replay stops: the step is finished where storage takes it, else given up. */
+  readonly stop: AbortSignal;
+  readonly onRetry: (error: RetryableError) => void;
+  readonly onTaken: () => void;
   /** Storage refuses a series for good. Told of the first of each reason; all are counted. */
   readonly onRefusal: (error: PoisonError) => void;
+}
+
+interface StepInHand {
+  readonly signal: AbortSignal;
+  readonly patience: Patience;
 }
 
 /** Where positions are stored: the journal. */
@@ -58,16 +73,17 @@ export class StorageTarget implements ReplayTarget {
 
   /**
    * @throws DeliveryStoppedError when the signal ended it
-   * @throws ConfigError when the very first answer says that URL or login are wrong
+   * @throws WrongTargetError when the very first answer says that URL or login are wrong
    */
   async write({ chunks, positions }: ReplayStep): Promise<ReplayCounts> {
     const tally = new Tally();
     const failed = new AbortController();
     const signal = AbortSignal.any([this.#options.signal, failed.signal]);
+    const patience = new Patience(this.#options.stop, () => failed.abort());
     const waiting = [...chunks];
     const sender = async () => {
       for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
-        await this.#send(chunk, tally, signal);
+        await this.#send(chunk, tally, { signal, patience });
       }
     };
     const senders = Array.from({ length: Math.min(this.#options.concurrency, chunks.length) }, () =>
@@ -77,6 +93,7 @@ export class StorageTarget implements ReplayTarget {
       }),
     );
     const ended = await Promise.allSettled(senders);
+    patience.close();
     const errors = ended.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
     // Those that the first failure has stopped say nothing.
     if (errors.length > 0)
@@ -90,27 +107,41 @@ export class StorageTarget implements ReplayTarget {
   }
 
   /** One partition: a request after the other. */
-  async #send({ records }: ReplayChunk, tally: Tally, signal: AbortSignal): Promise<void> {
+  async #send({ records }: ReplayChunk, tally: Tally, step: StepInHand): Promise<void> {
     for (const body of joined(this.#bodies.of(records, tally))) {
-      const refused = await this.#deliver(body, signal);
+      const refused = await this.#deliver(body, step);
       const [first] = refused;
       if (body.parts.length === 1 || first?.body !== body.body) this.#count(body, refused, tally);
       // It could not be taken apart: one of the parts is damaged, the others are not.
-      else for (const part of body.parts) this.#count(part, await this.#deliver(part, signal), tally);
+      else for (const part of body.parts) this.#count(part, await this.#deliver(part, step), tally);
     }
     tally.records += records.length;
   }
 
-  #deliver(body: RemoteWriteBody, signal: AbortSignal): Promise<Refused[]> {
+  async #deliver(body: RemoteWriteBody, { signal, patience }: StepInHand): Promise<Refused[]> {
     const { backoffMinMs, backoffMaxMs, onRetry } = this.#options;
-    return deliver(body, {
-      send: (request, cut) => this.#attempt(request, cut),
-      backoffMinMs,
-      backoffMaxMs,
-      signal,
-      active: () => !signal.aborted,
-      onRetry,
-    });
+    let over: (() => void) | undefined;
+    try {
+      return await deliver(body, {
+        send: async (request, cut) => {
+          const code = await this.#attempt(request, cut);
+          over?.();
+          over = undefined;
+          patience.answered();
+          return code;
+        },
+        backoffMinMs,
+        backoffMaxMs,
+        signal,
+        active: () => !signal.aborted,
+        onRetry: (error) => {
+          over ??= patience.retrying();
+          onRetry(error);
+        },
+      });
+    } finally {
+      over?.();
+    }
   }
 
   #count({ samples }: RemoteWriteBody, refused: readonly Refused[], tally: Tally): void {
@@ -128,6 +159,7 @@ export class StorageTarget implements ReplayTarget {
     try {
       const code = await this.#client.send(request, signal);
       this.#accepted = true;
+      this.#options.onTaken();
       return code;
     } catch (error) {
       if (!this.#accepted && isWrongAddress(error)) throw wrongAddress(error);
@@ -143,8 +175,8 @@ function isWrongAddress(error: unknown): error is HttpRetryableError {
   );
 }
 
-function wrongAddress({ message }: Error): ConfigError {
-  return new ConfigError(
+function wrongAddress({ message }: Error): WrongTargetError {
+  return new WrongTargetError(
     `--to-storage: ${message}; expected the URL of a remote-write endpoint, such as ` +
       'http://victoria-metrics:8428/api/v1/write, and a login that it takes (replay.storage)',
   );

@@ -1,4 +1,8 @@
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import { ConfigError } from '../model/errors.ts';
+
+/** The target is not what it was taken for, and has taken nothing: going on with the replay cannot help. */
+export class WrongTargetError extends ConfigError {}
 
 /** Records of one source partition, in order of their offsets, without gaps in what was selected. */
 export interface ReplayChunk {

@@ -97,7 +97,9 @@ function targetOf(
     backoffMaxMs: 5,
     userAgent: 'test',
     signal: new AbortController().signal,
+    stop: new AbortController().signal,
     onRetry: () => undefined,
+    onTaken: () => undefined,
     onRefusal: () => undefined,
     ...options,
   };
@@ -318,4 +320,34 @@ test('a stop ends the waiting, and nothing is stored', async () => {
   await assert.rejects(target.write({ chunks, positions: new Map([[0, 1n]]) }), DeliveryStoppedError);
   await target.close();
   assert.deepEqual(committed, []);
+});
+
+test('told to stop, it finishes the step that storage takes, and gives up one that it does not', async () => {
+  const step = {
+    chunks: [{ partition: 0, records: [remoteWrite([up('a', 1)]), remoteWrite([up('b', 1)])] }],
+    positions: new Map([[0, 2n]]),
+  };
+  const stop = new AbortController();
+  answer = () => {
+    stop.abort();
+    return 204;
+  };
+  const fine = targetOf(undefined, { stop: stop.signal });
+  await fine.write(step);
+  assert.equal(committed.length, 1);
+  await fine.close();
+
+  answer = () => 503;
+  const away = targetOf(undefined, { stop: stop.signal });
+  await assert.rejects(away.write(step), DeliveryStoppedError);
+  assert.equal(committed.length, 1);
+  await away.close();
+
+  let end = () => {};
+  answer = () => new Promise((resolve) => (end = () => resolve(204)));
+  const hung = targetOf(undefined, { stop: stop.signal });
+  await assert.rejects(hung.write(step), DeliveryStoppedError);
+  end();
+  assert.equal(committed.length, 1);
+  await hung.close();
 });
