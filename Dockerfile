@@ -20,11 +20,11 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./
 COPY schemas ./schemas
+COPY bin ./bin
+RUN ln -s /app/bin/penstock.js /usr/local/bin/penstock
 USER node
 # Of a command that serves no admin address, such as `topics apply`, the health means nothing.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9480/-/healthy').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# Without the first flag V8 takes up to 128 MiB for young objects, of which a process needs a tenth; without the second it
-# collects again and again while buffers grow (bench/README.md).
-ENTRYPOINT ["node", "--max-semi-space-size=16", "--initial-heap-size=128", "/app/dist/cli.js"]
+ENTRYPOINT ["penstock"]
 CMD ["--help"]

@@ -1,4 +1,3 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --initial-heap-size=128
 import { DONE, reportError, WRONG_USAGE } from './commands/command.ts';
 import { formatHelp } from './commands/help-text.ts';
 import { version } from './commands/version.ts';

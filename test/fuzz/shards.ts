@@ -7,7 +7,10 @@ import type { Failure, RunSummary } from './record-run.ts';
 export const FUZZ_FOLDER = path.join(CACHE, 'fuzz');
 
 /** What the command line is run with: `#!/usr/bin/env -S node --flag …`. */
-const NODE_FLAGS = readFileSync(path.join(ROOT, 'src/cli.ts'), 'utf8').split('\n', 1)[0]!.split(' ').slice(3);
+const NODE_FLAGS = readFileSync(path.join(ROOT, 'bin/penstock.js'), 'utf8')
+  .split('\n', 1)[0]!
+  .split(' ')
+  .slice(3);
 /**
  * A process that has used so much CPU time at the same place hangs: no input may take more than 2 s. Not wall time, since
  * the machine may be busy.

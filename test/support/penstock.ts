@@ -7,7 +7,10 @@ import { ManagedProcess, type WaitOptions } from './process.ts';
 
 const CLI = path.join(ROOT, 'src/cli.ts');
 /** `#!/usr/bin/env -S node --flag …`: what the command is run with when a user runs it. */
-const NODE_FLAGS = readFileSync(CLI, 'utf8').split('\n', 1)[0]!.split(' ').slice(3);
+const NODE_FLAGS = readFileSync(path.join(ROOT, 'bin/penstock.js'), 'utf8')
+  .split('\n', 1)[0]!
+  .split(' ')
+  .slice(3);
 
 export interface PenstockOptions {
   /** `-c FILE`. */
