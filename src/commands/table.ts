@@ -55,15 +55,16 @@ function lines(cells: readonly (readonly string[])[], widths: readonly number[])
   );
 }
 
-/** A cell in lines of at most `width`; a piece that is longer stays whole. */
+/** A cell in lines of at most `width`, all as far from the left as the first; a piece that is longer stays whole. */
 function broken(cell: string, width: number): string[] {
   if (cell.length <= width) return [cell];
   const found: string[] = [];
+  const lead = /^ */.exec(cell)![0];
   let line = '';
   for (const piece of pieces(cell)) {
-    if (line !== '' && (line + piece).trimEnd().length > width) {
+    if (line.trim() !== '' && (line + piece).trimEnd().length > width) {
       found.push(line.trimEnd());
-      line = '';
+      line = lead;
     }
     line += piece;
   }

@@ -114,7 +114,7 @@ function describe(change: TopicChange): string[] {
     case 'alter':
       return change.settings.flatMap(({ name, from, to, means }) => [
         `set ${name}: ${from ?? 'unknown'} ▸ ${to}`,
-        ...wrap(`  ${means}.`, 2),
+        `  ${means}.`,
       ]);
   }
 }

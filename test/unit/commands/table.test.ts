@@ -52,3 +52,8 @@ test('a word is not broken, however narrow the terminal is', () => {
   const text = formatTable([['TOPIC'], ['a-topic-with-a-long-name']], 10);
   assert.equal(text, 'TOPIC\na-topic-with-a-long-name');
 });
+
+test('what goes on below an indented cell is indented too', () => {
+  const text = formatTable([['PLAN'], ['  records older than that will be deleted']], 24);
+  assert.equal(text, 'PLAN\n  records older than\n  that will be deleted');
+});
