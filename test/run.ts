@@ -13,7 +13,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { CACHE, sweepRunFolders } from './support/cache.ts';
+import { CACHE, ROOT, sweepRunFolders } from './support/cache.ts';
 import { findTests, type TestFiles } from './support/find-tests.ts';
 import { scriptArguments } from './support/script-arguments.ts';
 import { type KafkaCluster, startKafka } from './support/servers/kafka.ts';
@@ -24,7 +24,7 @@ import { vmagentHasWindows } from './support/servers/victoriametrics.ts';
 const FILE_TIMEOUT_MS = 15 * 60_000;
 /** With three, clusters of three brokers were too slow for their tests. */
 const SERVED_AT_ONCE = 2;
-/** The chaos run takes some 6 minutes, and on a busy machine waits for its brokers as long as it takes. */
+/** The chaos run takes some 4 minutes, and on a busy machine waits for its brokers as long as it takes. */
 const ALONE_TIMEOUT_MS = 30 * 60_000;
 
 interface Counts {
@@ -48,6 +48,10 @@ const { filters, namePatterns } = scriptArguments(
   ({ positionals, values }) => ({ filters: positionals, namePatterns: values['test-name-pattern'] ?? [] }),
 );
 const stop = new AbortController();
+/** How long each file took. */
+const seconds = new Map<string, number>();
+/** So many of the slowest are named at the end of a run of more files. */
+const SLOWEST = 25;
 
 async function runFiles(
   files: string[],
@@ -65,14 +69,24 @@ async function runFiles(
     execArgv: ['--test-force-exit'],
     ...(namePatterns.length > 0 ? { testNamePatterns: namePatterns } : {}),
   });
-  events.on('test:summary', ({ file, counts: of }) => {
-    if (file !== undefined) return;
+  events.on('test:summary', ({ file, duration_ms, counts: of }) => {
+    if (file !== undefined) {
+      seconds.set(path.relative(ROOT, file), duration_ms / 1000);
+      return;
+    }
     counts.passed = of.passed;
     counts.failed = of.tests - of.passed - of.skipped - of.todo;
     counts.skipped = of.skipped + of.todo;
   });
   for await (const text of events.compose(new spec())) print(text);
   return counts;
+}
+
+/** What to look at when a run takes too long. */
+function slowestFiles(): string {
+  if (seconds.size <= SLOWEST) return '';
+  const slowest = [...seconds].sort(([, a], [, b]) => b - a).slice(0, SLOWEST);
+  return `\nThe slowest files, in s:\n${slowest.map(([file, s]) => `${s.toFixed(0).padStart(6)}  ${file}`).join('\n')}\n`;
 }
 
 /** Says what the tests will run against. Fetches it, so that test files do not all wait for the same download. */
@@ -133,6 +147,7 @@ async function main(): Promise<number> {
     counts.push(await runFiles(files.alone, 1, { timeout: ALONE_TIMEOUT_MS }));
     const total = (key: keyof Counts) => counts.reduce((sum, of) => sum + of[key], 0);
     const [passed, failed, skipped] = [total('passed'), total('failed'), total('skipped')];
+    process.stdout.write(slowestFiles());
     process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
     return failed === 0 && passed > 0 && !stop.signal.aborted ? 0 : 1;
   } finally {

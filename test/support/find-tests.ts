@@ -15,8 +15,8 @@ export interface TestFiles {
 }
 
 const ALONE = path.normalize('test/e2e/chaos.test.ts');
-/** A minute without a commit is what they are about. */
-const WAITING = inIntegration(['drain/watchdog', 'worker/watchdog']);
+/** A minute without a commit, or Kafka's memory of offsets, is what they are about. */
+const WAITING = inIntegration(['drain/watchdog', 'worker/watchdog', 'replay/waits']);
 /**
  * Two minutes: at the end the rest of the machine would wait for it. By their names the other files with a cluster of three
  * brokers come when it is over.
