@@ -5,7 +5,7 @@ import { LetterCounts, type LetterGroup } from '../dead/summary.ts';
 import { isoTime } from '../model/iso-time.ts';
 import { printableLines } from '../model/printable.ts';
 import { DONE, printJson } from './command.ts';
-import type { DeadSession } from './dead-session.ts';
+import { type DeadSession, sayUnreadable } from './dead-session.ts';
 import { defectNotes } from './defect-notes.ts';
 import { ProgressLine } from './progress-line.ts';
 import { formatTable } from './table.ts';
@@ -17,7 +17,8 @@ export async function listLetters(
   filter: LetterFilter,
   onCorrupt?: OnCorrupt,
 ): Promise<number> {
-  const bounds = await admin.offsetBounds(topic);
+  const { bounds, unknown } = await admin.knownBounds(topic);
+  sayUnreadable(topic, unknown);
   const ranges = new Map([...bounds].map(([id, { low, high }]) => [id, { from: low, to: high }]));
   const counts = new LetterCounts();
   const line = new ProgressLine();

@@ -7,7 +7,7 @@ import { ingestTopics } from '../ingest/options.ts';
 import { printableLines } from '../model/printable.ts';
 import { compileRoutes } from '../route.ts';
 import { DONE, printJson } from './command.ts';
-import type { DeadSession } from './dead-session.ts';
+import { type DeadSession, sayUnreadable } from './dead-session.ts';
 import { defectNotes } from './defect-notes.ts';
 import { ProgressLine } from './progress-line.ts';
 
@@ -31,6 +31,7 @@ export async function redriveLetters(session: DeadSession, args: RedriveArgument
       process.stderr.write(`penstock dead: ${printableLines(message)}\n`);
     }),
     transactionTimeoutMs: config.ingest.transaction_timeout,
+    onUnreadable: (partitions) => sayUnreadable(topic, partitions),
     onScan: ({ read, of }) => line.show(`${topic}: ${read} of ${of} offsets read`),
     onRedrive: ({ read, of }) => line.show(`${topic}: ${read} of ${of} dead letters redriven`),
   });

@@ -29,7 +29,7 @@ export async function showLetter(
   { partition, offset }: { partition: number; offset: bigint },
   raw: boolean,
 ): Promise<number> {
-  const bound = (await admin.offsetBounds(topic)).get(partition);
+  const bound = (await admin.offsetBounds(topic, [partition])).get(partition);
   let record: FetchedRecord | undefined;
   if (bound !== undefined && offset >= bound.low && offset < bound.high) {
     const ranges = new Map([[partition, { from: offset, to: offset + 1n }]]);

@@ -27,6 +27,8 @@ export interface RedriveOptions {
   readonly onCorrupt?: OnCorrupt;
   /** Told of letters that stay where they are because Penstock has a defect. */
   readonly onDefect: LetterVisitor['onDefect'];
+  /** Told of partitions of the topic that cannot be read now, and are left out. */
+  readonly onUnreadable?: (partitions: readonly number[]) => void;
   readonly onScan: (progress: Progress) => void;
   readonly onRedrive: (progress: Progress) => void;
 }
@@ -69,7 +71,9 @@ export class Redrive {
   /** @returns what was done; of a dry run what would be. After trouble with Kafka it may be more than is counted. */
   async run(): Promise<RedriveCounts> {
     const { topic, dryRun, limit } = this.#options;
-    const ends = new Map([...(await this.#admin.offsetBounds(topic))].map(([id, { high }]) => [id, high]));
+    const { bounds, unknown } = await this.#admin.knownBounds(topic);
+    if (unknown.length > 0) this.#options.onUnreadable?.(unknown);
+    const ends = new Map([...bounds].map(([id, { high }]) => [id, high]));
     if (dryRun) return (await this.#plan(ends, limit)).counts;
     const backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
     let first: RedriveCounts | undefined;
@@ -116,7 +120,7 @@ export class Redrive {
     const { topic, filter, again, targets, onScan, onCorrupt, onDefect } = this.#options;
     const [committed, bounds] = await Promise.all([
       this.#admin.committedOffsets(redriveGroup(topic), topic),
-      this.#admin.offsetBounds(topic),
+      this.#admin.offsetBounds(topic, [...ends.keys()]),
     ]);
     const ranges = new Map<number, OffsetRange>();
     for (const [partition, bound] of bounds) {

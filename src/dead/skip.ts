@@ -55,7 +55,7 @@ export async function batchToSkip(
   target: SkipTarget,
 ): Promise<FoundBatch> {
   const { groupId, topic, partition, offset } = target;
-  const bound = (await admin.offsetBounds(topic)).get(partition);
+  const bound = (await admin.offsetBounds(topic, [partition])).get(partition);
   if (bound === undefined) throw new KafkaSetupError(`topic ${topic} has no partition ${partition}`);
   const committed = (await admin.committedOffsets(groupId, topic)).get(partition) ?? bound.low;
   const position = committed < bound.low ? bound.low : committed;

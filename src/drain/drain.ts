@@ -6,12 +6,18 @@ import type { KafkaConnection } from '../kafka/client.ts';
 import { CorruptBatches } from '../kafka/corrupt-batches.ts';
 import { corruptLetter } from '../kafka/corrupt-letter.ts';
 import { type DeadTopic, deadRecord } from '../kafka/dead-record.ts';
-import { isDefect, KafkaSetupError } from '../kafka/errors.ts';
+import { isDefect, KafkaSetupError, PartitionLostError } from '../kafka/errors.ts';
 import { AgedPartitions } from '../kafka/forgotten-offsets.ts';
 import { GroupReader } from '../kafka/group-reader.ts';
+import type { OutgoingRecord } from '../kafka/outgoing.ts';
+import { OutputTopics } from '../kafka/output-topics.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { gapRecords, type OffsetGap, runSessions } from '../kafka/partition-session.ts';
 import { PlainProducer } from '../kafka/plain-producer.ts';
+import type { NeededTopic, OutputTopic } from '../kafka/topic-look.ts';
+import { isAbsent, unusableTopics } from '../kafka/topic-trouble.ts';
+import { TopicTroubles } from '../kafka/topic-troubles.ts';
+import { TopicWatch } from '../kafka/topic-watch.ts';
 import { monotonicMs } from '../model/clock.ts';
 import { errorMessage } from '../model/errors.ts';
 import type { PreparedChange } from '../model/prepared-change.ts';
@@ -89,7 +95,9 @@ export class Drain {
   readonly #failure = Promise.withResolvers<never>();
   readonly #stopping = new AbortController();
   #isJoining = false;
-  #dead: DeadTopic | undefined;
+  readonly #troubles: TopicTroubles;
+  readonly #outputs: OutputTopics;
+  readonly #topicWatch: TopicWatch;
 
   constructor(connection: KafkaConnection, setup: DrainSetup, metrics: Metrics, log: Logger) {
     this.#setup = setup;
@@ -103,6 +111,10 @@ export class Drain {
     const { node } = this.#assignment;
     const routeOf = (topic: string) => this.#assignment.routeOf(topic);
     this.#events = new DrainEvents(metrics, log, node, routeOf, () => this.#setup.drain.late_after);
+    this.#troubles = new TopicTroubles(log);
+    this.#outputs = new OutputTopics(this.#admin, this.#troubles);
+    const owns = (topic: string, task: number) => this.#assignment.owns(topic, task, Date.now());
+    this.#topicWatch = new TopicWatch(this.#admin, () => this.#assignment.topics, this.#troubles, owns);
     this.#failure.promise.catch(() => undefined);
     for (const topic of this.#assignment.topics) this.#open(topic);
   }
@@ -112,12 +124,19 @@ export class Drain {
     return this.#failure.promise;
   }
 
-  /** Checks the topics, then joins the groups. @throws KafkaSetupError when a topic is missing or too small. */
+  /**
+   * Looks at the topics, then joins the groups. What is wrong with some of them is waited for.
+   *
+   * @throws KafkaSetupError when no task topic can be read
+   */
   async start(): Promise<void> {
     let setup: DrainSetup;
     do {
       setup = this.#setup;
-      this.#dead = await this.#checkTopics(setup);
+      const absent = [...(await this.#topicWatch.look()).values()].filter(isAbsent);
+      const { topics } = this.#assignment;
+      if (topics.length > 0 && absent.length === topics.length) throw unusableTopics(absent);
+      this.#outputs.use(neededBy(setup), await this.#outputs.look(neededBy(setup)));
     } while (setup !== this.#setup); // a reload came between
     this.#tellTasks();
     this.#isJoining = true;
@@ -125,6 +144,7 @@ export class Drain {
     const started = await Promise.allSettled([...this.#topics.values()].map(({ reader }) => reader.start()));
     for (const each of started) if (each.status === 'rejected') throw each.reason;
     for (const { gauges } of this.#topics.values()) gauges.start();
+    this.#topicWatch.start();
     this.#setup.watch?.start(() =>
       [...this.#topics.values()].map(({ reader }) => reader.memberId).filter((id) => id !== undefined),
     );
@@ -134,17 +154,17 @@ export class Drain {
    * Makes ready to go by another setup, for the same node. The group of a topic that is new is joined, that of one that no
    * route has any more is left; where tasks go to other nodes, their partitions are handed over as after a restart.
    *
-   * @throws KafkaSetupError when a topic is missing or too small, ConfigError when a certificate cannot be used
+   * @throws KafkaSetupError when a topic that is new here cannot be used, ConfigError when a certificate cannot be used
    */
   async prepare(setup: DrainSetup): Promise<PreparedChange> {
     const isSameAccess = isDeepStrictEqual(clientOptions(setup), clientOptions(this.#setup));
     const access = isSameAccess ? undefined : this.#client.prepare(clientOptions(setup));
     try {
-      const dead = await this.#checkTopics(setup);
+      const found = await this.#newTopics(setup);
       return {
         commit: () => {
           access?.commit();
-          this.#commit(setup, dead);
+          this.#commit(setup, found);
         },
         discard: () => access?.discard(),
       };
@@ -154,10 +174,10 @@ export class Drain {
     }
   }
 
-  #commit(setup: DrainSetup, dead: DeadTopic): void {
+  #commit(setup: DrainSetup, found: ReadonlyMap<string, OutputTopic>): void {
     const before = this.#setup;
     this.#setup = setup;
-    this.#dead = dead;
+    this.#outputs.use(neededBy(setup), found);
     this.#assignment = assignmentOf(setup);
     const isSameOwnership = isDeepStrictEqual(ownershipOf(setup), ownershipOf(before));
     const topics = new Set(this.#assignment.topics);
@@ -209,13 +229,25 @@ export class Drain {
     void left.reader.stop(monotonicMs() + LEAVE_MS).finally(() => this.#leaving.delete(left));
   }
 
-  async #checkTopics({ routes, deadTopic: topic }: DrainSetup): Promise<DeadTopic> {
-    await this.#admin.requireTopics(
-      new Map([[topic, 1], ...routes.map((route) => [route.topic, route.count] as const)]),
+  /**
+   * Looks at the topics of another setup. One that is in use already may be in trouble: that is no reason to leave the rest
+   * as it is.
+   *
+   * @returns those that are written to
+   * @throws KafkaSetupError when another one is
+   */
+  async #newTopics(setup: DrainSetup): Promise<ReadonlyMap<string, OutputTopic>> {
+    const { routes } = setup;
+    const [found, read] = await Promise.all([
+      this.#outputs.look(neededBy(setup)),
+      this.#outputs.look(routes.map(({ topic, count }) => ({ topic, partitions: count }))),
+    ]);
+    const used = new Set([this.#setup.deadTopic, ...this.#setup.routes.map(({ topic }) => topic)]);
+    const troubles = [...read, ...found].flatMap(([topic, { trouble }]) =>
+      trouble === undefined || used.has(topic) ? [] : trouble,
     );
-    const maxBytes = await this.#admin.maxMessageBytes([topic]);
-    const counts = await this.#admin.partitionCounts([topic]);
-    return { topic, partitions: counts.get(topic)!, maxMessageBytes: maxBytes.get(topic)! };
+    if (troubles.length > 0) throw unusableTopics(troubles);
+    return found;
   }
 
   #tellTasks(): void {
@@ -229,12 +261,14 @@ export class Drain {
   /** Waits for the requests in flight, commits, leaves the groups. @returns how many partitions were cut off. */
   async stop(deadline: number): Promise<number> {
     this.#stopping.abort();
+    this.#topicWatch.stop();
     const left = await Promise.all(
       [...this.#topics.values(), ...this.#leaving].map(({ reader, gauges }) => {
         gauges.stop();
         return reader.stop(deadline);
       }),
     );
+    this.#outputs.close();
     await Promise.allSettled([
       this.#client.close(),
       this.#deadProducer.close(),
@@ -251,6 +285,7 @@ export class Drain {
       this.#metrics,
     );
     this.#setup.watch?.collect();
+    this.#metrics.showTroubles(this.#troubles.current);
   }
 
   readiness(): Readiness {
@@ -266,6 +301,7 @@ export class Drain {
       node: this.#assignment.node,
       tasks: Object.fromEntries(this.#assignment.tasks(Date.now())),
       partitions: [...this.#topics.values()].flatMap(({ gauges }) => gauges.partitions()),
+      topic_troubles: this.#troubles.current,
     };
   }
 
@@ -311,7 +347,8 @@ export class Drain {
       group,
       reader,
       groups: new TopicGroups(this.#admin, topic, groups),
-      bounds: async ({ partition }) => (await this.#admin.offsetBounds(topic)).get(partition) ?? NO_RECORDS,
+      bounds: async ({ partition }) =>
+        (await this.#admin.offsetBounds(topic, [partition])).get(partition) ?? NO_RECORDS,
       isOld: ({ partition }, bounds) => aged.isOld(topic, partition, bounds),
       onGap: (gap) => this.#onGap(gap),
       begun: (partition) => gauges.begun(partition),
@@ -347,7 +384,7 @@ export class Drain {
             return setup().tenantHeaders;
           },
           turn,
-          bury: (record, refused) => this.#bury(record, refused),
+          bury: (record, refused) => this.#bury(owned, record, refused),
           setAside: (batch) => this.#setAside(owned, batch),
           committed: (held, offset) => gauges.committed(held, offset),
         });
@@ -355,6 +392,7 @@ export class Drain {
       },
       onGap: (gap) => this.#onGap(gap),
       onFailure: () => undefined,
+      troubles: this.#troubles,
     });
   }
 
@@ -364,20 +402,34 @@ export class Drain {
   }
 
   async #setAside(partition: AssignedPartition, batch: CorruptBatch): Promise<void> {
-    await this.#deadProducer.send([corruptLetter(partition, 'deliver', batch, this.#dead!, Date.now())]);
+    await this.#write(partition, [corruptLetter(partition, 'deliver', batch, this.#dead, Date.now())]);
     this.#events.setAside(partition, batch);
   }
 
-  async #bury(record: FetchedRecord, refused: readonly Refused[]): Promise<void> {
+  async #bury(
+    partition: AssignedPartition,
+    record: FetchedRecord,
+    refused: readonly Refused[],
+  ): Promise<void> {
     const letters = gathered(refused).map(({ body, error: { stage, reason, message } }) =>
       deadRecord(
         { source: record, stage, reason, message, value: body, headers: record.headers },
-        this.#dead!,
+        this.#dead,
         Date.now(),
       ),
     );
-    await this.#deadProducer.send(letters);
+    await this.#write(partition, letters);
     this.#events.refused(record, refused);
+  }
+
+  /** @throws TopicTroubleError where the letters cannot be written, PartitionLostError where the partition ends before that */
+  async #write(partition: AssignedPartition, letters: readonly OutgoingRecord[]): Promise<void> {
+    const isWritten = await this.#outputs.write(letters, partition, () => this.#deadProducer.send(letters));
+    if (!isWritten) throw new PartitionLostError('the partition ended before its dead letters were written');
+  }
+
+  get #dead(): DeadTopic {
+    return this.#outputs.deadTopic(this.#setup.deadTopic);
   }
 }
 
@@ -402,4 +454,8 @@ function clientOptions({ drain, nodes, userAgent }: DrainSetup): RemoteWriteClie
 
 function loginOf({ basic_auth, bearer_token, bearer_token_file }: DrainNode): NodeLoginOptions {
   return { basic_auth, bearer_token, bearer_token_file };
+}
+
+function neededBy({ deadTopic }: DrainSetup): NeededTopic[] {
+  return [{ topic: deadTopic, partitions: 1 }];
 }

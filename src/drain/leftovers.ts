@@ -23,7 +23,8 @@ export async function readLeftovers(
   topics: readonly string[],
   nodes: readonly string[],
 ): Promise<Leftover[]> {
-  const existing = [...(await admin.partitionCounts(topics)).keys()];
+  const states = await admin.topicStates(topics);
+  const existing = topics.filter((topic) => states.get(topic)?.trouble === undefined);
   const leftovers = await Promise.all(existing.map((topic) => ofTopic(admin, topic, nodes)));
   return leftovers.flat();
 }
@@ -35,7 +36,8 @@ async function ofTopic(admin: KafkaAdmin, topic: string, nodes: readonly string[
   const groups = standings.groups.filter((group) => !nodes.includes(nodeOfDrainGroup(topic, group)));
   if (groups.length === 0) return [];
   const needed = new Map<string, number[]>();
-  for (const [partition, { low }] of [...(await admin.offsetBounds(topic))].sort(([a], [b]) => a - b)) {
+  const { bounds } = await admin.knownBounds(topic);
+  for (const [partition, { low }] of [...bounds].sort(([a], [b]) => a - b)) {
     const owner = lastOwner('', standings.of(partition));
     if (owner === undefined || owner.commit.offset <= low) continue;
     needed.set(owner.group, [...(needed.get(owner.group) ?? []), partition]);

@@ -6,12 +6,16 @@ import type { KafkaConnection } from '../kafka/client.ts';
 import { CorruptBatches } from '../kafka/corrupt-batches.ts';
 import { corruptLetter } from '../kafka/corrupt-letter.ts';
 import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../kafka/dead-record.ts';
-import { RecordsRefusedError } from '../kafka/errors.ts';
 import { ForgottenOffsets } from '../kafka/forgotten-offsets.ts';
 import { GroupReader, type GroupReaderOptions } from '../kafka/group-reader.ts';
+import { OutputTopics } from '../kafka/output-topics.ts';
 import { gapRecords, runSessions } from '../kafka/partition-session.ts';
+import type { NeededTopic, OutputTopic } from '../kafka/topic-look.ts';
+import { isAbsent, unusableTopics } from '../kafka/topic-trouble.ts';
+import { TopicTroubles } from '../kafka/topic-troubles.ts';
+import { TopicWatch } from '../kafka/topic-watch.ts';
 import { monotonicMs } from '../model/clock.ts';
-import { orDefect, RetryableError } from '../model/errors.ts';
+import { orDefect } from '../model/errors.ts';
 import type { PreparedChange } from '../model/prepared-change.ts';
 import { Pipeline } from '../pipeline.ts';
 import { AtLeastOnce } from '../publish/at-least-once.ts';
@@ -64,10 +68,10 @@ export class Worker {
   #schemas: SchemaWait | undefined;
   readonly #defects: Defects;
   #decoders: (topic: string) => DecoderRegistry;
-  /** `max.message.bytes` by topic that is written to. */
-  #maxBytes: ReadonlyMap<string, number> = new Map();
+  readonly #troubles: TopicTroubles;
+  readonly #outputs: OutputTopics;
+  readonly #topicWatch: TopicWatch;
   #pipeline: Pipeline | undefined;
-  #dead: DeadTopic | undefined;
 
   constructor(connection: KafkaConnection, options: WorkerOptions, metrics: Metrics, log: Logger) {
     const { ingest } = options;
@@ -77,6 +81,9 @@ export class Worker {
     this.#admin = new KafkaAdmin(connection);
     this.#metrics = metrics;
     this.#log = log;
+    this.#troubles = new TopicTroubles(log);
+    this.#outputs = new OutputTopics(this.#admin, this.#troubles);
+    this.#topicWatch = new TopicWatch(this.#admin, () => topicsOf(this.#options.ingest), this.#troubles);
     this.#events = new IngestEvents(metrics, log);
     metrics.beginIngest(topicsOf(ingest));
     this.#defects = new Defects(metrics, log);
@@ -93,16 +100,27 @@ export class Worker {
     return this.#reader.failure;
   }
 
-  /** Checks the topics, then joins the group. @throws KafkaSetupError when a topic is missing or too small. */
+  /**
+   * Looks at the topics, then joins the group. What is wrong with some of them is waited for.
+   *
+   * @throws KafkaSetupError when none can be read, or no task topic is there
+   */
   async start(): Promise<void> {
     let options: WorkerOptions;
     do {
       options = this.#options;
-      this.#write(await this.#checkTopics(options));
+      const absent = [...(await this.#topicWatch.look()).values()].filter(isAbsent);
+      if (absent.length === topicsOf(options.ingest).length) throw unusableTopics(absent);
+      const needed = neededBy(options);
+      const found = await this.#outputs.look(needed);
+      const troubles = options.routes.map(({ topic }) => found.get(topic)?.trouble);
+      const missing = troubles.filter((trouble) => trouble !== undefined).filter(isAbsent);
+      if (troubles.length > 0 && missing.length === troubles.length) throw unusableTopics(missing);
+      this.#outputs.use(needed, found);
     } while (options !== this.#options); // a reload came between
     this.#pipeline = new Pipeline({
       ...rulesOf(options),
-      maxRecordBytes: (name) => this.#maxBytes.get(name)! - RECORD_OVERHEAD_BYTES,
+      maxRecordBytes: (name) => this.#outputs.maxMessageBytes(name) - RECORD_OVERHEAD_BYTES,
       decoders: (name) => this.#decoders(name),
       renewDecoders: () => {
         this.#decoders = this.#makeDecoders();
@@ -110,6 +128,7 @@ export class Worker {
     });
     await this.#reader.start();
     this.#gauges.start();
+    this.#topicWatch.start();
     this.#options.watch?.start(() => [this.#reader.memberId].filter((id) => id !== undefined));
   }
 
@@ -117,26 +136,30 @@ export class Worker {
    * Makes ready to go by other options: those that may change while it runs (config/reload-effects.ts). They are put in
    * force between two steps; nothing is read again and nothing is lost. Routes that are the same list are left alone.
    *
-   * @throws KafkaSetupError when a topic is missing or too small, ConfigError when a file of the registry's cannot be used
+   * @throws KafkaSetupError when a topic that is new here cannot be used, ConfigError when a file of the registry's cannot
    */
   async prepare(options: WorkerOptions): Promise<PreparedChange> {
     const sameRegistry = isDeepStrictEqual(options.registry, this.#options.registry);
     const schemas = sameRegistry ? this.#schemas : SchemaWait.open(options.registry, this.#log);
     const discard = () => void (sameRegistry ? undefined : schemas?.close());
-    const outputs = await this.#checkTopics(options).catch((error) => {
+    const found = await this.#newTopics(options).catch((error) => {
       discard();
       throw error;
     });
-    return { commit: () => this.#commit(options, outputs, schemas), discard };
+    return { commit: () => this.#commit(options, found, schemas), discard };
   }
 
-  #commit(options: WorkerOptions, outputs: Outputs, schemas: SchemaWait | undefined): void {
+  #commit(
+    options: WorkerOptions,
+    found: ReadonlyMap<string, OutputTopic>,
+    schemas: SchemaWait | undefined,
+  ): void {
     const { ingest: before, routes } = this.#options;
     this.#options = options;
     if (schemas !== this.#schemas) void this.#schemas?.close(); // those that wait for it look again
     this.#schemas = schemas;
     this.#decoders = this.#makeDecoders();
-    this.#write(outputs);
+    this.#outputs.use(neededBy(options), found);
     this.#pipeline?.replace(
       rulesOf({ ...options, routes: options.routes === routes ? undefined : options.routes }),
     );
@@ -145,29 +168,39 @@ export class Worker {
     this.#reader.subscriptionChanged();
   }
 
-  /** Every topic that is written to must be there, since kafkajs drops what is sent to a missing partition. */
-  async #checkTopics({ ingest, routes }: WorkerOptions): Promise<Outputs> {
-    const { dead_topic: dead } = ingest;
-    const read = topicsOf(ingest).map((topic) => [topic, 1] as const);
-    const taskTopics = new Map(routes.map((route) => [route.topic, route.count]));
-    await this.#admin.requireTopics(new Map([...read, [dead, 1], ...taskTopics]));
-    const counts = await this.#admin.partitionCounts([dead]);
-    const maxBytes = await this.#admin.maxMessageBytes([dead, ...taskTopics.keys()]);
-    return {
-      maxBytes,
-      dead: { topic: dead, partitions: counts.get(dead)!, maxMessageBytes: maxBytes.get(dead)! },
-    };
+  /**
+   * Looks at the topics of other options. One that is in use already may be in trouble: that is no reason to leave the rest
+   * as it is.
+   *
+   * @returns those that are written to
+   * @throws KafkaSetupError when another one is
+   */
+  async #newTopics(options: WorkerOptions): Promise<ReadonlyMap<string, OutputTopic>> {
+    const [found, read] = await Promise.all([
+      this.#outputs.look(neededBy(options)),
+      this.#admin.topicStates(topicsOf(options.ingest)),
+    ]);
+    const used = new Set([
+      ...topicsOf(this.#options.ingest),
+      ...neededBy(this.#options).map(({ topic }) => topic),
+    ]);
+    const troubles = [...read, ...found].flatMap(([topic, { trouble }]) =>
+      trouble === undefined || used.has(topic) ? [] : trouble,
+    );
+    if (troubles.length > 0) throw unusableTopics(troubles);
+    return found;
   }
 
-  #write({ maxBytes, dead }: Outputs): void {
-    this.#maxBytes = maxBytes;
-    this.#dead = dead;
+  get #dead(): DeadTopic {
+    return this.#outputs.deadTopic(this.#options.ingest.dead_topic);
   }
 
   /** Finishes and commits what is in flight, leaves the group. @returns how many partitions were cut off. */
   async stop(deadline: number): Promise<number> {
     this.#gauges.stop();
+    this.#topicWatch.stop();
     const left = await this.#reader.stop(deadline);
+    this.#outputs.close();
     await Promise.allSettled([
       this.#publishers.close(),
       this.#admin.close(),
@@ -183,6 +216,7 @@ export class Worker {
     this.#options.watch?.collect();
     if (this.#pipeline !== undefined) this.#events.cache(this.#pipeline.cacheStats);
     this.#metrics.schemaWaits.set(this.#schemas?.waiting.length ?? 0);
+    this.#metrics.showTroubles(this.#troubles.current);
   }
 
   readiness(): Readiness {
@@ -196,6 +230,7 @@ export class Worker {
       routes: this.#options.routes.map(({ name }) => name),
       partitions: this.#gauges.partitions(),
       waiting_for_schemas: this.#schemas?.waiting ?? [],
+      topic_troubles: this.#troubles.current,
     };
   }
 
@@ -255,6 +290,7 @@ export class Worker {
         return this.#options.ingest.on_offset_gap;
       },
       onFailure: () => this.#metrics.transactions.inc({ result: 'failed' }),
+      troubles: this.#troubles,
     });
   }
 
@@ -271,8 +307,10 @@ export class Worker {
       const all = await partition.take({ maxRecords: size.records, maxBytes: STEP_BYTES, lingerMs });
       lastMs = monotonicMs();
       if (all?.corrupt !== undefined) {
-        const letter = corruptLetter(partition, 'decode', all.corrupt, this.#dead!, Date.now());
-        await publisher.publish({ records: [letter], nextOffset: all.nextOffset });
+        const records = [corruptLetter(partition, 'decode', all.corrupt, this.#dead, Date.now())];
+        const { nextOffset } = all;
+        const publish = () => publisher.publish({ records, nextOffset });
+        if (!(await this.#outputs.write(records, partition, publish))) return;
         this.#gauges.committed(partition, all.nextOffset);
         this.#events.setAside(partition, all.corrupt);
         progressed();
@@ -288,15 +326,26 @@ export class Worker {
       }
       const { routes } = this.#options;
       const { output, publication, done, left } = this.#run(taken, size);
+      const blocked = this.#outputs.blocking(publication.records, partition);
+      if (blocked !== undefined) {
+        partition.putBack(taken.records);
+        lastMs = Number.NEGATIVE_INFINITY; // they have waited
+        for (const { value } of output.records) release(value);
+        // Its first records may not need the topic.
+        if (done.length > 1) size.blocked(done.length);
+        else await this.#outputs.wait(blocked, partition);
+        continue;
+      }
       if (left.length > 0) {
         partition.putBack(left);
         lastMs = Number.NEGATIVE_INFINITY; // they have waited
       }
       const started = monotonicMs();
       try {
-        await publisher.publish(publication);
+        const publish = () => publisher.publish(publication);
+        if (!(await this.#outputs.write(publication.records, partition, publish))) return;
       } catch (error) {
-        throw await this.#failed(error, { done, publication }, size, monotonicMs() - started);
+        throw size.failed(error, done, monotonicMs() - started, publication.records);
       }
       size.published();
       this.#gauges.committed(partition, publication.nextOffset);
@@ -312,34 +361,11 @@ export class Worker {
   #run(taken: Taken, size: StepSize): StepResult {
     return orDefect(() =>
       runStep(taken, this.#pipeline!, Date.now(), {
-        dead: this.#dead!,
+        dead: this.#dead,
         onDefect: (record, error) => this.#defects.report(record, error),
         refusalOf: (record) => size.refusalOf(record),
       }),
     );
-  }
-
-  /** @returns what to throw for a step that was not published */
-  async #failed(
-    error: unknown,
-    { done, publication }: Pick<StepResult, 'done' | 'publication'>,
-    size: StepSize,
-    ms: number,
-  ): Promise<unknown> {
-    if (error instanceof RecordsRefusedError && (await this.#hasNewLimits())) {
-      return new RetryableError(error.message, { cause: error });
-    }
-    return size.failed(error, done, ms, publication.records);
-  }
-
-  /** Whether a topic's `max.message.bytes` has changed since it was asked for; if so the new one holds from now on. */
-  async #hasNewLimits(): Promise<boolean> {
-    const [options, before] = [this.#options, this.#maxBytes];
-    const now = await this.#checkTopics(options);
-    if (options !== this.#options) return true; // a reload has asked meanwhile
-    if ([...now.maxBytes].every(([topic, bytes]) => before.get(topic) === bytes)) return false;
-    this.#write(now);
-    return true;
   }
 
   /**
@@ -361,11 +387,11 @@ export class Worker {
   }
 }
 
-/** What a worker writes to, as Kafka has it. */
-interface Outputs {
-  /** `max.message.bytes` by topic. */
-  readonly maxBytes: ReadonlyMap<string, number>;
-  readonly dead: DeadTopic;
+/** The topics that are written to: those of the routes, and the one of dead letters. */
+function neededBy({ ingest, routes }: Pick<WorkerOptions, 'ingest' | 'routes'>): NeededTopic[] {
+  const counts = new Map([[ingest.dead_topic, 1]]);
+  for (const { topic, count } of routes) counts.set(topic, Math.max(count, counts.get(topic) ?? 0));
+  return [...counts].map(([topic, partitions]) => ({ topic, partitions }));
 }
 
 function topicsOf(ingest: IngestOptions): string[] {

@@ -1,12 +1,22 @@
 import type { Admin } from 'kafkajs';
 import { monotonicMs } from '../model/clock.ts';
+import { RetryableError } from '../model/errors.ts';
 import { sleep } from '../model/sleep.ts';
 import { brokerSettings, OFFSETS_RETENTION } from './broker-settings.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
 import { isCoordinatorMoving, KafkaSetupError, kafkaErrorType } from './errors.ts';
+import { clusterOf, type PartitionMetadata } from './patch/admin.ts';
 import { topicIdOf } from './patch/metadata-v10.ts';
 import { stably } from './patch/offset-fetch.ts';
 import { readMark, type TopicMark } from './topic-mark.ts';
+import {
+  askOffsets,
+  assertAnswered,
+  type OffsetAnswers,
+  type OffsetQuestion,
+  topicFault,
+} from './topic-offsets.ts';
+import type { TopicTrouble } from './topic-trouble.ts';
 
 /** Offsets between which a partition has records: `low` is the oldest kept, `high` the next to be written. */
 export interface OffsetBounds {
@@ -23,6 +33,16 @@ export interface CommittedOffset {
   readonly mark?: TopicMark | undefined;
 }
 
+/** Kafka's own `max.message.bytes`, where nobody has set another one. */
+export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
+
+/** A topic as brokers know it. */
+export interface TopicState {
+  readonly partitions: readonly PartitionMetadata[];
+  /** Why it has none. */
+  readonly trouble: TopicTrouble | undefined;
+}
+
 /**
  * Most time for an answer: a broker that hangs is not waited for long, as partitions begin with such questions. Brokers
  * take 5 s to create topics, and then answer that it goes on.
@@ -30,14 +50,6 @@ export interface CommittedOffset {
 const REQUEST_TIMEOUT_MS = 10_000;
 const COORDINATOR_RETRY_MS = 200;
 const COORDINATOR_GIVE_UP_MS = 30_000;
-/** What a broker answers that was asked by metadata of another one that is behind. */
-const STALE_METADATA = new Set([
-  'UNKNOWN_TOPIC_OR_PARTITION',
-  'NOT_LEADER_FOR_PARTITION',
-  'LEADER_NOT_AVAILABLE',
-  'REPLICA_NOT_AVAILABLE',
-]);
-
 /** Repeats a question to a group's coordinator while there is none that answers: kafkajs asks once. */
 async function untilCoordinated<T>(ask: () => Promise<T>): Promise<T> {
   const giveUp = monotonicMs() + COORDINATOR_GIVE_UP_MS;
@@ -99,36 +111,47 @@ export class KafkaAdmin {
     return [...new Set(names)].sort();
   }
 
-  /** Oldest and next offset of each partition of a topic. */
-  async offsetBounds(topic: string): Promise<Map<number, OffsetBounds>> {
-    const admin = await this.client();
-    const answer = await admin.fetchTopicOffsets(topic).catch((error) => {
-      if (STALE_METADATA.has(kafkaErrorType(error))) this.#discard(admin);
-      throw error;
-    });
-    return new Map(
-      answer.map(({ partition, low, high }) => [partition, { low: BigInt(low), high: BigInt(high) }]),
-    );
+  /**
+   * Oldest and next offset of partitions of a topic; those that do not exist are left out.
+   *
+   * @param wanted which partitions; absent: all. Only their leaders are asked.
+   * @throws TopicTroubleError where the topic is not there, or nobody leads one of the partitions
+   */
+  async offsetBounds(topic: string, wanted?: readonly number[]): Promise<Map<number, OffsetBounds>> {
+    const answers = await this.#ask(topic, ['oldest', 'next'], wanted);
+    assertAnswered(topic, answers);
+    return boundsOf(answers);
+  }
+
+  /** The same of those partitions whose leaders answer, and which these are not. */
+  async knownBounds(
+    topic: string,
+    wanted?: readonly number[],
+  ): Promise<{ readonly bounds: Map<number, OffsetBounds>; readonly unknown: readonly number[] }> {
+    const answers = await this.#ask(topic, ['oldest', 'next'], wanted);
+    const { leaderless, failed, offsets } = answers;
+    if (offsets.size === 0) for (const error of failed.values()) throw error;
+    return { bounds: boundsOf(answers), unknown: [...leaderless, ...failed.keys()].sort((a, b) => a - b) };
   }
 
   /**
-   * The same by a client of its own: the other may have its metadata from a broker that is behind. Which broker is asked
-   * is left to chance.
+   * The same as `offsetBounds` by a client of its own: the other may have its metadata from a broker that is behind. Which
+   * broker is asked is left to chance.
    */
-  async freshOffsetBounds(topic: string): Promise<Map<number, OffsetBounds>> {
+  async freshOffsetBounds(topic: string, wanted?: readonly number[]): Promise<Map<number, OffsetBounds>> {
     const own = new KafkaAdmin(this.#connection);
     try {
-      return await own.offsetBounds(topic);
+      return await own.offsetBounds(topic, wanted);
     } finally {
       void own.close().catch(() => undefined);
     }
   }
 
   /** By partition the first offset whose record is not older than a time (ms since the epoch); the end where none is. */
-  async offsetsAt(topic: string, timeMs: number): Promise<Map<number, bigint>> {
-    const admin = await this.client();
-    const answer = await admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, timeMs));
-    return new Map(answer.map(({ partition, offset }) => [partition, BigInt(offset)]));
+  async offsetsAt(topic: string, timeMs: number, wanted?: readonly number[]): Promise<Map<number, bigint>> {
+    const answers = await this.#ask(topic, [{ atMs: Math.max(0, timeMs) }, 'next'], wanted);
+    assertAnswered(topic, answers);
+    return new Map([...answers.offsets].map(([id, [at, next]]) => [id, at! < 0n ? next! : at!]));
   }
 
   /** Kafka's id of a topic, which is never used again; undefined where brokers do not say. */
@@ -145,14 +168,26 @@ export class KafkaAdmin {
     return minutes === undefined ? undefined : Number(minutes) * 60_000;
   }
 
-  /** Number of partitions by topic; topics that do not exist are left out. */
+  /** Topics as brokers know them, and what is wrong with those that have no partitions for this user. */
+  async topicStates(topics: readonly string[]): Promise<ReadonlyMap<string, TopicState>> {
+    if (topics.length === 0) return new Map();
+    const answer = await clusterOf(await this.client()).metadata({ topics });
+    if (answer === null) throw new RetryableError('no broker answers what it knows of topics');
+    return new Map(
+      answer.topicMetadata.map((metadata) => [
+        metadata.topic,
+        { partitions: metadata.partitionMetadata, trouble: topicFault(metadata) },
+      ]),
+    );
+  }
+
+  /** Number of partitions by topic; topics that do not exist, or not for this user, are left out. */
   async partitionCounts(topics: readonly string[]): Promise<Map<string, number>> {
-    const admin = await this.client();
-    const existing = new Set(await admin.listTopics());
-    const wanted = topics.filter((topic) => existing.has(topic));
-    if (wanted.length === 0) return new Map();
-    const metadata = await admin.fetchTopicMetadata({ topics: wanted });
-    return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
+    const counts = new Map<string, number>();
+    for (const [topic, { partitions, trouble }] of await this.topicStates(topics)) {
+      if (trouble === undefined) counts.set(topic, partitions.length);
+    }
+    return counts;
   }
 
   /** Refuses topics that are missing or have too few partitions: kafkajs drops a send to a missing partition. */
@@ -172,6 +207,7 @@ export class KafkaAdmin {
 
   /** `max.message.bytes` of topics: the largest record batch that each takes, in bytes. */
   async maxMessageBytes(topics: readonly string[]): Promise<Map<string, number>> {
+    if (topics.length === 0) return new Map();
     const admin = await this.client();
     const TOPIC = 2;
     const { resources } = await admin.describeConfigs({
@@ -183,7 +219,7 @@ export class KafkaAdmin {
         resourceName,
         Number(
           configEntries.find(({ configName }) => configName === 'max.message.bytes')?.configValue ??
-            1_048_588,
+            DEFAULT_MAX_MESSAGE_BYTES,
         ),
       ]),
     );
@@ -207,14 +243,20 @@ export class KafkaAdmin {
     return this.#admin;
   }
 
-  /** kafkajs asks for every topic that it has ever been asked for: one that is gone spoils what is asked of others. */
-  #discard(admin: Admin): void {
-    this.#admin = undefined;
-    void admin.disconnect().catch(() => undefined);
+  async #ask(
+    topic: string,
+    questions: readonly OffsetQuestion[],
+    wanted: readonly number[] | undefined,
+  ): Promise<OffsetAnswers> {
+    return await askOffsets(clusterOf(await this.client()), topic, questions, wanted);
   }
 
   async close(): Promise<void> {
     const admin = await this.#admin?.catch(() => undefined);
     await admin?.disconnect();
   }
+}
+
+function boundsOf({ offsets }: OffsetAnswers): Map<number, OffsetBounds> {
+  return new Map([...offsets].map(([id, [low, high]]) => [id, { low: low!, high: high! }]));
 }

@@ -11,6 +11,7 @@ import { type FetchedRecord, PartitionQueue, recordBytes } from './partition-que
 import { fetchedBytes } from './patch/record-set.ts';
 import type { FetchedBatch, GroupMembership } from './patch/types.ts';
 import type { TopicMark } from './topic-mark.ts';
+import type { TopicTrouble } from './topic-trouble.ts';
 
 /** What a partition needs of the group that it is read in. */
 export interface PartitionGroup {
@@ -87,6 +88,8 @@ export class AssignedPartition {
   committedTo = -1n;
   /** Which topic what is committed for it is of, from the beginning of the work on; undefined where brokers do not say. */
   mark: TopicMark | undefined;
+  /** What is wrong with its own topic, or with one that its records go to, and keeps it waiting; undefined: nothing. */
+  trouble: TopicTrouble | undefined;
   /** The group that has to let go of the partition before the work on it begins; undefined while there is none. */
   waitsFor: string | undefined;
   readonly #group: PartitionGroup;

@@ -11,6 +11,12 @@ interface KafkaErrorLike {
   readonly cause?: unknown;
 }
 
+interface NamedError {
+  readonly topic?: unknown;
+  readonly partition?: unknown;
+  readonly cause?: unknown;
+}
+
 /** The partition belongs to another member now, or the process is stopping: give up its work, commit nothing. */
 export class PartitionLostError extends Error {
   override readonly name = 'PartitionLostError';
@@ -75,10 +81,13 @@ export class CorruptBatchError extends KafkaSetupError {
 export class RecordsRefusedError extends KafkaSetupError {
   /** Short, stable identifier, as dead letters name it: `message_too_large`. */
   readonly reason: string;
+  /** The topic whose leader refuses it; undefined where the answer is about several. */
+  readonly topic: string | undefined;
 
-  constructor(reason: string, message: string, options?: ErrorOptions) {
+  constructor(reason: string, message: string, options: ErrorOptions & { readonly topic?: string } = {}) {
     super(message, options);
     this.reason = reason;
+    this.topic = options.topic;
   }
 }
 
@@ -170,6 +179,18 @@ export function kafkaErrorType(error: unknown): string {
     at = at.cause as KafkaErrorLike | undefined;
   }
   return '';
+}
+
+/** The topic, and the partition, that an answer is about (patch/partition-errors.ts); undefined where it names none. */
+export function namedPartition(
+  error: unknown,
+): { readonly topic: string; readonly partition?: number } | undefined {
+  for (let at = error as NamedError | undefined, depth = 0; at && depth < 8; depth += 1) {
+    const { topic, partition } = at;
+    if (typeof topic === 'string') return { topic, ...(typeof partition === 'number' ? { partition } : {}) };
+    at = at.cause as NamedError | undefined;
+  }
+  return undefined;
 }
 
 /**

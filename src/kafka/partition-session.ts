@@ -14,6 +14,8 @@ import {
 } from './errors.ts';
 import type { GroupReader } from './group-reader.ts';
 import type { CommittedStart, GapReason } from './start-offset.ts';
+import { TopicTroubleError, unauthorizedTopic } from './topic-trouble.ts';
+import type { TopicTroubles } from './topic-troubles.ts';
 
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
@@ -45,6 +47,8 @@ export interface SessionOptions<Resource> {
   ) => Promise<void>;
   readonly onGap: (gap: OffsetGap) => 'continue' | 'stop';
   readonly onFailure: (error: unknown) => void;
+  /** Told of what is wrong with the partition's topic. Absent: told in the log, each time. */
+  readonly troubles?: TopicTroubles;
 }
 
 /**
@@ -67,6 +71,8 @@ export async function runSessions<Resource>(
     backoff.reset();
     failures = 0;
     told = undefined;
+    if (partition.trouble?.topic === partition.topic) options.troubles?.over(partition.topic);
+    partition.trouble = undefined;
   };
   const tellGap = (gap: OffsetGap) => {
     // Until something is committed behind it each session meets the gap again, and by then it may have grown.
@@ -79,14 +85,27 @@ export async function runSessions<Resource>(
       await runSession(partition, options, progressed, tellGap);
     } catch (error) {
       if (error instanceof PartitionLostError || partition.state === 'lost') return;
-      if (error instanceof KafkaSetupError || isUnauthorized(error) || isDefect(error)) throw error;
+      const trouble = troubleOf(error, partition);
+      if (trouble === undefined && isForTheOperator(error)) throw error;
+      partition.trouble = trouble?.trouble;
       failures += 1;
       // After one rebalance the next session waits by itself until the group has settled.
       const retryInMs = failures === 1 && isMembershipError(error) ? 0 : Math.round(backoff.next());
-      report(error, retryInMs, partition, options);
+      report(trouble ?? error, retryInMs, partition, options);
       await sleep(retryInMs, partition.ending);
     }
   }
+}
+
+/** What is wrong with one topic is waited for, also where only the operator can help: others do not need that topic. */
+function troubleOf(error: unknown, { topic }: AssignedPartition): TopicTroubleError | undefined {
+  if (error instanceof TopicTroubleError) return error;
+  if (kafkaErrorType(error) !== 'TOPIC_AUTHORIZATION_FAILED') return undefined;
+  return new TopicTroubleError(unauthorizedTopic(topic, 'read'), { cause: error });
+}
+
+function isForTheOperator(error: unknown): boolean {
+  return error instanceof KafkaSetupError || isUnauthorized(error) || isDefect(error);
 }
 
 /** Says what ended a session. An error that is not known to come from Kafka or from outside shows where it does. */
@@ -94,8 +113,13 @@ function report<Resource>(
   error: unknown,
   retryInMs: number,
   { topic, partition }: AssignedPartition,
-  { log, onFailure }: SessionOptions<Resource>,
+  { log, onFailure, troubles }: SessionOptions<Resource>,
 ): void {
+  if (error instanceof TopicTroubleError && troubles !== undefined) {
+    onFailure(error);
+    troubles.met(error.trouble, 'What needs it waits, and nothing is lost; everything else goes on');
+    return;
+  }
   const fields = { topic, partition, error: errorMessage(error), retryInMs };
   if (isMembershipError(error)) {
     log.debug(fields, 'a step met a rebalance and is done again from the committed offset');

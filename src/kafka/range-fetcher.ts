@@ -244,7 +244,7 @@ export class RangeFetcher {
     const queue = queues.get(partition);
     if (queue === undefined) return;
     try {
-      const bound = (await this.#admin.offsetBounds(topic)).get(partition);
+      const bound = (await this.#admin.offsetBounds(topic, [partition])).get(partition);
       if (bound === undefined || bound.high < queue.position) {
         throw new KafkaSetupError(
           `topic ${topic}, partition ${partition}: offset ${queue.position} was to be read, and ` +

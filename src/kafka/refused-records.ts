@@ -1,16 +1,19 @@
 import { isoTime } from '../model/iso-time.ts';
-import { KafkaSetupError, kafkaErrorType } from './errors.ts';
+import { KafkaSetupError, kafkaErrorType, namedPartition } from './errors.ts';
 import type { OutgoingRecord } from './outgoing.ts';
 
 /**
  * What a broker refuses for good: it would refuse it again. Returns undefined for any other error.
  *
- * The answer does not say which topic it is about where a request had several.
+ * Where the answer does not say which topic it is about, all of them are named.
  */
 export function refusedForGood(
   error: unknown,
-  records: readonly OutgoingRecord[],
+  round: readonly OutgoingRecord[],
 ): KafkaSetupError | undefined {
+  const named = namedPartition(error);
+  const ofTopic = round.filter(({ topic }) => topic === named?.topic);
+  const records = ofTopic.length > 0 ? ofTopic : round;
   switch (kafkaErrorType(error)) {
     case 'INVALID_TIMESTAMP':
       return new KafkaSetupError(

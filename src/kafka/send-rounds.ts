@@ -1,4 +1,4 @@
-import { isTooLarge, RecordsRefusedError } from './errors.ts';
+import { isTooLarge, namedPartition, RecordsRefusedError } from './errors.ts';
 import type { OutgoingRecord } from './outgoing.ts';
 import { refusedForGood } from './refused-records.ts';
 
@@ -17,11 +17,12 @@ const FRAMING_BYTES = 70;
  * How many bytes of records go into one batch.
  *
  * kafkajs makes one record batch a partition and request, however large, and a broker refuses one over the
- * topic's `max.message.bytes`. So what goes to one partition is sent in rounds. The limit shrinks for good when
+ * topic's `max.message.bytes`. So what goes to one partition is sent in rounds. The limit of a topic shrinks for good when
  * a batch of several records is refused; a record that is refused alone cannot be sent at all.
  */
 export class BatchLimit {
-  #bytes = BATCH_BYTES;
+  /** By topic; a topic that is not there has `BATCH_BYTES`. */
+  readonly #bytes = new Map<string, number>();
 
   /** Splits records into rounds to be sent one after the other; each partition's order is kept. */
   rounds(records: readonly OutgoingRecord[]): OutgoingRecord[][] {
@@ -32,7 +33,7 @@ export class BatchLimit {
       const bytes = sizeOf(record);
       let place = open.get(id);
       if (place === undefined) open.set(id, (place = { round: 0, bytes: 0 }));
-      else if (place.bytes + bytes > this.#bytes) {
+      else if (place.bytes + bytes > this.#limitOf(record.topic)) {
         place.round += 1;
         place.bytes = 0;
       }
@@ -56,23 +57,39 @@ export class BatchLimit {
    */
   shrink(error: unknown, round: readonly OutgoingRecord[]): void {
     if (!isTooLarge(error)) throw refusedForGood(error, round) ?? error;
+    const refused = refusedBy(error, round);
     const batches = new Map<string, number>();
-    for (const record of round) {
+    for (const record of refused) {
       const id = `${record.topic}/${record.partition}`;
       batches.set(id, (batches.get(id) ?? 0) + sizeOf(record));
     }
-    if (batches.size < round.length) {
-      this.#bytes = Math.min(this.#bytes, Math.max(...batches.values()) / SHRINK_FACTOR);
+    if (batches.size < refused.length) {
+      const bytes = Math.max(...batches.values()) / SHRINK_FACTOR;
+      for (const topic of new Set(refused.map((record) => record.topic)))
+        this.#bytes.set(topic, Math.min(this.#limitOf(topic), bytes));
       return;
     }
-    const largest = round.reduce((a, b) => (sizeOf(b) > sizeOf(a) ? b : a));
+    const largest = refused.reduce((a, b) => (sizeOf(b) > sizeOf(a) ? b : a));
     throw new RecordsRefusedError(
       'message_too_large',
       `The brokers refuse a record of ${sizeOf(largest)} bytes for topic ${largest.topic}, partition ${largest.partition}, as too large. ` +
         'Raise max.message.bytes of the topic ("penstock topics apply"); when it was lowered, start Penstock again: it reads the limit at start-up.',
-      { cause: error },
+      { cause: error, topic: largest.topic },
     );
   }
+
+  #limitOf(topic: string): number {
+    return this.#bytes.get(topic) ?? BATCH_BYTES;
+  }
+}
+
+/** The records that the answer is about: those for the partition that it names, if it does. */
+function refusedBy(error: unknown, round: readonly OutgoingRecord[]): readonly OutgoingRecord[] {
+  const named = namedPartition(error);
+  const refused = round.filter(
+    ({ topic, partition }) => topic === named?.topic && (named.partition ?? partition) === partition,
+  );
+  return refused.length > 0 ? refused : round;
 }
 
 function sizeOf({ key, value, headers }: OutgoingRecord): number {

@@ -84,10 +84,10 @@ export class StartOffsets {
     // topic that has its name now.
     const { admin, identity } = this.#ask;
     const { topic, partition: id } = partition;
-    let bounds = (await admin.offsetBounds(topic)).get(id);
+    let bounds = (await admin.offsetBounds(topic, [id])).get(id);
     let committed = await this.#ask.committed(partition);
     if (!isLikely(bounds, committed)) {
-      bounds = (await admin.freshOffsetBounds(topic)).get(id);
+      bounds = (await admin.freshOffsetBounds(topic, [id])).get(id);
       committed = await this.#ask.committed(partition);
     }
     const existing = this.#existing(partition, bounds);

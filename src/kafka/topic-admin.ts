@@ -5,6 +5,7 @@ import { sleep } from '../model/sleep.ts';
 import type { KafkaAdmin } from './admin.ts';
 import { brokerSettings, OFFSETS_RETENTION } from './broker-settings.ts';
 import { KafkaSetupError, kafkaErrorType } from './errors.ts';
+import { TopicTroubleError } from './topic-trouble.ts';
 
 /** A topic as the cluster has it. */
 export interface TopicState {
@@ -77,7 +78,9 @@ export class TopicAdmin {
     const names = topics.filter((topic) => existing.has(topic));
     const broker = await this.#brokerSettings(admin);
     if (names.length === 0) return { topics: new Map(), ...broker };
-    const metadata = await admin.fetchTopicMetadata({ topics: names });
+    const metadata = await this.#admin.topicStates(names);
+    for (const { trouble } of metadata.values())
+      if (trouble !== undefined) throw new TopicTroubleError(trouble);
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
       resources: names.map((name) => ({ type: TOPIC, name })),
@@ -88,7 +91,7 @@ export class TopicAdmin {
         new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
       ]),
     );
-    const states = metadata.topics.map(({ name, partitions }): [string, TopicState] => [
+    const states = [...metadata].map(([name, { partitions }]): [string, TopicState] => [
       name,
       {
         partitions: partitions.length,
@@ -105,15 +108,16 @@ export class TopicAdmin {
    * By halving: Kafka says where the records from a time on begin, and kafkajs keeps the time of the first to itself.
    */
   async oldestRecord(topic: string): Promise<number | undefined> {
-    const ends = await this.#admin.offsetBounds(topic);
-    const begins = await this.#admin.offsetsAt(topic, 0);
-    const filled = [...begins].filter(([partition, begin]) => begin < (ends.get(partition)?.high ?? begin));
+    const { bounds } = await this.#admin.knownBounds(topic);
+    const filled = [...bounds].filter(([, { low, high }]) => low < high);
     if (filled.length === 0) return undefined;
+    const partitions = filled.map(([partition]) => partition);
+    const begins = await this.#admin.offsetsAt(topic, 0, partitions);
     let [known, below] = [0, Date.now() + OLDEST_AHEAD_MS];
     while (below - known > OLDEST_PRECISION_MS) {
       const time = Math.floor((known + below) / 2);
-      const at = await this.#admin.offsetsAt(topic, time);
-      if (filled.some(([partition, begin]) => (at.get(partition) ?? begin) > begin)) below = time;
+      const at = await this.#admin.offsetsAt(topic, time, partitions);
+      if ([...begins].some(([partition, begin]) => (at.get(partition) ?? begin) > begin)) below = time;
       else known = time;
     }
     return known;
@@ -207,14 +211,8 @@ export class TopicAdmin {
   }
 
   async #partitionsWithLeader(topic: string): Promise<number> {
-    const admin = await this.#admin.client();
-    try {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-      return (topics[0]?.partitions ?? []).filter(({ leader }) => leader >= 0).length;
-    } catch (error) {
-      if (NOT_HEARD_OF.has(kafkaErrorType(error))) return 0;
-      throw error;
-    }
+    const { partitions = [] } = (await this.#admin.topicStates([topic])).get(topic) ?? {};
+    return partitions.filter(({ leader }) => leader >= 0).length;
   }
 
   async #brokerSettings(admin: Admin): Promise<Omit<ClusterTopics, 'topics'>> {

@@ -58,7 +58,7 @@ function escaped(character: string): string {
 
 /** Trouble with infrastructure that time can mend. */
 export class RetryableError extends Error {
-  override readonly name = 'RetryableError';
+  override readonly name: string = 'RetryableError';
   /** Milliseconds that the other side asked to wait (Retry-After), if it did. */
   readonly retryAfterMs: number | undefined;
 

@@ -48,6 +48,11 @@ export class StepSize {
     return this.#records < MOST_RECORDS;
   }
 
+  /** A step of so many records was not tried: a topic that it needs cannot be written to. Its first records may not need it. */
+  blocked(records: number): void {
+    this.#records = Math.max(1, Math.floor(records / 2));
+  }
+
   published(): void {
     this.#failures = this.#timeouts = 0;
     this.#refused = undefined;

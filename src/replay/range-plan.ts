@@ -61,8 +61,14 @@ export async function planRanges(
   topic: string,
   request: RangeRequest,
 ): Promise<RangePlan> {
+  if (request.kind === 'offsets') {
+    const { bounds, unknown } = await admin.knownBounds(topic);
+    const asked = request.ranges.map(({ partition }) => partition);
+    // What cannot be asked about and is not asked for is no reason to refuse the others.
+    if (unknown.some((partition) => asked.includes(partition))) await admin.offsetBounds(topic, asked);
+    return planOffsets(request.ranges, bounds);
+  }
   const bounds = await admin.offsetBounds(topic);
-  if (request.kind === 'offsets') return planOffsets(request.ranges, bounds);
   const { fromMs, toMs, marginMs } = request;
   const begin = await admin.offsetsAt(topic, fromMs - marginMs);
   const from = await admin.offsetsAt(topic, fromMs);

@@ -1,5 +1,6 @@
 import type { KafkaAdmin, OffsetBounds } from '../kafka/admin.ts';
 import { describeGroups, type GroupDescription } from '../kafka/group-description.ts';
+import type { TopicTrouble } from '../kafka/topic-trouble.ts';
 import type { ExpectedDeployment } from './expected.ts';
 
 /** Next offset of a group by partition; those without a commit are left out. */
@@ -7,8 +8,12 @@ export type CommittedOffsets = ReadonlyMap<number, bigint>;
 
 /** What Kafka says about a deployment at about one moment. */
 export interface Observation {
-  /** Offsets by partition of each topic that exists. */
+  /** Offsets by partition of each topic that can be read. */
   readonly bounds: ReadonlyMap<string, ReadonlyMap<number, OffsetBounds>>;
+  /** Partitions of them that nobody can be asked about: without a leader, or with one that does not answer. */
+  readonly unknown: ReadonlyMap<string, readonly number[]>;
+  /** What is wrong with the others. */
+  readonly troubles: readonly TopicTrouble[];
   /** By group. */
   readonly groups: ReadonlyMap<string, GroupDescription>;
   /** By group, then by topic. Topics that do not exist are left out. */
@@ -21,7 +26,8 @@ export async function observe(expected: ExpectedDeployment, admin: KafkaAdmin): 
   const workers = ingest.topics.map((topic) => ({ topic, group: ingest.group }));
   const readers = [...workers, ...nodes.flatMap(({ groups }) => groups)];
   const topics = [...ingest.topics, deadTopic, ...taskTopics.map(({ topic }) => topic)];
-  const existing = [...(await admin.partitionCounts(topics)).keys()];
+  const states = await admin.topicStates(topics);
+  const existing = topics.filter((topic) => states.get(topic)?.trouble === undefined);
   const groups = await describeGroups(
     admin,
     readers.map(({ group }) => group),
@@ -35,8 +41,14 @@ export async function observe(expected: ExpectedDeployment, admin: KafkaAdmin): 
         committed.set(group, (committed.get(group) ?? new Map()).set(topic, offsets));
       }),
   );
-  const bounds = await Promise.all(
-    existing.map(async (topic) => [topic, await admin.offsetBounds(topic)] as const),
+  const known = await Promise.all(
+    existing.map(async (topic) => [topic, await admin.knownBounds(topic)] as const),
   );
-  return { bounds: new Map(bounds), groups, committed };
+  return {
+    bounds: new Map(known.map(([topic, { bounds }]) => [topic, bounds])),
+    unknown: new Map(known.map(([topic, { unknown }]) => [topic, unknown])),
+    troubles: [...states.values()].flatMap(({ trouble }) => trouble ?? []),
+    groups,
+    committed,
+  };
 }

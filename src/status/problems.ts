@@ -19,7 +19,7 @@ export function problemsOf(all: Seen): string[] {
   const { expected, seen, ingest, nodes, leftovers = [], before, drift = [] } = all;
   const seconds = before?.secondsAgo ?? 0;
   return [
-    ...missingTopics(expected, seen),
+    ...topicProblems(expected, seen),
     ...drift,
     ...workerProblems(ingest),
     ...stuckWorkers(ingest, seconds),
@@ -31,18 +31,25 @@ export function problemsOf(all: Seen): string[] {
   ];
 }
 
-function missingTopics(
-  { ingest, deadTopic, taskTopics }: ExpectedDeployment,
-  { bounds }: Observation,
+function topicProblems(
+  { taskTopics }: ExpectedDeployment,
+  { bounds, unknown, troubles }: Observation,
 ): string[] {
-  const topics = [...ingest.topics, ...taskTopics.map((each) => each.topic), deadTopic];
-  const missing = topics.filter((topic) => !bounds.has(topic));
+  const missing = troubles.filter(({ kind }) => kind === 'missing').map(({ topic }) => topic);
   const problems = missing.length === 0 ? [] : [`${topicsText(missing)} exist; run penstock topics apply`];
+  problems.push(...troubles.filter(({ kind }) => kind !== 'missing').map(({ message }) => message));
   for (const { topic, count } of taskTopics) {
-    const has = bounds.get(topic)?.size ?? count;
+    const has = bounds.has(topic) ? bounds.get(topic)!.size + (unknown.get(topic)?.length ?? 0) : count;
     if (has < count) {
       problems.push(`topic ${topic} has ${has} partitions for ${count} tasks; run penstock topics apply`);
     }
+  }
+  for (const [topic, partitions] of unknown) {
+    if (partitions.length === 0) continue;
+    problems.push(
+      `partition ${partitions.join(', ')} of ${topic} cannot be read or written to: no broker leads it, or its leader ` +
+        'does not answer; look at the brokers that have its replicas',
+    );
   }
   return problems;
 }

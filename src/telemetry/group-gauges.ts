@@ -13,6 +13,8 @@ export interface ObservedPartition {
   readonly oldest?: { readonly offset: bigint; readonly timestamp: number } | undefined;
   /** What cannot be read at its position; undefined while it goes on. */
   readonly unreadable?: Error | undefined;
+  /** What is wrong with a topic, and keeps it waiting; undefined: nothing. */
+  readonly trouble?: { readonly topic: string; readonly message: string } | undefined;
   /** The group that has to let go of it first; undefined once the work has begun. */
   readonly waitsFor?: string | undefined;
 }
@@ -30,7 +32,11 @@ export interface ObservedReader {
 /** Where the ends and the committed offsets of partitions are asked for. */
 export interface OffsetSource {
   committedOffsets(groupId: string, topic: string): Promise<Map<number, bigint>>;
-  offsetBounds(topic: string): Promise<Map<number, { readonly low: bigint; readonly high: bigint }>>;
+  /** Of the partitions whose leaders answer. */
+  knownBounds(
+    topic: string,
+    partitions: readonly number[],
+  ): Promise<{ readonly bounds: ReadonlyMap<number, { readonly low: bigint; readonly high: bigint }> }>;
 }
 
 const POLL_MS = 5_000;
@@ -99,6 +105,7 @@ export class GroupGauges {
   static collect(groups: readonly GroupGauges[], metrics: Metrics): void {
     const { lag, lagSeconds, lagUnknown, queueBytes, assigned, heldUp, waitingForOwner } = metrics;
     const gauges = [lag, lagSeconds, lagUnknown, queueBytes, assigned, heldUp, waitingForOwner];
+    metrics.waitingPartitions.reset();
     for (const gauge of [...gauges, metrics.groupSilence]) gauge.reset();
     for (const group of groups) group.#collect();
   }
@@ -109,7 +116,8 @@ export class GroupGauges {
     const silentMs = this.#now() - Math.max(this.#startedMs, this.#reader.heardMs);
     this.#metrics.groupSilence.set({ group }, Math.max(0, silentMs) / 1000);
     for (const held of this.#reader.partitions) {
-      const { topic, partition, queuedBytes, unreadable, waitsFor } = held;
+      const { topic, partition, queuedBytes, unreadable, waitsFor, trouble } = held;
+      if (trouble !== undefined) this.#metrics.waitingPartitions.inc({ topic, waits_for: trouble.topic });
       if (unreadable !== undefined) heldUp.set({ topic, partition }, 1);
       assigned.inc({ topic });
       queueBytes.inc({ topic }, queuedBytes);
@@ -138,7 +146,8 @@ export class GroupGauges {
       if (stalledMs < STALLED_MS) continue;
       const { records = '(nobody knows how many)' } = this.#lag(held);
       const seconds = Math.round(stalledMs / 1000);
-      const why = held.unreadable === undefined ? '' : `: ${held.unreadable.message}`;
+      const cause = held.unreadable ?? held.trouble;
+      const why = cause === undefined ? '' : `: ${cause.message}`;
       return {
         ready: false,
         reason: `${idOf(held)} has ${records} records to read and no commit for ${seconds} s${why}`,
@@ -158,7 +167,7 @@ export class GroupGauges {
 
   partitions(): unknown[] {
     return this.#reader.partitions.map((held) => {
-      const { topic, partition, state, queuedBytes, unreadable, waitsFor } = held;
+      const { topic, partition, state, queuedBytes, unreadable, waitsFor, trouble } = held;
       // Where another group reads, what this one has committed says nothing.
       const { records, seconds } = waitsFor === undefined ? this.#lag(held) : {};
       return {
@@ -169,6 +178,7 @@ export class GroupGauges {
         lag: records ?? null,
         lag_seconds: seconds ?? null,
         ...(unreadable === undefined ? {} : { held_up_by: unreadable.message }),
+        ...(trouble === undefined ? {} : { waits_for_topic: trouble.topic, trouble: trouble.message }),
         ...(waitsFor === undefined ? {} : { waits_for_group: waitsFor }),
       };
     });
@@ -192,8 +202,10 @@ export class GroupGauges {
     if (this.#asking.has(topic)) return;
     this.#asking.add(topic);
     try {
-      const [bounds, committed] = await Promise.all([
-        this.#offsets.offsetBounds(topic),
+      const held = this.#reader.partitions.filter((each) => each.topic === topic);
+      const partitions = held.map(({ partition }) => partition);
+      const [{ bounds }, committed] = await Promise.all([
+        this.#offsets.knownBounds(topic, partitions),
         this.#offsets.committedOffsets(this.#groupId, topic),
       ]);
       for (const held of this.#reader.partitions) {

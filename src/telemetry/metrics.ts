@@ -78,6 +78,17 @@ export class Metrics {
     'Partitions that wait at a record batch that cannot be read.',
     ['topic', 'partition'],
   );
+  readonly topicTrouble = this.#gauge(
+    'topic_trouble',
+    '1 for each topic that cannot be read or written to now, by what is wrong; what needs it waits.',
+    ['topic', 'kind'],
+    'max',
+  );
+  readonly waitingPartitions = this.#gauge(
+    'waiting_partitions',
+    'Assigned partitions that wait for a topic that cannot be read or written to, by that topic.',
+    ['topic', 'waits_for'],
+  );
   readonly defects = this.#counter(
     'defects_total',
     'Records that led to a defect of Penstock and were set aside for it, by source topic.',
@@ -238,6 +249,12 @@ export class Metrics {
       this.#beginReading(topic);
     }
     for (const result of ['committed', 'failed']) this.transactions.inc({ result }, 0);
+  }
+
+  /** Sets anew what is wrong with topics. */
+  showTroubles(troubles: readonly { readonly topic: string; readonly kind: string }[]): void {
+    this.topicTrouble.reset();
+    for (const { topic, kind } of troubles) this.topicTrouble.set({ topic, kind }, 1);
   }
 
   /** The same of a drain. */

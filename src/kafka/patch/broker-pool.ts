@@ -11,6 +11,7 @@ type Question = (answerer: { nodeId: string; broker: Broker }) => Promise<unknow
 interface Metadata {
   readonly topicMetadata: readonly {
     readonly topic: string;
+    readonly topicErrorCode?: number;
     readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
   }[];
 }
@@ -32,8 +33,8 @@ interface BrokerPool {
 /** An election takes some 100 ms; a partition that has no leader after this long is out of service. */
 const ELECTION_MS = 1_000;
 const ELECTION_PAUSE_MS = 100;
-/** Metadata in which a partition has no leader is asked for again after this. */
-const LEADERLESS_MAX_AGE_MS = 2_000;
+/** Metadata in which a partition has no leader, or a topic is not there, are asked for again after this. */
+const INCOMPLETE_MAX_AGE_MS = 2_000;
 
 /**
  * kafkajs' brokers of a cluster, of which one that hangs is asked last what any of them knows: metadata, and who
@@ -45,7 +46,7 @@ const LEADERLESS_MAX_AGE_MS = 2_000;
  * back by one.
  *
  * Partitions without a leader (partition-errors.ts) are waited for while that may be an election, once, and then
- * looked for every two seconds.
+ * looked for every two seconds, as are topics that are not there.
  */
 export function talkativeFirst(
   Original: new (...args: never[]) => BrokerPool,
@@ -64,7 +65,7 @@ export function talkativeFirst(
         const isKnown = [...leaderless].every((partition) => this.#leaderless.has(partition));
         if (isKnown || monotonicMs() > until) {
           this.#leaderless = leaderless;
-          if (leaderless.size > 0) this.#expireWithin(LEADERLESS_MAX_AGE_MS);
+          if (leaderless.size > 0 || lacksTopic(this.metadata)) this.#expireWithin(INCOMPLETE_MAX_AGE_MS);
           return;
         }
         await sleep(ELECTION_PAUSE_MS);
@@ -117,6 +118,10 @@ function withoutLeader(metadata: Metadata | null): Set<string> {
     partitionMetadata.filter(({ leader }) => leader < 0).map(({ partitionId }) => `${topic}/${partitionId}`),
   );
   return new Set(names);
+}
+
+function lacksTopic(metadata: Metadata | null): boolean {
+  return (metadata?.topicMetadata ?? []).some(({ topicErrorCode = 0 }) => topicErrorCode !== 0);
 }
 
 function isSilent({ connectionPool }: Broker): boolean {

@@ -11,7 +11,16 @@ import {
 } from '../errors.ts';
 import { SilentBrokerError } from './connection.ts';
 import type { TopicMetadata } from './metadata-v10.ts';
+import {
+  type AssignedTopic,
+  isTopicFault,
+  MissingTopics,
+  type SeekableOffsets,
+  type Seeks,
+  seekOnly,
+} from './needed-topics.ts';
 import { stably } from './offset-fetch.ts';
+import { TOPIC_FAULTS } from './partition-errors.ts';
 import { faultOf } from './record-set.ts';
 import type {
   ConsumerGroupInstance,
@@ -48,7 +57,10 @@ export interface GroupObserver {
   unreadable(topic: string, partition: number, error: UnreadableBatchError): void;
   /** Metadata have come: topics may be other ones than they were. */
   metadataChanged?(): void;
-  /** `topic` does not exist any more. When it comes back it is another one, with offsets of its own. */
+  /**
+   * `topic` does not exist any more, or not for this user. When it comes back it may be another one, with offsets of its
+   * own.
+   */
   topicMissing(topic: string): void;
 }
 
@@ -73,12 +85,18 @@ interface Broker {
   }>;
 }
 interface Metadata {
-  readonly topicMetadata: readonly (TopicMetadata & { readonly partitionMetadata: readonly unknown[] })[];
+  readonly topicMetadata: readonly (TopicMetadata & {
+    readonly topicErrorCode: number;
+    readonly partitionMetadata: readonly unknown[];
+  })[];
 }
 interface FetchError {
   readonly type?: string;
   /** Which topic the answer was about (partition-errors.ts). */
   readonly topic?: string;
+}
+interface OffsetManager extends SeekableOffsets {
+  coordinator: Broker;
 }
 interface Original extends OriginalConsumerGroup {
   maxWaitTime: number;
@@ -95,13 +113,17 @@ interface Original extends OriginalConsumerGroup {
     addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
     readonly brokerPool: { readonly metadata: Metadata | null };
     refreshMetadata(): Promise<void>;
+    refreshMetadataIfNecessary(): Promise<void>;
     findGroupCoordinator(options: { groupId: string }): Promise<Broker>;
   };
   coordinator: Broker | null;
-  readonly offsetManager: { coordinator: Broker } | null;
+  readonly offsetManager: OffsetManager | null;
+  readonly seekOffset: Seeks;
+  seekOffsets(topicPartitions: readonly AssignedTopic[]): Promise<void>;
+  checkForStaleAssignment(): void;
   joinAndSync(): Promise<void>;
   leave(): Promise<void>;
-  readonly subscriptionState: { readonly assignedPartitionsByTopic: object };
+  readonly subscriptionState: { readonly assignedPartitionsByTopic: Readonly<Record<string, unknown>> };
   resolveOffset(position: { topic: string; partition: number; offset: string }): void;
   recoverFromFetch(error: FetchError): Promise<void>;
   fetch(nodeId: string): Promise<FetchedBatch[]>;
@@ -147,6 +169,8 @@ class CoordinatorMovedError extends Error {
  *   consumer crash when that broker is not ready yet.
  * - A rebalance goes on beside the fetches, and a member that has given up partitions starts one. In the original
  *   nothing is fetched from the word of a rebalance until all members have come.
+ * - A topic that is not there, or that this user may not read, does not stop the others, and a partition that nobody
+ *   leads not those of its topic: the original asks for the offsets of all that are assigned before it fetches one.
  * - A leader that moves, or hangs, does not make the group rebalance, and fetches to several brokers that all want to join
  *   join once.
  */
@@ -164,6 +188,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     #joined = true;
     #finding: Promise<void> | undefined;
     #metadata: Metadata | null = null;
+    readonly #missing = new MissingTopics();
 
     constructor(args: Arguments) {
       super(args);
@@ -181,7 +206,10 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       this.maxWaitTime = waitMs;
       const started = monotonicMs();
       await observer.readable(this.maxWaitTime);
-      if (monotonicMs() - started >= this.maxWaitTime) return [];
+      if (monotonicMs() - started >= this.maxWaitTime) {
+        await this.#lookForTopics();
+        return [];
+      }
       this.#boundFetch(observer);
       const { offsetManager } = this;
       const batches = await super.fetch(nodeId).catch((error) => {
@@ -191,6 +219,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       const { metadata } = this.cluster.brokerPool;
       if (metadata !== this.#metadata) observer.metadataChanged?.();
       this.#metadata = metadata;
+      this.#tellMissing();
       const taken: FetchedBatch[] = [];
       for (const batch of batches as PendingBatch[]) {
         const read = await this.#read(batch, observer);
@@ -200,12 +229,38 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     }
 
     topicOf(topic: string) {
-      const found = this.cluster.brokerPool.metadata?.topicMetadata.find((each) => each.topic === topic);
+      const found = this.cluster.brokerPool.metadata?.topicMetadata.find(
+        // One that is not there has no id.
+        (each) => each.topic === topic && TOPIC_FAULTS[each.topicErrorCode] === undefined,
+      );
       return found && { topicId: found.topicId, partitions: found.partitionMetadata.length };
     }
 
     refreshMetadata(): Promise<void> {
       return this.cluster.refreshMetadata();
+    }
+
+    #tellMissing(): void {
+      const { metadata } = this.cluster.brokerPool;
+      const assigned = this.subscriptionState.assignedPartitionsByTopic;
+      for (const topic of this.#missing.news(metadata, assigned)) this.#observer?.topicMissing(topic);
+    }
+
+    /** With nothing to read nobody else would notice that a topic has come, or has grown. */
+    async #lookForTopics(): Promise<void> {
+      await this.cluster.refreshMetadataIfNecessary();
+      this.checkForStaleAssignment();
+      this.#tellMissing();
+    }
+
+    /**
+     * Takes note of where partitions are to be read from. The original then asks for the offsets of all others, of all
+     * topics: with one that nobody leads, nothing is fetched.
+     */
+    override async seekOffsets(topicPartitions: readonly AssignedTopic[]): Promise<void> {
+      const { offsetManager } = this;
+      if (this.#observer === undefined || offsetManager === null) return super.seekOffsets(topicPartitions);
+      await seekOnly(this.seekOffset, offsetManager, topicPartitions);
     }
 
     /** Reads what has come, as much as there is room for; undefined where nothing of it is wanted now. */
@@ -366,8 +421,13 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     }
 
     override async recoverFromFetch(error: FetchError): Promise<void> {
-      if (error.type === 'UNKNOWN_TOPIC_OR_PARTITION' && error.topic !== undefined)
-        this.#observer?.topicMissing(error.topic);
+      if (this.#observer !== undefined && error.topic !== undefined && isTopicFault(error)) {
+        // The others go on, and nobody has to join again.
+        this.#observer.topicMissing(error.topic);
+        await sleep(ELECTION_PAUSE_MS);
+        await this.cluster.refreshMetadata();
+        return;
+      }
       // A leader that hangs may be none any more.
       const moved = isLeaderMoved(error) || error instanceof SilentBrokerError;
       if (this.#observer === undefined || !moved) return super.recoverFromFetch(error);

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type * as KafkaJs from 'kafkajs';
 import { filterAbortedMessages } from './aborted.ts';
+import { withCluster } from './admin.ts';
 import { acquaintedBroker } from './broker.ts';
 import { talkativeFirst } from './broker-pool.ts';
 import { indexedLeaders } from './cluster.ts';
@@ -12,7 +13,13 @@ import { crc32c } from './crc32c.ts';
 import { arrayDifference, plannedFetches } from './fetch-plan.ts';
 import { extendMetadata } from './metadata-v10.ts';
 import { extendOffsetFetch } from './offset-fetch.ts';
-import { leaderlessMetadata, namedFetchErrors, separateCommitErrors } from './partition-errors.ts';
+import {
+  namedFetchErrors,
+  namedProduceErrors,
+  namedTransactionErrors,
+  separateCommitErrors,
+  tolerantMetadata,
+} from './partition-errors.ts';
 import { pendingBatch } from './pending-batch.ts';
 import { produceRequest } from './produce-request.ts';
 import { copyRecordSet, type OriginalFormats, type ResponseFormat, releasingResponse } from './record-set.ts';
@@ -64,7 +71,9 @@ replace<Parameters<typeof pendingBatch>[0]>('consumer/batch.js', (original) =>
   pendingBatch(original, formats),
 );
 // Later versions take what finds the errors from the first.
-replace('protocol/requests/metadata/v0/response.js', leaderlessMetadata);
+replace('protocol/requests/metadata/v0/response.js', tolerantMetadata);
+replace('protocol/requests/produce/v3/response.js', namedProduceErrors);
+replace('protocol/requests/addPartitionsToTxn/v0/response.js', namedTransactionErrors);
 replace<Parameters<typeof extendMetadata>[0]>('protocol/requests/metadata/index.js', (original) =>
   extendMetadata(original, {
     Encoder: require('kafkajs/src/protocol/encoder'),
@@ -104,6 +113,7 @@ replace<Parameters<typeof indexedLeaders>[0]>('cluster/index.js', indexedLeaders
 replace<Parameters<typeof observedConsumerGroup>[0]>('consumer/consumerGroup.js', (original) =>
   observedConsumerGroup(plannedFetches(original as never)),
 );
+replace<Parameters<typeof withCluster>[0]>('admin/index.js', withCluster);
 replace<Parameters<typeof rememberingManager>[0]>('producer/eosManager/index.js', rememberingManager);
 
 /** The kafkajs module, with Penstock's replacements in force. */

@@ -26,6 +26,17 @@ interface MetadataAnswer {
   }[];
 }
 
+interface ProduceAnswer {
+  readonly topics: readonly { readonly topicName: string; readonly partitions: readonly Partition[] }[];
+}
+
+interface TransactionAnswer {
+  readonly errors: readonly { readonly topic: string; readonly partitionErrors: readonly Partition[] }[];
+}
+
+/** OPERATION_NOT_ATTEMPTED: nothing is wrong with this one, but with another one that was asked for beside it. */
+const NOT_ATTEMPTED = 55;
+
 /** How kafkajs finds the errors in an answer. The first one that it finds is thrown. */
 export interface AnswerFormat<T> {
   readonly parse: (answer: T) => Promise<T>;
@@ -33,23 +44,31 @@ export interface AnswerFormat<T> {
 
 /** LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE, LISTENER_NOT_FOUND: nobody leads the partition, or not all follow. */
 const WITHOUT_LEADER = new Set([5, 9, 72]);
+/** UNKNOWN_TOPIC_OR_PARTITION, TOPIC_AUTHORIZATION_FAILED: the topic is not there, or not for this user. */
+export const TOPIC_FAULTS: Readonly<Record<number, string>> = {
+  3: 'UNKNOWN_TOPIC_OR_PARTITION',
+  29: 'TOPIC_AUTHORIZATION_FAILED',
+};
 
 /**
- * Metadata in which a partition may have no leader: it is -1, and nothing is fetched from there.
+ * Metadata in which a partition may have no leader (it is -1, and nothing is fetched from there), and a topic may not be
+ * there, or not for this user: it has no partitions, and `topicErrorCode` says why.
  *
- * The original takes that for an error of all that was asked for, and asks again until every partition has one: with
- * one partition out of service nothing of any topic is read or written.
+ * The original takes either for an error of all that was asked for, and asks again: with one partition out of service, or
+ * one topic deleted, nothing of any topic is read or written.
  */
-export function leaderlessMetadata(original: AnswerFormat<MetadataAnswer>): AnswerFormat<MetadataAnswer> {
+export function tolerantMetadata(original: AnswerFormat<MetadataAnswer>): AnswerFormat<MetadataAnswer> {
   const parse = async (answer: MetadataAnswer) => {
-    const topicMetadata = answer.topicMetadata.map((topic) => ({
-      ...topic,
-      partitionMetadata: topic.partitionMetadata.filter(
-        ({ partitionErrorCode }) => !WITHOUT_LEADER.has(partitionErrorCode),
-      ),
-    }));
-    const faulty = topicMetadata.find(({ topicErrorCode }) => topicErrorCode !== 0);
-    await naming(original.parse({ ...answer, topicMetadata }), faulty && { topic: faulty.topic });
+    const usable = answer.topicMetadata
+      .filter(({ topicErrorCode }) => TOPIC_FAULTS[topicErrorCode] === undefined)
+      .map((topic) => ({
+        ...topic,
+        partitionMetadata: topic.partitionMetadata.filter(
+          ({ partitionErrorCode }) => !WITHOUT_LEADER.has(partitionErrorCode),
+        ),
+      }));
+    const faulty = usable.find(({ topicErrorCode }) => topicErrorCode !== 0);
+    await naming(original.parse({ ...answer, topicMetadata: usable }), faulty && { topic: faulty.topic });
     return answer;
   };
   return { ...original, parse };
@@ -58,11 +77,7 @@ export function leaderlessMetadata(original: AnswerFormat<MetadataAnswer>): Answ
 /** A fetch's answer whose error says which topic and partition it is about, as the original does for one kind alone. */
 export function namedFetchErrors(original: AnswerFormat<FetchAnswer>): AnswerFormat<FetchAnswer> {
   const parse = (answer: FetchAnswer) => {
-    const faulty = answer.responses.flatMap(({ topicName, partitions }) =>
-      partitions
-        .filter(({ errorCode }) => errorCode !== 0)
-        .map(({ partition }) => ({ topic: topicName, partition })),
-    );
+    const faulty = answer.responses.flatMap(({ topicName, partitions }) => faultyOf(topicName, partitions));
     return naming(original.parse(answer), faulty[0]);
   };
   return { ...original, parse };
@@ -90,6 +105,38 @@ export function separateCommitErrors(
 /** What a failed OffsetCommit says of each partition; undefined where it failed as a whole. */
 export function commitRefusals(error: unknown): readonly CommitRefusal[] | undefined {
   return (error as { readonly refusals?: readonly CommitRefusal[] }).refusals;
+}
+
+/** A Produce answer whose error says which topic and partition it is about. */
+export function namedProduceErrors(original: AnswerFormat<ProduceAnswer>): AnswerFormat<ProduceAnswer> {
+  const parse = (answer: ProduceAnswer) => {
+    const faulty = answer.topics.flatMap(({ topicName, partitions }) => faultyOf(topicName, partitions));
+    return naming(original.parse(answer), faulty[0]);
+  };
+  return { ...original, parse };
+}
+
+/** An AddPartitionsToTxn answer, the same; of several errors that which is the cause of the others is thrown. */
+export function namedTransactionErrors(
+  original: AnswerFormat<TransactionAnswer>,
+): AnswerFormat<TransactionAnswer> {
+  const parse = (answer: TransactionAnswer) => {
+    const errors = answer.errors.map(({ topic, partitionErrors }) => ({
+      topic,
+      partitionErrors: partitionErrors.filter(({ errorCode }) => errorCode !== NOT_ATTEMPTED),
+    }));
+    const caused = errors.some(({ partitionErrors }) =>
+      partitionErrors.some(({ errorCode }) => errorCode !== 0),
+    );
+    const told = caused ? { ...answer, errors } : answer;
+    const faulty = told.errors.flatMap(({ topic, partitionErrors }) => faultyOf(topic, partitionErrors));
+    return naming(original.parse(told), faulty[0]);
+  };
+  return { ...original, parse };
+}
+
+function faultyOf(topic: string, partitions: readonly Partition[]) {
+  return partitions.filter(({ errorCode }) => errorCode !== 0).map(({ partition }) => ({ topic, partition }));
 }
 
 async function naming<T>(parsed: Promise<T>, where: object | undefined): Promise<T> {

@@ -132,7 +132,13 @@ class Run {
     await poll(
       () => this.#stepsOf.every((steps, id) => steps > before[id]! + WORKS_STEPS),
       { timeoutMs: TIMEOUT_MS },
-      () => new Error(`a partition stands still ${when}: ${this.#worker.failures.at(-1)}`),
+      () => {
+        const still = before.flatMap((steps, id) => (this.#stepsOf[id]! > steps + WORKS_STEPS ? [] : [id]));
+        const { failures } = this.#worker;
+        return new Error(
+          `partitions ${still.join(', ')} stand still ${when}, after ${failures.length} failures, the last: ${failures.at(-1)}`,
+        );
+      },
     );
   }
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaAdmin } from '../../../src/kafka/admin.ts';
 import type { KafkaConnection } from '../../../src/kafka/client.ts';
 import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
+import { TopicTroubleError } from '../../../src/kafka/topic-trouble.ts';
 import { TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
@@ -82,11 +83,22 @@ describe('what works while a part of the cluster does not', () => {
     const gone = leaders[0]!.leader;
     await cluster.node(gone - 1).kill();
     await sleep(4_000); // beyond the broker's session
-    const led = leaders.filter(({ leader }) => leader !== gone);
+    const led = leaders.filter(({ leader }) => leader !== gone).map(({ partitionId }) => partitionId);
     assert.ok(led.length > 0);
-    for (const { partitionId } of led) await brings(partitionId);
+    for (const partition of led) await brings(partition);
+    // One that begins now begins with what it can have.
+    const group = { ...topics, groupId: uniqueName('fresh') };
+    const fresh = await new CopyingWorker(group).start();
+    await reads(group, led);
+    await poll(
+      () => fresh.failures.some(isLeaderless),
+      {},
+      () => new Error(`it does not say what it waits for: ${fresh.failures.map(String)}`),
+    );
     await cluster.node(gone - 1).start();
     await brings(0);
+    await reads(group, [0, ...led]);
+    assert.deepEqual(await fresh.stop(), []);
     assert.deepEqual(await worker.stop(), []);
   });
 });
@@ -124,6 +136,29 @@ async function opens(connection: KafkaConnection): Promise<void> {
     return producer !== undefined;
   };
   await poll(open, { timeoutMs: 40_000 }, () => new Error(`no producer opens: ${last}`));
+}
+
+function isLeaderless(error: unknown): boolean {
+  return error instanceof TopicTroubleError && error.trouble.kind === 'no_leader';
+}
+
+/** The group has read these partitions to their ends. */
+async function reads(
+  { groupId, input }: { groupId: string; input: string },
+  partitions: number[],
+): Promise<void> {
+  await using kafka = new TestKafka(cluster.brokers);
+  let seen = '';
+  await poll(
+    async () => {
+      const bounds = await kafka.admin.offsetBounds(input, partitions);
+      const offsets = await kafka.admin.committedOffsets(groupId, input);
+      seen = partitions.map((id) => `${id}: ${offsets.get(id)} of ${bounds.get(id)?.high}`).join(', ');
+      return partitions.every((id) => offsets.get(id) === bounds.get(id)?.high);
+    },
+    { timeoutMs: 90_000 },
+    () => new Error(`the group stands at ${seen}`),
+  );
 }
 
 /** The group has read all that is there. */

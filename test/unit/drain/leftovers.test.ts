@@ -18,11 +18,14 @@ function cluster(committed: Record<string, [offset: number, note: string][]>): K
     ] as const;
   });
   const groups = new Map(entries);
-  const admin: Pick<KafkaAdmin, 'groupsWith' | 'committedEntries' | 'partitionCounts' | 'offsetBounds'> = {
-    partitionCounts: async () => new Map([['tasks', 3]]),
+  const admin: Pick<KafkaAdmin, 'groupsWith' | 'committedEntries' | 'topicStates' | 'knownBounds'> = {
+    topicStates: async () => new Map([['tasks', { partitions: [], trouble: undefined }]]),
     groupsWith: async (prefix) => [...groups.keys()].filter((name) => name.startsWith(prefix)),
     committedEntries: async (name) => groups.get(name) ?? new Map(),
-    offsetBounds: async () => new Map([0, 1, 2].map((id) => [id, { low: 10n, high: 90n }])),
+    knownBounds: async () => ({
+      bounds: new Map([0, 1, 2].map((id) => [id, { low: 10n, high: 90n }])),
+      unknown: [],
+    }),
   };
   const client = async () => ({
     describeGroups: async (names: string[]) => ({

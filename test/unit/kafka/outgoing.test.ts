@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { KafkaSetupError } from '../../../src/kafka/errors.ts';
+import { KafkaSetupError, RecordsRefusedError } from '../../../src/kafka/errors.ts';
 import { assertAcknowledged, type OutgoingRecord, topicMessages } from '../../../src/kafka/outgoing.ts';
 import { PartitionQueue } from '../../../src/kafka/partition-queue.ts';
 import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
@@ -132,6 +132,24 @@ describe('BatchLimit', () => {
           error instanceof KafkaSetupError &&
           error.message.includes('a record of 9070 bytes for topic x, partition 0')
         );
+      },
+    );
+  });
+
+  test('shrinks for the topic that the answer names, and names the record that is refused there', () => {
+    const limit = new BatchLimit();
+    const refusal = () => Object.assign(tooLarge(), { topic: 'y', partition: 0 });
+    const all = [record('x', 0, 9000), record('x', 0, 9000), record('y', 0, 100), record('y', 0, 100)];
+    limit.shrink(refusal(), all);
+    const [round] = limit.rounds(all);
+    assert.deepEqual(round, [all[0], all[1], all[2]]);
+    assert.throws(
+      () => limit.shrink(refusal(), round!),
+      (error: Error) => {
+        assert.ok(error instanceof RecordsRefusedError);
+        assert.equal(error.topic, 'y');
+        assert.match(error.message, /a record of 170 bytes for topic y, partition 0/);
+        return true;
       },
     );
   });

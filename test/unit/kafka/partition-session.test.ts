@@ -5,6 +5,7 @@ import { AssignedPartition } from '../../../src/kafka/assigned-partition.ts';
 import { KafkaSetupError } from '../../../src/kafka/errors.ts';
 import { type OffsetGap, runSessions } from '../../../src/kafka/partition-session.ts';
 import type { CommittedStart } from '../../../src/kafka/start-offset.ts';
+import { missingTopic, TopicTroubleError } from '../../../src/kafka/topic-trouble.ts';
 import { DefectError, orDefect, RetryableError } from '../../../src/model/errors.ts';
 
 interface Line {
@@ -73,6 +74,21 @@ function kafkajsMistake(): TypeError {
 }
 
 describe('runSessions', () => {
+  test('wait for a topic in trouble, also where only the operator can help, and go on', async () => {
+    const denied = (type: string) => Object.assign(new Error('Not authorized'), { type });
+    const errors = [
+      new TopicTroubleError(missingTopic('t')),
+      denied('TOPIC_AUTHORIZATION_FAILED'),
+      'progress',
+    ];
+    const lines = await fail(...errors, new Error('another'));
+    assert.match(lines[0]!.error!, /^topic t does not exist/);
+    assert.match(lines[1]!.error!, /^this user may not read topic t/);
+    assert.equal(lines[2]!.error, 'another');
+    // Rights that all of the work needs are another matter.
+    await assert.rejects(fail(denied('GROUP_AUTHORIZATION_FAILED')), /Not authorized/);
+  });
+
   test('ends with a mistake in the program: Kafka holds the work', async () => {
     for (const error of [
       new TypeError('x is no function'),

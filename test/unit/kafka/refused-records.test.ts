@@ -24,6 +24,12 @@ describe('refusedForGood', () => {
     assert.match(message, /for one of the topics a, b for their time, 9000000000000000 ms since 1970,/);
   });
 
+  test('names the topic that the answer names', () => {
+    const named = Object.assign(answer('INVALID_TIMESTAMP'), { topic: 'b', partition: 0 });
+    const { message } = refusedForGood(named, [record('a', 0), record('b', 1_760_000_000_000)])!;
+    assert.match(message, /for topic b for their time, 2025-10-09T08:53:20.000Z,/);
+  });
+
   test('of an invalid record says what a topic of Penstock must not be', () => {
     assert.match(
       refusedForGood(answer('INVALID_RECORD'), [record('a', 0)])!.message,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { OffsetBounds } from '../../../src/kafka/admin.ts';
 import type { GroupDescription, GroupMember } from '../../../src/kafka/group-description.ts';
+import { missingTopic, type TopicTrouble, unauthorizedTopic } from '../../../src/kafka/topic-trouble.ts';
 import type { ExpectedDeployment } from '../../../src/status/expected.ts';
 import type { Observation } from '../../../src/status/observe.ts';
 import { type Beside, reportStatus } from '../../../src/status/report.ts';
@@ -47,6 +48,8 @@ function group(topic: string, ...members: number[][]): GroupDescription {
 /** All runs, nothing waits. */
 function healthy(): {
   bounds: Map<string, Map<number, OffsetBounds>>;
+  unknown: Map<string, number[]>;
+  troubles: TopicTrouble[];
   groups: Map<string, GroupDescription>;
   committed: Map<string, Map<string, Map<number, bigint>>>;
 } {
@@ -61,6 +64,8 @@ function healthy(): {
       ['drain-a', group('tasks', [0, 2])],
       ['drain-b', group('tasks', [1, 3])],
     ]),
+    unknown: new Map(),
+    troubles: [],
     committed: new Map([
       ['workers', new Map([['raw', offsets(10, 20)]])],
       ['drain-a', new Map([['tasks', offsets(5, undefined, 5)]])],
@@ -203,15 +208,25 @@ describe('status', () => {
     );
   });
 
+  it('names partitions that nobody leads, and goes on without them', () => {
+    const { problems } = report((seen) => {
+      seen.bounds.get('tasks')!.delete(3);
+      seen.unknown.set('tasks', [3]);
+    });
+    assert.match(problems.join(), /^partition 3 of tasks cannot be read or written to: no broker leads it/);
+  });
+
   it('names topics that are missing or too small', () => {
     const { problems, ingest, nodes, dead_letters } = report((seen) => {
       seen.bounds.delete('raw');
       seen.bounds.delete('dead');
+      seen.troubles.push(missingTopic('raw'), unauthorizedTopic('dead', 'describe'));
       seen.bounds.set('tasks', bounds(5, 5, 5));
       seen.committed.delete('workers');
     });
     assert.deepEqual(problems, [
-      'topics raw, dead do not exist; run penstock topics apply',
+      'topic raw does not exist; run penstock topics apply',
+      'this user may not describe topic dead; it needs the right to (ACLs, docs/security.md)',
       'topic tasks has 3 partitions for 4 tasks; run penstock topics apply',
     ]);
     assert.equal(ingest.topic_exists, false);

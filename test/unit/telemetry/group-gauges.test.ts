@@ -28,7 +28,7 @@ class Group {
   readonly gauges = new GroupGauges(
     this.reader,
     {
-      offsetBounds: async () => new Map([[0, { low: 0n, high: this.#offsets().end }]]),
+      knownBounds: async () => ({ bounds: new Map([[0, { low: 0n, high: this.#offsets().end }]]) }),
       committedOffsets: async () => new Map([[0, this.#offsets().committed]]),
     },
     this.metrics,
@@ -229,7 +229,7 @@ describe('the lag of a partition', () => {
       asked += 1;
       return new Promise<never>(() => undefined);
     };
-    const offsets = { offsetBounds: silent, committedOffsets: silent };
+    const offsets = { knownBounds: silent, committedOffsets: silent };
     const gauges = new GroupGauges(group.reader, offsets, group.metrics, 'g', () => group.ms);
     gauges.start();
     await group.pass(60_000);

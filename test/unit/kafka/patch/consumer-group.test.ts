@@ -263,13 +263,14 @@ describe('a fetch that fails', () => {
     }
   });
 
-  test('over a topic that is missing: it is named; the rest is left to kafkajs', async () => {
-    const missing: string[] = [];
-    const member = group({ topicMissing: (topic) => missing.push(topic) });
-    const error = Object.assign(answer('UNKNOWN_TOPIC_OR_PARTITION'), { topic: 't2' });
-    await member.recoverFromFetch(error);
-    assert.deepEqual(missing, ['t2']);
-    assert.deepEqual(member.recovered, [error]);
+  test('over a topic that is not there, or not for this user: it is named, and nobody joins again', async () => {
+    for (const type of ['UNKNOWN_TOPIC_OR_PARTITION', 'TOPIC_AUTHORIZATION_FAILED']) {
+      const missing: string[] = [];
+      const member = group({ topicMissing: (topic) => missing.push(topic) });
+      await member.recoverFromFetch(Object.assign(answer(type), { topic: 't2' }));
+      assert.deepEqual(missing, ['t2']);
+      assert.deepEqual([member.metadataRefreshed, member.recovered], [1, []]);
+    }
   });
 });
 
