@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { splitAddress } from '../address-options.ts';
 import { KafkaAdmin } from '../kafka/admin.ts';
 import { KafkaConnection } from '../kafka/client.ts';
 import { isRefused, KafkaSetupError } from '../kafka/errors.ts';
@@ -19,6 +21,7 @@ export interface SessionOptions {
 const SILENT_MS = 5_000;
 /** What is left of a command that was given up, or of its connections, may end in this time. */
 const LINGER_MS = 1_000;
+const REACH_MS = 1_000;
 
 /**
  * Runs a command that asks Kafka and ends. Gives the command's exit code; trouble with Kafka is told in a line
@@ -35,7 +38,9 @@ export async function withKafkaAdmin(
   const say = (text: string) => void process.stderr.write(`penstock ${command}: ${printableLines(text)}\n`);
   const done = new AbortController();
   try {
-    const worked = connected(admin, kafka, say).then(() => work(admin));
+    const worked = connected(admin, kafka, (text) => done.signal.aborted || say(text)).then(() =>
+      work(admin),
+    );
     return await Promise.race([worked, ...(timeoutMs === 0 ? [] : [late(kafka, timeoutMs, done.signal)])]);
   } catch (error) {
     const told = (await mismatchBehind(error, kafka)) ?? explain(error, kafka);
@@ -49,7 +54,11 @@ export async function withKafkaAdmin(
 }
 
 /** The first answer may take long where Kafka hangs: kafkajs tries for minutes. */
-async function connected(admin: KafkaAdmin, kafka: KafkaOptions, say: (text: string) => void): Promise<void> {
+async function connected(
+  admin: KafkaAdmin,
+  kafka: KafkaOptions,
+  say: (text: string) => unknown,
+): Promise<void> {
   const text = `${nameOf(kafka)} has not answered for ${SILENT_MS / 1000} s; still trying (Ctrl-C ends it)`;
   const timer = setTimeout(() => say(text), SILENT_MS);
   try {
@@ -62,11 +71,25 @@ async function connected(admin: KafkaAdmin, kafka: KafkaOptions, say: (text: str
 async function late(kafka: KafkaOptions, timeoutMs: number, signal: AbortSignal): Promise<never> {
   await sleep(timeoutMs, signal);
   // kafkajs goes on with what it has begun, also for a client that is closed: the process does not wait for that.
-  if (!signal.aborted) setTimeout(() => process.exit(FAILED), 2 * LINGER_MS).unref();
+  if (!signal.aborted) setTimeout(() => process.exit(FAILED), REACH_MS + 2 * LINGER_MS).unref();
+  const reached = signal.aborted ? [] : await Promise.all(kafka.brokers.map(reach));
   throw new KafkaSetupError(
-    `${nameOf(kafka)} has not answered all that was asked within ${timeoutMs / 1000} s (--timeout): ` +
-      'it hangs, is slow, or cannot be reached from here',
+    `${nameOf(kafka)} has not answered all that was asked within ${timeoutMs / 1000} s (--timeout); ${reached.join('; ')}`,
   );
+}
+
+/** Whether anything listens at an address of a broker. */
+async function reach(broker: string): Promise<string> {
+  const { host, port } = splitAddress(broker);
+  const socket = connect({ host, port });
+  const outcome = Promise.withResolvers<string>();
+  socket.on('connect', () => outcome.resolve(`${broker} takes connections: it hangs, or is slow`));
+  socket.on('error', ({ message }) => outcome.resolve(`${broker}: ${message}`));
+  const timer = setTimeout(() => outcome.resolve(`${broker} takes no connection from here`), REACH_MS);
+  const text = await outcome.promise;
+  clearTimeout(timer);
+  socket.destroy();
+  return text;
 }
 
 async function closed(admin: KafkaAdmin): Promise<void> {
