@@ -6,6 +6,7 @@ import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.
 import { Deployment } from '../../support/deployment.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
+import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
 import { runPenstock } from '../../support/penstock.ts';
 import { poll } from '../../support/process.ts';
 import { produceRaw, rawBatch, rawRecords, ZSTD } from '../../support/raw-batch.ts';
@@ -130,6 +131,82 @@ test('with on_corrupt_batch: set_aside the worker goes past it by itself; a repl
   const { samples, corrupt_batches } = JSON.parse(done.stdout);
   assert.deepEqual([samples, corrupt_batches], [1, [{ partition: 0, first: 0, last: 1 }]]);
   await penstock.close();
+});
+
+/** A drain before which a task topic has a record, a batch that nobody can read, and a record. */
+async function drained(drain: Readonly<Record<string, unknown>>) {
+  const node = await NodeReceiver.open(0);
+  const penstock = await Deployment.create({
+    brokers: kafka.brokers,
+    routes: [{ name: 'all', task: { labels: ['record'], count: 1 } }],
+    nodes: [{ name: 'node-0', url: node.url }],
+    drain: { node: 'node-0', ...drain },
+  });
+  const topic = penstock.topic('all');
+  const task = (number: number) => [
+    { topic, partition: 0, key: null, value: numberedBody(0, number), headers: {}, timestamp: Date.now() },
+  ];
+  await penstock.producer.send(task(0));
+  assert.equal(await produceRaw(kafka.brokers, topic, 0, bomb()), 1n);
+  await penstock.producer.send(task(1));
+  const { admin } = await penstock.start(['drain']);
+  const close = () => Promise.all([penstock.close(), node.close()]);
+  return { node, penstock, topic, admin, close };
+}
+
+async function hasBoth(node: NodeReceiver): Promise<void> {
+  await poll(
+    () => node.count === 2,
+    {},
+    () => new Error(`the node has ${node.count} records`),
+  );
+}
+
+test('a drain is held up by such a batch of a task topic until it is skipped', async () => {
+  const { node, penstock, topic, admin, close } = await drained({});
+  await poll(
+    async () => (await metric(admin, 'penstock_held_up_partitions{')).endsWith(' 1'),
+    {},
+    () => new Error('the partition was not held up'),
+  );
+  assert.equal(node.count, 1);
+  const skipped = await skip(penstock, topic, '0', '1');
+  assert.equal(skipped.code, 0, skipped.stderr);
+  await hasBoth(node);
+  const [letter, ...others] = await penstock.read(penstock.dead);
+  assert.equal(others.length, 0);
+  assert.equal(headerOf(letter, 'penstock-reason'), 'corrupt_batch');
+  assert.equal(headerOf(letter, 'penstock-stage'), 'deliver');
+  assert.equal(headerOf(letter, 'penstock-source'), `${topic}/0/1`);
+  await close();
+});
+
+test('a drain told to sets it aside by itself; dead list and redrive go past one of the dead-letter topic', async () => {
+  const { node, penstock, topic, close } = await drained({ on_corrupt_batch: 'set_aside' });
+  await hasBoth(node);
+  await poll(
+    async () => (await penstock.read(penstock.dead)).length === 1,
+    {},
+    () => new Error('there is no dead letter'),
+  );
+  const [letter] = await penstock.read(penstock.dead);
+  assert.equal(headerOf(letter, 'penstock-source'), `${topic}/0/1`);
+  const { partition } = letter!;
+  await produceRaw(kafka.brokers, penstock.dead, partition, bomb());
+  for (const command of ['list', 'redrive']) {
+    const run = (...more: string[]) =>
+      runPenstock(['dead', command, '--json', ...more], { configFile: penstock.configFile });
+    const stopped = await run();
+    assert.equal(stopped.code, 1);
+    assert.match(stopped.stderr, /the record batch at offset \d+: .*--on-corrupt-batch skip/);
+    const done = await run('--on-corrupt-batch', 'skip');
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stderr, /left out, since it cannot be read/);
+    const { letters, not_redrivable } = JSON.parse(done.stdout);
+    if (command === 'list') assert.equal(letters, 1);
+    else assert.deepEqual(not_redrivable, { corrupt_batch: 1 });
+  }
+  await close();
 });
 
 test('headers of any name, and without a value, go through a worker, a dead letter and back', async () => {
