@@ -17,6 +17,7 @@ export interface OutputTrouble extends TopicTrouble {
 /** A topic that is written to, as a look has found it. */
 export interface OutputTopic {
   readonly partitions: number;
+  /** The largest record batch that it takes, in bytes; at least `LEAST_MESSAGE_BYTES`. */
   readonly maxMessageBytes: number;
   /** What a look can see; undefined: nothing. */
   readonly trouble: OutputTrouble | undefined;
@@ -46,7 +47,11 @@ export async function lookAt(
       .map(({ partitionId }) => partitionId);
     found.set(topic, {
       partitions: partitions.length,
-      maxMessageBytes: typeof maxMessageBytes === 'number' ? maxMessageBytes : DEFAULT_MAX_MESSAGE_BYTES,
+      // What goes to a topic that takes less waits: by its own limit every series would be too large, and a dead letter.
+      maxMessageBytes:
+        typeof maxMessageBytes === 'number'
+          ? Math.max(LEAST_MESSAGE_BYTES, maxMessageBytes)
+          : DEFAULT_MAX_MESSAGE_BYTES,
       trouble:
         (typeof maxMessageBytes === 'number' ? tooSmall(topic, maxMessageBytes) : maxMessageBytes) ??
         tooFew(topic, partitions.length, needs) ??

@@ -134,6 +134,8 @@ describe('topics that are written to', () => {
     const tiny = await cluster.refusal(refused, [record('b')]);
     assert.ok(tiny instanceof TopicTroubleError);
     assert.equal(tiny.trouble.kind, 'small_max_message_bytes');
+    // By that limit every series would be too large for a record, and be set aside.
+    assert.equal(cluster.outputs.maxMessageBytes('b'), 64 * 1024);
     cluster.outputs.close();
   });
 
