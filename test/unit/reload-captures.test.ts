@@ -12,6 +12,7 @@ import { processOptions } from '../../src/config/schema.ts';
 import { Drain } from '../../src/drain/drain.ts';
 import { Worker } from '../../src/ingest/worker.ts';
 import type { KafkaConnection } from '../../src/kafka/client.ts';
+import { withCluster } from '../../src/kafka/patch/admin.ts';
 import type { PreparedChange } from '../../src/model/prepared-change.ts';
 import { compileRoutes } from '../../src/route.ts';
 import { createLog } from '../../src/telemetry/log.ts';
@@ -28,17 +29,24 @@ function anyCluster(): KafkaConnection {
     config().ingest.topic,
     ...config().routes.map(({ topic }) => topic),
   ];
-  const partitions = Array.from({ length: 64 }, (_, partitionId) => ({ partitionId }));
+  const partitionMetadata = Array.from({ length: 64 }, (_, partitionId) => ({ partitionId }));
   const admin = {
     connect: async () => undefined,
     disconnect: async () => undefined,
     listTopics: async () => names,
-    fetchTopicMetadata: async () => ({ topics: names.map((name) => ({ name, partitions })) }),
     describeConfigs: async () => ({
       resources: names.map((resourceName) => ({ resourceName, configEntries: [] })),
     }),
   };
-  return { instance: () => ({ admin: () => admin, producer: () => ({}) }) } as unknown as KafkaConnection;
+  const cluster = {
+    metadata: async () => ({
+      topicMetadata: names.map((topic) => ({ topic, topicErrorCode: 0, partitionMetadata })),
+    }),
+  };
+  const client = withCluster(() => admin);
+  return {
+    instance: () => ({ admin: () => client({ cluster: cluster as never }), producer: () => ({}) }),
+  } as unknown as KafkaConnection;
 }
 
 const config = () =>

@@ -12,7 +12,11 @@ interface Definition {
 }
 interface Answer {
   readonly brokers: readonly object[];
-  readonly topicMetadata: readonly { readonly topic: string; readonly partitionMetadata: object }[];
+  readonly topicMetadata: readonly {
+    readonly topic: string;
+    readonly topicErrorCode: number;
+    readonly partitionMetadata: object;
+  }[];
 }
 interface Definitions {
   protocol(options: { version: number }): (args: object) => Definition;
@@ -97,10 +101,17 @@ test('an answer is as kafkajs has it, with the ids of topics', async () => {
   );
 });
 
-test('a topic that does not exist is an error that names it', async () => {
-  const { response } = definition(['gone']);
-  const decoded = await response.decode(answer(topic('gone', Buffer.alloc(16), 3)));
-  await assert.rejects(response.parse(decoded), { type: 'UNKNOWN_TOPIC_OR_PARTITION', topic: 'gone' });
+test('a topic that does not exist is said to be so, beside those that do; another error names its topic', async () => {
+  const { response } = definition(['gone', 'raw']);
+  const gone = topic('gone', Buffer.alloc(16), 3);
+  const { topicMetadata } = await response.parse(await response.decode(answer(gone, topic('raw', ID))));
+  const codes = topicMetadata.map((each) => [each.topic, each.topicErrorCode]);
+  assert.deepEqual(codes, [
+    ['gone', 3],
+    ['raw', 0],
+  ]);
+  const invalid = await response.decode(answer(topic('raw', ID), topic('no topic', Buffer.alloc(16), 17)));
+  await assert.rejects(response.parse(invalid), { type: 'INVALID_TOPIC_EXCEPTION', topic: 'no topic' });
 });
 
 test('of brokers that are older the original versions are asked', () => {
