@@ -117,7 +117,7 @@ test('a letter goes back as it came, to the topic and partition that it names', 
   const show = await say('show', '0:0');
   assert.match(show.stdout, /^penstock-query +precision=s$/m);
   assert.match(show.stdout, /^cannot be used: line 1: /m);
-  assert.match(show.stdout, /^00000000 {2}62 6f 64 79 20 30 .* body 0$/m);
+  assert.match(show.stdout, /^ {2}body 0$/m);
   assert.equal((await say('show', '0:0', '--raw')).stdout, 'body 0');
   const none = await say('show', '0:99');
   assert.deepEqual([none.code, none.stdout], [1, '']);
