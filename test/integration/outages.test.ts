@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
+import { drainGroupId } from '../../src/drain/assignment.ts';
 import { createOwnership } from '../../src/hash/ownership.ts';
 import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';
@@ -100,7 +101,7 @@ describe('an outage', () => {
     const [worker] = deployment.running;
     const drains = deployment.running.slice(1);
     await drains[1]!.process.stop();
-    const group = `penstock.${topic}.${DOWN}`;
+    const group = drainGroupId(topic, DOWN);
     const lags = async (admin: string) =>
       [...(await scraped(admin, 'penstock_consumer_lag_records'))].filter(([labels]) =>
         labels.includes(`group="${group}"`),
