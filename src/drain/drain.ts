@@ -15,7 +15,7 @@ import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { gapRecords, type OffsetGap, runSessions } from '../kafka/partition-session.ts';
 import { PlainProducer } from '../kafka/plain-producer.ts';
 import type { NeededTopic, OutputTopic } from '../kafka/topic-look.ts';
-import { isAbsent, unusableTopics } from '../kafka/topic-trouble.ts';
+import { assertNewUsable, isAbsent, unusableTopics } from '../kafka/topic-trouble.ts';
 import { TopicTroubles } from '../kafka/topic-troubles.ts';
 import { TopicWatch } from '../kafka/topic-watch.ts';
 import { monotonicMs } from '../model/clock.ts';
@@ -229,13 +229,7 @@ export class Drain {
     void left.reader.stop(monotonicMs() + LEAVE_MS).finally(() => this.#leaving.delete(left));
   }
 
-  /**
-   * Looks at the topics of another setup. One that is in use already may be in trouble: that is no reason to leave the rest
-   * as it is.
-   *
-   * @returns those that are written to
-   * @throws KafkaSetupError when another one is
-   */
+  /** Looks at the topics of another setup. @returns those that are written to. @throws KafkaSetupError when a new one cannot be used */
   async #newTopics(setup: DrainSetup): Promise<ReadonlyMap<string, OutputTopic>> {
     const { routes } = setup;
     const [found, read] = await Promise.all([
@@ -243,10 +237,7 @@ export class Drain {
       this.#outputs.look(routes.map(({ topic, count }) => ({ topic, partitions: count }))),
     ]);
     const used = new Set([this.#setup.deadTopic, ...this.#setup.routes.map(({ topic }) => topic)]);
-    const troubles = [...read, ...found].flatMap(([topic, { trouble }]) =>
-      trouble === undefined || used.has(topic) ? [] : trouble,
-    );
-    if (troubles.length > 0) throw unusableTopics(troubles);
+    assertNewUsable([...read, ...found], used);
     return found;
   }
 

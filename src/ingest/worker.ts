@@ -11,7 +11,7 @@ import { GroupReader, type GroupReaderOptions } from '../kafka/group-reader.ts';
 import { OutputTopics } from '../kafka/output-topics.ts';
 import { gapRecords, runSessions } from '../kafka/partition-session.ts';
 import type { NeededTopic, OutputTopic } from '../kafka/topic-look.ts';
-import { isAbsent, unusableTopics } from '../kafka/topic-trouble.ts';
+import { assertNewUsable, isAbsent, unusableTopics } from '../kafka/topic-trouble.ts';
 import { TopicTroubles } from '../kafka/topic-troubles.ts';
 import { TopicWatch } from '../kafka/topic-watch.ts';
 import { monotonicMs } from '../model/clock.ts';
@@ -168,13 +168,7 @@ export class Worker {
     this.#reader.subscriptionChanged();
   }
 
-  /**
-   * Looks at the topics of other options. One that is in use already may be in trouble: that is no reason to leave the rest
-   * as it is.
-   *
-   * @returns those that are written to
-   * @throws KafkaSetupError when another one is
-   */
+  /** Looks at the topics of other options. @returns those that are written to. @throws KafkaSetupError when a new one cannot be used */
   async #newTopics(options: WorkerOptions): Promise<ReadonlyMap<string, OutputTopic>> {
     const [found, read] = await Promise.all([
       this.#outputs.look(neededBy(options)),
@@ -184,10 +178,7 @@ export class Worker {
       ...topicsOf(this.#options.ingest),
       ...neededBy(this.#options).map(({ topic }) => topic),
     ]);
-    const troubles = [...read, ...found].flatMap(([topic, { trouble }]) =>
-      trouble === undefined || used.has(topic) ? [] : trouble,
-    );
-    if (troubles.length > 0) throw unusableTopics(troubles);
+    assertNewUsable([...read, ...found], used);
     return found;
   }
 

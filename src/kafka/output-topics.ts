@@ -89,12 +89,10 @@ export class OutputTopics {
   /** What keeps these records from being written now; undefined: nothing that is known, or `holder` is to try. */
   blocking(records: readonly OutgoingRecord[], holder: Holder): OutputTrouble | undefined {
     if (this.#held.size === 0) return undefined;
-    for (const { topic, partition } of records) {
+    return troubleOf(records, (topic) => {
       const held = this.#held.get(topic);
-      if (held === undefined || held.trying === holder) continue;
-      if (held.trouble.partitions?.has(partition) ?? true) return held.trouble;
-    }
-    return undefined;
+      return held?.trying === holder ? undefined : held?.trouble;
+    });
   }
 
   /**
@@ -140,9 +138,9 @@ export class OutputTopics {
 
   #published(records: readonly OutgoingRecord[]): void {
     if (this.#held.size === 0) return;
-    for (const { topic, partition } of records) {
-      const { trouble } = this.#held.get(topic) ?? {};
-      if (trouble !== undefined && (trouble.partitions?.has(partition) ?? true)) this.#release(topic);
+    for (const record of records) {
+      const { trouble } = this.#held.get(record.topic) ?? {};
+      if (trouble !== undefined && concerns(trouble, record)) this.#release(record.topic);
     }
   }
 
@@ -170,10 +168,9 @@ export class OutputTopics {
     );
     this.#known = new Map([...this.#known, ...found]);
     for (const { trouble } of found.values()) if (trouble !== undefined) this.#hold(trouble);
-    const met = this.#met(records, found);
+    const met = troubleOf(records, (topic) => found.get(topic)?.trouble);
     if (met !== undefined) return new TopicTroubleError(met, { cause: error });
-    if (error instanceof RecordsRefusedError && hasNewLimit) return forAnother(error);
-    return error instanceof RecordsRefusedError ? error : forAnother(error);
+    return error instanceof RecordsRefusedError && !hasNewLimit ? error : forAnother(error);
   }
 
   close(): void {
@@ -190,17 +187,6 @@ export class OutputTopics {
       for (const resolve of waiting.values()) resolve();
     }
     return before.map(([topic]) => topic);
-  }
-
-  #met(
-    records: readonly OutgoingRecord[],
-    found: ReadonlyMap<string, OutputTopic>,
-  ): OutputTrouble | undefined {
-    for (const { topic, partition } of records) {
-      const trouble = found.get(topic)?.trouble;
-      if (trouble !== undefined && (trouble.partitions?.has(partition) ?? true)) return trouble;
-    }
-    return undefined;
   }
 
   #hold(trouble: OutputTrouble): void {
@@ -259,6 +245,23 @@ export class OutputTopics {
     this.#known = new Map([...this.#known, [topic, state]]);
     return state.trouble === undefined;
   }
+}
+
+/** Whether a record cannot be written on account of its topic's trouble. */
+function concerns({ partitions }: OutputTrouble, { partition }: OutgoingRecord): boolean {
+  return partitions?.has(partition) ?? true;
+}
+
+/** The first trouble that keeps one of the records from being written. */
+function troubleOf(
+  records: readonly OutgoingRecord[],
+  of: (topic: string) => OutputTrouble | undefined,
+): OutputTrouble | undefined {
+  for (const record of records) {
+    const trouble = of(record.topic);
+    if (trouble !== undefined && concerns(trouble, record)) return trouble;
+  }
+  return undefined;
 }
 
 /** What an answer says of the topic that it names, and no look at the topic can see. */

@@ -43,6 +43,7 @@ export async function askOffsets(
   await cluster.addTargetTopic(topic);
   await cluster.refreshMetadataIfNecessary();
   const offsets = new Map<number, readonly bigint[]>();
+  const isWanted = wanted === undefined ? undefined : new Set(wanted);
   for (let attempt = 1; ; attempt += 1) {
     const all = partitionsOf(cluster, topic);
     if (all === undefined) {
@@ -52,7 +53,7 @@ export async function askOffsets(
       continue;
     }
     const known = all.filter(
-      ({ partitionId }) => (wanted?.includes(partitionId) ?? true) && !offsets.has(partitionId),
+      ({ partitionId }) => (isWanted?.has(partitionId) ?? true) && !offsets.has(partitionId),
     );
     const failed = new Map<number, unknown>();
     const leaders = Map.groupBy(

@@ -70,6 +70,22 @@ export function isAbsent({ kind }: TopicTrouble): boolean {
   return kind === 'missing' || kind === 'unauthorized';
 }
 
+/**
+ * What a look has found of topics that another configuration needs. One that is in use already may be in trouble: that is
+ * no reason to leave the rest as it is.
+ *
+ * @throws KafkaSetupError when another one is
+ */
+export function assertNewUsable(
+  found: Iterable<readonly [topic: string, state: { readonly trouble: TopicTrouble | undefined }]>,
+  used: ReadonlySet<string>,
+): void {
+  const troubles = [...found].flatMap(([topic, { trouble }]) =>
+    trouble === undefined || used.has(topic) ? [] : trouble,
+  );
+  if (troubles.length > 0) throw unusableTopics(troubles);
+}
+
 /** The error of a process, or a command, that cannot do without these topics. */
 export function unusableTopics(troubles: Iterable<TopicTrouble>): KafkaSetupError {
   return new KafkaSetupError([...new Set([...troubles].map(({ message }) => message))].join('; '));

@@ -1,6 +1,7 @@
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import { describeGroups, type GroupDescription } from '../kafka/group-description.ts';
 import { monotonicMs } from '../model/clock.ts';
+import type { OffsetSource } from '../telemetry/group-gauges.ts';
 import type { GroupWatch } from '../telemetry/group-watch.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { PartitionProgress } from '../telemetry/partition-progress.ts';
@@ -12,11 +13,9 @@ const LOOK_MS = 15_000;
 const LOOK_MS_A_GROUP = 50;
 
 /** What this needs of Kafka. */
-export interface WatchedCluster {
+export interface WatchedCluster extends OffsetSource {
   describe(groupIds: readonly string[]): Promise<Map<string, GroupDescription>>;
   partitions(topic: string): Promise<number[]>;
-  committedOffsets(groupId: string, topic: string): Promise<ReadonlyMap<number, bigint>>;
-  offsetBounds(topic: string): Promise<ReadonlyMap<number, { readonly low: bigint; readonly high: bigint }>>;
   close(): Promise<void>;
 }
 
@@ -130,9 +129,8 @@ export class UnreadWatch implements GroupWatch {
     );
     for (const { group, topic, partitions } of behind) {
       const committed = await this.#cluster.committedOffsets(group, topic);
-      const bounds = await this.#cluster.offsetBounds(topic);
-      for (const partition of partitions) {
-        const { low, high } = bounds.get(partition) ?? { low: 0n, high: 0n };
+      const { bounds } = await this.#cluster.knownBounds(topic, partitions);
+      for (const [partition, { low, high }] of bounds) {
         const offset = committed.get(partition);
         const from = offset === undefined || offset < low || offset > high ? low : offset;
         this.#progress.told(idOf(group, topic, partition), from, high);
@@ -150,7 +148,7 @@ export function watchedCluster(admin: KafkaAdmin): WatchedCluster {
       return Array.from({ length: count }, (_, partition) => partition);
     },
     committedOffsets: (groupId, topic) => admin.committedOffsets(groupId, topic),
-    offsetBounds: (topic) => admin.offsetBounds(topic),
+    knownBounds: (topic, partitions) => admin.knownBounds(topic, partitions),
     close: () => admin.close(),
   };
 }

@@ -56,7 +56,9 @@ describe('the watch over partitions that nobody reads', () => {
     },
     partitions: async () => [0, 1],
     committedOffsets: async () => new Map([[3, 90n]]),
-    offsetBounds: async () => new Map([0, 1, 2, 3].map((each) => [each, { low: 10n, high: 100n }])),
+    knownBounds: async (_: string, wanted: readonly number[]) => ({
+      bounds: new Map(wanted.map((each) => [each, { low: 10n, high: 100n }])),
+    }),
     close: async () => undefined,
   };
 

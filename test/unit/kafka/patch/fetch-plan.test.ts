@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { type Cluster, indexedLeaders } from '../../../../src/kafka/patch/cluster.ts';
 import {
   arrayDifference,
   type FetchingGroup,
@@ -16,8 +17,8 @@ const Planned = plannedFetches(Original);
 
 type Leaders = Readonly<Record<string, readonly number[]>>;
 
-/** A cluster as kafkajs' group asks it. It counts how often a topic's partitions are gone through. */
-class Cluster {
+/** A cluster as kafkajs' group asks it, without the index. It counts how often a topic's partitions are gone through. */
+class PlainCluster implements Cluster {
   brokerPool = { metadata: {} };
   questions = 0;
   leaders: Leaders;
@@ -35,10 +36,17 @@ class Cluster {
     this.questions += 1;
     return (this.leaders[topic] ?? []).map((leader, partitionId) => ({ partitionId, leader }));
   }
+
+  findLeaderForPartitions(): never {
+    throw new Error('the index answers');
+  }
 }
 
+const IndexedCluster = indexedLeaders(PlainCluster);
+
 interface Member extends FetchingGroup {
-  subscriptionState: FetchingGroup['subscriptionState'] & {
+  filterPartitionsByNode(nodeId: string, partitions: { topic: string; partitions: number[] }[]): object[];
+  subscriptionState: {
     assign(partitions: object[]): void;
     assigned(): { topic: string; partitions: number[] }[];
   };
@@ -47,7 +55,7 @@ interface Member extends FetchingGroup {
   generatePartitionsPerSubscribedTopic(): Map<string, number[]>;
 }
 
-function member(Group: typeof Original, cluster: Cluster): Member {
+function member(Group: typeof Original, cluster: PlainCluster): Member {
   const logger = { namespace: () => logger, debug: () => undefined, info: () => undefined };
   return new Group({ cluster, logger, topics: ['a', 'b'], topicConfigurations: {}, assigners: [] }) as Member;
 }
@@ -65,7 +73,7 @@ describe('what a fetch asks for', () => {
   test('is what kafkajs works out, whatever is assigned and whoever leads, now and after changes', () => {
     fc.assert(
       fc.property(fc.array(fc.record({ leaders, assignment }), { minLength: 1, maxLength: 5 }), (states) => {
-        const cluster = new Cluster({});
+        const cluster = new IndexedCluster({});
         const members = [member(Original, cluster), member(Planned, cluster)] as const;
         for (const state of states) {
           cluster.refreshed(state.leaders);
@@ -89,7 +97,7 @@ describe('what a fetch asks for', () => {
   });
 
   test('follows a replica that a broker has told to ask', () => {
-    const group = member(Planned, new Cluster({ a: [1, 1], b: [1] }));
+    const group = member(Planned, new IndexedCluster({ a: [1, 1], b: [1] }));
     group.subscriptionState.assign([{ topic: 'a', partitions: [0, 1] }]);
     assert.deepEqual(group.filterPartitionsByNode('2', group.subscriptionState.assigned()), [
       { topic: 'a', partitions: [] },
@@ -101,7 +109,7 @@ describe('what a fetch asks for', () => {
   });
 
   test('is worked out once, not at each fetch', () => {
-    const cluster = new Cluster({ a: Array.from({ length: 10_000 }, (_, n) => n % 3), b: [1] });
+    const cluster = new IndexedCluster({ a: Array.from({ length: 10_000 }, (_, n) => n % 3), b: [1] });
     const group = member(Planned, cluster);
     group.subscriptionState.assign([
       { topic: 'a', partitions: Array.from({ length: 500 }, (_, n) => n * 20) },
@@ -120,7 +128,7 @@ describe('what a fetch asks for', () => {
 
 describe('a topic that has grown', () => {
   test('is seen at the first fetch after the metadata, and at each until the group has joined again', () => {
-    const cluster = new Cluster({ a: [1, 2], b: [1] });
+    const cluster = new IndexedCluster({ a: [1, 2], b: [1] });
     const group = member(Planned, cluster);
     group.partitionsPerSubscribedTopic = group.generatePartitionsPerSubscribedTopic();
     group.checkForStaleAssignment();
