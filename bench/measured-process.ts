@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PenstockProcess, spawnPenstock } from '../test/support/penstock.ts';
 import { freePort } from '../test/support/ports.ts';
+import { memoryMib } from '../test/support/process-usage.ts';
 
 /** What a process has used and done up to a moment. */
 export interface Reading {
@@ -117,7 +117,7 @@ export class MeasuredProcess {
       cpuMicrosPerSample: ((to.cpuSeconds - from.cpuSeconds) * 1e6) / samples,
       samplesPerSecond: samples / (to.wallSeconds - from.wallSeconds),
       samples,
-      peakMib: pids.reduce((total, pid) => total + peakMib(pid), 0),
+      peakMib: pids.reduce((total, pid) => total + memoryMib(pid, 'VmHWM'), 0),
       ...(records > 0 ? { samplesPerRecord: samples / records } : {}),
     };
   }
@@ -132,19 +132,6 @@ export class MeasuredProcess {
   async stop(): Promise<void> {
     await this.#process.stop();
   }
-}
-
-/** User and system time of a process so far, all threads; clock ticks are 10 ms (proc_pid_stat(5)). */
-export function cpuSecondsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [utime, stime] = stat.slice(stat.lastIndexOf(')')).split(' ').slice(12, 14).map(Number);
-  return (utime! + stime!) / 100;
-}
-
-/** Largest resident size since the start, as the kernel counts it (VmHWM). */
-export function peakMib(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1024;
 }
 
 /** Adds up the series of a metric whose labels contain `labels`. */

@@ -3,11 +3,12 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { createRunFolder } from '../test/support/cache.ts';
+import { cpuSecondsOf, memoryMib } from '../test/support/process-usage.ts';
 import { findVictoria } from '../test/support/servers/victoria-binaries.ts';
 import { isSince, startVmagent } from '../test/support/servers/victoriametrics.ts';
 import type { CaseResult } from './case-result.ts';
 import { HelperProcess } from './helper-process.ts';
-import { cpuSecondsOf, peakMib, pin } from './measured-process.ts';
+import { pin } from './measured-process.ts';
 import { Scrapes } from './scrapes.ts';
 import { PENSTOCK_CORE } from './worker-cases.ts';
 
@@ -66,7 +67,7 @@ export async function runPeerCase(options: {
       samples,
       cpuMicrosPerSample: ((cpuSecondsOf(agent.pid) - before) * 1e6) / samples,
       samplesPerSecond: samples / seconds,
-      peakMib: peakMib(agent.pid),
+      peakMib: memoryMib(agent.pid, 'VmHWM'),
     };
   } finally {
     await agent.close();

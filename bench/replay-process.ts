@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PenstockProcess, spawnPenstock } from '../test/support/penstock.ts';
 import { freePort } from '../test/support/ports.ts';
-import { peakMib, pin, type Usage } from './measured-process.ts';
+import { memoryMib } from '../test/support/process-usage.ts';
+import { pin, type Usage } from './measured-process.ts';
 
 interface Reading {
   readonly cpuSeconds: number;
@@ -42,7 +43,7 @@ export class ReplayProcess {
         cpuSeconds: metricIn(text, 'process_cpu_seconds_total'),
         wallSeconds: performance.now() / 1000,
         samples: metricIn(text, 'penstock_replay_samples_total'),
-        peakMib: peakMib(this.#process.pid),
+        peakMib: memoryMib(this.#process.pid, 'VmHWM'),
       };
     } catch {
       return undefined;

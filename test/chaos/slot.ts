@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { TestClock } from '../support/clock.ts';
 import { type PenstockProcess, spawnPenstock } from '../support/penstock.ts';
 import type { Exit } from '../support/process.ts';
+import { memoryMib } from '../support/process-usage.ts';
 import type { DrainAccount, PossibleRepeat } from './causes.ts';
 import type { Span } from './stalls.ts';
 
@@ -163,8 +164,7 @@ export class Slot {
 /** VmHWM of a process; 0 when it has just ended. */
 function peakMiB(pid: number): number {
   try {
-    const kiB = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return Number(kiB ?? 0) / 1024;
+    return memoryMib(pid, 'VmHWM') || 0;
   } catch {
     return 0;
   }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { describeGroups } from '../../src/kafka/group-description.ts';
 import type { OutgoingRecord } from '../../src/kafka/outgoing.ts';
@@ -8,6 +7,7 @@ import { Deployment, type Running } from '../support/deployment.ts';
 import { HOSTILE_KINDS, type HostileRecord } from '../support/hostile-records.ts';
 import { uniqueName } from '../support/names.ts';
 import { poll } from '../support/process.ts';
+import { memoryMib } from '../support/process-usage.ts';
 import { headerOf } from '../support/read-topic.ts';
 import { RecordingReceiver } from '../support/recording-receiver.ts';
 import { startReplay } from '../support/replay-history.ts';
@@ -103,7 +103,7 @@ async function deadLetters(): Promise<Map<string, string[]>> {
 }
 
 function peakMib({ process }: Running): number {
-  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${process.pid}/status`, 'utf8'))?.[1]) / 1024;
+  return memoryMib(process.pid, 'VmHWM');
 }
 
 const members = async () =>

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-
-const MIB_IN_KIB = 1024;
+import { memoryMib } from '../support/process-usage.ts';
 
 /** Resident memory of a process over time, in MiB, read from /proc every `everyMs`. */
 export class Resident {
@@ -44,8 +42,7 @@ export class Resident {
   /** Undefined when the process has ended. */
   #read(field: 'VmRSS' | 'VmHWM'): number | undefined {
     try {
-      const status = readFileSync(`/proc/${this.#pid}/status`, 'utf8');
-      return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / MIB_IN_KIB;
+      return memoryMib(this.#pid, field);
     } catch {
       return undefined;
     }

@@ -10,11 +10,10 @@
  * Exit code 0: both stayed within their bounds. 1: one did not, or the run failed. 2: wrong usage.
  */
 import { readdirSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { drainGroupId } from '../../src/drain/assignment.ts';
 import { RECORD_HEADERS } from '../../src/generate/scrape-record.ts';
+import { startAcceptingNode } from '../support/accepting-node.ts';
 import { Deployment } from '../support/deployment.ts';
 import { exitAfter } from '../support/exit-code.ts';
 import { numberOption, scriptArguments } from '../support/script-arguments.ts';
@@ -51,18 +50,13 @@ async function run(backlog: Backlog): Promise<boolean> {
     optimized: true,
     properties: { 'log.retention.hours': '-1' },
   });
-  const node = createServer((request, response) => {
-    request.resume();
-    request.on('end', () => setTimeout(() => response.writeHead(204).end(), ANSWER_MS));
-  });
-  await new Promise<void>((resolve) => node.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(node.address() as AddressInfo).port}`;
+  const node = await startAcceptingNode(ANSWER_MS);
   try {
     const penstock = await Deployment.create({
       brokers: kafka.brokers,
       rawPartitions: RAW_PARTITIONS,
       routes: [{ name: 'all', task: { labels: ['service', 'namespace'], count: TASKS } }],
-      nodes: [{ name: NODE, url }],
+      nodes: [{ name: NODE, url: node.url }],
       drain: { node: NODE },
     });
     try {
@@ -71,7 +65,6 @@ async function run(backlog: Backlog): Promise<boolean> {
       await penstock.close();
     }
   } finally {
-    node.closeAllConnections();
     node.close();
     await kafka.close();
   }

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { cpuSecondsOf, memoryMib } from '../support/process-usage.ts';
 
 /** What a process has used up to a moment, from /proc. */
 export interface Reading {
@@ -12,27 +13,17 @@ export interface Reading {
   readonly residentMib: number;
 }
 
-const TICKS_A_SECOND = 100;
-const KIB_IN_MIB = 1024;
-/** Behind the name of the program, which may have spaces: utime and stime are the 12th and 13th field. */
-const USER_TIME = 11;
-const SYSTEM_TIME = 12;
-
 export function readProcess(pid: number): Reading {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const io = readFileSync(`/proc/${pid}/io`, 'utf8');
+  const count = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(io)?.[1]);
   return {
     seconds: performance.now() / 1000,
-    cpuSeconds: (Number(fields[USER_TIME]) + Number(fields[SYSTEM_TIME])) / TICKS_A_SECOND,
-    reads: field(pid, 'io', 'syscr'),
-    bytesRead: field(pid, 'io', 'rchar'),
+    cpuSeconds: cpuSecondsOf(pid),
+    reads: count('syscr'),
+    bytesRead: count('rchar'),
     sockets: sockets(pid),
-    residentMib: field(pid, 'status', 'VmRSS') / KIB_IN_MIB,
+    residentMib: memoryMib(pid, 'VmRSS'),
   };
-}
-
-function field(pid: number, file: 'io' | 'status', name: string): number {
-  return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/${file}`, 'utf8'))?.[1]);
 }
 
 function sockets(pid: number): number {

@@ -5,12 +5,11 @@
  * The worker owns all ingest partitions, the drain the tasks of its node. Each is measured while nothing comes, and then
  * with one small record a second in every ingest partition. What a process reads counts all that brokers send to it.
  */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RECORD_HEADERS } from '../../src/generate/scrape-record.ts';
 import { compress } from '../../src/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+import { startAcceptingNode } from '../support/accepting-node.ts';
 import { Deployment, type Running } from '../support/deployment.ts';
 import { exitAfter } from '../support/exit-code.ts';
 import { numberOption, scriptArguments } from '../support/script-arguments.ts';
@@ -46,18 +45,13 @@ async function run(scale: Scale): Promise<boolean> {
     optimized: true,
     properties: { 'log.index.size.max.bytes': '65536', 'group.max.size': '1000' },
   });
-  const node = createServer((request, response) => {
-    request.resume();
-    request.on('end', () => response.writeHead(204).end());
-  });
-  await new Promise<void>((resolve) => node.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(node.address() as AddressInfo).port}`;
+  const node = await startAcceptingNode();
   try {
     const penstock = await Deployment.create({
       brokers: kafka.brokers,
       rawPartitions: scale.ingest,
       routes: [{ name: 'all', task: { labels: ['service', 'namespace', 'pod'], count: scale.tasks } }],
-      nodes: Array.from({ length: scale.nodes }, (_, n) => ({ name: `node-${n}`, url })),
+      nodes: Array.from({ length: scale.nodes }, (_, n) => ({ name: `node-${n}`, url: node.url })),
       drain: { node: 'node-0' },
     });
     say(`${scale.ingest} ingest partitions, ${scale.tasks} tasks, ${scale.nodes} nodes`);
@@ -67,7 +61,6 @@ async function run(scale: Scale): Promise<boolean> {
       await penstock.close();
     }
   } finally {
-    node.closeAllConnections();
     node.close();
     await kafka.close();
   }

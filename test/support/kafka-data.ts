@@ -120,6 +120,14 @@ export class TestKafka implements AsyncDisposable {
   }
 }
 
+/** How many numbers a partition gets at once, and the pause after them, in ms. */
+interface Pace {
+  readonly atOnce: number;
+  readonly pauseMs: number;
+}
+
+const USUAL_PACE: Pace = { atOnce: 10, pauseMs: 25 };
+
 /**
  * Writes 0, 1, 2, … to every partition of a topic until it is stopped. When brokers die it goes on, and may have
  * left out or repeated numbers.
@@ -128,15 +136,17 @@ export class NumberSource {
   readonly #kafka: TestKafka;
   readonly #topic: string;
   readonly #partitions: number;
+  readonly #pace: Pace;
   readonly errors: unknown[] = [];
   #next = 0;
   #stopped = false;
   #loop: Promise<void> | undefined;
 
-  constructor(kafka: TestKafka, topic: string, partitions: number) {
+  constructor(kafka: TestKafka, topic: string, partitions: number, pace: Pace = USUAL_PACE) {
     this.#kafka = kafka;
     this.#topic = topic;
     this.#partitions = partitions;
+    this.#pace = pace;
   }
 
   start(): this {
@@ -152,18 +162,19 @@ export class NumberSource {
   }
 
   async #run(): Promise<void> {
+    const { atOnce, pauseMs } = this.#pace;
     while (!this.#stopped) {
       const first = this.#next;
-      this.#next += 10;
+      this.#next += atOnce;
       await Promise.all(
         Array.from({ length: this.#partitions }, (_, partition) => {
-          const values = Array.from({ length: 10 }, (_, index) => String(first + index));
+          const values = Array.from({ length: atOnce }, (_, index) => String(first + index));
           return this.#kafka
             .produce(this.#topic, partition, values)
             .catch((error) => this.errors.push(error));
         }),
       );
-      await sleep(25);
+      await sleep(pauseMs);
       if (this.#next > MOST_NUMBERS) throw new Error('a test has not stopped its source');
     }
   }

@@ -3,13 +3,12 @@ import { Random } from '../../../src/generate/random.ts';
 import { closing } from '../../support/closing.ts';
 import { readCoordinators } from '../../support/coordinators.ts';
 import { CopyingWorker } from '../../support/copying-worker.ts';
-import { TestKafka } from '../../support/kafka-data.ts';
+import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
 import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
 import { HeldSteps, type Step } from '../../support/transaction-requests.ts';
 import { compare, mark } from './content.ts';
-import { Source } from './source.ts';
 import { isOpening, STEPS, stepsOf } from './steps.ts';
 
 export interface CoordinatorRun {
@@ -21,6 +20,7 @@ export interface CoordinatorRun {
 
 /** One for each step: so each kill meets all of them. */
 const PARTITIONS = STEPS.length;
+const PACE = { atOnce: 1, pauseMs: 60 };
 /** What is sent with the kill is under way for so long before it, at most. */
 const UNDER_WAY_MS = 12;
 /** Steps by which every partition has shown that it works again. */
@@ -84,7 +84,7 @@ class Run {
     await using fresh = new TestKafka(this.#cluster.brokers);
     const { input } = this.#topics;
     for (let id = 0; id < PARTITIONS; id += 1) await fresh.produce(input, id, [mark(index)]);
-    const source = new Source(this.#kafka, input, PARTITIONS).start();
+    const source = new NumberSource(this.#kafka, input, PARTITIONS, PACE).start();
     await this.#works('before the kill');
     const [victim, what] = await this.#victim(index, fresh);
     const missing = await this.#holdAt(stepsOf(index));

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { compress } from '../../../src/wire/snappy.ts';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
+import { memoryMib } from '../../support/process-usage.ts';
 import { headerOf } from '../../support/read-topic.ts';
 import { startKafka } from '../../support/servers/kafka.ts';
 
@@ -14,11 +14,6 @@ const penstock = await Deployment.create({
   routes: [{ name: 'all', task: { labels: ['service'], count: 4 } }],
 });
 closeAfterTests(penstock, kafka);
-
-/** Resident memory of a process, in MiB. */
-function residentMib(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-}
 
 test('each malformed record is one dead letter with its reason, and the worker runs on', async () => {
   const { process } = await penstock.start(['worker']);
@@ -54,7 +49,7 @@ test('each malformed record is one dead letter with its reason, and the worker r
   }
 
   // Many more of them: memory stays flat, and what is good still arrives.
-  const before = residentMib(process.pid);
+  const before = memoryMib(process.pid, 'VmRSS');
   for (let round = 0; round < 40; round += 1) {
     await penstock.produce(
       poison.flatMap(([, body]) => [body, body, body, body]),
@@ -64,7 +59,10 @@ test('each malformed record is one dead letter with its reason, and the worker r
   }
   await penstock.produce([whole], 0, remoteWrite);
   await penstock.workersDone();
-  assert.ok(residentMib(process.pid) < before + 150, `${before} ▸ ${residentMib(process.pid)} MiB resident`);
+  assert.ok(
+    memoryMib(process.pid, 'VmRSS') < before + 150,
+    `${before} ▸ ${memoryMib(process.pid, 'VmRSS')} MiB resident`,
+  );
   assert.equal((await penstock.read(penstock.dead)).length, poison.length * (1 + 40 * 4));
 
   const tasks = await penstock.read(penstock.topic('all'));

@@ -1,6 +1,5 @@
 /** What a step may become is bounded, on a real cluster: many tenants, many dead letters, a record that makes the code throw. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { loadConfig } from '../../../src/config/load.ts';
 import { Worker } from '../../../src/ingest/worker.ts';
@@ -10,6 +9,7 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 import { closeAfterTests, closing } from '../../support/closing.ts';
 import { Deployment, type DeploymentOptions } from '../../support/deployment.ts';
+import { memoryMib } from '../../support/process-usage.ts';
 import { headerOf, type ReadRecord } from '../../support/read-topic.ts';
 import { seriesRecord } from '../../support/records.ts';
 import { startKafka } from '../../support/servers/kafka.ts';
@@ -44,12 +44,6 @@ async function write(
   await penstock.fill(written);
 }
 
-/** Memory of a process in MiB: now, or the most it has had. */
-function mib(pid: number, which: 'VmRSS' | 'VmHWM'): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(new RegExp(`^${which}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1024;
-}
-
 function names(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `series_${index}`);
 }
@@ -64,7 +58,7 @@ test('tenants times tasks are published in several transactions, each sample onc
   await using penstock = await deploy(TASKS);
   const { process } = await penstock.start(['worker']);
   const { pid } = process;
-  const before = mib(pid, 'VmRSS');
+  const before = memoryMib(pid, 'VmRSS');
   const series = names(2 * TASKS);
   const tenant = (index: number) => ({ 'X-Scope-OrgID': `tenant-${index}` });
   await write(
@@ -83,7 +77,7 @@ test('tenants times tasks are published in several transactions, each sample onc
   assert.ok(records.length > 2 * STEP_LIMITS.outputs, `${records.length} records: the limit is not met`);
   const most = Math.max(...recordsOfSteps(records));
   assert.ok(most <= STEP_LIMITS.outputs + TASKS, `a transaction of ${most} records`);
-  const peak = mib(pid, 'VmHWM');
+  const peak = memoryMib(pid, 'VmHWM');
   assert.ok(peak < before + MOST_MIB, `${before} ▸ ${peak} MiB resident`);
   assert.equal((await process.stop()).code, 0);
 });
