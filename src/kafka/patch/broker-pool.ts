@@ -25,6 +25,11 @@ interface BrokerPool {
   refreshMetadataIfNecessary(topics: readonly string[]): Promise<void>;
   /** By node id. */
   readonly brokers: Readonly<Record<string, Broker>>;
+  /** From the configured list: who is asked while no node is known. */
+  readonly seedBroker: Broker | undefined;
+  /** Takes the next one of the configured list. */
+  createSeedBroker(): Promise<void>;
+  connect(): Promise<void>;
   findBroker(options: { nodeId: string }): Promise<Broker>;
   findConnectedBroker(): Promise<Broker>;
   withBroker(question: Question): Promise<unknown>;
@@ -38,7 +43,8 @@ const INCOMPLETE_MAX_AGE_MS = 2_000;
 
 /**
  * kafkajs' brokers of a cluster, of which one that hangs is asked last what any of them knows: metadata, and who
- * coordinates. The original asks whichever comes.
+ * coordinates. The original asks whichever comes. One that has told its versions and then hangs, before it has told of
+ * the others, the original asks for ever: nothing is needed to connect to it but that its system takes connections.
  *
  * A broker that cannot be reached is passed over. The original then asks no other one.
  *
@@ -55,6 +61,7 @@ export function talkativeFirst(
   return class TalkativeFirst extends Original {
     /** Partitions that were waited for. */
     #leaderless: ReadonlySet<string> = new Set();
+    #nextSeed: Promise<void> | undefined;
 
     override async refreshMetadata(topics: readonly string[]): Promise<void> {
       const until = monotonicMs() + ELECTION_MS;
@@ -84,17 +91,35 @@ export function talkativeFirst(
 
     override async findConnectedBroker(): Promise<Broker> {
       const { brokers } = this;
-      const nodeId = shuffle(Object.keys(brokers)).find((id) => {
-        return brokers[id]!.isConnected() && !isSilent(brokers[id]!);
+      const ids = this.#talkativeFirst();
+      const connected = ids.find((id) => brokers[id]!.isConnected() && !isSilent(brokers[id]!));
+      for (const nodeId of connected === undefined ? ids : [connected]) {
+        const broker = await this.findBroker({ nodeId }).catch(() => undefined);
+        if (broker !== undefined) return broker;
+      }
+      await this.#passOverSilentSeed();
+      await this.connect();
+      return this.seedBroker!;
+    }
+
+    async #passOverSilentSeed(): Promise<void> {
+      if (this.seedBroker === undefined || !isSilent(this.seedBroker)) return;
+      // Questions at the same time must not take the next one from each other.
+      this.#nextSeed ??= this.createSeedBroker().finally(() => {
+        this.#nextSeed = undefined;
       });
-      return nodeId === undefined ? super.findConnectedBroker() : this.findBroker({ nodeId });
+      await this.#nextSeed;
+    }
+
+    /** Node ids. */
+    #talkativeFirst(): string[] {
+      const { brokers } = this;
+      const order = (id: string) => Number(isSilent(brokers[id]!));
+      return shuffle(Object.keys(brokers)).sort((a, b) => order(a) - order(b));
     }
 
     override async withBroker(question: Question): Promise<unknown> {
-      const { brokers } = this;
-      const ids = shuffle(Object.keys(brokers)).sort(
-        (a, b) => Number(isSilent(brokers[a]!)) - Number(isSilent(brokers[b]!)),
-      );
+      const ids = this.#talkativeFirst();
       if (ids.length === 0) return super.withBroker(question); // says so
       let reached = false;
       let failure: unknown;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import { KafkaAdmin } from '../../../src/kafka/admin.ts';
@@ -11,19 +11,57 @@ import { TransactionalProducer } from '../../../src/kafka/transactional-producer
 
 const ONCE = { retries: 0 };
 
-/** Something that listens and hangs up. */
-async function hangsUp(onConnection: () => void) {
+async function listen(onConnection: (socket: Socket) => void) {
+  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
-    onConnection();
-    socket.destroy();
+    sockets.add(socket);
+    socket.on('error', () => {});
+    onConnection(socket);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function hangsUp(onConnection: () => void) {
+  return listen((socket) => {
+    onConnection();
+    socket.destroy();
+  });
+}
+
+/** A broker that freezes when it has said what it can do: its system goes on to take connections. */
+function freezes(onSilence: () => void) {
+  return listen((socket) => {
+    socket.on('data', (request) => {
+      if (request.readInt16BE(API_KEY_AT) === API.apiVersions) socket.write(versions(request));
+      else onSilence();
+    });
+  });
+}
+
+const API = { metadata: 3, offsetFetch: 9, apiVersions: 18, txnOffsetCommit: 28 };
+/** Behind its size. The version follows, and the correlation id. */
+const API_KEY_AT = 4;
+const CORRELATION_AT = 8;
+
+/** Response of ApiVersions v0, with as much as Penstock asks for. */
+function versions(request: Buffer): Buffer {
+  const offered = [API.metadata, API.offsetFetch, API.apiVersions, API.txnOffsetCommit];
+  const response = Buffer.alloc(14 + 6 * offered.length);
+  response.writeInt32BE(response.length - 4);
+  request.copy(response, 4, CORRELATION_AT, CORRELATION_AT + 4);
+  response.writeInt32BE(offered.length, 10);
+  for (const [index, apiKey] of offered.entries()) {
+    response.writeInt16BE(apiKey, 14 + 6 * index);
+    response.writeInt16BE(10, 18 + 6 * index);
+  }
+  return response;
 }
 
 test('as many instances as there are brokers ask each of them first', async () => {
@@ -35,6 +73,19 @@ test('as many instances as there are brokers ask each of them first', async () =
   const connection = new KafkaConnection(kafkaOptions.parse({ brokers }), pino({ level: 'silent' }));
   for (const _ of brokers) await assert.rejects(connection.instance(ONCE).admin().connect());
   assert.deepEqual(asked.toSorted(), [0, 1, 2]);
+});
+
+test('a broker that freezes before it has told of the others is not the only one that is asked', async () => {
+  const asked = new Set<string>();
+  await using first = await freezes(() => asked.add('first'));
+  await using second = await freezes(() => asked.add('second'));
+  const options = { brokers: [first.address, second.address], request_timeout: '1s' };
+  const admin = new KafkaAdmin(new KafkaConnection(kafkaOptions.parse(options), pino({ level: 'silent' })));
+  for (const count of [1, 2]) {
+    await assert.rejects(admin.partitionCounts(['t']), /Metadata.* timed out/);
+    assert.equal(asked.size, count);
+  }
+  await admin.close();
 });
 
 /** How long answers are waited for by what is opened on a connection, in ms. */

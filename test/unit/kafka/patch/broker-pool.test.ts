@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { talkativeFirst } from '../../../../src/kafka/patch/broker-pool.ts';
 
 const MAX_AGE_MS = 60_000;
@@ -13,6 +14,9 @@ interface Node {
 class OriginalPool {
   brokers: Record<string, Node> = {};
   readonly gone = new Set<string>();
+  seedBroker: Node = node(false);
+  seeds = 1;
+  connections = 0;
   /** Leaders of one topic's partitions, by each refresh; the last for ever. */
   leaders: number[][] = [[1]];
   refreshes = 0;
@@ -36,21 +40,30 @@ class OriginalPool {
     if (this.gone.has(nodeId)) throw new Error(`connect ECONNREFUSED ${nodeId}`);
     return this.brokers[nodeId]!;
   }
+  async createSeedBroker(): Promise<void> {
+    await setImmediate();
+    this.seeds += 1;
+    this.seedBroker = node(false);
+  }
+  async connect(): Promise<void> {
+    this.connections += 1;
+  }
   async findConnectedBroker(): Promise<unknown> {
-    return 'whichever';
+    throw new Error('whichever');
   }
   async withBroker(_: (answerer: { nodeId: string }) => Promise<unknown>): Promise<unknown> {
     throw new Error('No brokers in the broker pool');
   }
 }
 
+function node(silent: boolean, connected = false): Node {
+  return { connectionPool: { pool: [{ silent: false }, { silent }] }, isConnected: () => connected };
+}
+
 function pool(silent: readonly string[], connected = true): OriginalPool {
   const Talkative = talkativeFirst(OriginalPool as never, (ids) => ids) as typeof OriginalPool;
   const made = new Talkative();
-  for (const id of ['1', '2', '3']) {
-    const connections = [{ silent: false }, { silent: silent.includes(id) }];
-    made.brokers[id] = { connectionPool: { pool: connections }, isConnected: () => connected };
-  }
+  for (const id of ['1', '2', '3']) made.brokers[id] = node(silent.includes(id), connected);
   return made;
 }
 
@@ -86,8 +99,27 @@ test('when none is reached the reason is told, when none knows there is no answe
 test('of the connected ones, one that answers is taken', async () => {
   const brokers = pool(['1', '2']);
   assert.equal(await brokers.findConnectedBroker(), brokers.brokers['3']);
-  assert.equal(await pool(['1', '2', '3']).findConnectedBroker(), 'whichever');
-  assert.equal(await pool([], false).findConnectedBroker(), 'whichever');
+});
+
+test('one that answers and has to be connected comes before one that hangs', async () => {
+  const brokers = pool(['1', '2'], false);
+  brokers.brokers['1'] = node(true, true);
+  assert.equal(await brokers.findConnectedBroker(), brokers.brokers['3']);
+  brokers.gone.add('3');
+  assert.equal(await brokers.findConnectedBroker(), brokers.brokers['1']);
+});
+
+test('with no node known or none reached one of the configured list is asked, another when that hangs', async () => {
+  const brokers = pool([], false);
+  for (const id of ['1', '2', '3']) brokers.gone.add(id);
+  const first = brokers.seedBroker;
+  assert.equal(await brokers.findConnectedBroker(), first);
+  brokers.brokers = {};
+  brokers.seedBroker = node(true);
+  const found = await Promise.all([brokers.findConnectedBroker(), brokers.findConnectedBroker()]);
+  assert.deepEqual(found, [brokers.seedBroker, brokers.seedBroker]);
+  assert.equal(brokers.seeds, 2);
+  assert.equal(brokers.connections, 3);
 });
 
 test('an election is waited for', async () => {
