@@ -12,6 +12,7 @@ import { RecordBudget } from './decode/record-budget.ts';
 import { createDecoders, DecoderRegistry } from './decode/registry.ts';
 import { PoisonError, RecordDefect, RetryableError } from './model/errors.ts';
 import { isRecordTime } from './model/record-time.ts';
+import type { TaskRecord } from './model/records.ts';
 import { openRecord } from './open-record.ts';
 import { type AppendPart, appendInParts } from './oversized-series.ts';
 import { ANY_TIME, overlap, splitByTime, storedWindow, type TimeWindow, timeWindow } from './sample-age.ts';
@@ -19,7 +20,7 @@ import { SeriesCache, type SeriesCacheStats } from './series-cache.ts';
 import { DROPPED, ENTRY, EntryBuilder, padded, ROUTE } from './series-entry.ts';
 import { type PipelineRoute, SeriesRouter } from './series-router.ts';
 import { type StepCounts, zeroCounts } from './step-counts.ts';
-import { BufferPool, outputCapacity, type TaskOutput, type TaskRecord } from './task-output.ts';
+import { BufferPool, outputCapacity, type TaskOutput } from './task-output.ts';
 import { TaskOutputs } from './task-outputs.ts';
 import { release, viewOf } from './wire/bytes.ts';
 import { labelBlockEnd } from './wire/label-block.ts';
@@ -31,7 +32,6 @@ import { readTail, SeriesTail, TAG_FIELD_1 } from './wire/write-request.ts';
 export type { DeadLetter, SourceRecord } from './dead-letter.ts';
 export type { PipelineRoute } from './series-router.ts';
 export type { RouteCounts, StepCounts } from './step-counts.ts';
-export type { TaskRecord, Tenant } from './task-output.ts';
 
 /** How a pipeline is made. */
 export interface PipelineOptions {

@@ -1,29 +1,7 @@
+import type { TaskRecord, Tenant } from './model/records.ts';
 import { copyBytes, release, viewOf } from './wire/bytes.ts';
 import { compress, FRAGMENT_BYTES, joinBlocks, maxUncompressedLength } from './wire/snappy.ts';
 import { TAG_FIELD_1 } from './wire/write-request.ts';
-
-/** Headers that name the tenant of a record, as received. One object stands for one tenant throughout a step. */
-export interface Tenant {
-  /** Unequal for unequal headers; '' where there are none. */
-  readonly key: string;
-  readonly headers: Readonly<Record<string, Buffer | string>>;
-}
-
-/** What goes to one partition of a task topic. */
-export interface TaskRecord {
-  readonly route: number;
-  readonly topic: string;
-  /** The task: in a task topic the two are the same. */
-  readonly partition: number;
-  /** Remote write 1.0, snappy. */
-  readonly value: Buffer;
-  /** Kafka timestamp in ms of the oldest source record in it. */
-  readonly timestamp: number;
-  readonly tenant: Tenant;
-  /** TimeSeries in it, and data points (samples and native histograms). */
-  readonly series: number;
-  readonly samples: number;
-}
 
 /** No output is larger than this before compression, however large records may be. */
 const MOST_BYTES = 8 * 1024 * 1024;

@@ -1,6 +1,7 @@
 import type { RecordHeaders } from './decode/decoder.ts';
+import type { TaskRecord, Tenant } from './model/records.ts';
 import type { PipelineRoute } from './series-router.ts';
-import { type BufferPool, OutputLoad, TaskOutput, type TaskRecord, type Tenant } from './task-output.ts';
+import { type BufferPool, OutputLoad, TaskOutput } from './task-output.ts';
 import { tenantHeadersOf } from './tenant.ts';
 
 const NO_TENANT: Tenant = { key: '', headers: {} };

@@ -1,5 +1,5 @@
-import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 import { OffsetRanges } from './offset-ranges.ts';
 
 /** Key of a marker. A dead letter may have it too, from its record, but has a stage. */

@@ -1,5 +1,5 @@
-import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import { NO_MEMBER, type SourceOffsets } from '../kafka/transactional-producer.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 import { markerRecord } from './marker.ts';
 import type { PartitionPlan } from './redrive-plan.ts';
 

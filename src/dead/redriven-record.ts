@@ -1,5 +1,5 @@
 import { BATCH_HEADER } from '../kafka/dead-record.ts';
-import type { OutgoingRecord } from '../kafka/outgoing.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 import type { LetterSource, StoredLetter } from './letter.ts';
 
 /** Where letters may go back to. */

@@ -1,6 +1,6 @@
+import type { OutgoingRecord } from '../model/records.ts';
 import type { CorruptBatch } from './assigned-partition.ts';
 import { type DeadTopic, deadRecord } from './dead-record.ts';
-import type { OutgoingRecord } from './outgoing.ts';
 
 /** Reason of the dead letter that holds a record batch. */
 export const CORRUPT_BATCH = 'corrupt_batch';

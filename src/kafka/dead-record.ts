@@ -1,6 +1,6 @@
 import type { Stage } from '../model/errors.ts';
 import { isRecordTime } from '../model/record-time.ts';
-import type { OutgoingRecord } from './outgoing.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 
 /** Room that headers, key and framing take in a record batch, in bytes. */
 export const RECORD_OVERHEAD_BYTES = 16 * 1024;

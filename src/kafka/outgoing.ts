@@ -1,22 +1,12 @@
 import type { IHeaders, TopicMessages } from 'kafkajs';
 import { monotonicMs } from '../model/clock.ts';
 import { RetryableError } from '../model/errors.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 import { KafkaSetupError } from './errors.ts';
 import type { UnlikelyAnswers } from './unlikely-answers.ts';
 
 /** A producer whose metadata may be older than this is not believed when it knows no such partition. */
 const FRESH_METADATA_MS = 10_000;
-
-/** A record to be written to a given partition. */
-export interface OutgoingRecord {
-  readonly topic: string;
-  readonly partition: number;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, string | Buffer | null>>;
-  /** Milliseconds since the epoch. */
-  readonly timestamp: number;
-}
 
 /** Records as kafkajs takes them: one entry a topic, the partition in the message. */
 export function topicMessages(records: readonly OutgoingRecord[]): TopicMessages[] {

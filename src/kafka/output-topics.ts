@@ -1,4 +1,5 @@
 import { errorMessage, RetryableError } from '../model/errors.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 import { Backoff, sleep } from '../model/sleep.ts';
 import type { KafkaAdmin } from './admin.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
@@ -13,7 +14,6 @@ import {
   PartitionLostError,
   RecordsRefusedError,
 } from './errors.ts';
-import type { OutgoingRecord } from './outgoing.ts';
 import { lookAt, type NeededTopic, type OutputTopic, type OutputTrouble } from './topic-look.ts';
 import { TopicTroubleError, unauthorizedTopic } from './topic-trouble.ts';
 import type { TopicTroubles } from './topic-troubles.ts';

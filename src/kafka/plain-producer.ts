@@ -1,8 +1,9 @@
 import type { Producer } from 'kafkajs';
 import { monotonicMs } from '../model/clock.ts';
 import { RetryableError } from '../model/errors.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
-import { assertAcknowledged, type OutgoingRecord, topicMessages } from './outgoing.ts';
+import { assertAcknowledged, topicMessages } from './outgoing.ts';
 import { BatchLimit } from './send-rounds.ts';
 import { UnlikelyAnswers } from './unlikely-answers.ts';
 

@@ -1,6 +1,6 @@
 import { isoTime } from '../model/iso-time.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 import { KafkaSetupError, kafkaErrorType, namedPartition } from './errors.ts';
-import type { OutgoingRecord } from './outgoing.ts';
 
 /**
  * What a broker refuses for good: it would refuse it again. Returns undefined for any other error.

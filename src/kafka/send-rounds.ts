@@ -1,5 +1,5 @@
+import type { OutgoingRecord } from '../model/records.ts';
 import { isTooLarge, namedPartition, RecordsRefusedError } from './errors.ts';
-import type { OutgoingRecord } from './outgoing.ts';
 import { refusedForGood } from './refused-records.ts';
 
 /** Bytes of one partition in one request, at first: half of what a topic takes unless it is told otherwise. */

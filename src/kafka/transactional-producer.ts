@@ -1,9 +1,10 @@
 import type { Producer, Transaction } from 'kafkajs';
 import { monotonicMs } from '../model/clock.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 import { sleep } from '../model/sleep.ts';
 import { BRIEF, type KafkaConnection } from './client.ts';
 import { KafkaSetupError, kafkaErrorType } from './errors.ts';
-import { assertAcknowledged, type OutgoingRecord, topicMessages } from './outgoing.ts';
+import { assertAcknowledged, topicMessages } from './outgoing.ts';
 import { withMembership } from './patch/txn-offset-commit.ts';
 import type { GroupMembership } from './patch/types.ts';
 import type { BatchLimit } from './send-rounds.ts';

@@ -1,5 +1,5 @@
 import type { AssignedPartition } from '../kafka/assigned-partition.ts';
-import type { OutgoingRecord } from '../kafka/outgoing.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 
 /** The output of one step of one source partition. */
 export interface StepPublication {

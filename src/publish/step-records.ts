@@ -1,6 +1,5 @@
-import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import { TIMESTAMP_HEADER } from '../model/record-time.ts';
-import type { TaskRecord } from '../task-output.ts';
+import type { OutgoingRecord, TaskRecord } from '../model/records.ts';
 
 /** The format of task records (DESIGN section 4). */
 const VERSION = '1';

@@ -1,7 +1,7 @@
 import { isMembershipError, isTakenOver, RecordsRefusedError } from '../kafka/errors.ts';
-import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { errorMessage, PoisonError, RetryableError } from '../model/errors.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 
 /** Most records a step takes: kafkajs' cost of a send grows with the square of its records. */
 const MOST_RECORDS = 5_000;

@@ -1,10 +1,10 @@
 import type { KafkaAdmin } from '../kafka/admin.ts';
 import type { KafkaConnection } from '../kafka/client.ts';
 import { KafkaSetupError } from '../kafka/errors.ts';
-import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import type { BatchLimit } from '../kafka/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../kafka/transactional-producer.ts';
 import { monotonicMs } from '../model/clock.ts';
+import type { OutgoingRecord } from '../model/records.ts';
 import {
   decodeReplay,
   encodeEntry,

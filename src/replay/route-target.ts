@@ -1,8 +1,8 @@
 import { runRecords, type StepRun } from '../careful-step.ts';
-import type { OutgoingRecord } from '../kafka/outgoing.ts';
 import type { FetchedRecord } from '../kafka/partition-queue.ts';
 import { monotonicMs } from '../model/clock.ts';
-import type { Pipeline, SourceRecord, TaskRecord } from '../pipeline.ts';
+import type { OutgoingRecord, TaskRecord } from '../model/records.ts';
+import type { Pipeline, SourceRecord } from '../pipeline.ts';
 import { formatSource, taskRecords } from '../publish/step-records.ts';
 import type { StepSize } from '../publish/step-size.ts';
 import { exceeds, STEP_LIMITS, type StepLimits } from '../step-limits.ts';

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { drainGroupId } from '../../src/drain/assignment.ts';
-import type { OutgoingRecord } from '../../src/kafka/outgoing.ts';
+import type { OutgoingRecord } from '../../src/model/records.ts';
 import { compress } from '../../src/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
 import { createRunFolder, removeRunFolder } from '../support/cache.ts';

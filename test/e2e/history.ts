@@ -1,4 +1,4 @@
-import type { OutgoingRecord } from '../../src/kafka/outgoing.ts';
+import type { OutgoingRecord } from '../../src/model/records.ts';
 import { compress } from '../../src/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
 import type { ExportedSeries } from '../support/servers/victoriametrics.ts';

@@ -1,11 +1,12 @@
 /** A worker reduced to what Kafka has to do with it: it copies records, partition by partition. */
+
 import type { Logger } from 'pino';
 import { KafkaAdmin } from '../../src/kafka/admin.ts';
 import type { AssignedPartition, Taken } from '../../src/kafka/assigned-partition.ts';
 import { GroupReader, type GroupReaderOptions } from '../../src/kafka/group-reader.ts';
-import type { OutgoingRecord } from '../../src/kafka/outgoing.ts';
 import { type OffsetGap, runSessions } from '../../src/kafka/partition-session.ts';
 import { UnlikelyAnswers } from '../../src/kafka/unlikely-answers.ts';
+import type { OutgoingRecord } from '../../src/model/records.ts';
 import { AtLeastOnce } from '../../src/publish/at-least-once.ts';
 import { ExactlyOnce } from '../../src/publish/exactly-once.ts';
 import type { Publisher, PublisherFactory } from '../../src/publish/publisher.ts';

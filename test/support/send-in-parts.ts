@@ -1,5 +1,5 @@
-import type { OutgoingRecord } from '../../src/kafka/outgoing.ts';
 import type { PlainProducer } from '../../src/kafka/plain-producer.ts';
+import type { OutgoingRecord } from '../../src/model/records.ts';
 
 /** Bytes of one send: kafkajs does not split. */
 const SEND_BYTES = 512 * 1024;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BufferPool, outputCapacity, TaskOutput, type TaskRecord } from '../../src/task-output.ts';
+import type { TaskRecord } from '../../src/model/records.ts';
+import { BufferPool, outputCapacity, TaskOutput } from '../../src/task-output.ts';
 import { viewOf } from '../../src/wire/bytes.ts';
 import {
   compress,

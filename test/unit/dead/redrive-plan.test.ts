@@ -8,9 +8,9 @@ import { OffsetRanges } from '../../../src/dead/offset-ranges.ts';
 import { PartitionRedrive } from '../../../src/dead/partition-redrive.ts';
 import { RedrivePlan, verdictOn } from '../../../src/dead/redrive-plan.ts';
 import { redrivenRecord } from '../../../src/dead/redriven-record.ts';
-import type { OutgoingRecord } from '../../../src/kafka/outgoing.ts';
 import type { FetchedRecord } from '../../../src/kafka/partition-queue.ts';
 import type { SourceOffsets } from '../../../src/kafka/transactional-producer.ts';
+import type { OutgoingRecord } from '../../../src/model/records.ts';
 
 const NOW = 1_760_000_000_000;
 

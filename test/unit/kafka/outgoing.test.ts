@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { KafkaSetupError, RecordsRefusedError } from '../../../src/kafka/errors.ts';
-import { assertAcknowledged, type OutgoingRecord, topicMessages } from '../../../src/kafka/outgoing.ts';
+import { assertAcknowledged, topicMessages } from '../../../src/kafka/outgoing.ts';
 import { PartitionQueue } from '../../../src/kafka/partition-queue.ts';
 import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
 import { concurrentPause } from '../../../src/kafka/transactional-producer.ts';
 import { UnlikelyAnswers } from '../../../src/kafka/unlikely-answers.ts';
 import { RetryableError } from '../../../src/model/errors.ts';
+import type { OutgoingRecord } from '../../../src/model/records.ts';
 
 function record(topic: string, partition: number, bytes = 3): OutgoingRecord {
   return { topic, partition, key: null, value: Buffer.alloc(bytes), headers: {}, timestamp: 5 };

@@ -4,11 +4,11 @@ import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { KafkaAdmin, TopicState } from '../../../src/kafka/admin.ts';
 import { KafkaSetupError, RecordsRefusedError } from '../../../src/kafka/errors.ts';
-import type { OutgoingRecord } from '../../../src/kafka/outgoing.ts';
 import { type Holder, OutputTopics } from '../../../src/kafka/output-topics.ts';
 import { missingTopic, TopicTroubleError } from '../../../src/kafka/topic-trouble.ts';
 import { TopicTroubles } from '../../../src/kafka/topic-troubles.ts';
 import { RetryableError } from '../../../src/model/errors.ts';
+import type { OutgoingRecord } from '../../../src/model/records.ts';
 
 const PARTITIONS = [0, 1].map((partitionId) => ({ partitionId, leader: 1, replicas: [1], isr: [1] }));
 const WELL: TopicState = { partitions: PARTITIONS, trouble: undefined };

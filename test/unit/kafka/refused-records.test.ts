@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { OutgoingRecord } from '../../../src/kafka/outgoing.ts';
 import { refusedForGood } from '../../../src/kafka/refused-records.ts';
+import type { OutgoingRecord } from '../../../src/model/records.ts';
 
 function record(topic: string, timestamp: number): OutgoingRecord {
   return { topic, partition: 0, key: null, value: Buffer.alloc(1), headers: {}, timestamp };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TaskRecord } from '../../../src/model/records.ts';
 import { formatSource, taskRecords } from '../../../src/publish/step-records.ts';
-import type { TaskRecord } from '../../../src/task-output.ts';
 
 test('a task record names its format, its content and its source, and carries the tenant headers', () => {
   const source = formatSource({ topic: 'metrics.raw', partition: 3, first: 10n, last: 19n });
