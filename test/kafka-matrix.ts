@@ -10,9 +10,13 @@ import { KAFKA_VERSION } from './support/servers/kafka-distribution.ts';
 
 const OLDEST = '3.7.2';
 const NEWEST = '4.4.0';
-const SUITES = ['kafka', 'worker', 'drain', 'replay', 'topics', 'dead-redrive', 'status'].map(
-  (name) => `test/integration/${name}`,
-);
+const FAULTS = ['kafka', 'worker', 'drain', 'replay'].map((name) => `test/faults/${name}`);
+const SUITES = [
+  ...['kafka', 'worker', 'drain', 'replay', 'topics', 'dead-redrive', 'status'].map(
+    (name) => `test/integration/${name}`,
+  ),
+  ...FAULTS,
+];
 
 const USAGE = `npm run kafka-matrix -- [--kafka VERSION ...] [PATH ...]
 

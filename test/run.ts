@@ -1,20 +1,21 @@
 /**
- * `npm test`: every test, from unit to end-to-end, with the servers that they need.
+ * `npm test`: every test but those of faults, from unit to end-to-end, with the servers that they need.
+ * `npm run faults`: those of brokers and processes that die or hang, and of long outages; the chaos run comes last.
  *
- *     npm test                                  everything
- *     npm test -- test/unit/hash task.test      files whose path contains one of these
+ *     npm test                                  the whole suite
+ *     npm test -- test/unit/hash task.test      files whose path contains one of these, also of faults
  *     npm test -- -t 'restart' test/e2e         tests whose name matches
  *
- * Tests without servers run first, and beside them those that wait for most of their time. Meanwhile one Kafka comes up;
- * the tests that need servers share it (`PENSTOCK_TEST_BROKERS`), except those that stop or kill brokers, which start
- * their own. The chaos run comes last, with the machine to itself.
+ * Tests without servers run first. Meanwhile one Kafka comes up; the tests that need servers share it
+ * (`PENSTOCK_TEST_BROKERS`), except those that stop or kill brokers, which start their own. The chaos run has the machine to
+ * itself.
  */
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { CACHE, ROOT, sweepRunFolders } from './support/cache.ts';
-import { findTests, type TestFiles } from './support/find-tests.ts';
+import { findTests, SUITES, type Suite, type TestFiles } from './support/find-tests.ts';
 import { scriptArguments } from './support/script-arguments.ts';
 import { type KafkaCluster, startKafka } from './support/servers/kafka.ts';
 import { findVictoria } from './support/servers/victoria-binaries.ts';
@@ -34,18 +35,26 @@ interface Counts {
 }
 
 const USAGE = `npm test -- [PATH ...] [-t PATTERN]
+npm run faults -- [PATH ...] [-t PATTERN]
 
   PATH                              only files whose path contains it
   -t, --test-name-pattern PATTERN   only tests whose name matches
 `;
 
-const { filters, namePatterns } = scriptArguments(
+const { suite, filters, namePatterns } = scriptArguments(
   USAGE,
   {
     allowPositionals: true,
-    options: { 'test-name-pattern': { type: 'string', short: 't', multiple: true } },
+    options: {
+      suite: { type: 'string', default: 'test' },
+      'test-name-pattern': { type: 'string', short: 't', multiple: true },
+    },
   },
-  ({ positionals, values }) => ({ filters: positionals, namePatterns: values['test-name-pattern'] ?? [] }),
+  ({ positionals, values }) => ({
+    suite: suiteOption(values.suite),
+    filters: positionals,
+    namePatterns: values['test-name-pattern'] ?? [],
+  }),
 );
 const stop = new AbortController();
 /** How long each file took. */
@@ -53,11 +62,12 @@ const seconds = new Map<string, number>();
 /** So many of the slowest are named at the end of a run of more files. */
 const SLOWEST = 25;
 
-async function runFiles(
-  files: string[],
-  concurrency: number,
-  { timeout = FILE_TIMEOUT_MS, print = (text: string) => void process.stdout.write(text) } = {},
-): Promise<Counts> {
+function suiteOption(name: string): Suite {
+  if (Object.hasOwn(SUITES, name)) return name as Suite;
+  throw new Error(`--suite ${name}: expected one of ${Object.keys(SUITES).join(', ')}`);
+}
+
+async function runFiles(files: string[], concurrency: number, timeout = FILE_TIMEOUT_MS): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   if (files.length === 0 || stop.signal.aborted) return counts;
   const events = run({
@@ -78,7 +88,7 @@ async function runFiles(
     counts.failed = of.tests - of.passed - of.skipped - of.todo;
     counts.skipped = of.skipped + of.todo;
   });
-  for await (const text of events.compose(new spec())) print(text);
+  for await (const text of events.compose(new spec())) process.stdout.write(text);
   return counts;
 }
 
@@ -106,29 +116,18 @@ async function describeServers(kafka: KafkaCluster): Promise<void> {
   process.stdout.write(`\n${lines.join('\n')}\n\n`);
 }
 
-/** The tests without servers, and beside them those that only wait, whose report follows. */
-async function runFirst(quick: string[], waiting: string[]): Promise<Counts[]> {
-  let later = '';
-  const counts = await Promise.all([
-    runFiles(quick, availableParallelism()),
-    runFiles(waiting, waiting.length, { print: (text) => void (later += text) }),
-  ]);
-  process.stdout.write(later);
-  return counts;
-}
-
-/** The first ones, then those that share a Kafka. */
-async function runMost({ quick, waiting, served }: TestFiles): Promise<Counts[]> {
+/** The tests without servers, then those that share a Kafka. */
+async function runMost({ quick, served }: TestFiles): Promise<Counts[]> {
   const starting = served.length > 0 ? startKafka({ name: 'shared-kafka' }) : undefined;
   // Its error is reported where it is awaited, after the quick tests.
   starting?.catch(() => {});
   try {
-    const first = await runFirst(quick, waiting);
-    if (starting === undefined) return first;
+    const first = await runFiles(quick, availableParallelism());
+    if (starting === undefined) return [first];
     const kafka = await starting;
     await describeServers(kafka);
     process.env.PENSTOCK_TEST_BROKERS = kafka.brokers.join(',');
-    return [...first, await runFiles(served, SERVED_AT_ONCE)];
+    return [first, await runFiles(served, SERVED_AT_ONCE)];
   } finally {
     await starting?.then(
       (kafka) => kafka.close(),
@@ -141,10 +140,10 @@ async function main(): Promise<number> {
   sweepRunFolders();
   // Hundreds of processes load the same sources; from the second on they are compiled already.
   process.env.NODE_COMPILE_CACHE ??= path.join(CACHE, 'compiled');
-  const files = findTests(filters);
+  const files = findTests(suite, filters);
   try {
     const counts = await runMost(files);
-    counts.push(await runFiles(files.alone, 1, { timeout: ALONE_TIMEOUT_MS }));
+    counts.push(await runFiles(files.alone, 1, ALONE_TIMEOUT_MS));
     const total = (key: keyof Counts) => counts.reduce((sum, of) => sum + of[key], 0);
     const [passed, failed, skipped] = [total('passed'), total('failed'), total('skipped')];
     process.stdout.write(slowestFiles());

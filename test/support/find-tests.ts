@@ -6,50 +6,53 @@ import { ROOT } from './cache.ts';
 export interface TestFiles {
   /** No servers: run in parallel. */
   quick: string[];
-  /** Servers of their own, which they wait for most of the time: beside the quick ones. */
-  waiting: string[];
   /** Real servers: few at a time, what takes longest first. */
   served: string[];
   /** A cluster of its own under faults: what runs beside it would be a fault that nobody planned. */
   alone: string[];
 }
 
-const ALONE = path.normalize('test/e2e/chaos.test.ts');
-/** A minute without a commit, or Kafka's memory of offsets, is what they are about. */
-const WAITING = inIntegration(['drain/watchdog', 'worker/watchdog', 'replay/waits']);
-/**
- * Two minutes: at the end the rest of the machine would wait for it. By their names the other files with a cluster of three
- * brokers come when it is over.
- */
-const LONG = inIntegration(['kafka/cluster-faults']);
+const QUICK = ['unit', 'cases', 'conformance', 'fuzz'];
+const SERVED = ['e2e', 'integration'];
+/** Brokers, processes and nodes that die or hang, outages of minutes, clocks that step. Each waits for long. */
+const FAULTS = ['faults'];
+
+/** The folders of a run without filters. */
+export const SUITES = { test: [...QUICK, ...SERVED], faults: FAULTS } as const;
+export type Suite = keyof typeof SUITES;
+
+const ALONE = path.normalize('test/faults/chaos.test.ts');
+/** Three minutes each: at the end the rest of the machine would wait for them. */
+const LONG = ['kafka/cluster-faults', 'replay/waits'].map((name) =>
+  path.normalize(`test/faults/${name}.test.ts`),
+);
 
 /**
- * All test files whose path contains one of the filters (all of them without a filter); paths are absolute.
+ * The test files of a suite, or all whose path contains one of the filters: of the suite `test` those of `faults` as well,
+ * so that `npm test` runs any file that is named. Paths are absolute.
  * @throws Error when a filter matches no file: a mistyped name must not pass as "no test failed".
  */
-export function findTests(filters: string[]): TestFiles {
+export function findTests(suite: Suite, filters: readonly string[]): TestFiles {
   const wanted = filters.map((filter) => path.normalize(filter));
-  const inFolders = (folders: string[]) =>
-    folders.flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`, { cwd: ROOT })).sort();
-  const all = inFolders(['unit', 'cases', 'conformance', 'fuzz', 'integration', 'e2e']);
+  const folders = wanted.length > 0 && suite === 'test' ? Object.values(SUITES).flat() : SUITES[suite];
+  const all = inFolders(folders);
   for (const filter of wanted) {
     if (!all.some((file) => matches(file, filter)))
       throw new Error(`no test file's path contains "${filter}"`);
   }
-  const chosen = (file: string) => wanted.length === 0 || wanted.some((filter) => matches(file, filter));
-  const absolute = (file: string) => path.join(ROOT, file);
+  const chosen = all.filter((file) => wanted.length === 0 || wanted.some((filter) => matches(file, filter)));
+  const absolute = (files: readonly string[]) => files.map((file) => path.join(ROOT, file));
+  const quick = inFolders(QUICK);
+  const served = chosen.filter((file) => !quick.includes(file) && file !== ALONE && !LONG.includes(file));
   return {
-    quick: inFolders(['unit', 'cases', 'conformance', 'fuzz']).filter(chosen).map(absolute),
-    waiting: WAITING.filter(chosen).map(absolute),
-    served: [...LONG, ...inFolders(['integration', 'e2e']).filter((file) => !LONG.includes(file))]
-      .filter((file) => chosen(file) && file !== ALONE && !WAITING.includes(file))
-      .map(absolute),
-    alone: all.filter((file) => chosen(file) && file === ALONE).map(absolute),
+    quick: absolute(chosen.filter((file) => quick.includes(file))),
+    served: absolute([...LONG.filter((file) => chosen.includes(file)), ...served]),
+    alone: absolute(chosen.filter((file) => file === ALONE)),
   };
 }
 
-function inIntegration(names: string[]): string[] {
-  return names.map((name) => path.normalize(`test/integration/${name}.test.ts`));
+function inFolders(folders: readonly string[]): string[] {
+  return folders.flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`, { cwd: ROOT }).sort());
 }
 
 function matches(file: string, filter: string): boolean {
