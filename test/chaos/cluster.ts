@@ -128,7 +128,7 @@ export class ChaosCluster {
   }
 
   /**
-   * Adds the last node, or removes it, as docs/nodes.md has it: the new drain first, then the others one after the other;
+   * Adds the last node, or removes it, as docs/guides/nodes.md has it: the new drain first, then the others one after the other;
    * or the others first, and then the drain that goes. Resolves to whether one of the others took part.
    */
   async changeNodes(): Promise<boolean> {

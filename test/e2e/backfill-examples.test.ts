@@ -14,7 +14,7 @@ import { startKafka } from '../support/servers/kafka.ts';
 import { findVictoria } from '../support/servers/victoria-binaries.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/servers/victoriametrics.ts';
 
-/** The worked examples of docs/backfill.md, each on a deployment of its own, with real servers. */
+/** The worked examples of docs/guides/backfill.md, each on a deployment of its own, with real servers. */
 const SERVICES = ['cart', 'checkout', 'search', 'payments'];
 const PODS = 5;
 const HOUR_MS = 3_600_000;

@@ -52,7 +52,7 @@ describe('the package of a clone, installed', async () => {
   test('has what an operator needs, and no tests', () => {
     for (const file of [
       'README.md',
-      'docs/metrics.md',
+      'docs/operations/alerts.md',
       'deploy/streamaggr.yml',
       'deploy/vmalert/rollup.yml',
     ]) {

@@ -19,7 +19,7 @@ const PARTITIONS = 4;
 const RECORDS = 10 * HOSTILE_KINDS.length;
 const SAMPLES = 5;
 const START_MS = Date.now() - 600_000;
-/** Peak resident memory in MiB: docs/records.md has what it is made of. */
+/** Peak resident memory in MiB: docs/reference/records.md has what it is made of. */
 const WORKER_MIB = 800;
 const DRAIN_MIB = 300;
 

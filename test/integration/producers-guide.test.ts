@@ -10,7 +10,7 @@ import { poll } from '../support/process.ts';
 import { startKafka } from '../support/servers/kafka.ts';
 import { samplesOf } from '../support/task-samples.ts';
 
-const GUIDE = readFileSync(path.join(ROOT, 'docs/producers.md'), 'utf8');
+const GUIDE = readFileSync(path.join(ROOT, 'docs/guides/producers.md'), 'utf8');
 
 /** By the language of the example: what runs it, and what that needs beside this repository's own packages. */
 const RUNS = {

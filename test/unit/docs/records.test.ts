@@ -1,4 +1,4 @@
-/** docs/records.md has every reason for which a record or a part of it is refused, and the limits with their defaults. */
+/** docs/reference/records.md has every reason for which a record or a part of it is refused, and the limits with their defaults. */
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { createDecoders } from '../../../src/decode/registry.ts';
 import { ingestOptions } from '../../../src/ingest/options.ts';
 import { ROOT } from '../../support/cache.ts';
 
-const PAGE = readFileSync(path.join(ROOT, 'docs/records.md'), 'utf8');
+const PAGE = readFileSync(path.join(ROOT, 'docs/reference/records.md'), 'utf8');
 const [, LIMITS = '', REASONS = ''] = PAGE.split(/^## (?:Limits|Reasons)$/m);
 
 /** First cells of the rows of a table. */

@@ -1,4 +1,4 @@
-/** docs/metrics.md lists every metric with its labels, and no other. */
+/** docs/operations/alerts.md lists every metric with its labels, and no other. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { ReplayMetrics } from '../../../src/replay/metrics.ts';
 import { Metrics } from '../../../src/telemetry/metrics.ts';
 import { ROOT } from '../../support/cache.ts';
 
-const PAGE = readFileSync(path.join(ROOT, 'docs/metrics.md'), 'utf8');
+const PAGE = readFileSync(path.join(ROOT, 'docs/operations/alerts.md'), 'utf8');
 const registries = [new Metrics().registry, new ReplayMetrics().registry];
 
 /** Labels by name of the metric, as the tables have them. */

@@ -1,17 +1,17 @@
-/** Holds the examples of docs/schemas.md: a record, a mapping, and the series that come of them. */
+/** Holds the examples of docs/guides/schemas.md: a record, a mapping, and the series that come of them. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { DEFAULT_LIMITS } from '../../src/decode/decoder.ts';
-import { mappedJsonDecoder } from '../../src/decode/mapped-json.ts';
-import { mapping } from '../../src/ingest/mapping-options.ts';
-import { formatSeries } from '../../src/model/labels.ts';
-import { ROOT } from '../support/cache.ts';
-import { decodeWriteRequest } from '../support/prompb.ts';
+import { DEFAULT_LIMITS } from '../../../src/decode/decoder.ts';
+import { mappedJsonDecoder } from '../../../src/decode/mapped-json.ts';
+import { mapping } from '../../../src/ingest/mapping-options.ts';
+import { formatSeries } from '../../../src/model/labels.ts';
+import { ROOT } from '../../support/cache.ts';
+import { decodeWriteRequest } from '../../support/prompb.ts';
 
-const text = readFileSync(path.join(ROOT, 'docs/schemas.md'), 'utf8');
+const text = readFileSync(path.join(ROOT, 'docs/guides/schemas.md'), 'utf8');
 const EXAMPLE = /^ {4}(\{.*\})\n\n((?: {4}.*\n)+)\n▸ `(.*) (\S+)`$/gm;
 const examples = [...text.matchAll(EXAMPLE)];
 
