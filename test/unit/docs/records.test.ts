@@ -17,10 +17,17 @@ function firstCells(section: string): string[] {
   return [...section.matchAll(/^\| `([^`]+)` \|/gm)].map(([, cell]) => cell!);
 }
 
-/** What is read, walked or routed; `deliver` has reasons of its own. */
-const SOURCES = ['decode/**', 'wire/**', 'registry/**', 'ingest/**', '*'].flatMap((pattern) =>
-  globSync(`${pattern}.ts`, { cwd: path.join(ROOT, 'src') }),
-);
+/** `deliver` has reasons of its own. */
+const SOURCES = [
+  'decode/**',
+  'wire/**',
+  'registry/**',
+  'ingest/**',
+  'publish/**',
+  'kafka/**',
+  'model/**',
+  '*',
+].flatMap((pattern) => globSync(`${pattern}.ts`, { cwd: path.join(ROOT, 'src') }));
 const SOURCE = SOURCES.map((file) => readFileSync(path.join(ROOT, 'src', file), 'utf8')).join('\n');
 
 function reasonsInSource(): Set<string> {
