@@ -37,7 +37,7 @@ interface Result {
 const REQUESTS_PER_FLUSH = 100;
 const TASKS = 32;
 
-/** One route with hash 1 as DESIGN has it. */
+/** One route with hash 1. */
 export function benchRoute(relabel: readonly Readonly<Record<string, unknown>>[] = []): PipelineRoute {
   const { route, problems } = compileRoute(
     {

@@ -64,7 +64,7 @@ function paragraph(lines: readonly string[], bullet: string): string[] {
   return lines.length === 0 ? [] : ['', ...lines.map((line) => `${bullet}${line}`)];
 }
 
-/** The same as a Markdown table, for bench/README.md. */
+/** The same as a Markdown table. */
 export function markdown(results: readonly CaseResult[]): string {
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [

@@ -23,7 +23,7 @@ const USAGE = `npm run bench -- [--only TEXT] [--quick] [--out FILE] [--compare 
   --quick          fewer samples: to see whether something has changed, not by how much
   --out FILE       results as JSON, written case by case
   --compare FILE   the change since these results
-  --markdown       the table as bench/README.md has it
+  --markdown       the table as Markdown
 `;
 
 const args = scriptArguments(

@@ -8,7 +8,7 @@ export const PENSTOCK_CORE = 1;
 
 /**
  * Samples before a measurement, at least: by then the code is compiled. A step takes 100,000 where all series are known;
- * measured after four steps a sample cost 7 % more than after sixteen (bench/README.md).
+ * measured after four steps a sample cost 7 % more than after sixteen.
  */
 const WARM_UP_SAMPLES = { warm: 1_600_000, churn: 1_600_000, cold: 400_000 } as const;
 /** More series than a case is measured with, so that cold ones are not those of the warm-up. */

@@ -14,7 +14,7 @@ Deletes the consumer groups that a node has left behind which is not in the conf
 names such nodes.
 
 Nothing is deleted while a drain of the node runs, or while a group is needed: where no other node has taken a
-partition over, its next owner begins where this group stands (docs/nodes.md).
+partition over, its next owner begins where this group stands (docs/guides/nodes.md).
 
 Exit code 0: nothing is left of the node. 1: something is still needed, or Kafka failed; then nothing was deleted.
 `;

@@ -26,7 +26,7 @@ const BLOCKS_AT_ONCE = 256;
 /**
  * Most that a record batch of `compressedBytes` may come to. Brokers limit batches as they are compressed
  * (`message.max.bytes`, 1 MiB unless told), and zstd makes 200 MiB of 6 KB: whoever may write to a topic could take all
- * memory of its readers. A batch that is larger is not read, as if it were corrupt (docs/kafkajs.md).
+ * memory of its readers. A batch that is larger is not read, as if it were corrupt (docs/internals/kafkajs.md).
  */
 export function mostBatchBytes(compressedBytes: number): number {
   return Math.min(MOST_BATCH_BYTES, Math.max(LEAST_LIMIT_BYTES, compressedBytes * MOST_RATIO));

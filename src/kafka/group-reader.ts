@@ -354,7 +354,7 @@ export class GroupReader {
     if (!this.#isNews(`${topic}/${partition} unreadable`)) return;
     this.#log.error(
       { topic, partition, error: error.message },
-      'records cannot be read; the partition waits at them, and is tried again (docs/kafkajs.md)',
+      'records cannot be read; the partition waits at them, and is tried again (docs/operations/runbooks.md)',
     );
   }
 

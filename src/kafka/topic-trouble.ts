@@ -51,7 +51,7 @@ export function unauthorizedTopic(topic: string, what: string): TopicTrouble {
   return {
     topic,
     kind: 'unauthorized',
-    message: `this user may not ${what} topic ${topic}; it needs the right to (ACLs, docs/security.md)`,
+    message: `this user may not ${what} topic ${topic}; it needs the right to (ACLs, docs/guides/security.md)`,
   };
 }
 

@@ -3,7 +3,7 @@ import type { OffsetGap } from '../kafka/range-reader.ts';
 import type { ProgressSnapshot } from './progress.ts';
 import type { ReplayCounts } from './target.ts';
 
-/** What a replay counts. docs/metrics.md lists the same for operators. Samples are those of this process. */
+/** What a replay counts. docs/reference/metrics.md lists the same for operators. Samples are those of this process. */
 export class ReplayMetrics {
   readonly registry = new Registry();
   readonly #records = this.#counter('records_total', 'Records of the range that are done.', []);

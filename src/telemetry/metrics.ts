@@ -3,7 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** Seconds. From one step of the worker to an outage of an hour. */
 const LATENCY_BUCKETS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300, 3600];
 
-/** Everything that a Penstock process counts. docs/metrics.md lists the same for operators. */
+/** Everything that a Penstock process counts. docs/reference/metrics.md lists the same for operators. */
 export class Metrics {
   readonly registry = new Registry();
   readonly ingestRecords = this.#counter('ingest_records_total', 'Records read from an ingest topic.', [

@@ -41,7 +41,7 @@ const CALM_MS = 5_000;
 const NO_PROGRESS_MS = 120_000;
 /** A run of this length with workers killed has to show a transaction that was cut. */
 const ABORTS_FROM_MS = 180_000;
-/** Most memory of a process, in MiB (issue 6). */
+/** Most memory of a process, in MiB. */
 const MEMORY_BOUND_MIB = { worker: 600, drain: 300 } as const;
 
 /** One run: start, faults while records flow, recovery, verification. */

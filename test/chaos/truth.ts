@@ -62,7 +62,7 @@ export function sameLabels(
 }
 
 /**
- * The task of a series, worked out without the code under test (DESIGN section 3): it depends on the labels of its
+ * The task of a series, worked out without the code under test (docs/concepts/hashing.md): it depends on the labels of its
  * group alone, so all series of a group are in one task.
  */
 export function taskOf(index: number): number {

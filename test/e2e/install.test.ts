@@ -52,7 +52,7 @@ describe('the package of a clone, installed', async () => {
   test('has what an operator needs, and no tests', () => {
     for (const file of [
       'README.md',
-      'docs/operations/alerts.md',
+      'docs/reference/metrics.md',
       'deploy/streamaggr.yml',
       'deploy/vmalert/rollup.yml',
     ]) {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { runChaos } from '../chaos/chaos.ts';
 import { report } from '../chaos/report.ts';
 
-/** The short form of `npm run chaos`; docs/concepts/exactly-once.md has the long runs. Each kind of fault comes once or twice. */
+/** The short form of `npm run chaos`; docs/internals/proof.md describes the long ones. Each kind of fault comes once or twice. */
 const SECONDS = 90;
 /** A fault whose target is away already meets nothing. */
 const MAY_MISS = 3;

@@ -7,7 +7,7 @@ export interface CatchUp {
   /** Group and topic that are behind. */
   readonly group: string;
   readonly topic: string;
-  /** Most resident memory, in MiB (issue 6). */
+  /** Most resident memory, in MiB. */
   readonly boundMiB: number;
 }
 

@@ -28,7 +28,7 @@ import { quietRequestQueue } from './request-queue.ts';
 import { extendTxnOffsetCommit } from './txn-offset-commit.ts';
 
 /**
- * Loads kafkajs with the parts replaced that lose, leak or repeat records (docs/kafkajs.md).
+ * Loads kafkajs with the parts replaced that lose, leak or repeat records (docs/internals/kafkajs.md).
  *
  * kafkajs is CommonJS: a module that is already in the cache when kafkajs asks for it is what kafkajs gets.
  * So each replacement is put into the cache first. `selfTest` proves at start-up that they are in force.

@@ -1,6 +1,6 @@
-/** docs/operations/alerts.md lists every metric with its labels, and no other. */
+/** docs/operations/alerts.md lists every alert of deploy/vmalert, and both name metrics and labels that exist. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { Registry } from 'prom-client';
@@ -12,18 +12,7 @@ import { ROOT } from '../../support/cache.ts';
 const PAGE = readFileSync(path.join(ROOT, 'docs/operations/alerts.md'), 'utf8');
 const registries = [new Metrics().registry, new ReplayMetrics().registry];
 
-/** Labels by name of the metric, as the tables have them. */
-function documented(): Map<string, string> {
-  const rows = PAGE.split('\n')
-    .filter((line) => line.startsWith('| `penstock_'))
-    .map((line) => line.split('|').map((cell) => cell.trim()));
-  return new Map(
-    rows.flatMap(([, names = '', labels = '']) =>
-      [...names.matchAll(/`(penstock_\w+)`/g)].map(([, name]) => [name!, labels.split(/,\s*/).sort().join()]),
-    ),
-  );
-}
-
+/** Name ▸ labels. */
 async function existing(registry: Registry): Promise<[string, string][]> {
   const metrics = (await registry.getMetricsAsJSON()).filter(({ name }) => name.startsWith('penstock_'));
   return metrics.map(({ name }) => {
@@ -32,20 +21,15 @@ async function existing(registry: Registry): Promise<[string, string][]> {
   });
 }
 
-test('every metric is documented, with its labels, and what is documented exists', async () => {
-  const lists = await Promise.all(registries.map(existing));
-  const byName = (map: Iterable<[string, string]>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-  assert.deepEqual(byName(documented()), byName(lists.flat()));
-});
-
-test('what the page says of metrics in its text exists', async () => {
+test('what pages say of metrics exists', async () => {
   const names = new Set((await Promise.all(registries.map(existing))).flat().map(([name]) => name));
-  const said = new Set([...PAGE.matchAll(/\bpenstock_[a-z_]*[a-z]\b/g)].map(([name]) => name));
-  assert.ok(said.size > 40);
-  assert.deepEqual(
-    [...said].filter((name) => !names.has(name)),
-    [],
-  );
+  const said = globSync('docs/**/*.md', { cwd: ROOT }).flatMap((file) => {
+    const text = readFileSync(path.join(ROOT, file), 'utf8');
+    return [...text.matchAll(/\bpenstock_[a-z_]*[a-z]\b/g)].map(([name]) => ({ file, name }));
+  });
+  assert.ok(said.length > 80, `${said.length}`);
+  const missing = said.filter(({ name }) => !names.has(name) && !names.has(name.replace(/_bucket$/, '')));
+  assert.deepEqual(missing, []);
 });
 
 test('the page lists the alerts of deploy/vmalert', () => {
@@ -70,5 +54,23 @@ test('the rules ask for labels that their metrics have', async () => {
     const metrics = [...expr.matchAll(/\bpenstock_\w+/g)].map(([name]) => name);
     const known = new Set([...ofTheScrape, ...metrics.flatMap((name) => labels.get(name)!.split(','))]);
     for (const label of [...asked, ...matched]) assert.ok(known.has(label), `${alert}: ${label}`);
+  }
+});
+
+test('every alert names a runbook that there is, and that names the alert', () => {
+  const { groups } = parse(readFileSync(path.join(ROOT, 'deploy/vmalert/penstock.yml'), 'utf8')) as {
+    groups: { rules: { alert: string; annotations: { runbook?: string } }[] }[];
+  };
+  const sections = readFileSync(path.join(ROOT, 'docs/operations/runbooks.md'), 'utf8').split(/^## /m);
+  const slug = (heading: string) =>
+    heading
+      .toLowerCase()
+      .replace(/[^a-z0-9 -]/g, '')
+      .replaceAll(' ', '-');
+  for (const { alert, annotations } of groups.flatMap(({ rules }) => rules)) {
+    const [page, anchor] = (annotations.runbook ?? '').split('#');
+    assert.equal(page, 'docs/operations/runbooks.md', alert);
+    const section = sections.find((text) => slug(text.split('\n')[0]!) === anchor);
+    assert.ok(section?.includes(`\`${alert}\``), `${alert}: ${anchor}`);
   }
 });

@@ -226,7 +226,7 @@ describe('status', () => {
     });
     assert.deepEqual(problems, [
       'topic raw does not exist; run penstock topics apply',
-      'this user may not describe topic dead; it needs the right to (ACLs, docs/security.md)',
+      'this user may not describe topic dead; it needs the right to (ACLs, docs/guides/security.md)',
       'topic tasks has 3 partitions for 4 tasks; run penstock topics apply',
     ]);
     assert.equal(ingest.topic_exists, false);

@@ -1,0 +1,108 @@
+/** docs/concepts/hashing.md: its program computes what Penstock computes, and its worked example is right. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { assignTopics } from '../../../src/hash/ownership.ts';
+import { compileTask, type TaskHash } from '../../../src/hash/task.ts';
+import { ROOT } from '../../support/cache.ts';
+import { labelSet } from '../hash/label-sets.ts';
+
+interface Program {
+  xxh64(bytes: Buffer): bigint;
+  bytesOf(texts: readonly string[]): Buffer;
+  jump(key: bigint, count: number): number;
+  taskOf(labels: Record<string, string>, options: object): number;
+  balancedOwners(
+    topics: readonly { topic: string; count: number }[],
+    nodes: readonly string[],
+  ): Map<string, string>;
+  perRouteOwners(count: number, nodes: readonly string[]): string[];
+}
+
+const PAGE = readFileSync(path.join(ROOT, 'docs/concepts/hashing.md'), 'utf8');
+const [, code = ''] = /^```js\n([\s\S]*?)^```$/m.exec(PAGE) ?? [];
+const program = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as Program;
+
+const nodeNames = fc.uniqueArray(fc.stringMatching(/^[a-z0-9:.-]{1,12}$/), { minLength: 1, maxLength: 8 });
+
+test('the program gives a series the task that Penstock gives it', () => {
+  const options = fc.record({
+    labels: fc.uniqueArray(fc.constantFrom('a', 'b', 'ab', 'é', '_'), { minLength: 1, maxLength: 3 }),
+    count: fc.integer({ min: 1, max: 300 }),
+    hash: fc.constantFrom<TaskHash>('jump', 'mod'),
+  });
+  fc.assert(
+    fc.property(labelSet, options, fc.nat(), (labels, { count, ...given }, most) => {
+      const spread = 1 + (most % count);
+      const plain = Object.assign(
+        Object.create(null),
+        Object.fromEntries(labels.map(({ name, value }) => [name, value])),
+      );
+      assert.equal(
+        program.taskOf(plain, { ...given, count, spread }),
+        compileTask({ ...given, count, spread })(labels),
+      );
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('the program gives a task the node that Penstock gives it', () => {
+  const counts = fc.array(fc.integer({ min: 1, max: 24 }), { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(counts, nodeNames, (list, nodes) => {
+      const topics = list.map((count, at) => ({ topic: `metrics.tasks.${at}`, count }));
+      const expected = [...assignTopics(topics, nodes, 'balanced')].flatMap(([topic, owners]) =>
+        Array.from(owners, (node, task) => [`${topic}/${task}`, nodes[node]!] as const),
+      );
+      const found = program.balancedOwners(topics, nodes);
+      assert.deepEqual(
+        expected.map(([task]) => [task, found.get(task)]),
+        expected,
+      );
+      const [first] = topics;
+      const [own] = [...assignTopics([first!], nodes, 'per_route').values()];
+      assert.deepEqual(
+        program.perRouteOwners(first!.count, nodes),
+        Array.from(own!, (node) => nodes[node]!),
+      );
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('the worked example is right', () => {
+  const value = (step: string) => {
+    const row = PAGE.split('\n').find((line) => line.startsWith(`| ${step} |`));
+    return /`(.*)`/.exec(row ?? '')?.[1];
+  };
+  const labels = { __name__: 'http_requests_total', namespace: 'shop', pod: 'cart-7', service: 'cart' };
+  const series = Object.entries(labels).map(([name, text]) => ({ name, value: text }));
+  const task = { labels: ['service', 'namespace'], count: 32, spread: 1, hash: 'jump' } as const;
+  const bytes = Buffer.from(value('bytes of the group')!.replaceAll(' ', ''), 'hex');
+  assert.deepEqual(bytes, program.bytesOf(['namespace', 'shop', 'service', 'cart']));
+  const { hash, task: id } = compileTask(task).explain(series);
+  assert.equal(value('g'), hash);
+  assert.equal(value('g'), String(program.xxh64(bytes)));
+  assert.equal(value('jump\\(g, 32\\)'.replaceAll('\\', '')), String(id));
+  assert.equal(value('label'), `stream_task_id="${id}"`);
+
+  const nodes = ['vmagent-0', 'vmagent-1', 'vmagent-2'];
+  const topic = 'metrics.tasks.http';
+  for (const node of nodes) {
+    const score = program.xxh64(program.bytesOf([node, topic, String(id)])) >> 11n;
+    assert.equal(value(`score at ${node}`), String(score));
+  }
+  const owners = assignTopics([{ topic, count: 32 }], nodes, 'balanced').get(topic)!;
+  assert.equal(value('node'), nodes[owners[id]!]);
+
+  const { spreadIndex, task: spreadTask } = compileTask({ ...task, spread: 4 }).explain(series);
+  assert.equal(
+    value('xxh64 of the whole series'),
+    String(program.xxh64(program.bytesOf(Object.entries(labels).flat()))),
+  );
+  assert.equal(value('mod 4'), String(spreadIndex));
+  assert.equal(value('task'), String(spreadTask));
+});
