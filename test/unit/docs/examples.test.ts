@@ -1,4 +1,4 @@
-/** Whole configurations that the documents show pass the check of a start. */
+/** Configurations and parts of them that the documents show are valid. */
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -18,7 +18,6 @@ test('there are examples', () => assert.ok(examples.length >= 2));
 
 for (const [at, { file, block }] of examples.entries()) {
   test(`${file}, example ${at + 1}`, () => {
-    const { routes } = parseConfig(block, file, {}, () => '');
-    assert.ok(routes.length > 0);
+    assert.doesNotThrow(() => parseConfig(block, file, {}, () => ''));
   });
 }
