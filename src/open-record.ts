@@ -35,7 +35,7 @@ export function openRecord(
   const budget = new RecordBudget(limits, value.length);
   const decoded = decoders.decode(value, { headers: record.headers, timestamp, limits, budget });
   if (budget.exceeded !== undefined) throw budget.exceeded;
-  const framing = readFraming(decoded.body);
+  const framing = readFraming(decoded.body, budget);
   const most = limits.series_per_record;
   if (most > 0 && framing.series > most) {
     throw new PoisonError(

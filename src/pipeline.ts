@@ -374,30 +374,32 @@ export class Step {
   /** Every TimeSeries of a WriteRequest whose framing has been checked. */
   #walk(body: Buffer): void {
     const view = viewOf(body);
+    const reader = new ProtobufReader(body);
     let position = 0;
     let look = LOOK_BYTES;
     while (position < body.length && this.#stopped === undefined) {
       const field = position;
       let start = position + 1;
-      if (body[position] === TAG_FIELD_1) {
-        let byte = body[start++]!;
-        let length = byte & 0x7f;
-        for (let shift = 7; byte >= 0x80; shift += 7) {
-          byte = body[start++]!;
-          length |= (byte & 0x7f) << shift;
-        }
-        position = start + length;
-      } else {
-        const reader = new ProtobufReader(body, position);
-        reader.next();
-        reader.skip();
-        position = reader.position;
-        if (reader.field !== 1) continue;
-        reader.position = reader.fieldStart;
-        reader.next();
-        start = reader.block();
-      }
       try {
+        if (body[position] === TAG_FIELD_1) {
+          let byte = body[start++]!;
+          let length = byte & 0x7f;
+          for (let shift = 7; byte >= 0x80; shift += 7) {
+            byte = body[start++]!;
+            length |= (byte & 0x7f) << shift;
+          }
+          position = start + length;
+        } else {
+          reader.position = position;
+          reader.next();
+          reader.skip();
+          position = reader.position;
+          this.#budget.spend();
+          if (reader.field !== 1) continue;
+          reader.position = reader.fieldStart;
+          reader.next();
+          start = reader.block();
+        }
         if (position > look) {
           look = position + LOOK_BYTES;
           this.#budget.spend(LOOK_UNITS);

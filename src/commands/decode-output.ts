@@ -1,5 +1,5 @@
 import { formatGeneral } from '../decode/go-float.ts';
-import type { Labels } from '../model/labels.ts';
+import type { Label, Labels } from '../model/labels.ts';
 import { printable, quoted } from '../model/printable.ts';
 import type { LeftBehind, ReadSeries, RecordVisitor } from '../read-record.ts';
 
@@ -38,6 +38,8 @@ class Printer {
 /** A line of JSON for each series and each reject. */
 export class JsonOutput implements DecodeOutput {
   readonly #printer: Printer;
+  /** Not through an object: `__proto__` is a label name like any other. */
+  readonly #labels = new LabelTexts(({ name, value }) => `${quoted(name)}:${quoted(value)}`);
   rejects = 0;
 
   constructor(write: (text: string) => void) {
@@ -46,7 +48,7 @@ export class JsonOutput implements DecodeOutput {
 
   series({ labels, samples }: ReadSeries): void {
     const printer = this.#printer;
-    printer.print(`{"labels":${jsonLabels(labels)},"samples":[`);
+    printer.print(`{"labels":{${this.#labels.of(labels).join()}},"samples":[`);
     let separator = '';
     for (const { timestamp, value } of samples) {
       printer.print(`${separator}[${jsonTime(timestamp)},"${formatGeneral(value)}"]`);
@@ -65,9 +67,24 @@ export class JsonOutput implements DecodeOutput {
   }
 }
 
-/** Not through an object: `__proto__` is a label name like any other. */
-function jsonLabels(labels: Labels): string {
-  return `{${labels.map(({ name, value }) => `${quoted(name)}:${quoted(value)}`).join()}}`;
+/** Labels as text. One that is the same object as in the series before, as `LabelBlock` has it, is not made again. */
+class LabelTexts {
+  readonly #textOf: (label: Label) => string;
+  #labels: Labels = [];
+  #texts: string[] = [];
+
+  constructor(textOf: (label: Label) => string) {
+    this.#textOf = textOf;
+  }
+
+  of(labels: Labels): readonly string[] {
+    const [before, texts] = [this.#labels, this.#texts];
+    this.#texts = labels.map((label, index) =>
+      label === before[index] ? texts[index]! : this.#textOf(label),
+    );
+    this.#labels = labels;
+    return this.#texts;
+  }
 }
 
 /** A number, where one in JavaScript says it exactly; else a text. */
@@ -78,6 +95,7 @@ function jsonTime(ms: bigint): string {
 /** Text for people, in which nothing of the record reaches the terminal as it is. */
 export class TextOutput implements DecodeOutput {
   readonly #printer: Printer;
+  readonly #labels = new LabelTexts(({ name, value }) => `${labelName(name)}=${quoted(value)}`);
   rejects = 0;
   #series = 0;
   #samples = 0;
@@ -97,8 +115,7 @@ export class TextOutput implements DecodeOutput {
     this.#series++;
     this.#exemplars += exemplars;
     this.#histograms += histograms;
-    const text = labels.map(({ name, value }) => `${labelName(name)}=${quoted(value)}`).join(', ');
-    printer.print(`{${text}}\n`);
+    printer.print(`{${this.#labels.of(labels).join(', ')}}\n`);
     for (const { timestamp, value } of samples) {
       this.#samples++;
       printer.print(`  ${formatGeneral(value)} @ ${timestamp}${timeText(Number(timestamp))}\n`);

@@ -1,5 +1,6 @@
 import { PoisonError } from '../model/errors.ts';
 import { BYTES, FIXED64, ProtobufReader, VARINT } from '../wire/protobuf-reader.ts';
+import type { FieldBudget } from '../wire/write-request.ts';
 
 /** Encodings that are protobuf messages without a header. */
 export type ProtobufEncoding = 'remote_write_v1' | 'remote_write_v2' | 'otlp';
@@ -44,12 +45,16 @@ export function clearProtobuf(body: Uint8Array): ProtobufEncoding | undefined {
  *
  * Throws PoisonError `unknown_fields` where it has messages in it, and none that is known.
  */
-export function actualProtobuf(declared: ProtobufEncoding, body: Uint8Array): ProtobufEncoding {
+export function actualProtobuf(
+  declared: ProtobufEncoding,
+  body: Uint8Array,
+  budget?: FieldBudget,
+): ProtobufEncoding {
   if (body.length === 0 || isPlainlyAs(declared, body)) return declared;
   const found = clearProtobuf(body);
   if (found !== undefined)
     return declared === 'remote_write_v2' && found === 'remote_write_v1' ? declared : found;
-  if (canBeReadAs(declared, body)) return declared;
+  if (canBeReadAs(declared, body, budget)) return declared;
   throw new PoisonError(
     'decode',
     'unknown_fields',
@@ -80,11 +85,13 @@ const KNOWN: Readonly<Record<ProtobufEncoding, readonly number[]>> = {
 };
 
 /** Whether nothing is lost by reading a body as that: it has a field that is known, or none that holds a message. */
-function canBeReadAs(declared: ProtobufEncoding, body: Uint8Array): boolean {
+function canBeReadAs(declared: ProtobufEncoding, body: Uint8Array, budget: FieldBudget | undefined): boolean {
+  const known = KNOWN[declared];
   let lost = false;
   const reader = new ProtobufReader(body);
   while (reader.next()) {
-    if (KNOWN[declared].includes(reader.field)) return true;
+    budget?.spend();
+    if (known.includes(reader.field)) return true;
     lost ||= reader.wireType === BYTES;
     reader.skip();
   }

@@ -43,14 +43,19 @@ export function detectContentEncoding(
  */
 export function detectEncoding(body: Buffer): string | undefined {
   if (body.length === 0) return undefined;
-  // Of a schema id that may be, the first byte is 0 too: UTF-16 has a character there.
-  if (body[0] === 0 && body.length >= 5) return isUtf16(body) ? undefined : 'confluent';
+  if (isConfluentFraming(body)) return 'confluent';
+  if (body[0] === 0 && body.length >= 5) return undefined;
   if (isText(body)) return detectText(body);
   const encoding = detectProtobuf(body);
   if (encoding !== undefined) return encoding;
   if (!isText(body.subarray(0, 1))) return undefined;
   const isUtf8Text = body.subarray(0, BEGINNING).filter(isControl).length <= 1 && isUtf8(body);
   return isUtf8Text || isMostlyAscii(body.subarray(0, LOOKED_AT)) ? detectText(body) : undefined;
+}
+
+/** Byte 0 and a schema id of 4 bytes. The id's first byte is nearly always 0 too, where UTF-16 has a character. */
+export function isConfluentFraming(body: Uint8Array): boolean {
+  return body[0] === 0 && body.length >= 5 && !isUtf16(body);
 }
 
 /**

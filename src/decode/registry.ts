@@ -2,7 +2,7 @@ import { ConfigError, PoisonError } from '../model/errors.ts';
 import { CONFLUENT, confluentDecoder, framingOf, hasSchemaHeader } from './confluent.ts';
 import type { DecodeOptions } from './decode-options.ts';
 import type { DecodeContext, Decoded, Decoder, RecordHeaders } from './decoder.ts';
-import { detectContentEncoding, detectEncoding, isUtf16 } from './detect.ts';
+import { detectContentEncoding, detectEncoding, isConfluentFraming, isUtf16 } from './detect.ts';
 import { actualProtobuf, detectProtobuf, type ProtobufEncoding } from './detect-protobuf.ts';
 import { GraphiteDecoder } from './graphite.ts';
 import { InfluxDecoder } from './influx.ts';
@@ -173,7 +173,8 @@ export class DecoderRegistry {
    * Schemas are fetched before records are decoded, so this is asked first. A record that is compressed and does not
    * say what it is costs a second decompression.
    */
-  schemaId(value: Buffer, context: OpenContext): SchemaId | undefined {
+  schemaId(value: Buffer, unbounded: OpenContext): SchemaId | undefined {
+    const context = bounded(value, unbounded);
     const contentType = headerText(context.headers, 'content-type');
     const contentEncoding = headerText(context.headers, 'content-encoding').toLowerCase();
     try {
@@ -183,8 +184,11 @@ export class DecoderRegistry {
       if (found === 'identity' && NO_COMPRESSION.includes(contentEncoding))
         return framingOf(value, context.headers)?.id;
       if (!named && contentEncoding === '' && found === 'snappy') return undefined;
-      const { decoder, body } = this.#open(value, bounded(value, context));
-      return decoder.name === CONFLUENT ? framingOf(body, context.headers)?.id : undefined;
+      const { body, cutOff } = named
+        ? unpackAs(contentEncoding, named, value, context)
+        : unpack(contentEncoding || found, value, context);
+      const isConfluent = cutOff === undefined && (named !== undefined || isConfluentFraming(body));
+      return isConfluent ? framingOf(body, context.headers)?.id : undefined;
     } catch (error) {
       if (error instanceof PoisonError) return undefined;
       throw error;
@@ -206,7 +210,7 @@ export class DecoderRegistry {
     const named = this.#named(contentType, headers);
     if (named) {
       const unpacked = unpackAs(contentEncoding, named, value, context);
-      return { ...unpacked, decoder: this.#actual(named, unpacked.body) };
+      return { ...unpacked, decoder: this.#actual(named, unpacked.body, context) };
     }
     const detected = contentEncoding || detectContentEncoding(value);
     const unpacked = unpack(detected, value, context);
@@ -219,16 +223,16 @@ export class DecoderRegistry {
     if (contentType === '' && isUtf16(body)) throw utf16();
     const claimant = this.decoderFor(headers);
     if (contentEncoding !== '' || detected !== 'identity')
-      return { ...unpacked, decoder: this.#actual(claimant, body) };
+      return { ...unpacked, decoder: this.#actual(claimant, body, context) };
     const again = unpackAs('', claimant, value, context);
-    return { ...again, decoder: this.#actual(claimant, again.body) };
+    return { ...again, decoder: this.#actual(claimant, again.body, context) };
   }
 
   /** The decoder of the protobuf message that the body is, whatever it is declared as. */
-  #actual(declared: Decoder, body: Buffer): Decoder {
+  #actual(declared: Decoder, body: Buffer, { budget }: OpenContext): Decoder {
     const message = PROTOBUF[declared.name];
     if (message === undefined) return declared;
-    const actual = actualProtobuf(message, body);
+    const actual = actualProtobuf(message, body, budget);
     return actual === message ? declared : (this.#byName.get(actual) ?? declared);
   }
 

@@ -4,9 +4,13 @@
  */
 const ACTIVE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 
+/** What nearly every text is, and is told much sooner. */
+const PLAIN = /^[\x20-\x7e]*$/;
+
 /** A text as a JSON string, in which nothing is left that a terminal obeys. It stays valid JSON of the same text. */
 export function quoted(text: string): string {
-  return JSON.stringify(text).replace(ACTIVE, escaped);
+  const json = JSON.stringify(text);
+  return PLAIN.test(json) ? json : json.replace(ACTIVE, escaped);
 }
 
 /** The same without the quotes around it, and without escapes where none are needed: for text that people read. */

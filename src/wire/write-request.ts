@@ -30,11 +30,19 @@ export interface Framing {
   unknown: number;
 }
 
+/** What reading fields may cost: a message may have very many. */
+export interface FieldBudget {
+  spend(units?: number): void;
+}
+
 /**
  * Walks the outermost fields of a WriteRequest, so that afterwards each TimeSeries is known to lie within it.
  * Throws PoisonError `protobuf` where that framing is broken. The insides of the series are not looked at.
+ *
+ * @param budget is told of each field off the fast path; what it throws ends the work
  */
-export function readFraming(body: Uint8Array): Framing {
+export function readFraming(body: Uint8Array, budget?: FieldBudget): Framing {
+  const reader = new ProtobufReader(body);
   const framing: Framing = { series: 0, metadata: 0, unknown: 0 };
   const end = body.length;
   let position = 0;
@@ -54,7 +62,8 @@ export function readFraming(body: Uint8Array): Framing {
         continue;
       }
     }
-    const reader = new ProtobufReader(body, position, end);
+    budget?.spend();
+    reader.position = position;
     reader.next();
     if (reader.field === WRITE_REQUEST.timeseries) {
       reader.expect(BYTES, 'WriteRequest.timeseries');
@@ -67,11 +76,6 @@ export function readFraming(body: Uint8Array): Framing {
     position = reader.position;
   }
   return framing;
-}
-
-/** What reading fields may cost: a series may have very many. */
-export interface FieldBudget {
-  spend(units?: number): void;
 }
 
 /** What follows the labels of a series. Times in ms since the epoch. One instance is filled again and again. */

@@ -78,6 +78,15 @@ test('a record that takes too long is sent up to there, and the rest of its seri
   assert.deepEqual(names(again.records.map(({ value }) => value)), left);
 });
 
+test('fields that nobody knows, around a series, count too', () => {
+  const unknown = Buffer.alloc(8 * MIB, Buffer.from([0x10, 2]));
+  const record = seriesRecord(0, ['a']);
+  const value = Buffer.concat([record.value!, unknown]);
+  const { records, dead } = run({ ...record, value }, { record_time: 5 });
+  assert.deepEqual(letters(dead), [['too_slow', 0]]);
+  assert.equal(records.length, 0);
+});
+
 test('what is left of a large record is cut into dead letters that each fit', () => {
   const all = Array.from({ length: 20_000 }, (_, index) => `s${index}`.padEnd(100, 'x'));
   const { records, dead } = run(seriesRecord(0, all), { record_time: 20 }, slow(5));

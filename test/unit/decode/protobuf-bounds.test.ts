@@ -42,6 +42,7 @@ function outcome(encoding: string, body: Buffer, outOfTime: boolean): string {
 
 /** What a sender may choose the number of: each loop looks at the clock. */
 const LOOPS: Record<string, readonly [encoding: string, body: Buffer]> = {
+  'fields that 1.0 does not know': ['remote_write_v1', many(Buffer.from([0x10, 2]))],
   'symbols of 2.0': ['remote_write_v2', many(field(4))],
   'references of 2.0': [
     'remote_write_v2',
