@@ -23,8 +23,12 @@ export const topicsOptions = z
       .strictObject({
         partitions: partitions()
           .default(12)
-          .describe('Partitions of the ingest topic: the most workers at once.'),
-        retention: retention().prefault('24h').describe('How long the ingest topic keeps records.'),
+          .describe('Partitions of the ingest topic: the most workers that can share the work.'),
+        retention: retention()
+          .prefault('24h')
+          .describe(
+            'How long the ingest topic keeps records: what a worker can catch up with, and how far back a replay can reach.',
+          ),
       })
       .prefault({})
       .describe('The ingest topic.'),
@@ -32,11 +36,13 @@ export const topicsOptions = z
       .strictObject({
         retention: retention()
           .prefault('24h')
-          .describe('How long task topics keep records: the longest outage of a node.'),
-        max_message_bytes: kafkaSize().prefault('4MiB').describe('Largest record of a task topic.'),
+          .describe('How long task topics keep records: the longest outage of a node that loses nothing.'),
+        max_message_bytes: kafkaSize()
+          .prefault('4MiB')
+          .describe('Largest record of a task topic; a larger output is split.'),
       })
       .prefault({})
-      .describe('The task topics of all routes.'),
+      .describe('The task topics of all routes. Each has the partitions of its route.'),
     dead: z
       .strictObject({
         partitions: partitions().default(1).describe('Partitions of the dead-letter topic.'),

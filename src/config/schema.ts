@@ -14,27 +14,35 @@ import { topicsOptions } from '../topics-options.ts';
 /** Everything that the environment can override: one value a key. */
 export const processOptions = z.strictObject({
   kafka: kafkaOptions.prefault({}).describe('How to reach the Kafka cluster.'),
-  worker: workerOptions.prefault({}).describe('How many processes a worker is.'),
+  worker: workerOptions.prefault({}).describe('One worker as a whole.'),
   ingest: ingestOptions.prefault({}).describe('The worker: ingest topic to task topics.'),
   registry: registryOptions
     .prefault({})
-    .describe('The schema registry of Avro, JSON Schema and Protobuf records.'),
+    .describe('The schema registry of Avro, JSON Schema and Protobuf records (docs/guides/schemas.md).'),
   ownership: z
     .enum(OWNERSHIP_METHODS)
     .default('balanced')
     .describe(
-      'How tasks are divided among the nodes: balanced over all routes, or per_route, each route for itself. Another one moves most tasks.',
+      'How tasks are divided among the nodes: balanced over all routes (no node has more than 1.15 times the mean, or the mean rounded up), or per_route, each route for itself. A change moves most tasks to other nodes.',
     ),
   drain: drainOptions.prefault({}).describe('The drain: task topics to one node.'),
-  replay: replayOptions.prefault({}).describe('The replay: a range of a topic again.'),
-  topics: topicsOptions.prefault({}).describe('What penstock topics creates topics with.'),
-  admin: adminOptions.prefault({}).describe('/metrics, health and the console.'),
-  log: logOptions.prefault({}).describe('Log lines, as JSON on standard error.'),
+  replay: replayOptions
+    .prefault({})
+    .describe('penstock replay, as far as its command line does not say (docs/guides/backfill.md).'),
+  topics: topicsOptions
+    .prefault({})
+    .describe(
+      'What penstock topics creates topics with. A topic that exists is altered only by keys that stand in the file or the environment; what would take records away needs --allow-shrink as well.',
+    ),
+  admin: adminOptions
+    .prefault({})
+    .describe('Where a process answers /metrics, /-/healthy, /-/ready, /-/reload and /api/status.'),
+  log: logOptions.prefault({}).describe('Log lines, one JSON object each, on standard output.'),
   allow_no_routes: z
     .boolean()
     .default(false)
     .describe(
-      'Run without routes: a worker then drops every sample that it reads. Without it that is refused.',
+      'Run without routes: a worker then drops every sample that it reads, and a drain reads nothing. Without it that is refused.',
     ),
   stop_deadline: duration()
     .prefault('20s')

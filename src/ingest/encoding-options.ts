@@ -52,7 +52,9 @@ const keys = {
   json: {
     unknown_members: z
       .enum(['reject', 'ignore'])
-      .describe('What becomes of a sample with members that are not understood and could tell series apart.'),
+      .describe(
+        'What becomes of a sample with members that are not understood and could tell its series from others. reject: a dead letter that names them. ignore: they are passed over, and such series become one.',
+      ),
   },
   otlp: {
     use_prometheus_naming: z

@@ -44,7 +44,7 @@ const keys = {
 } as const;
 
 const ABOUT =
-  'Where the parts of a sample are in Avro, JSON and Protobuf records; the default is the shape of schemas/metric-batch.*.';
+  'Where the parts of a sample are in Avro, JSON and Protobuf records: names of fields, with dots where they are nested. The default is the shape of schemas/metric-batch.*; docs/guides/schemas.md has examples of others.';
 
 /** `ingest.mapping`. The defaults are METRIC_BATCH of src/decode/mapping.ts. */
 export const mapping = z

@@ -72,16 +72,18 @@ const limits = z.strictObject({
     .describe('Longest label value; a series with a longer one is a dead letter. 0: no limit.'),
   tenant_bytes: size({ min: 0 })
     .prefault('1KiB')
-    .describe('Longest value of a tenant header; a record with a longer one is a dead letter. 0: no limit.'),
+    .describe(
+      'Longest value of a tenant header, which is written into each task record; a record with a longer one is a dead letter. 0: no limit.',
+    ),
   max_age: age()
     .prefault(0)
     .describe(
-      'Oldest sample, back from the time at which it is read; an older one is a dead letter. 0: no limit.',
+      'Oldest sample, back from the time at which it is read; an older one is a dead letter alone. 0: no limit.',
     ),
   max_future: age()
     .prefault('10m')
     .describe(
-      'Newest sample, ahead of the time at which it is read; a newer one is a dead letter. 0: no limit.',
+      'Newest sample, ahead of the time at which it is read; a newer one is a dead letter alone, since it spoils the windows of an aggregation. 0: no limit.',
     ),
 });
 
@@ -109,41 +111,45 @@ export const ingestOptions = z
     encoding: z
       .enum(INGEST_ENCODINGS)
       .default('auto')
-      .describe('Encoding of records without a content-type header.'),
+      .describe('Encoding of records without a content-type header; auto looks at the bytes.'),
     ...decodeKeys,
     delivery: z
       .enum(['exactly_once', 'at_least_once'])
       .default('exactly_once')
       .describe(
-        'exactly_once: output and offsets in one transaction; at_least_once: a crash may repeat records.',
+        'exactly_once: output and offset in one transaction. at_least_once: a crash may repeat records.',
       ),
     dead_topic: topicName()
       .default('metrics.dead')
       .describe('Topic for what could not be used, with the reason.'),
     session_timeout: duration()
       .prefault('15s')
-      .describe('A worker unheard of for this long loses its partitions.'),
-    heartbeat_interval: duration().prefault('3s').describe('How often a worker shows that it lives.'),
+      .describe('A worker that is not heard from for this long loses its partitions to the others.'),
+    heartbeat_interval: duration()
+      .prefault('3s')
+      .describe('How often a worker sends a heartbeat; usually at most a third of session_timeout.'),
     rebalance_timeout: duration()
       .prefault('30s')
       .describe('How long a rebalance waits for every worker to join.'),
     commit_interval: duration()
       .prefault('200ms')
       .describe(
-        'From one step to the next: input is collected, then published and committed in one transaction a partition.',
+        'Time from one step to the next: input is collected, then published and committed in one transaction a partition. Longer costs less and delays more.',
       ),
     fetch_max_bytes: kafkaSize()
       .prefault('8MiB')
       .describe('Most bytes a fetch may bring, over all partitions.'),
     fetch_max_wait: duration()
       .prefault('250ms')
-      .describe('How long a broker may hold a fetch when it has nothing.'),
+      .describe('How long a broker may hold a fetch when it has nothing to give.'),
     queue_bytes: size()
       .prefault('64MiB')
       .describe('Most bytes fetched and not yet processed; at this mark the worker stops fetching.'),
     series_cache_bytes: size()
       .prefault('256MiB')
-      .describe('Memory for series already routed, relabeled and hashed; the least recently used make room.'),
+      .describe(
+        'Memory for series already routed, relabeled and hashed. Series that were not seen for a while make room; while all are in use, new ones are not kept.',
+      ),
     transaction_timeout: duration()
       .prefault('30s')
       .describe('The broker ends an open transaction after this; at most its transaction.max.timeout.ms.'),
@@ -151,13 +157,13 @@ export const ingestOptions = z
       .enum(['continue', 'stop'])
       .default('continue')
       .describe(
-        'When retention took records before they were read, or they are lost: report it and go on, or stop.',
+        'When records are missing where reading begins (retention took them, brokers lost them or forgot the offset, the topic was deleted and made again): continue (report it, go on with what is there) or stop.',
       ),
     on_corrupt_batch: z
       .enum(['stop', 'set_aside'])
       .default('stop')
       .describe(
-        'When a record batch cannot be read: its partition waits (penstock dead skip passes over it), or the batch becomes a dead letter.',
+        'When a record batch cannot be read (corrupt, or too large decompressed): stop (its partition waits; penstock dead skip passes over it) or set_aside (it becomes a dead letter, and the partition goes on).',
       ),
     tenant_headers: z
       .array(tenantHeader)
@@ -165,7 +171,9 @@ export const ingestOptions = z
       .describe('Record headers that name a tenant; they go to the task topics as received.'),
     limits: limits
       .prefault({})
-      .describe("What a record may hold; labels as VictoriaMetrics' own defaults have them."),
+      .describe(
+        'What a record may hold; what has more is a dead letter. Labels as VictoriaMetrics limits them by default.',
+      ),
   })
   .superRefine((options, context) => {
     const refuse = (key: string, message: string) =>

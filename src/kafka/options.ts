@@ -6,7 +6,10 @@ import { refuseHalfPair, tlsKeys } from '../tls-options.ts';
 
 const tls = z
   .strictObject({
-    enabled: z.boolean().default(false).describe('Speak TLS with the brokers.'),
+    enabled: z
+      .boolean()
+      .default(false)
+      .describe('Speak TLS with the brokers. The other keys need this to be true.'),
     ...tlsKeys({ whose: "the brokers'", hostName: "the broker's host name" }),
   })
   .superRefine((options, context) => {
@@ -42,7 +45,9 @@ const sasl = z
       .default('none')
       .describe('How to log in to the brokers: none, a password (plain, scram-…), or an OAuth 2 token.'),
     username: plainName().optional().describe('User name for plain and scram.'),
-    password: secret().optional().describe('Password for plain and scram.'),
+    password: secret()
+      .optional()
+      .describe('Password for plain and scram. Better from a file: PENSTOCK_KAFKA_SASL_PASSWORD_FILE.'),
     token_url: httpUrl()
       .optional()
       .describe('OAuth 2 token endpoint (client credentials grant) for oauthbearer.'),
@@ -52,7 +57,11 @@ const sasl = z
         "PEM file of the authorities that signed the token endpoint's certificate; absent: the system's.",
       ),
     oauth_client_id: plainName().optional().describe('Client id at the token endpoint.'),
-    oauth_client_secret: secret().optional().describe('Client secret at the token endpoint.'),
+    oauth_client_secret: secret()
+      .optional()
+      .describe(
+        'Client secret at the token endpoint. Better from a file: PENSTOCK_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE.',
+      ),
     scope: z.string().min(1).optional().describe('Scope to ask the token endpoint for.'),
     allow_insecure: allowInsecure('passwords, client secrets and tokens'),
   })
@@ -84,7 +93,11 @@ export const kafkaOptions = z
     client_id: plainName().default('penstock').describe("Name in the brokers' logs and quotas."),
     connection_timeout: duration().prefault('10s').describe('Give up on a connection attempt after this.'),
     request_timeout: duration().prefault('30s').describe('Give up on an unanswered request after this.'),
-    tls: tls.prefault({}).describe('Encryption between Penstock and the brokers.'),
+    tls: tls
+      .prefault({})
+      .describe(
+        'Encryption between Penstock and the brokers. Certificate files are read again at each connection.',
+      ),
     sasl: sasl.prefault({}).describe('Login at the brokers.'),
   })
   .superRefine(({ tls: { enabled }, sasl }, context) => {

@@ -14,11 +14,15 @@ export const registryOptions = z
         'Address of a Confluent-compatible registry, with the path of its API; absent: there is none.',
       ),
     username: plainName().optional().describe('User name, where the registry wants one.'),
-    password: secret().optional().describe('Password of that user.'),
+    password: secret()
+      .optional()
+      .describe('Password of that user. Better from a file: PENSTOCK_REGISTRY_PASSWORD_FILE.'),
     allow_insecure: allowInsecure('user name and password'),
     timeout: duration()
       .prefault('10s')
-      .describe('Give up on a schema that has not come after this, and try again later.'),
+      .describe(
+        'Give up on a schema that has not come after this; its partitions wait, and it is tried again.',
+      ),
     missing_ttl: duration()
       .prefault('1m')
       .describe('How long a schema id that the registry does not know is not asked for again.'),

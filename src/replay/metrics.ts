@@ -15,20 +15,18 @@ export class ReplayMetrics {
   );
   readonly #refused = this.#counter(
     'refused_total',
-    'Records and series that could not be used, by reason.',
+    'Records and series that could not be used, by reason; the replay writes no dead letters.',
     ['reason'],
   );
-  readonly #retries = this.#counter('retries_total', 'Times that it began anew after an error.', []);
+  readonly #retries = this.#counter('retries_total', 'Times that it began again after an error.', []);
   readonly #gaps = this.#counter(
     'gap_records_total',
     'Records that retention took before they were replayed.',
     [],
   );
-  readonly #lag = this.#gauge(
-    'lag_records',
-    'Records between the position and the end of the range, by partition.',
-    ['partition'],
-  );
+  readonly #lag = this.#gauge('lag_records', 'Offsets between the position and the end of the range.', [
+    'partition',
+  ]);
   readonly #share = this.#gauge('done_ratio', 'Share of the range that is done, 0 to 1.', []);
   readonly #yielding = this.#gauge('yielding', '1 while it waits for the live flow (--yield-lag).', []);
 

@@ -13,8 +13,14 @@ export const replayOptions = z.strictObject({
         .regex(/^[^:\p{Cc}]+$/u, 'the user name has a colon or control characters; expected it without')
         .optional()
         .describe('User name, where the storage of --to-storage wants one.'),
-      password: secret().optional().describe('Password of that user.'),
-      bearer_token: secret().optional().describe('Log in with this token instead.'),
+      password: secret()
+        .optional()
+        .describe('Password of that user. Better from a file: PENSTOCK_REPLAY_STORAGE_PASSWORD_FILE.'),
+      bearer_token: secret()
+        .optional()
+        .describe(
+          'Log in with this token instead. Better from a file: PENSTOCK_REPLAY_STORAGE_BEARER_TOKEN_FILE.',
+        ),
       allow_insecure: allowInsecure('password and token'),
       ...attemptKeys(),
       tls: z
@@ -33,7 +39,7 @@ export const replayOptions = z.strictObject({
       refuseBackwardPauses(options, refuse);
     })
     .prefault({})
-    .describe('How storage is reached that is replayed to.'),
+    .describe('How the storage of --to-storage is reached.'),
 });
 
 export type ReplayOptions = z.output<typeof replayOptions>;

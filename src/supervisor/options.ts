@@ -9,7 +9,7 @@ export const workerOptions = z.strictObject({
     })
     .default(1)
     .describe(
-      'Processes of one penstock worker, each a consumer of its own; auto: as many as there are cores.',
+      'Processes of one worker; auto: as many as there are cores. Each is a consumer with a series cache and a queue of its own, so more than the ingest topic has partitions are idle. With more than 1 a supervisor starts them, and again if one ends; admin.listen speaks for all, and client_id gets their number (penstock-0).',
     ),
 });
 

@@ -6,15 +6,19 @@ const LATENCY_BUCKETS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 30
 /** Everything that a Penstock process counts. docs/reference/metrics.md lists the same for operators. */
 export class Metrics {
   readonly registry = new Registry();
-  readonly ingestRecords = this.#counter('ingest_records_total', 'Records read from an ingest topic.', [
-    'topic',
-  ]);
-  readonly ingestBytes = this.#counter('ingest_bytes_total', 'Bytes of records read from an ingest topic.', [
-    'topic',
-  ]);
+  readonly ingestRecords = this.#counter(
+    'ingest_records_total',
+    'Records read from an ingest topic and committed.',
+    ['topic'],
+  );
+  readonly ingestBytes = this.#counter(
+    'ingest_bytes_total',
+    'Bytes of records read from an ingest topic and committed.',
+    ['topic'],
+  );
   readonly samples = this.#counter(
     'samples_total',
-    'Samples by stage: ingest (decoded), route (given to a route), publish (committed to its topic), deliver (accepted by the node).',
+    'Samples by stage: ingest (decoded), route (given to a route), publish (committed to a task topic), deliver (accepted by the node).',
     ['stage', 'route', 'topic'],
   );
   readonly series = this.#counter(
@@ -24,37 +28,37 @@ export class Metrics {
   );
   readonly dropped = this.#counter(
     'dropped_samples_total',
-    'Samples left out on purpose: by a relabel rule, or no route.',
+    'Samples left out on purpose, by reason: no_route (no route matches the series), relabel (by a rule).',
     ['reason', 'route', 'topic'],
   );
   readonly newSeries = this.#counter(
     'route_new_series_total',
-    'Series that a route sent on and that the series cache did not know.',
+    'Series that a route sent on and that the series cache did not know: new ones, and those that it had no room for.',
     ['route'],
   );
   readonly newSeriesWithoutLabel = this.#counter(
     'route_new_series_without_label_total',
-    'How many of those have no such group label after relabeling, or an empty one.',
+    'New series without this group label after relabeling. Where it is nearly all new series the label is lost.',
     ['route', 'label'],
   );
   readonly uncarried = this.#counter(
     'uncarried_total',
-    'Parts of requests that the task topics cannot carry, by kind.',
+    'Parts of requests that task topics cannot carry, by kind: metadata, unknown_field, exemplars, start_timestamp, empty_record and others.',
     ['kind', 'topic'],
   );
   readonly withoutTime = this.#counter(
     'records_without_time_total',
-    'Ingest records whose Kafka time is none or cannot be: the time of receipt stands for it.',
+    'Ingest records whose Kafka time is absent or impossible; the time of receipt is taken.',
     ['topic'],
   );
   readonly outOfRange = this.#counter(
     'out_of_range_samples_total',
-    'Samples set aside because of their times, by kind.',
+    'Samples set aside for their times, by kind: too_old, in_future (ingest.limits.max_age, max_future).',
     ['kind', 'topic'],
   );
   readonly unstorable = this.#counter(
     'unstorable_samples_total',
-    'Samples sent on although no storage takes their times: before 1971 (past), more than two days ahead (future).',
+    'Samples sent on although no storage takes their times, by kind: past (before 1971, as seconds taken for milliseconds), future (more than two days ahead).',
     ['kind', 'topic'],
   );
   readonly publishRecords = this.#counter('publish_records_total', 'Records committed to task topics.', [
@@ -65,7 +69,7 @@ export class Metrics {
   ]);
   readonly deadLetters = this.#counter(
     'dead_letters_total',
-    'Records and series set aside, by stage, reason and source topic.',
+    'Records and series set aside as dead letters, by stage, reason and source topic.',
     ['stage', 'reason', 'topic'],
   );
   readonly corruptBatches = this.#counter(
@@ -75,34 +79,34 @@ export class Metrics {
   );
   readonly heldUp = this.#gauge(
     'held_up_partitions',
-    'Partitions that wait at a record batch that cannot be read.',
+    '1 while a partition waits at a record batch that cannot be read; absent else.',
     ['topic', 'partition'],
   );
   readonly topicTrouble = this.#gauge(
     'topic_trouble',
-    '1 for each topic that cannot be read or written to now, by what is wrong; what needs it waits.',
+    '1 while a topic cannot be read or written to, by kind: missing, unauthorized, too_few_partitions, no_leader, too_few_replicas, small_max_message_bytes, records_refused; absent else.',
     ['topic', 'kind'],
     'max',
   );
   readonly waitingPartitions = this.#gauge(
     'waiting_partitions',
-    'Assigned partitions that wait for a topic that cannot be read or written to, by that topic.',
+    'Assigned partitions of topic that wait for the topic waits_for, which may be their own.',
     ['topic', 'waits_for'],
   );
   readonly defects = this.#counter(
     'defects_total',
-    'Records that led to a defect of Penstock and were set aside for it, by source topic.',
+    'Records set aside because of a defect of Penstock, by source topic; the log has the stack.',
     ['topic'],
   );
   readonly transactions = this.#counter(
     'transactions_total',
-    'Steps published: committed, or failed and tried again.',
+    'Steps by result: committed, or failed and tried again.',
     ['result'],
   );
   readonly transactionSeconds = this.#histogram('publish_seconds', 'Duration of publishing one step.', []);
   readonly offsetGaps = this.#counter(
     'offset_gap_records_total',
-    'Records missing where reading begins: gone before they were read, or lost after.',
+    'Records missing where reading begins, by reason: retention, made_anew (the topic was deleted and made again), truncated (lost by the brokers), expired (committed offsets were forgotten, records may be read again). 1 where it cannot be known how many.',
     ['topic', 'reason'],
   );
   readonly publishLatency = this.#histogram(
@@ -112,7 +116,7 @@ export class Metrics {
   );
   readonly deliverLatency = this.#histogram(
     'deliver_latency_seconds',
-    "Time from the source record's timestamp to the node's acceptance.",
+    'Time from the Kafka time of the source record (penstock-timestamp) to acceptance by the node; of redriven records from the redrive.',
     ['node'],
   );
   readonly deliverRequests = this.#counter(
@@ -122,32 +126,32 @@ export class Metrics {
   );
   readonly deliverRetries = this.#counter(
     'deliver_retries_total',
-    'Remote-write requests tried again, by reason.',
+    'Remote-write requests tried again, by reason: http_ and the status, or connection.',
     ['node', 'reason'],
   );
   readonly partitionStarts = this.#counter(
     'drain_partition_starts_total',
-    'Task partitions begun that the node did not read before: where their last owner stood (taken_over), or at the oldest record (never_read).',
+    'Task partitions begun that the node did not read before, by origin: taken_over (where the last owner stood), never_read (at the oldest record), expired and made_anew (the same, after an offset gap).',
     ['topic', 'from'],
   );
   readonly waitingForOwner = this.#gauge(
     'drain_waiting_for_owner',
-    "1 for each partition that this drain is assigned and another node's drain has not let go of.",
+    "1 while a partition that has come to this node waits until another node's drain lets go of it; absent else.",
     ['topic', 'partition'],
   );
   readonly possibleRepeats = this.#counter(
     'deliver_possible_repeats_total',
-    'Requests that the node may have taken before: the first of a partition that was not handed over, or after an attempt without answer.',
+    'Requests that the node may have taken before, by reason: takeover (the first of a partition that was not handed over), unanswered (an attempt got no answer). At least as many as were repeated.',
     ['node', 'reason'],
   );
   readonly sourceFaults = this.#counter(
     'source_faults_total',
-    'Records of a task topic whose source is out of sequence: repeated, or a part of a step is missing.',
+    'Records of a task topic out of sequence by their penstock-source, by fault: repeated, missing (a part of a step).',
     ['topic', 'fault'],
   );
   readonly late = this.#counter(
     'late_samples_total',
-    'Samples of records that the node accepted later than drain.late_after from their timestamp.',
+    'Samples of records that the node accepted later than drain.late_after from the time of their source: an aggregation may have closed their window.',
     ['node', 'route'],
   );
   readonly deliverBytes = this.#counter('deliver_bytes_total', 'Bytes of bodies accepted by the node.', [
@@ -165,17 +169,17 @@ export class Metrics {
   );
   readonly lagSeconds = this.#gauge(
     'consumer_lag_seconds',
-    'Age of the oldest record that waits in a partition, by its timestamp; 0 where none does.',
+    'Age of the oldest record that waits in a partition, by its timestamp; 0 where none does. A record that was not fetched yet counts from when it was first seen to wait.',
     ['group', 'topic', 'partition'],
   );
   readonly lagUnknown = this.#gauge(
     'consumer_lag_unknown_partitions',
-    'Partitions that this process reads and of which Kafka does not tell the offsets.',
+    'Partitions that this process reads and whose offsets Kafka has not told for 15 s.',
     ['group', 'topic'],
   );
   readonly unread = this.#gauge(
     'unread_partitions',
-    'Partitions of a group that no member reads; told by one process of the deployment.',
+    'Partitions that no worker, or no drain of their node, reads; told by one process of the deployment.',
     ['group', 'topic'],
   );
   /** Of several processes, that of the one that has waited longest. */
@@ -200,10 +204,14 @@ export class Metrics {
   readonly cacheEntries = this.#gauge('series_cache_entries', 'Series in the cache.', []);
   readonly cacheLookups = this.#counter(
     'series_cache_lookups_total',
-    'Series recognised (predicted, found), new (missed), of those not kept (unkept), and pushed out (evicted).',
+    'Series by result: predicted and found (known), missed (new); of those unkept (no room), evicted (made room).',
     ['result'],
   );
-  readonly reloads = this.#counter('config_reloads_total', 'Reloads of the configuration.', ['result']);
+  readonly reloads = this.#counter(
+    'config_reloads_total',
+    'Reloads of the configuration, by result: applied, refused.',
+    ['result'],
+  );
   /** Of the whole service, as the next one: its processes leave them alone. */
   readonly reloadSuccessful = this.#gauge(
     'config_last_reload_successful',
@@ -215,19 +223,23 @@ export class Metrics {
     'When the configuration in force was read.',
     [],
   );
-  readonly config = this.#gauge('config_info', 'Always 1 a process: the configuration in force.', ['hash']);
-  readonly processes = this.#gauge('worker_processes', 'Processes of a supervised worker, by state.', [
-    'state',
+  readonly config = this.#gauge('config_info', '1 for each process: hash of the configuration in force.', [
+    'hash',
   ]);
+  readonly processes = this.#gauge(
+    'worker_processes',
+    'Processes of a worker with worker.processes, by state: starting, running, waiting (to be started again).',
+    ['state'],
+  );
   readonly processRestarts = this.#counter(
     'worker_process_restarts_total',
-    'Times that a process of a supervised worker ended by itself.',
+    'Times that a process of a worker with worker.processes ended by itself.',
     ['process'],
   );
 
   /** Of the whole service: its processes leave it alone. */
   readonly ready = this.#gauge('ready', '1 while /-/ready answers 200, else 0.', []);
-  readonly build = this.#gauge('build_info', 'Always 1: what runs here.', [
+  readonly build = this.#gauge('build_info', 'Always 1: version, Node.js version and command.', [
     'version',
     'nodejs_version',
     'command',
@@ -251,7 +263,7 @@ export class Metrics {
     for (const result of ['committed', 'failed']) this.transactions.inc({ result }, 0);
   }
 
-  /** Sets anew what is wrong with topics. */
+  /** Replaces what is wrong with topics. */
   showTroubles(troubles: readonly { readonly topic: string; readonly kind: string }[]): void {
     this.topicTrouble.reset();
     for (const { topic, kind } of troubles) this.topicTrouble.set({ topic, kind }, 1);

@@ -2,16 +2,16 @@ import * as z from 'zod';
 import { address } from '../address-options.ts';
 import { secret } from '../option-types.ts';
 
-/** Where a long-running command serves /metrics, /-/healthy, /-/ready and the console. */
+/** Where a long-running command serves /metrics, /-/healthy, /-/ready, /-/reload and /api/status. */
 export const adminOptions = z.strictObject({
   listen: address({ anyHost: true })
     .default('127.0.0.1:9480')
-    .describe(
-      'Address of /metrics, /-/healthy and /-/ready; :9480 is every interface, port 0 any free port.',
-    ),
+    .describe('host:port to listen on; :9480 is every interface, port 0 any free port.'),
   reload_token: secret()
     .optional()
-    .describe('Token that POST /-/reload wants as Authorization: Bearer; absent: loopback alone may.'),
+    .describe(
+      'Token that POST /-/reload needs (Authorization: Bearer). Better from a file: PENSTOCK_ADMIN_RELOAD_TOKEN_FILE. Absent: only this machine may, with the header X-Penstock-Reload: 1.',
+    ),
 });
 
 export const logOptions = z.strictObject({

@@ -1,4 +1,4 @@
-/** The pages of docs/reference that are generated say what the code says. */
+/** The generated pages of docs/reference, and the comments of the example configuration, say what the code says. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

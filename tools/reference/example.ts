@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import * as z from 'zod';
+import { bare, schemaAt } from '../../src/config/leaves.ts';
+import { options } from '../../src/config/schema.ts';
+
+export const EXAMPLE_FILE = 'config/penstock.yml';
+
+/** Their examples are written by hand. */
+const BY_HAND = new Set(['routes', 'nodes']);
+const WIDTH = 118;
+const KEY = /^(\s*)(# )?([a-z_]+):(?: |$)/;
+const COMMENT = /^\s*#/;
+
+/** The example configuration with the text of each key's option as the comment above it. */
+export function commentedExample(text: string): string {
+  const out: string[] = [];
+  /** Of the comment lines at the end of `out`, those that are no keys. */
+  let comments = 0;
+  const parents: { readonly indent: number; readonly key: string }[] = [];
+  for (const line of text.split('\n')) {
+    const [, space = '', , key] = KEY.exec(line) ?? [];
+    const above = parents.filter(({ indent }) => indent < space.length);
+    const path = [...above.map((parent) => parent.key), key ?? ''];
+    if (key === undefined || !isKey(path)) {
+      comments = COMMENT.test(line) ? comments + 1 : 0;
+      out.push(line);
+      continue;
+    }
+    parents.splice(above.length, Number.POSITIVE_INFINITY, { indent: space.length, key });
+    const comment = commentOf(path);
+    if (comment !== undefined) out.splice(out.length - comments, comments, ...wrapped(comment, space));
+    comments = 0;
+    out.push(line);
+  }
+  return out.join('\n');
+}
+
+export function currentExample(): string {
+  return readFileSync(new URL(`../../${EXAMPLE_FILE}`, import.meta.url), 'utf8');
+}
+
+function optionAt(path: readonly string[]): z.ZodType | undefined {
+  const parent = path.length === 1 ? options : schemaAt(options, path.slice(0, -1));
+  return parent instanceof z.ZodObject ? (parent.shape[path.at(-1)!] as z.ZodType | undefined) : undefined;
+}
+
+/** A comment may look like a key: `exactly_once: …`. Within examples every key counts. */
+function isKey(path: readonly string[]): boolean {
+  return optionAt(path) !== undefined || (BY_HAND.has(path[0]!) && path.length > 1);
+}
+
+/** Undefined where the comment is not the option's: in examples. */
+function commentOf(path: readonly string[]): string | undefined {
+  if (BY_HAND.has(path[0]!) && path.length > 1) return undefined;
+  const { schema, description } = bare(optionAt(path)!);
+  return `${description}${valuesText(schema, description)}`;
+}
+
+/** The values that a key can have, where its text does not name them. */
+function valuesText(schema: z.ZodType, description: string): string {
+  if (!(schema instanceof z.ZodEnum)) return '';
+  const values = schema.options.map(String).filter((value) => value !== '');
+  if (values.every((value) => new RegExp(`\\b${value}\\b`).test(description))) return '';
+  return values.length === 1 ? ` Only ${values[0]}.` : ` One of ${values.join(', ')}.`;
+}
+
+function wrapped(text: string, space: string): string[] {
+  const lines: string[] = [];
+  let line = `${space}#`;
+  for (const word of text.split(' ')) {
+    if (line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = `${space}#`;
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line];
+}
