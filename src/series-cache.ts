@@ -63,7 +63,7 @@ const TABLE_BYTES = 4 * 4 + 1 + 4;
  *
  * **Fast path.** What follows a series was most often followed by the same one last time. So each entry remembers its
  * successor, and that one's bytes are compared first; no hash is computed. Else the bytes are hashed and looked up, and
- * compared again: a hash alone never decides. (bench/README.md has the costs; the plain twin is a Map, in the tests.)
+ * compared again: a hash alone never decides. (Costs: docs/internals/measurements.md; the plain twin is a Map, in the tests.)
  *
  * **Memory.** Entries (series-entry.ts) lie one behind the other in slabs, in the order of arrival, so at a million
  * series a request still reads memory in order. Tables indexed by slot hold place, hash, chain, successor and the epoch

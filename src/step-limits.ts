@@ -15,7 +15,7 @@ const MIB = 1024 * 1024;
  * A step takes 4 MiB as they are fetched. What that may become:
  *
  * - `decodedBytes`, `ms`: of remote write in snappy some 40 MiB of series and 0.1 s, or 0.9 s where all of them are new
- *   (bench/README.md); zstd can make gigabytes of it.
+ *   (docs/internals/measurements.md); zstd can make gigabytes of it.
  * - `outputs`, `outputBytes`: tenants times tasks, each output with a buffer of 8 KiB at least: 32 MiB. Series that go to
  *   many routes are in memory once a route.
  * - `records`: the cost of a send grows with the square of its records in kafkajs.

@@ -8,7 +8,7 @@ const MOST_BYTES = 8 * 1024 * 1024;
 const FIRST_BYTES = 8 * 1024;
 /**
  * Bytes that are compressed at a time. Blocks of one fragment cost a few per cent of the worker's CPU time, for calls and
- * buffers; larger ones take more memory and save nothing (bench/README.md).
+ * buffers; larger ones take more memory and save nothing (docs/internals/measurements.md).
  */
 const BLOCK_BYTES = 4 * FRAGMENT_BYTES;
 

@@ -44,7 +44,7 @@ const FIRST_FINAL_STATUS = 200;
  * known when a body is on the wire for good.
  *
  * Requests go by `dispatch`: a drain's work on a record is little more than its request, and the stream of an answer's
- * body is an eighth to a third of it (bench/README.md).
+ * body is an eighth to a third of it (docs/internals/measurements.md).
  */
 export class HttpConnections {
   readonly #options: HttpConnectionsOptions;

@@ -8,7 +8,7 @@ const encoder = new TextEncoder();
 
 /**
  * The bytes of a series or group that are hashed: name 0xFF value 0xFF per label, labels sorted by the
- * bytes of the name (DESIGN section 3). One instance is written again and again; its buffer only grows.
+ * bytes of the name (docs/concepts/hashing.md). One instance is written again and again; its buffer only grows.
  */
 export class SeriesKey {
   /** Holds the key in `[0, length)`. Replaced when it grows: do not keep it across writes. */

@@ -40,7 +40,7 @@ export interface TaskFunction {
 }
 
 /**
- * Compiles hash 1 (DESIGN section 3).
+ * Compiles hash 1 (docs/concepts/hashing.md).
  *
  * With no group labels all series are one group; stream-metrics-route's hashes then take all labels of
  * the series, as that gateway does for its task id.
@@ -66,7 +66,7 @@ export function compileTask(options: TaskOptions): TaskFunction {
    * Leaves the group's hash in `group`, high and low word, and its first task in `first`.
    *
    * Fast path: new series come target by target, so most are of the group of the one before. Then there is nothing to do
-   * (the twin is a function of its own for each series, in the tests; bench/README.md).
+   * (the twin is a function of its own for each series, in the tests; docs/internals/measurements.md).
    */
   function hashGroup(labels: Labels): void {
     if (isHashed(labels)) return;

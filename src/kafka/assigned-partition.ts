@@ -47,7 +47,7 @@ export interface CorruptBatch extends UnreadableBatch {
 
 /**
  * A queue is filled again when it has fallen by half, but by no more than this: memory that comes and goes in larger
- * waves makes V8 collect garbage each time, since it goes by the bytes outside of its heap (bench/README.md).
+ * waves makes V8 collect garbage each time, since it goes by the bytes outside of its heap (docs/internals/measurements.md).
  */
 const WAVE_BYTES = 8 * 1024 * 1024;
 

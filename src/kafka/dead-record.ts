@@ -59,7 +59,7 @@ export interface DeadContent {
 }
 
 /**
- * A record of the dead-letter topic (DESIGN section 4).
+ * A record of the dead-letter topic (docs/concepts/record-format.md).
  *
  * A value that the topic cannot hold is cut, and `penstock-truncated` gives its true length: the source record
  * is named beside it. A key of more than 4 KiB is left out, and `penstock-key-left-out` says how long it was. Headers

@@ -1,7 +1,7 @@
 import { TIMESTAMP_HEADER } from '../model/record-time.ts';
 import type { OutgoingRecord, TaskRecord } from '../model/records.ts';
 
-/** The format of task records (DESIGN section 4). */
+/** The format of task records (docs/concepts/record-format.md). */
 const VERSION = '1';
 
 /** Source records that one step covers: one partition, offsets first to last, both included. */

@@ -29,7 +29,7 @@ export class Re2 {
    * Whether the expression matches anywhere in `text`.
    *
    * Fast path: the answer to the last text is kept, here and in `captures`. New series come pod by pod, so most
-   * follow one with the same value; RE2 takes 1 to 2 µs for each (bench/README.md).
+   * follow one with the same value; RE2 takes 1 to 2 µs for each (docs/internals/measurements.md).
    */
   test(text: string): boolean {
     if (text !== this.#testedText) {

@@ -13,7 +13,7 @@ import type { Tally } from './tally.ts';
  * Series as received.
  *
  * Fast path: a task record says how many samples it has, and a record that is snappy remote write 1.0 already goes out
- * as it is; only what is cut or in another encoding is compressed again (bench/README.md, "replay raw to storage").
+ * as it is; only what is cut or in another encoding is compressed again (docs/internals/measurements.md).
  */
 export class RawBodies implements BodySource {
   readonly #selection: Selection;

@@ -31,7 +31,7 @@ const ENOUGH_BYTES = 4 * 1024 * 1024;
 
 /**
  * Joins neighbours of one tenant, in order, so that small records do not cost a request each. The bytes stay compressed
- * as they are (bench/README.md, "Replay").
+ * as they are (docs/internals/measurements.md).
  */
 export function* joined(bodies: Iterable<RemoteWriteBody>): Generator<JoinedBody> {
   let parts: RemoteWriteBody[] = [];

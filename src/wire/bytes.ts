@@ -1,7 +1,7 @@
 /**
  * Comparing and copying short runs of bytes (a few hundred) at any alignment.
  *
- * Fast path, and why: for 314 bytes on Node 24, CPU ns a call (bench/README.md has the table):
+ * Fast path, and why: for 314 bytes on Node 24, CPU ns a call (docs/internals/measurements.md has the table):
  * compare  45 by 64-bit words, 66 by 32-bit words, 144 `Buffer.compare` with ranges, 194 `subarray().equals()`;
  * copy     40 by 64-bit words, 68 by 32-bit words,  74 `Buffer.copy`, 88 `set(subarray())`, 441 byte by byte.
  * The native calls lose because they pay for crossing into C++ or for a view object each time. Words are moved
@@ -52,7 +52,7 @@ export function viewOf(bytes: Uint8Array): DataView {
  * Gives the memory of a buffer back at once, if it is all its own; the buffer is empty afterwards.
  *
  * Left to the garbage collector, bodies of megabytes make it collect the whole heap some ten times a second, since
- * V8 goes by the bytes outside of it (bench/README.md).
+ * V8 goes by the bytes outside of it (docs/internals/measurements.md).
  */
 export function release(buffer: Buffer): void {
   const memory = buffer.buffer;

@@ -48,8 +48,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  *
  * Fast path: series that arrive one after the other share most of their labels, since an agent sends one target at a
  * time. So a field whose bytes equal those of the same field of the series before gives the same Label object, and no
- * string is made. That saves 1.8 µs of 5.8 a cold series (bench/README.md); a fresh instance, which knows no series before, is the
- * plain twin in the tests.
+ * string is made. That saves 1.8 µs of 5.8 a cold series (docs/internals/measurements.md); a fresh instance, which knows no
+ * series before, is the plain twin in the tests.
  */
 export class LabelBlock {
   /** Of the series decoded last. Of no use after `decode` has thrown. */

@@ -14,7 +14,7 @@ const lent = new WeakSet<ArrayBufferLike>();
  * Memory for bytes that come and go by the megabyte: fetches, the records in them, Produce requests. It is not cleared.
  *
  * Fast path: V8 goes by the bytes outside of its heap, and one as small as a worker's is collected, all of it, whenever
- * they have grown by some 10 MB. So what is given back is lent again instead of freed (bench/README.md).
+ * they have grown by some 10 MB. So what is given back is lent again instead of freed (docs/internals/measurements.md).
  */
 export function lend(bytes: number): Buffer<ArrayBuffer> {
   if (bytes < LEAST_BYTES || bytes > KEPT_BYTES) return Buffer.allocUnsafeSlow(bytes) as Buffer<ArrayBuffer>;

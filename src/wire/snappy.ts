@@ -21,7 +21,7 @@ interface NativeSnappy {
 
 /**
  * Without `copyOutputData` each result is an external buffer that holds native memory until it is collected:
- * both directions are then about ten times slower (bench/README.md), and resident memory grows.
+ * both directions are then about ten times slower (docs/internals/measurements.md), and resident memory grows.
  */
 const COPY = { copyOutputData: true } as const;
 

@@ -7,7 +7,7 @@ import { runPenstock } from '../support/penstock.ts';
 import { scrape, trueSeries } from './truth.ts';
 
 /**
- * Issue 3's end-to-end test: Kafka ▸ workers ▸ drains ▸ three vmagents ▸ VictoriaMetrics, all real, all processes.
+ * End to end: Kafka ▸ workers ▸ drains ▸ three vmagents ▸ VictoriaMetrics, all real, all processes.
  * A worker is added and one is stopped while records flow.
  */
 const SERIES = 2_450;

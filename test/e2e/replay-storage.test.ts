@@ -20,7 +20,7 @@ import { History } from './history.ts';
 import { scrape, trueSeries } from './truth.ts';
 
 /**
- * Issue 8's end-to-end test: 36 minutes of history in the ingest topic, of which 30, 2 million samples, are replayed to
+ * A replay end to end: 36 minutes of history in the ingest topic, of which 30, 2 million samples, are replayed to
  * an empty storage: Kafka ▸ penstock replay ▸ VictoriaMetrics, all real, and compared sample by sample.
  */
 const SERIES = 16_700;

@@ -71,7 +71,7 @@ export class SilentBrokerError extends Error {
  *   renewed at most every two seconds, also when a token close to its end was all there was.
  * - What the socket brings is put together in one pass (response-reader.ts), so a piece may lie in memory that the
  *   next one overwrites. A Produce request's memory is given back when it has been answered: left to the garbage
- *   collector, requests of megabytes make it run many times a second (bench/README.md).
+ *   collector, requests of megabytes make it run many times a second (docs/internals/measurements.md).
  */
 export function decisiveConnection(Original: new (...args: never[]) => Connection): unknown {
   return class DecisiveConnection extends Original {

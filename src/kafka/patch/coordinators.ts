@@ -34,9 +34,9 @@ interface ManagerOptions<C> {
  * kafkajs' state of a transactional producer, made to remember who its coordinators are.
  *
  * The original asks a broker for the coordinator four times a transaction: four of nine requests, each of which waits
- * for the one before (bench/README.md). After any error but CONCURRENT_TRANSACTIONS it is asked for again. So that a
- * coordinator that moves costs no more than with the original, a request that the remembered one has surely not carried
- * out (it cannot be reached, or says that it is not the coordinator) goes to the one that is found then.
+ * for the one before. After any error but CONCURRENT_TRANSACTIONS it is asked for again. So that a coordinator that
+ * moves costs no more than with the original, a request that the remembered one has surely not carried out (it cannot be
+ * reached, or says that it is not the coordinator) goes to the one that is found then.
  */
 export function rememberingManager<T>(
   original: (options: ManagerOptions<TransactionCluster>) => T,

@@ -4,7 +4,7 @@ const require = createRequire(import.meta.url);
 
 /**
  * CRC-32C of a record batch: native, where there is a binary of `@node-rs/crc32` for this platform, else
- * kafkajs' own, which takes some eleven times as long (bench/README.md).
+ * kafkajs' own, which takes some eleven times as long (docs/internals/measurements.md).
  */
 export const crc32c: (bytes: Buffer) => number = load();
 

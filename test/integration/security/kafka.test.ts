@@ -12,7 +12,7 @@ import { type SecureKafka, startSecureKafka } from '../../support/security/secur
 import { Produced, ROUTE } from '../../support/security/series.ts';
 import { TokenServer } from '../../support/security/token-server.ts';
 
-/** Issue 6, "Connection to Kafka": a real broker, real tokens, real certificates, workers as processes. */
+/** The connection to Kafka: a real broker, real tokens, real certificates, workers as processes. */
 const USER = 'penstock';
 const PASSWORD = 'correct-horse-4711';
 const WRONG_PASSWORD = 'wrong-battery-4712';

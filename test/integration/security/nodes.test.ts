@@ -14,7 +14,7 @@ import { startKafka } from '../../support/servers/kafka.ts';
 import { startVictoriaMetrics, startVmagent } from '../../support/servers/victoriametrics.ts';
 
 /**
- * Issue 6, connection to vmagent: one asks for a user name and a password itself, the other stands behind a gate that
+ * The connection to vmagents: one asks for a user name and a password itself, the other stands behind a gate that
  * wants a client certificate and a bearer token.
  */
 const PASSWORD = 'basic-horse-4721';
