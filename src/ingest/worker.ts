@@ -14,6 +14,7 @@ import type { NeededTopic, OutputTopic } from '../kafka/topic-look.ts';
 import { assertNewUsable, isAbsent, unusableTopics } from '../kafka/topic-trouble.ts';
 import { TopicTroubles } from '../kafka/topic-troubles.ts';
 import { TopicWatch } from '../kafka/topic-watch.ts';
+import { warnOfUnsteadyBrokers } from '../kafka/unsteady-brokers.ts';
 import { monotonicMs } from '../model/clock.ts';
 import { orDefect } from '../model/errors.ts';
 import type { PreparedChange } from '../model/prepared-change.ts';
@@ -127,6 +128,7 @@ export class Worker {
       },
     });
     await this.#reader.start();
+    if (this.#options.ingest.delivery === 'exactly_once') void warnOfUnsteadyBrokers(this.#admin, this.#log);
     this.#gauges.start();
     this.#topicWatch.start();
     this.#options.watch?.start(() => [this.#reader.memberId].filter((id) => id !== undefined));

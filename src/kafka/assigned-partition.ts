@@ -90,6 +90,8 @@ export class AssignedPartition {
   mark: TopicMark | undefined;
   /** What is wrong with its own topic, or with one that its records go to, and keeps it waiting; undefined: nothing. */
   trouble: TopicTrouble | undefined;
+  /** Why the last session ended, and nothing has succeeded since; undefined: something has, or it was a rebalance. */
+  failure: string | undefined;
   /** The group that has to let go of the partition before the work on it begins; undefined while there is none. */
   waitsFor: string | undefined;
   readonly #group: PartitionGroup;

@@ -73,6 +73,7 @@ export async function runSessions<Resource>(
     told = undefined;
     if (partition.trouble?.topic === partition.topic) options.troubles?.over(partition.topic);
     partition.trouble = undefined;
+    partition.failure = undefined;
   };
   const tellGap = (gap: OffsetGap) => {
     // Until something is committed behind it each session meets the gap again, and by then it may have grown.
@@ -88,6 +89,7 @@ export async function runSessions<Resource>(
       const trouble = troubleOf(error, partition);
       if (trouble === undefined && isForTheOperator(error)) throw error;
       partition.trouble = trouble?.trouble;
+      if (!isPassing(error)) partition.failure = errorMessage(trouble ?? error);
       failures += 1;
       // After one rebalance the next session waits by itself until the group has settled.
       const retryInMs = failures === 1 && isMembershipError(error) ? 0 : Math.round(backoff.next());
@@ -102,6 +104,11 @@ function troubleOf(error: unknown, { topic }: AssignedPartition): TopicTroubleEr
   if (error instanceof TopicTroubleError) return error;
   if (kafkaErrorType(error) !== 'TOPIC_AUTHORIZATION_FAILED') return undefined;
   return new TopicTroubleError(unauthorizedTopic(topic, 'read'), { cause: error });
+}
+
+/** A rebalance, or a position that is corrected: the next session needs nobody. */
+function isPassing(error: unknown): boolean {
+  return isMembershipError(error) || error instanceof OffsetOutOfRangeError;
 }
 
 function isForTheOperator(error: unknown): boolean {

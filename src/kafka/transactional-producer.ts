@@ -9,6 +9,7 @@ import { withMembership } from './patch/txn-offset-commit.ts';
 import type { GroupMembership } from './patch/types.ts';
 import type { BatchLimit } from './send-rounds.ts';
 import { UnlikelyAnswers } from './unlikely-answers.ts';
+import { transactionError } from './unsettled-transaction.ts';
 
 /** Offsets of a source topic that a transaction commits. */
 export interface SourceOffsets {
@@ -62,13 +63,15 @@ export class TransactionalProducer {
   readonly #limit: BatchLimit;
   readonly #unknown: UnlikelyAnswers;
   readonly #connectedMs: number;
+  readonly #id: string;
 
   private constructor(
     producer: Producer,
-    { limit, unknown = new UnlikelyAnswers(0) }: ProducerOptions,
+    { transactionalId, limit, unknown = new UnlikelyAnswers(0) }: ProducerOptions,
     connectedMs: number,
   ) {
     this.#producer = producer;
+    this.#id = transactionalId;
     this.#limit = limit;
     this.#unknown = unknown;
     this.#connectedMs = connectedMs;
@@ -79,6 +82,8 @@ export class TransactionalProducer {
    * offsets that are read afterwards are final.
    *
    * Call it only with proof of ownership: it would fence the rightful owner.
+   *
+   * @throws UnsettledTransactionError when that transaction does not end
    */
   static async open(connection: KafkaConnection, options: ProducerOptions): Promise<TransactionalProducer> {
     const producer = connection.instance(BRIEF, options.timeoutMs / SILENT_BROKERS).producer({
@@ -96,7 +101,7 @@ export class TransactionalProducer {
       await settle.abort();
     } catch (error) {
       void producer.disconnect().catch(() => undefined);
-      throw error;
+      throw transactionError(error, options.transactionalId);
     }
     return new TransactionalProducer(producer, options, connectedMs);
   }
@@ -114,7 +119,7 @@ export class TransactionalProducer {
     } catch (error) {
       // Nobody will open this producer again soon, and readers wait for transactions that are open.
       if (error instanceof KafkaSetupError) await transaction.abort().catch(() => undefined);
-      throw error;
+      throw transactionError(error, this.#id);
     }
     await transaction.commit();
   }

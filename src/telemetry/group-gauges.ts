@@ -15,6 +15,8 @@ export interface ObservedPartition {
   readonly unreadable?: Error | undefined;
   /** What is wrong with a topic, and keeps it waiting; undefined: nothing. */
   readonly trouble?: { readonly topic: string; readonly message: string } | undefined;
+  /** Why the last attempt at it failed, while nothing has succeeded since. */
+  readonly failure?: string | undefined;
   /** The group that has to let go of it first; undefined once the work has begun. */
   readonly waitsFor?: string | undefined;
 }
@@ -146,8 +148,8 @@ export class GroupGauges {
       if (stalledMs < STALLED_MS) continue;
       const { records = '(nobody knows how many)' } = this.#lag(held);
       const seconds = Math.round(stalledMs / 1000);
-      const cause = held.unreadable ?? held.trouble;
-      const why = cause === undefined ? '' : `: ${cause.message}`;
+      const cause = (held.unreadable ?? held.trouble)?.message ?? held.failure;
+      const why = cause === undefined ? '' : `: ${cause}`;
       return {
         ready: false,
         reason: `${idOf(held)} has ${records} records to read and no commit for ${seconds} s${why}`,
@@ -167,7 +169,7 @@ export class GroupGauges {
 
   partitions(): unknown[] {
     return this.#reader.partitions.map((held) => {
-      const { topic, partition, state, queuedBytes, unreadable, waitsFor, trouble } = held;
+      const { topic, partition, state, queuedBytes, unreadable, waitsFor, trouble, failure } = held;
       // Where another group reads, what this one has committed says nothing.
       const { records, seconds } = waitsFor === undefined ? this.#lag(held) : {};
       return {
@@ -179,6 +181,7 @@ export class GroupGauges {
         lag_seconds: seconds ?? null,
         ...(unreadable === undefined ? {} : { held_up_by: unreadable.message }),
         ...(trouble === undefined ? {} : { waits_for_topic: trouble.topic, trouble: trouble.message }),
+        ...(failure === undefined ? {} : { last_failure: failure }),
         ...(waitsFor === undefined ? {} : { waits_for_group: waitsFor }),
       };
     });

@@ -1,3 +1,5 @@
+import type { BrokerVersions } from '../broker-versions.ts';
+
 /** Metadata of a partition. */
 export interface PartitionMetadata {
   readonly partitionId: number;
@@ -40,6 +42,13 @@ export interface Cluster {
   >;
 }
 
+/** The brokers of a cluster, as kafkajs connects to them. */
+export interface BrokerPool {
+  findBroker(node: {
+    readonly nodeId: number;
+  }): Promise<{ readonly brokerAddress: string; readonly versions: BrokerVersions | null }>;
+}
+
 const CLUSTER = Symbol('penstock.cluster');
 
 /** kafkajs' admin client, which can be asked for its cluster: by itself it asks about whole topics only. */
@@ -51,4 +60,8 @@ export function withCluster<Options extends { readonly cluster: Cluster }, Clien
 
 export function clusterOf(client: object): Cluster {
   return (client as { [CLUSTER]: Cluster })[CLUSTER];
+}
+
+export function brokersOf(client: object): BrokerPool {
+  return (client as { [CLUSTER]: { readonly brokerPool: BrokerPool } })[CLUSTER].brokerPool;
 }

@@ -1,11 +1,10 @@
-import { requireVersions } from '../broker-versions.ts';
+import { type BrokerVersions, requireVersions } from '../broker-versions.ts';
 
 interface Broker {
   /** Finds a request in the version that the broker takes. Throws until its versions are known. */
   readonly lookupRequest: unknown;
   readonly brokerAddress: string;
-  /** Of each request, by its key. */
-  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>> | null;
+  readonly versions: BrokerVersions | null;
   connect(): Promise<void>;
   isConnected(): boolean;
 }

@@ -1,15 +1,19 @@
+import type { BrokerVersions } from '../broker-versions.ts';
 import { isCoordinatorMoving, kafkaErrorType } from '../errors.ts';
+import { nameCoordinator } from '../unsettled-transaction.ts';
 
 /** What kafkajs' transactions ask of a coordinator. */
 interface Coordinator {
   readonly nodeId: string;
+  readonly brokerAddress: string;
+  readonly versions: BrokerVersions | null;
   initProducerId(request: object): Promise<unknown>;
   addPartitionsToTxn(request: object): Promise<unknown>;
   addOffsetsToTxn(request: object): Promise<unknown>;
   txnOffsetCommit(request: object): Promise<unknown>;
   endTxn(request: object): Promise<unknown>;
 }
-type RequestName = Exclude<keyof Coordinator, 'nodeId'>;
+type RequestName = Exclude<keyof Coordinator, 'nodeId' | 'brokerAddress' | 'versions'>;
 
 interface CoordinatorKey {
   readonly groupId: string;
@@ -69,13 +73,16 @@ export function withKnownCoordinators(cluster: Cluster): TransactionCluster {
       try {
         return await broker[request](body);
       } catch (error) {
-        if (kafkaErrorType(error) !== 'CONCURRENT_TRANSACTIONS') nodes.delete(name);
+        if (kafkaErrorType(error) === 'CONCURRENT_TRANSACTIONS') nameCoordinator(error, broker);
+        else nodes.delete(name);
         if (broker !== known || !isCoordinatorMoving(error)) throw error;
         return await (await find())[request](body);
       }
     };
     return {
       nodeId: broker.nodeId,
+      brokerAddress: broker.brokerAddress,
+      versions: broker.versions,
       initProducerId: ask('initProducerId'),
       addPartitionsToTxn: ask('addPartitionsToTxn'),
       addOffsetsToTxn: ask('addOffsetsToTxn'),

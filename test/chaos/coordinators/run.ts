@@ -2,7 +2,7 @@
  * `npm run coordinators -- --kills N --first I`: the coordinator of a group, or of its transactions, is killed at each step
  * of a transaction, and the proof that no record was lost, repeated or put out of order.
  *
- * `PENSTOCK_TEST_KAFKA=3.7.2 npm run coordinators` runs it on that Kafka.
+ * `PENSTOCK_TEST_KAFKA=3.8.1 npm run coordinators` runs it on that Kafka.
  * Exit code 0: everything held. 1: something did not; what, is printed. 2: wrong usage.
  */
 import { exitAfter } from '../../support/exit-code.ts';
@@ -14,7 +14,7 @@ const USAGE = `npm run coordinators -- [--kills N] [--first I]
   --kills N   how many (default 10); each meets every step of a transaction once and takes some 15 s
   --first I   the number of the first, from 0 (default 0), so that one run can go on where another has ended
 
-PENSTOCK_TEST_KAFKA=3.7.2 in the environment: on another version of Kafka.
+PENSTOCK_TEST_KAFKA=3.8.1 in the environment: on another version of Kafka.
 `;
 
 const { kills, first } = scriptArguments(

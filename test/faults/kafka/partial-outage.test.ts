@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaAdmin } from '../../../src/kafka/admin.ts';
-import type { KafkaConnection } from '../../../src/kafka/client.ts';
+import { BRIEF, type KafkaConnection } from '../../../src/kafka/client.ts';
 import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
 import { TopicTroubleError } from '../../../src/kafka/topic-trouble.ts';
 import { TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
+import { UnsettledTransactionError } from '../../../src/kafka/unsettled-transaction.ts';
 import { closeAfterTests } from '../../support/closing.ts';
+import { readCoordinators } from '../../support/coordinators.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { connect, NumberSource, SILENT, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
@@ -101,7 +103,59 @@ describe('what works while a part of the cluster does not', () => {
     assert.deepEqual(await fresh.stop(), []);
     assert.deepEqual(await worker.stop(), []);
   });
+
+  test('a transaction that cannot end: whoever opens its id waits, and is told whom for and what to look for', async () => {
+    await using kafka = new TestKafka(cluster.brokers);
+    const topic = await kafka.createTopic('out', 1, { replicas: 1 });
+    await opens(kafka.connection); // from then on there are coordinators of transactions
+    const metadata = await (await kafka.admin.client()).fetchTopicMetadata({ topics: [topic] });
+    const leader = metadata.topics[0]!.partitions[0]!.leader - 1;
+    const { transactionalId, coordinator } = await coordinatedElsewhere(kafka, leader);
+    const producer = kafka.connection
+      .instance(BRIEF)
+      .producer({ transactionalId, maxInFlightRequests: 1, idempotent: true });
+    await producer.connect();
+    const transaction = await producer.transaction();
+    await transaction.send({ topic, messages: [{ partition: 0, value: 'once' }] });
+    await cluster.node(leader).kill();
+    await transaction.commit(); // decided; its end cannot be written
+    await producer.disconnect();
+    const options = { transactionalId, timeoutMs: 8_000, limit: new BatchLimit() };
+    const open = () => TransactionalProducer.open(kafka.connection, options);
+    await assert.rejects(open, (error: Error) => {
+      assert.ok(error instanceof UnsettledTransactionError, String(error));
+      const who = `of ${transactionalId}: broker ${coordinator + 1} (${cluster.brokers[coordinator]})`;
+      assert.ok(error.message.includes(who), `${error.message} does not say "${who}"`);
+      assert.match(error.message, /has no leader .* look for those first/);
+      return true;
+    });
+    await cluster.node(leader).start();
+    let opened: TransactionalProducer | undefined;
+    await poll(
+      async () => {
+        opened = await open().catch(() => undefined);
+        return opened !== undefined;
+      },
+      { timeoutMs: 60_000 },
+      () => new Error('it does not open with the leader back'),
+    );
+    await opened?.close();
+    assert.deepEqual(await kafka.readAll(topic, 1), [['once']]);
+  });
 });
+
+/** A transactional id that another broker than `leader` coordinates. */
+async function coordinatedElsewhere(
+  kafka: TestKafka,
+  leader: number,
+): Promise<{ transactionalId: string; coordinator: number }> {
+  const coordinators = await readCoordinators(kafka.admin, ['transaction']);
+  for (;;) {
+    const transactionalId = uniqueName('unsettled');
+    const coordinator = coordinators.of('transaction', transactionalId);
+    if (coordinator >= 0 && coordinator !== leader) return { transactionalId, coordinator };
+  }
+}
 
 async function work(workers: readonly CopyingWorker[]): Promise<void> {
   const before = workers.map(({ steps }) => steps);

@@ -29,7 +29,8 @@ async function fail(...errors: unknown[]): Promise<Line[]> {
 async function failBehind(
   gap: CommittedStart['gap'] | readonly CommittedStart['gap'][],
   errors: readonly unknown[],
-): Promise<{ lines: Line[]; gaps: OffsetGap[] }> {
+): Promise<{ lines: Line[]; gaps: OffsetGap[]; failures: (string | undefined)[] }> {
+  const failures: (string | undefined)[] = [];
   const gaps: OffsetGap[] = [];
   const missing = [gap].flat();
   const lines: Line[] = [];
@@ -48,10 +49,12 @@ async function failBehind(
     open: async () => undefined,
     close: async () => undefined,
     work: async (_partition, _resource, progressed) => {
+      failures.push(partition.failure);
       if (left.length === 0) partition.drain();
       else if (left[0] === 'progress') {
         left.shift();
         progressed();
+        failures.push(partition.failure);
       }
       if (left.length > 0) throw left.shift();
     },
@@ -61,7 +64,7 @@ async function failBehind(
     },
     onFailure: () => undefined,
   });
-  return { lines, gaps };
+  return { lines, gaps, failures };
 }
 
 /** As V8 writes it for a mistake in kafkajs. */
@@ -87,6 +90,23 @@ describe('runSessions', () => {
     assert.equal(lines[2]!.error, 'another');
     // Rights that all of the work needs are another matter.
     await assert.rejects(fail(denied('GROUP_AUTHORIZATION_FAILED')), /Not authorized/);
+  });
+
+  test('leave word at the partition of why the last one failed, until something succeeds', async () => {
+    const errors = [
+      new RetryableError('waits'),
+      BEHIND,
+      new TopicTroubleError(missingTopic('t')),
+      'progress',
+    ];
+    const { failures } = await failBehind(undefined, errors);
+    const [none, waits, behind, missing, over] = failures;
+    assert.equal(none, undefined);
+    assert.equal(waits, 'waits');
+    // A rebalance is not why nothing succeeds.
+    assert.equal(behind, 'waits');
+    assert.match(missing!, /^topic t does not exist/);
+    assert.equal(over, undefined);
   });
 
   test('ends with a mistake in the program: Kafka holds the work', async () => {

@@ -117,6 +117,22 @@ describe('the readiness of a group member', () => {
     assert.equal(group.reason, '');
   });
 
+  it('says why the last attempt failed, as far as that is known', async () => {
+    const failing = { ...HELD[0]!, failure: 'Kafka does not end the last transaction of g/t/0' };
+    group.reader.partitions = [failing];
+    group.offsets = { end: 12n, committed: 10n };
+    await group.pass(65_000);
+    assert.equal(
+      group.reason,
+      't/0 has 2 records to read and no commit for 60 s: Kafka does not end the last transaction of g/t/0',
+    );
+    const [shown] = group.gauges.partitions() as { last_failure?: string }[];
+    assert.equal(shown!.last_failure, failing.failure);
+    // What is wrong with a topic says more.
+    group.reader.partitions = [{ ...failing, trouble: { topic: 'o', message: 'no broker leads topic o' } }];
+    assert.match(group.reason, /for 60 s: no broker leads topic o$/);
+  });
+
   it('goes by the time that the first record came, not by that of the last commit', async () => {
     await group.pass(3_600_000);
     group.offsets = { end: 11n, committed: 10n };

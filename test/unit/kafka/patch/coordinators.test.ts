@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withKnownCoordinators } from '../../../../src/kafka/patch/coordinators.ts';
+import { transactionError } from '../../../../src/kafka/unsettled-transaction.ts';
 
 interface State {
   node: string;
   fails?: boolean;
+  /** Whether the last transaction has not ended. */
+  unsettled?: boolean;
   /** The brokers that can be reached; all unless told. */
   reachable?: string[];
 }
@@ -16,11 +19,14 @@ function clusterOf(state: State) {
     const answer = (name: string) => async () => {
       asked.push(`${name} of ${nodeId}`);
       if (state.fails) throw new Error('no');
+      if (state.unsettled) throw Object.assign(new Error('later'), { type: 'CONCURRENT_TRANSACTIONS' });
       if (nodeId !== state.node)
         throw Object.assign(new Error('not I'), { type: 'NOT_COORDINATOR_FOR_GROUP' });
     };
     return {
       nodeId,
+      brokerAddress: `kafka-${nodeId}:9092`,
+      versions: { 28: { maxVersion: 3 } },
       initProducerId: answer('init'),
       addPartitionsToTxn: answer('partitions'),
       addOffsetsToTxn: answer('offsets'),
@@ -119,4 +125,16 @@ test('a broker that cannot be reached any more: another one is looked up', async
   asked.length = 0;
   await (await find()).endTxn({});
   assert.deepEqual(asked, ['who coordinates g', 'end of 2']);
+});
+
+test('a coordinator that does not end a transaction is named, and is asked again', async () => {
+  const { asked, find } = clusterOf({ node: '1', unsettled: true });
+  for (const request of REQUESTS) {
+    const error = await (await find())[request]({}).catch((reason: unknown) => reason);
+    assert.match(
+      String(transactionError(error, 'g/in/3')),
+      /of g\/in\/3: broker 1 \(kafka-1:9092\), which coordinates/,
+    );
+  }
+  assert.equal(asked.filter((each) => each === 'who coordinates g').length, 1);
 });
