@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { loadConfig } from '../../src/config/load.ts';
 import { drainGroupId } from '../../src/drain/assignment.ts';
 import { closeAfterTests } from '../support/closing.ts';
 import { startMetricsStack } from '../support/metrics-stack.ts';
 import { runPenstock } from '../support/penstock.ts';
+import { placement } from '../support/verify.ts';
 import { scrape, trueSeries } from './truth.ts';
 
 /**
@@ -14,6 +16,10 @@ const SERIES = 2_450;
 const ROUNDS = 100;
 const SERIES_PER_RECORD = 175;
 const RAW_PARTITIONS = 6;
+/** By then all that comes is in storage, also on a busy machine. */
+const COMPLETE_MS = 120_000;
+/** So many groups are explained by the command itself, which takes half a second; the others by what it is made of. */
+const ASKED = 6;
 const NODES = ['vmagent-0', 'vmagent-1', 'vmagent-2'];
 const RELABEL = [
   { target_label: 'cluster', replacement: 'e2e' },
@@ -99,21 +105,30 @@ test('every sample is stored exactly once, each group through the one vmagent th
   }
 });
 
-/** What `penstock explain` says of each group, as the issue promises it. */
+/** Where each group goes. */
 async function explainGroups(all: readonly Readonly<Record<string, string>>[]) {
   const groups = new Map<string, { task: number; node: string }>();
+  const place = placement(loadConfig({ file: penstock.configFile, env: {} }));
   for (const labels of all) {
     const group = groupOf(labels);
     if (groups.has(group) || labels['service'] === 'mail') continue;
-    const { code, stdout, stderr } = await runPenstock(
-      ['explain', '--json', '--labels', JSON.stringify(labels)],
-      { configFile: penstock.configFile },
-    );
-    assert.equal(code, 0, stderr);
-    const { routes } = JSON.parse(stdout) as Explained;
-    groups.set(group, { task: routes[0]!.task, node: routes[0]!.vmagent });
+    const [placed] = place(labels);
+    assert.ok(placed, `${group} has no place`);
+    const { task, node } = placed;
+    if (groups.size < ASKED) assert.deepEqual(await toldByExplain(labels), { task, node });
+    groups.set(group, { task, node });
   }
   return groups;
+}
+
+async function toldByExplain(labels: Readonly<Record<string, string>>) {
+  const { code, stdout, stderr } = await runPenstock(
+    ['explain', '--json', '--labels', JSON.stringify(labels)],
+    { configFile: penstock.configFile },
+  );
+  assert.equal(code, 0, stderr);
+  const { routes } = JSON.parse(stdout) as Explained;
+  return { task: routes[0]!.task, node: routes[0]!.vmagent };
 }
 
 function groupOf(labels: Readonly<Record<string, string>>): string {
@@ -126,7 +141,7 @@ function seriesKey(labels: Readonly<Record<string, string>>): string {
 
 /** Everything in storage, once it holds as many samples as it should; vmagents send a moment after they accept. */
 async function storedWhenComplete(samples: number): Promise<Map<string, [number, number][]>> {
-  const deadline = Date.now() + 30_000;
+  const deadline = performance.now() + COMPLETE_MS;
   for (;;) {
     await storage.flush();
     const exported = await storage.exportSeries('{__name__!=""}');
@@ -137,7 +152,7 @@ async function storedWhenComplete(samples: number): Promise<Map<string, [number,
       ]),
     );
     const count = [...stored.values()].reduce((sum, { length }) => sum + length, 0);
-    if (count >= samples || Date.now() > deadline) return stored;
+    if (count >= samples || performance.now() > deadline) return stored;
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }

@@ -30,8 +30,8 @@ const SCRAPES = 144;
 const FROM = 13;
 const TO = 133;
 const PARTITIONS = 4;
-/** Of replays that are killed, in samples/s. */
-const RATE = 300_000;
+/** Of replays that are killed, in samples/s: a busy machine may be seconds late to kill one, and it must not have ended. */
+const RATE = 150_000;
 
 const history = new History({
   series: SERIES,
@@ -146,7 +146,7 @@ test('a file has each sample of the selected series once, although the replay wa
   const file = path.join(folder, 'cart.jsonl');
   const id = `${penstock.raw}-file`;
   const first = await startReplay([
-    ...[...RANGE, '--match', '{service="cart"}', '--rate', '100000'],
+    ...[...RANGE, '--match', '{service="cart"}', '--rate', '40000'],
     ...['--to-file', file, '--id', id],
   ]);
   await killedAt(first, SAMPLES * 0.03);

@@ -106,7 +106,7 @@ async function arrived(samples: number): Promise<ReturnType<typeof samplesOf>> {
   let found = await readSamples();
   await poll(
     async () => found.samples.size >= samples || (found = await readSamples()).samples.size >= samples,
-    { timeoutMs: 10_000 },
+    {},
     () => new Error(`${found.samples.size} of ${samples} samples have arrived`),
   ).catch(() => undefined); // the comparison that follows says which are missing
   return await readSamples();
@@ -268,7 +268,7 @@ test('several ingest topics, each with an encoding and options of its own', asyn
   const read = async () => samplesOf(await several.read(several.topic('all'))).samples;
   await poll(
     async () => (await read()).size === 2,
-    { timeoutMs: 10_000 },
+    {},
     () => new Error('not all samples have arrived'),
   );
   assert.deepEqual(

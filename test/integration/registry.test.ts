@@ -279,7 +279,7 @@ async function waits({ admin }: Running, count: number): Promise<void> {
       text = await (await fetch(`${admin}/metrics`)).text();
       return text.includes(`\npenstock_schema_waiting_partitions ${count}\n`);
     },
-    { timeoutMs: 20_000 },
+    {},
     () => new Error(`no ${count} waiting partitions in:\n${text}`),
   );
 }

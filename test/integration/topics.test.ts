@@ -68,7 +68,7 @@ describe('penstock topics on a real Kafka', () => {
       writeFileSync(
         file,
         JSON.stringify({
-          kafka: { brokers, connection_timeout: '1s' },
+          kafka: { brokers },
           ingest: { topic: raw, dead_topic: dead },
           routes: [{ name: 'r', topic: tasks, task: { labels: ['service'], count } }],
           topics: { replication_factor: replicationFactor, raw: { partitions: rawPartitions, retention } },

@@ -11,7 +11,7 @@ import { uniqueName } from './names.ts';
 import { type PenstockProcess, runPenstock, spawnPenstock } from './penstock.ts';
 import { freePort } from './ports.ts';
 import { poll } from './process.ts';
-import { type ReadRecord, readTopic } from './read-topic.ts';
+import { highWatermarks, type ReadRecord, readTopic } from './read-topic.ts';
 import { sendInParts } from './send-in-parts.ts';
 
 export interface DeploymentOptions {
@@ -153,11 +153,16 @@ export class Deployment {
     return readTopic(this.connection, this.admin, topic);
   }
 
-  /** Records between what a group has committed and the end of a topic's partitions. */
+  /**
+   * Records between what a group has committed and the end of a topic's partitions.
+   *
+   * @param ends of partitions, where records of transactions that are not settled count as well
+   */
   async lag(
     group: string,
     topic: string,
     read: (partition: number) => boolean = () => true,
+    ends: ReadonlyMap<number, bigint> = new Map(),
   ): Promise<bigint> {
     const [committed, bounds] = await Promise.all([
       this.admin.committedOffsets(group, topic),
@@ -165,7 +170,8 @@ export class Deployment {
     ]);
     let records = 0n;
     for (const [partition, { low, high }] of bounds) {
-      if (read(partition)) records += high - (committed.get(partition) ?? low);
+      const end = ends.get(partition) ?? high;
+      if (read(partition)) records += (end > high ? end : high) - (committed.get(partition) ?? low);
     }
     return records;
   }
@@ -175,10 +181,15 @@ export class Deployment {
     await this.noLag(this.group, this.raw);
   }
 
+  /**
+   * Waits until a group has committed all of a topic. Its own reader's end does not tell: of the last transaction, whose
+   * offsets may be seen already, it is still before the records.
+   */
   async noLag(group: string, topic: string, read?: (partition: number) => boolean): Promise<void> {
+    const ends = await highWatermarks(this.admin, topic);
     let left = 0n;
     await poll(
-      async () => (left = await this.lag(group, topic, read)) === 0n,
+      async () => (left = await this.lag(group, topic, read, ends)) === 0n,
       { timeoutMs: LAG_TIMEOUT_MS },
       () => new Error(`${group} has ${left} records of ${topic} left after ${LAG_TIMEOUT_MS} ms`),
     );

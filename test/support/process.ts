@@ -72,7 +72,7 @@ export class ManagedProcess {
   }
 
   /** SIGTERM, and SIGKILL when that does not end it in time. */
-  async stop({ timeoutMs = 30_000 }: WaitOptions = {}): Promise<Exit> {
+  async stop({ timeoutMs = 60_000 }: WaitOptions = {}): Promise<Exit> {
     this.signal('SIGCONT');
     this.signal('SIGTERM');
     try {

@@ -1,7 +1,7 @@
 import type { KafkaMessage } from 'kafkajs';
 import type { KafkaAdmin } from '../../src/kafka/admin.ts';
 import { BRIEF, type KafkaConnection } from '../../src/kafka/client.ts';
-import { kafkajs } from '../../src/kafka/patch/load.ts';
+import { clusterOf } from '../../src/kafka/patch/admin.ts';
 import { uniqueName } from './names.ts';
 
 export type ReadRecord = KafkaMessage & { readonly partition: number };
@@ -18,41 +18,50 @@ export function headerOf(record: ReadRecord | undefined, name: string): string {
  *
  * `offsetBounds` ends at the last stable offset: right after a commit its markers may be missing in some partitions.
  */
-export async function highWatermarks(
-  connection: KafkaConnection,
-  topic: string,
-): Promise<Map<number, bigint>> {
-  let cluster: OffsetCluster | undefined;
-  const consumer = connection.instance(BRIEF).consumer({
-    groupId: uniqueName('ends'),
-    readUncommitted: true,
-    partitionAssigners: [
-      (config) => {
-        cluster = config.cluster as unknown as OffsetCluster;
-        return kafkajs.PartitionAssigners.roundRobin(config);
-      },
-    ],
-  });
-  await consumer.connect();
-  try {
-    await cluster!.addMultipleTargetTopics([topic]);
-    const partitions = cluster!
-      .findTopicPartitionMetadata(topic)
-      .map(({ partitionId }) => ({ partition: partitionId }));
-    const [answer] = await cluster!.fetchTopicsOffset([{ topic, partitions, fromBeginning: false }]);
-    return new Map(answer!.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]));
-  } finally {
-    await consumer.disconnect();
+export async function highWatermarks(admin: KafkaAdmin, topic: string): Promise<Map<number, bigint>> {
+  for (;;) {
+    const partitions = [...(await admin.offsetBounds(topic)).keys()];
+    const cluster = clusterOf(await admin.client()) as unknown as OffsetCluster;
+    const leaders = Object.entries(cluster.findLeaderForPartitions(topic, partitions));
+    const answers = await Promise.all(
+      leaders.map(([nodeId, led]) => uncommittedEnds(cluster, nodeId, topic, led)),
+    );
+    const ends = new Map(answers.flat().map(({ partition, offset }) => [partition, BigInt(offset)]));
+    // Else a question about another topic has replaced what the cluster knows.
+    if (ends.size === partitions.length) return ends;
   }
 }
 
-/** The parts of kafkajs' cluster that know the isolation level of a consumer. */
+async function uncommittedEnds(
+  cluster: OffsetCluster,
+  nodeId: string,
+  topic: string,
+  led: readonly number[],
+): Promise<readonly PartitionOffset[]> {
+  const broker = await cluster.findBroker({ nodeId });
+  const partitions = led.map((partition) => ({ partition, timestamp: LATEST }));
+  const topics = [{ topic, partitions }];
+  const { responses } = await broker.listOffsets({ isolationLevel: READ_UNCOMMITTED, topics });
+  return responses[0]!.partitions;
+}
+
+const READ_UNCOMMITTED = 0;
+const LATEST = -1;
+
+interface PartitionOffset {
+  readonly partition: number;
+  readonly offset: string;
+}
+
+/** The parts of kafkajs' cluster that ask a broker with an isolation level: its admin client has one for all. */
 interface OffsetCluster {
-  addMultipleTargetTopics(topics: string[]): Promise<void>;
-  findTopicPartitionMetadata(topic: string): { partitionId: number }[];
-  fetchTopicsOffset(
-    topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
-  ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, readonly number[]>;
+  findBroker(of: { nodeId: string }): Promise<{
+    listOffsets(request: {
+      isolationLevel: number;
+      topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[];
+    }): Promise<{ responses: { partitions: PartitionOffset[] }[] }>;
+  }>;
 }
 
 /** Every record of a topic that a read_committed reader sees, up to its end at the time of the call. */
@@ -74,7 +83,7 @@ export async function visitTopic(
   visit: (record: ReadRecord) => void,
   timeoutMs = TIMEOUT_MS,
 ): Promise<void> {
-  const [bounds, ends] = await Promise.all([admin.offsetBounds(topic), highWatermarks(connection, topic)]);
+  const [bounds, ends] = await Promise.all([admin.offsetBounds(topic), highWatermarks(admin, topic)]);
   const waiting = new Map([...ends].filter(([id, high]) => high > bounds.get(id)!.low));
   if (waiting.size === 0) return;
   const groupId = uniqueName('read');

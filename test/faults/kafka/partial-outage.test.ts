@@ -175,7 +175,7 @@ async function answers(admin: KafkaAdmin, topic: string): Promise<void> {
     });
     return counts?.get(topic) !== undefined;
   };
-  await poll(ask, { timeoutMs: 40_000 }, () => new Error(`the admin client does not answer: ${last}`));
+  await poll(ask, {}, () => new Error(`the admin client does not answer: ${last}`));
 }
 
 /** A transactional producer opens, if not at once: the frozen broker may coordinate its transactions. */
@@ -189,7 +189,7 @@ async function opens(connection: KafkaConnection): Promise<void> {
     await producer?.close();
     return producer !== undefined;
   };
-  await poll(open, { timeoutMs: 40_000 }, () => new Error(`no producer opens: ${last}`));
+  await poll(open, {}, () => new Error(`no producer opens: ${last}`));
 }
 
 function isLeaderless(error: unknown): boolean {

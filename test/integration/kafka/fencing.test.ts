@@ -28,7 +28,7 @@ describe('fencing', { concurrency: true }, () => {
   /** Partitions with records of transactions that are neither committed nor aborted: read_committed readers wait there. */
   async function openTransactions(topic: string): Promise<number[]> {
     const stable = await kafka.admin.offsetBounds(topic);
-    const written = await highWatermarks(kafka.connection, topic);
+    const written = await highWatermarks(kafka.admin, topic);
     return [...written.keys()].filter((partition) => written.get(partition)! > stable.get(partition)!.high);
   }
 

@@ -149,7 +149,7 @@ describe('a group reader', { concurrency: true }, () => {
     await victim.kill();
     await poll(
       () => survivor.reader.partitions.length === 4,
-      { timeoutMs: FAST_GROUP.sessionTimeout + 4000 },
+      { timeoutMs: FAST_GROUP.sessionTimeout + 24_000 },
       () => new Error('the partitions of the dead member were not taken over within its session'),
     );
     const count = await source.stop();

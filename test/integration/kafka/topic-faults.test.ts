@@ -214,9 +214,8 @@ describe('faults of topics', { concurrency: true }, () => {
     await own.produce(topics.input, 0, numbers(0, 100));
     const worker = await new CopyingWorker(topics, { lastingMs: LASTING_MS }).start();
     await caughtUp(topics, 100n, own);
-    const admin = await own.admin.client();
-    await admin.deleteTopics({ topics: [topics.input] });
-    await sleep(1000);
+    await deleteTopic(topics.input, own);
+    await sleep(1000); // the worker meets a topic that is not there
     await kafka.createTopic('', 1, { name: topics.input });
     await using fresh = new TestKafka(cluster.brokers);
     await fresh.produce(topics.input, 0, numbers(1000, 1300));
@@ -225,16 +224,21 @@ describe('faults of topics', { concurrency: true }, () => {
     assert.deepEqual(await kafka.readAll(topics.output, 1), [[...numbers(0, 100), ...numbers(1000, 1300)]]);
   });
 
+  /** Resolves when the name is free again. */
+  async function deleteTopic(topic: string, { admin }: TestKafka): Promise<void> {
+    const client = await admin.client();
+    await client.deleteTopics({ topics: [topic] });
+    await poll(
+      async () => !(await client.listTopics()).includes(topic),
+      {},
+      () => new Error(`${topic} was not deleted`),
+    );
+  }
+
   /** Deletes the input topic and makes it again, with records. */
   async function makeAgain({ input }: Topics, values: string[]): Promise<void> {
     await using own = new TestKafka(cluster.brokers);
-    const admin = await own.admin.client();
-    await admin.deleteTopics({ topics: [input] });
-    await poll(
-      async () => !(await admin.listTopics()).includes(input),
-      {},
-      () => new Error(`${input} was not deleted`),
-    );
+    await deleteTopic(input, own);
     await kafka.createTopic('', 1, { name: input });
     await using fresh = new TestKafka(cluster.brokers);
     await fresh.produce(input, 0, values);

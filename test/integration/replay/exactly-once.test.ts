@@ -31,8 +31,8 @@ async function deploy(rawPartitions = 2): Promise<Deployment> {
   });
 }
 
-/** Slow enough to be met in the middle. */
-const SLOWLY = ['--rate', '1000'];
+/** Slow enough to be met in the middle, also where a command takes seconds to start. */
+const SLOWLY = ['--rate', '300'];
 
 test('re-routing with changed rules is exactly once after two kills, and ends although producers go on', async () => {
   const penstock = await deploy();

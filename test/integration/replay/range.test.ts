@@ -73,7 +73,7 @@ test('what retention takes meanwhile ends the replay, unless gaps are allowed', 
   await writeHistory(penstock, { records });
   const process = startReplay(
     penstock,
-    ...['--from', '-1h', '--to-route', 'all', '--output-topic', output, '--id', id, '--rate', '1000'],
+    ...['--from', '-1h', '--to-route', 'all', '--output-topic', output, '--id', id, '--rate', '250'],
   );
   await untilWritten(penstock, output, 0n, process);
   await process.kill();

@@ -50,7 +50,7 @@ before(async () => {
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   client = new RemoteWriteClient({
     url: `http://127.0.0.1:${port}/api/v1/write`,
-    timeoutMs: 2_000,
+    timeoutMs: 20_000,
     userAgent: 'test',
     login: {},
   });
