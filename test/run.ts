@@ -23,6 +23,8 @@ import { vmagentHasWindows } from './support/servers/victoriametrics.ts';
 
 /** One file's limit. A test that hangs must not hide what the others found. */
 const FILE_TIMEOUT_MS = 15 * 60_000;
+/** Some of the tests without servers wait, for a limit or another process. */
+const QUICK_AT_ONCE = availableParallelism() + 1;
 /** With three, clusters of three brokers were too slow for their tests. */
 const SERVED_AT_ONCE = 2;
 /** The chaos run takes some 4 minutes, and on a busy machine waits for its brokers as long as it takes. */
@@ -122,7 +124,7 @@ async function runMost({ quick, served }: TestFiles): Promise<Counts[]> {
   // Its error is reported where it is awaited, after the quick tests.
   starting?.catch(() => {});
   try {
-    const first = await runFiles(quick, availableParallelism());
+    const first = await runFiles(quick, QUICK_AT_ONCE);
     if (starting === undefined) return [first];
     const kafka = await starting;
     await describeServers(kafka);
