@@ -163,6 +163,12 @@ export class ManagedProcess {
   }
 }
 
+/**
+ * A server needs seconds to start, and minutes on a machine with much else to do, or where it looks through what it saved
+ * before it was killed.
+ */
+export const START_TIMEOUT_MS = 180_000;
+
 /** Waits until `check` is true, looking every 50 ms; at the end of its time it throws what `late` makes. */
 export async function poll(
   check: () => boolean | Promise<boolean>,

@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createRunFolder, RUN, removeRunFolder } from '../cache.ts';
 import { freePorts } from '../ports.ts';
-import { ManagedProcess } from '../process.ts';
+import { ManagedProcess, START_TIMEOUT_MS } from '../process.ts';
 import { ContainerProcess, dockerAnswers } from './docker.ts';
 import {
   CLUSTER_ID,
@@ -70,9 +70,6 @@ export interface KafkaOptions {
   /** How long a broker may take to come up, ms. Default 180,000. */
   startTimeoutMs?: number;
 }
-
-/** Seconds; minutes on a machine with much else to do. */
-const START_TIMEOUT_MS = 180_000;
 
 /** Starts a cluster and waits until every broker is live. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { cached, createRunFolder, removeRunFolder } from '../cache.ts';
 import { freePort } from '../ports.ts';
-import { ManagedProcess, succeeds } from '../process.ts';
+import { ManagedProcess, START_TIMEOUT_MS, succeeds } from '../process.ts';
 import { QUICK_JAVA } from './kafka-distribution.ts';
 
 const run = promisify(execFile);
@@ -68,7 +68,7 @@ export async function startRegistry(name = 'registry'): Promise<SchemaRegistrySe
       logFile: path.join(folder, 'registry.log'),
     });
   let server = launch();
-  const live = () => server.waitForHttp(`${url}/subjects`);
+  const live = () => server.waitForHttp(`${url}/subjects`, { timeoutMs: START_TIMEOUT_MS });
   const close = async () => {
     await server.discard();
     removeRunFolder(folder);

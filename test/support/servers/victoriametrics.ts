@@ -2,11 +2,8 @@
 import path from 'node:path';
 import { createRunFolder, removeRunFolder } from '../cache.ts';
 import { freePort } from '../ports.ts';
-import type { ManagedProcess } from '../process.ts';
+import { type ManagedProcess, START_TIMEOUT_MS } from '../process.ts';
 import { findVictoria, type VictoriaBinary } from './victoria-binaries.ts';
-
-/** One that was killed on a busy machine, and looks through its saved queue, takes its time. */
-const RESTART_MS = 180_000;
 
 /** One series of `/api/v1/export`. */
 export interface ExportedSeries {
@@ -216,7 +213,7 @@ async function startServer(
     async start() {
       if (server.process.exit === undefined) throw new Error(`${name} runs already`);
       server.process = launch(server.process);
-      await server.process.waitForHttp(`${url}/health`, { timeoutMs: RESTART_MS });
+      await server.process.waitForHttp(`${url}/health`, { timeoutMs: START_TIMEOUT_MS });
     },
     async close() {
       await server.process.discard();
@@ -224,7 +221,7 @@ async function startServer(
     },
   };
   try {
-    await server.process.waitForHttp(`${url}/health`);
+    await server.process.waitForHttp(`${url}/health`, { timeoutMs: START_TIMEOUT_MS });
   } catch (error) {
     await server.close();
     throw error;
