@@ -59,7 +59,8 @@ for (const [language, { command, args, needs }] of Object.entries(RUNS)) {
 
 /** The code of the guide's example, with this test's broker and topic. */
 function example(language: string, topic: string): string {
-  const [, code] = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'ms').exec(GUIDE) ?? [];
+  const blocks = GUIDE.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'));
+  const [, code] = [...blocks].find(([, block]) => block!.includes('localhost:9092')) ?? [];
   assert.ok(code !== undefined, `the guide has no example in ${language}`);
   const own = code.replaceAll('localhost:9092', kafka.brokers[0]!).replaceAll('metrics.raw', topic);
   assert.ok(own.includes(topic), 'the example names neither topic nor broker');
