@@ -85,6 +85,8 @@ export function decisiveConnection(Original: new (...args: never[]) => Connectio
     }
 
     override async disconnect(): Promise<boolean> {
+      // As many as disconnect at once have a listener each for a moment: no leak, so no warning.
+      this.socket?.setMaxListeners(0);
       const result = await super.disconnect();
       // A socket that has no handle any more would wait for a connection with each `unref`, a listener a call.
       this.socket?.off('connect', this.socket.unref);
