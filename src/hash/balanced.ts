@@ -1,34 +1,32 @@
 import { compareByBytes } from './byte-order.ts';
-import { SeriesKey } from './series-key.ts';
-import { xxh64Into } from './xxhash64.ts';
-
-/** A task topic. Routes may share one. */
-export interface TaskTopic {
-  readonly topic: string;
-  /** Number of tasks; partitions from here on belong to nobody. */
-  readonly count: number;
-}
+import { NO_SLOT, slotsOf } from './numbered.ts';
+import { type TaskIndex, type TaskTopic, taskRanks } from './ranks.ts';
+import { divideAmongSlots } from './slot-tasks.ts';
 
 /** What a node may have of all tasks, as a multiple of the mean. */
 const MOST_TASKS = 1.15;
 
 const NOBODY = -1;
-/** Scores are below this. */
-const SCORES = 2 ** 53;
 
-/** A task, by its place in the order of topics and ids. */
-type TaskIndex = number;
+/** How nodes and tasks see each other. */
+interface Preferences {
+  /** By node, task ▸ its rank there, from 0 to 1. */
+  readonly ranks: readonly Float64Array[];
+  /** Task ▸ node that keeps it before others, or NOBODY. */
+  readonly home: Int32Array;
+}
 
 /**
  * Hash 2 over all topics: rendezvous hashing with bounded load, the tasks and nodes matched by deferred acceptance.
  *
- * A node ranks the tasks of a topic by score(task, node) = xxh64(node 0xFF topic 0xFF task 0xFF), the upper 53 bits: (number of
- * tasks with a lower score + score / 2^53) / count. Each task asks the nodes in the order of its ranks there, the highest first.
- * A node keeps the highest-ranked of those that ask it, as many as it has room for: max(ceil(mean), floor(1.15 mean)). Whom it
- * does not keep asks the next one. The result does not depend on the order in which they ask, nor on that of the nodes.
+ * Each task asks the nodes in the order of its ranks there (`taskRanks`), the highest first. A node keeps the highest-ranked of
+ * those that ask it, as many as it has room for: max(ceil(mean), floor(1.15 mean)). Whom it does not keep asks the next one.
+ * The result does not depend on the order in which they ask, nor on that of the nodes. The tasks of one topic have no bound of
+ * their own: it would move more, for what the sum does not need.
  *
- * Ranks, not scores: those of a node are spread evenly, so that loads vary less before any bound, and fewer tasks move on
- * account of it. The tasks of one topic have no bound of their own: it would move more, for what the sum does not need.
+ * Nodes that are numbered (`slotsOf`) know of each other without a look at the list, and so can do better: the tasks are divided
+ * evenly among the numbers, and a task asks the node of its number first, which keeps it before others. A node that comes
+ * behind the last one, or goes, or comes back, moves its own tasks and hardly any other.
  *
  * Sources: D. Gale, L. Shapley, "College Admissions and the Stability of Marriage" (1962); V. Mirrokni, M. Thorup, M.
  * Zadimoghaddam, "Consistent Hashing with Bounded Loads" (2018).
@@ -36,30 +34,60 @@ type TaskIndex = number;
  * @returns for each topic, task ▸ index into `nodes`
  */
 export function assignBalanced(topics: readonly TaskTopic[], nodes: readonly string[]): Int32Array[] {
-  const matching = new Matching(topics, nodes);
+  const slots = slotsOf(nodes);
+  const preferences = slots === undefined ? unnumbered(topics, nodes) : numbered(topics, nodes, slots);
+  const matching = new Matching(nodes, preferences);
   matching.run();
-  return matching.result();
+  const owner = matching.result();
+  let start = 0;
+  return topics.map(({ count }) => {
+    start += count;
+    return owner.slice(start - count, start);
+  });
+}
+
+function unnumbered(topics: readonly TaskTopic[], nodes: readonly string[]): Preferences {
+  const ranks = nodes.map((name) => taskRanks(name, topics));
+  return { ranks, home: new Int32Array(ranks[0]!.length).fill(NOBODY) };
+}
+
+/**
+ * To nodes that are not numbered, all numbered ones together are as many nodes as they are slots: the rank of a task at its own slot
+ * is distributed as the highest of that many ranks, and at the others it is lower.
+ */
+function numbered(topics: readonly TaskTopic[], nodes: readonly string[], slots: Int32Array): Preferences {
+  const total = topics.reduce((sum, { count }) => sum + count, 0);
+  const last = Math.max(...slots);
+  const first = slots.includes(0) ? 0 : 1;
+  const rankOf = Array.from({ length: last + 1 }, (_, slot) => taskRanks(`slot ${slot}`, topics));
+  const { fromZero, fromOne } = divideAmongSlots(total, last, (slot) => rankOf[slot]!);
+  const slotOf = first === 0 ? fromZero : fromOne;
+  const highest = taskRanks('slots', topics).map((rank) => rank ** (1 / (last + 1 - first)));
+  const ranks = nodes.map((name, node) =>
+    slots[node] === NO_SLOT
+      ? taskRanks(name, topics)
+      : highest.map((rank, task) =>
+          slotOf[task] === slots[node] ? rank : rank * rankOf[slots[node]!]![task]!,
+        ),
+  );
+  return { ranks, home: slotOf.map((slot) => slots.indexOf(slot)) };
 }
 
 class Matching {
-  readonly #topics: readonly TaskTopic[];
   readonly #nodes: readonly string[];
-  /** First task of each topic, and behind the last one the number of all. */
-  readonly #starts: number[] = [0];
+  readonly #ranks: readonly Float64Array[];
+  readonly #home: Int32Array;
   readonly #total: number;
   readonly #room: number;
-  /** By node, task ▸ its rank there, from 0 to 1. */
-  readonly #ranks: Float64Array[];
   readonly #held: TaskIndex[][];
 
-  constructor(topics: readonly TaskTopic[], nodes: readonly string[]) {
-    this.#topics = topics;
+  constructor(nodes: readonly string[], { ranks, home }: Preferences) {
     this.#nodes = nodes;
-    for (const { count } of topics) this.#starts.push(this.#starts.at(-1)! + count);
-    this.#total = this.#starts.at(-1)!;
+    this.#ranks = ranks;
+    this.#home = home;
+    this.#total = home.length;
     const mean = this.#total / nodes.length;
     this.#room = Math.max(Math.ceil(mean), Math.floor(MOST_TASKS * mean));
-    this.#ranks = nodes.map((name) => this.#ranksAt(name));
     this.#held = nodes.map(() => []);
   }
 
@@ -75,10 +103,11 @@ class Matching {
     }
   }
 
-  result(): Int32Array[] {
+  /** Task ▸ index into the nodes. */
+  result(): Int32Array {
     const owner = new Int32Array(this.#total);
     for (const [node, held] of this.#held.entries()) for (const task of held) owner[task] = node;
-    return this.#topics.map((_, at) => owner.slice(this.#starts[at], this.#starts[at + 1]));
+    return owner;
   }
 
   /** @returns the task that the node does not keep, if it has no room for all */
@@ -86,31 +115,15 @@ class Matching {
     const held = this.#held[node]!;
     held.push(task);
     if (held.length <= this.#room) return undefined;
-    const ranks = this.#ranks[node]!;
     let worst = 0;
-    for (let at = 1; at < held.length; at++) if (ranks[held[at]!]! < ranks[held[worst]!]!) worst = at;
+    for (let at = 1; at < held.length; at++) if (this.#keepsBefore(node, held[worst]!, held[at]!)) worst = at;
     return held.splice(worst, 1)[0];
   }
 
-  #ranksAt(node: string): Float64Array {
-    const key = new SeriesKey();
-    const words = new Uint32Array(2);
-    const scores = new Float64Array(this.#total);
-    this.#topics.forEach(({ topic, count }, at) => {
-      for (let id = 0; id < count; id++) {
-        key.writeTriple(node, topic, String(id));
-        xxh64Into(key.bytes, 0, key.length, words);
-        // The upper 53 bits: as many as a number holds.
-        scores[this.#starts[at]! + id] = words[0]! * 0x20_0000 + (words[1]! >>> 11);
-      }
-    });
-    return this.#topics.reduce((ranks, { count }, at) => {
-      const start = this.#starts[at]!;
-      Int32Array.from({ length: count }, (_, id) => start + id)
-        .sort((a, b) => scores[a]! - scores[b]! || a - b)
-        .forEach((task, rank) => (ranks[task] = (rank + scores[task]! / SCORES) / count));
-      return ranks;
-    }, new Float64Array(this.#total));
+  /** Whether a node keeps task `a` before `b`: the one that is at home there, else the one that it ranks higher. */
+  #keepsBefore(node: number, a: TaskIndex, b: TaskIndex): boolean {
+    const atHome = Number(this.#home[a] === node) - Number(this.#home[b] === node);
+    return atHome !== 0 ? atHome > 0 : this.#ranks[node]![a]! > this.#ranks[node]![b]!;
   }
 
   /** Whom a task asks after `last`; there is always one, since all nodes together have room for all tasks. */

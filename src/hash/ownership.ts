@@ -1,8 +1,9 @@
 import { ConfigError } from '../model/errors.ts';
-import { assignBalanced, type TaskTopic } from './balanced.ts';
+import { assignBalanced } from './balanced.ts';
 import { assignTasks } from './node.ts';
+import type { TaskTopic } from './ranks.ts';
 
-export type { TaskTopic } from './balanced.ts';
+export type { TaskTopic } from './ranks.ts';
 
 /**
  * How tasks are divided among nodes: `balanced` over all topics, or `per_route`, each topic for itself, as before there was a

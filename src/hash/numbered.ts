@@ -1,0 +1,42 @@
+import { compareByBytes } from './byte-order.ts';
+
+/** In the place of a slot: the node is not one of the numbered ones. */
+export const NO_SLOT = -1;
+
+/** Names up to their last digits, the digits, and what is behind. */
+const LAST_DIGITS = /^(.*?)(\d+)(\D*)$/su;
+/** Slots go to 999 or, where that leaves too many free (`host-101` … `host-140`), to 99. */
+const SLOT_DIGITS = [3, 2];
+/**
+ * The slots of nodes that are numbered, as those of a StatefulSet are: node ▸ its number, or NO_SLOT for one that is named
+ * otherwise. Undefined if fewer than two thirds are numbered alike, or take less than half of the slots up to the highest.
+ *
+ * It depends on the names alone, not on their order.
+ */
+export function slotsOf(nodes: readonly string[]): Int32Array | undefined {
+  for (const digits of SLOT_DIGITS) {
+    const slots = largestFamily(nodes, digits);
+    const taken = slots.filter((slot) => slot !== NO_SLOT).length;
+    if (3 * taken >= 2 * nodes.length && 2 * taken >= Math.max(...slots) + 1) return slots;
+  }
+  return undefined;
+}
+
+/** The slots of the most nodes whose names differ in their last `digits` digits alone. */
+function largestFamily(nodes: readonly string[], digits: number): Int32Array {
+  const families = new Map<string, Map<number, string>>();
+  for (const name of [...nodes].sort(compareByBytes)) {
+    const [, before, number, behind] = LAST_DIGITS.exec(name) ?? [];
+    if (number === undefined) continue;
+    const family = JSON.stringify([before, number.slice(0, -digits).replace(/^0+/, ''), behind]);
+    const slot = Number(number.slice(-digits));
+    const names = families.get(family) ?? new Map<number, string>();
+    // Of node-1 and node-01 the first by name has the slot.
+    if (!names.has(slot)) names.set(slot, name);
+    families.set(family, names);
+  }
+  const most = Math.max(0, ...[...families.values()].map(({ size }) => size));
+  const largest = [...families.values()].find(({ size }) => size === most) ?? new Map<number, string>();
+  const slotByName = new Map([...largest].map(([slot, name]) => [name, slot]));
+  return Int32Array.from(nodes, (name) => slotByName.get(name) ?? NO_SLOT);
+}
