@@ -50,7 +50,7 @@ How
                            at a record batch that cannot be read: ends (default), or leaves it out and says so
   --allow-gaps             takes what is left of a range that retention has cut
   --id NAME                names the replay; else a name is made up, and printed first
-  --resume ID              goes on with a replay; of the options only those of this section may be given anew
+  --resume ID              goes on with a replay; of the options only those of this section may be given again
   --listen HOST:PORT       serves /metrics there (default: admin.listen, if nothing else listens there)
 
 Others
