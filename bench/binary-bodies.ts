@@ -1,9 +1,9 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import type { RecordHeaders } from '../src/decode/decoder.ts';
-import { ByteSink } from '../src/wire/byte-sink.ts';
-import { viewOf } from '../src/wire/bytes.ts';
-import { compress } from '../src/wire/snappy.ts';
-import { WriteRequestBuilder } from '../src/wire/write-request-builder.ts';
+import type { RecordHeaders } from '../src/core/decode/decoder.ts';
+import { ByteSink } from '../src/core/wire/byte-sink.ts';
+import { viewOf } from '../src/core/wire/bytes.ts';
+import { compress } from '../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../src/core/wire/write-request-builder.ts';
 import { seriesLabels } from './generate-series.ts';
 import type { EncodedBody } from './text-bodies.ts';
 

@@ -3,8 +3,8 @@
  * sample; where the line says so with decompression. Each is run until it is warm; the figure is the best of several rounds, as other load only makes it worse.
  */
 import { parseArgs } from 'node:util';
-import { DEFAULT_LIMITS } from '../src/decode/decoder.ts';
-import { createDecoders, DecoderRegistry } from '../src/decode/registry.ts';
+import { DEFAULT_LIMITS } from '../src/core/decode/decoder.ts';
+import { createDecoders, DecoderRegistry } from '../src/core/decode/registry.ts';
 import { binaryBodies } from './binary-bodies.ts';
 import { documentedSchemas, mappedBodies } from './mapped-bodies.ts';
 import { type EncodedBody, textBodies } from './text-bodies.ts';

@@ -1,5 +1,5 @@
-import { compress } from '../src/wire/snappy.ts';
-import { WriteRequestBuilder } from '../src/wire/write-request-builder.ts';
+import { compress } from '../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../src/core/wire/write-request-builder.ts';
 
 /** What to generate. The same options always give the same bytes. */
 export interface GenerateOptions {

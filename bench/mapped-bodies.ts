@@ -1,4 +1,4 @@
-import type { SchemaSource } from '../src/decode/writer-schema.ts';
+import type { SchemaSource } from '../src/core/decode/schema/writer-schema.ts';
 import {
   avroWriter,
   compile,

@@ -6,13 +6,14 @@
  *
  * Talks to its parent over IPC: what to do ▸ how many samples were written.
  */
-import { KafkaConnection } from '../src/kafka/client.ts';
-import { kafkaOptions } from '../src/kafka/options.ts';
-import { PlainProducer } from '../src/kafka/plain-producer.ts';
-import { createLog } from '../src/telemetry/log.ts';
-import { ProtobufReader } from '../src/wire/protobuf-reader.ts';
-import { compress } from '../src/wire/snappy.ts';
-import { SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../src/wire/write-request.ts';
+
+import { ProtobufReader } from '../src/core/wire/protobuf-reader.ts';
+import { compress } from '../src/core/wire/snappy.ts';
+import { SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../src/core/wire/write-request.ts';
+import { KafkaConnection } from '../src/io/kafka/client.ts';
+import { kafkaOptions } from '../src/io/kafka/options.ts';
+import { PlainProducer } from '../src/io/kafka/produce/plain-producer.ts';
+import { createLog } from '../src/io/telemetry/log.ts';
 import { generateWriteRequests } from './generate-series.ts';
 
 /** In samples: how many a second from now on, Infinity for as fast as it goes; and how many in all. */

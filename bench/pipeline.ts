@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { Pipeline, type PipelineRoute, type SourceRecord } from '../src/pipeline.ts';
-import { compileRoute } from '../src/route.ts';
-import { compress, uncompress } from '../src/wire/snappy.ts';
+import { Pipeline, type PipelineRoute, type SourceRecord } from '../src/core/pipeline/pipeline.ts';
+import { compileRoute } from '../src/core/route/route.ts';
+import { compress, uncompress } from '../src/core/wire/snappy.ts';
 import { generateWriteRequests } from './generate-series.ts';
 
 /**

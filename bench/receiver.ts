@@ -3,9 +3,9 @@
  * moment at which their request is there. Talks to its parent over IPC: `reset` ▸ nothing, `report` ▸ the latencies.
  */
 import { createServer } from 'node:http';
-import { ProtobufReader } from '../src/wire/protobuf-reader.ts';
-import { uncompress } from '../src/wire/snappy.ts';
-import { SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../src/wire/write-request.ts';
+import { ProtobufReader } from '../src/core/wire/protobuf-reader.ts';
+import { uncompress } from '../src/core/wire/snappy.ts';
+import { SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../src/core/wire/write-request.ts';
 
 /** Every body has samples from all of a step, so a part of them is enough, and leaves the cores alone. */
 const BODIES_A_LOOK = 4;

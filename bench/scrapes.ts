@@ -1,6 +1,6 @@
-import { eachSeries } from '../src/wire/each-series.ts';
-import { compress } from '../src/wire/snappy.ts';
-import { WriteRequestBuilder } from '../src/wire/write-request-builder.ts';
+import { eachSeries } from '../src/core/wire/each-series.ts';
+import { compress } from '../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../src/core/wire/write-request-builder.ts';
 import type { BenchRequest } from './bed.ts';
 import { type GenerateOptions, generateWriteRequests } from './generate-series.ts';
 

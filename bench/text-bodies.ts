@@ -1,4 +1,4 @@
-import type { RecordHeaders } from '../src/decode/decoder.ts';
+import type { RecordHeaders } from '../src/core/decode/decoder.ts';
 import { seriesLabels } from './generate-series.ts';
 
 /** One series to be written down. */

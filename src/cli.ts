@@ -1,8 +1,8 @@
-import { DONE, reportError, WRONG_USAGE } from './commands/command.ts';
-import { formatHelp } from './commands/help-text.ts';
-import { version } from './commands/version.ts';
-import { ConfigError } from './model/errors.ts';
-import { expectedName } from './model/nearest.ts';
+import { DONE, reportError, WRONG_USAGE } from './app/commands/command.ts';
+import { formatHelp } from './app/commands/text/help-text.ts';
+import { version } from './app/commands/version.ts';
+import { ConfigError } from './core/model/errors.ts';
+import { expectedName } from './core/model/nearest.ts';
 
 type Run = (argv: string[]) => Promise<number>;
 
@@ -15,52 +15,52 @@ interface Command {
 const COMMANDS: Readonly<Record<string, Command>> = {
   worker: {
     summary: 'ingest topic ▸ task topics',
-    load: async () => (await import('./commands/worker.ts')).run,
+    load: async () => (await import('./app/commands/worker.ts')).run,
   },
   drain: {
     summary: 'task partitions of one vmagent ▸ that vmagent',
-    load: async () => (await import('./commands/drain.ts')).run,
+    load: async () => (await import('./app/commands/drain.ts')).run,
   },
   topics: {
     summary: 'plan | apply: the topics that the configuration needs',
-    load: async () => (await import('./commands/topics.ts')).run,
+    load: async () => (await import('./app/commands/topics.ts')).run,
   },
   dead: {
     summary: 'list | show | redrive: what could not be used',
-    load: async () => (await import('./commands/dead.ts')).run,
+    load: async () => (await import('./app/commands/dead.ts')).run,
   },
   replay: {
     summary: 'a range of a topic again: through a route, into storage or a file',
-    load: async () => (await import('./commands/replay.ts')).run,
+    load: async () => (await import('./app/commands/replay.ts')).run,
   },
   explain: {
     summary: 'a series ▸ route, each relabel step, group, task, partition, vmagent',
-    load: async () => (await import('./commands/explain.ts')).run,
+    load: async () => (await import('./app/commands/explain.ts')).run,
   },
   decode: {
     summary: 'a record ▸ encoding, series and samples, and what would be rejected, offline',
-    load: async () => (await import('./commands/decode.ts')).run,
+    load: async () => (await import('./app/commands/decode.ts')).run,
   },
   status: {
     summary: 'workers, drains, lag and dead letters of a running deployment',
-    load: async () => (await import('./commands/status.ts')).run,
+    load: async () => (await import('./app/commands/status.ts')).run,
   },
   forget: {
     summary: 'delete what a node left behind that is not configured any more',
-    load: async () => (await import('./commands/forget.ts')).run,
+    load: async () => (await import('./app/commands/forget.ts')).run,
   },
   check: {
     summary: 'validate the configuration, offline',
-    load: async () => (await import('./commands/check.ts')).run,
+    load: async () => (await import('./app/commands/check.ts')).run,
   },
   generate: {
     summary: 'write made-up business metrics to the ingest topic, for trials',
-    load: async () => (await import('./commands/generate.ts')).run,
+    load: async () => (await import('./app/commands/generate.ts')).run,
   },
   relabel: {
     summary: 'apply relabel rules to JSON lines on standard input',
     load: async () => {
-      const { relabelCommand } = await import('./commands/relabel.ts');
+      const { relabelCommand } = await import('./app/commands/relabel.ts');
       return (argv) => relabelCommand(argv, process);
     },
   },

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { RecordHeaders } from '../../src/decode/decoder.ts';
-import { METRIC_BATCH } from '../../src/decode/mapping.ts';
-import type { DecoderRegistry } from '../../src/decode/registry.ts';
-import type { FetchedRecord } from '../../src/kafka/partition-queue.ts';
-import type { RegisteredSchema } from '../../src/registry/answer.ts';
-import { topicDecoders } from '../../src/topic-decoders.ts';
+import type { RecordHeaders } from '../../src/core/decode/decoder.ts';
+import type { DecoderRegistry } from '../../src/core/decode/registry.ts';
+import { METRIC_BATCH } from '../../src/core/decode/schema/mapping.ts';
+import { topicDecoders } from '../../src/core/decode/topic-decoders.ts';
+import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
+import type { RegisteredSchema } from '../../src/io/registry/answer.ts';
 import { ROOT } from '../support/cache.ts';
 import { compile, frame, schemaSource } from '../support/schemas.ts';
 import type { Case } from './table.ts';

@@ -1,17 +1,17 @@
 /** Inputs that were handled wrongly once, through everything that reads records: worker, decode, replay, dead letters. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { loadConfig } from '../../src/config/load.ts';
-import { contentsOf } from '../../src/dead/contents.ts';
-import { DEFAULT_LIMITS } from '../../src/decode/decoder.ts';
-import type { DecoderRegistry } from '../../src/decode/registry.ts';
-import type { FetchedRecord } from '../../src/kafka/partition-queue.ts';
-import { errorMessage } from '../../src/model/errors.ts';
-import { type Label, labelsFrom } from '../../src/model/labels.ts';
-import { Pipeline } from '../../src/pipeline.ts';
-import { RecordReading } from '../../src/read-record.ts';
-import { Selection } from '../../src/replay/selection.ts';
-import { uncompress } from '../../src/wire/snappy.ts';
+import { loadConfig } from '../../src/app/config/load.ts';
+import { DEFAULT_LIMITS } from '../../src/core/decode/decoder.ts';
+import type { DecoderRegistry } from '../../src/core/decode/registry.ts';
+import { errorMessage } from '../../src/core/model/errors.ts';
+import { type Label, labelsFrom } from '../../src/core/model/labels.ts';
+import { Pipeline } from '../../src/core/pipeline/pipeline.ts';
+import { RecordReading } from '../../src/core/pipeline/read-record.ts';
+import { uncompress } from '../../src/core/wire/snappy.ts';
+import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
+import { contentsOf } from '../../src/services/dead/contents.ts';
+import { Selection } from '../../src/services/replay/plan/selection.ts';
 import { PASS_ROUTE } from '../support/pass-route.ts';
 import { decodeWriteRequest, doubleOf } from '../support/prompb.ts';
 import { letterOf } from '../support/records.ts';

@@ -1,4 +1,4 @@
-import type { MappingOptions } from '../../src/decode/mapping.ts';
+import type { MappingOptions } from '../../src/core/decode/schema/mapping.ts';
 
 /** A series that is expected: `[labels, value, time in ms]`; without a time it is that of the record. */
 export type ExpectedSeries = readonly [

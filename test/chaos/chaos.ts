@@ -1,4 +1,4 @@
-import { sleep } from '../../src/model/sleep.ts';
+import { sleep } from '../../src/io/time/sleep.ts';
 import { ChaosCluster } from './cluster.ts';
 import { type DoneFault, FaultRunner } from './faults.ts';
 import { type FaultKind, planFaults } from './plan.ts';

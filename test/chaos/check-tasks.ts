@@ -1,4 +1,4 @@
-import { uncompress } from '../../src/wire/snappy.ts';
+import { uncompress } from '../../src/core/wire/snappy.ts';
 import { decodeWriteRequest } from '../support/prompb.ts';
 import { MAX_BODY, missingIn, type Place, type RawRounds, roundsBySeries } from './check-raw.ts';
 import type { Problems } from './problems.ts';

@@ -1,4 +1,4 @@
-import { drainGroupId, NodeAssignment } from '../../src/drain/assignment.ts';
+import { drainGroupId, NodeAssignment } from '../../src/services/drain/assignment.ts';
 import { Deployment } from '../support/deployment.ts';
 import { freePorts } from '../support/ports.ts';
 import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';

@@ -1,5 +1,5 @@
-import { errorMessage } from '../../src/model/errors.ts';
-import { sleep } from '../../src/model/sleep.ts';
+import { errorMessage } from '../../src/core/model/errors.ts';
+import { sleep } from '../../src/io/time/sleep.ts';
 import { HOUR_MS } from '../support/clock.ts';
 import type { KafkaNode } from '../support/servers/kafka.ts';
 import { type ChaosCluster, DRAIN_NAMES, SPARE_WORKER } from './cluster.ts';

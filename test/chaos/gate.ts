@@ -8,7 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import { sleep } from '../../src/model/sleep.ts';
+import { sleep } from '../../src/io/time/sleep.ts';
 
 /** What the gate does with a request before the vmagent sees it. */
 export type GateMode =

@@ -1,4 +1,4 @@
-import { Random } from '../../src/generate/random.ts';
+import { Random } from '../../src/core/generate/random.ts';
 
 /** What can be done to a target, the targets, and for how long (ms, from and to). */
 const KINDS = {

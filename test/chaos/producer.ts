@@ -1,6 +1,6 @@
 import type { Producer } from 'kafkajs';
-import type { KafkaConnection } from '../../src/kafka/client.ts';
-import { sleep } from '../../src/model/sleep.ts';
+import type { KafkaConnection } from '../../src/io/kafka/client.ts';
+import { sleep } from '../../src/io/time/sleep.ts';
 import { MOST_RAW_PARTITIONS, RAW_PARTITIONS, ROUND_MS, recordOf } from './truth.ts';
 
 const AFTER_ERROR_MS = 200;

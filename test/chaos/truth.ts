@@ -1,5 +1,5 @@
-import { compress } from '../../src/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+import { compress } from '../../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 import { plainJump, plainXxh64 } from '../support/plain-hash.ts';
 
 /** The series that are written, and the sample that each has in each round. */

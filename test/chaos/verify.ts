@@ -1,4 +1,4 @@
-import { sleep } from '../../src/model/sleep.ts';
+import { sleep } from '../../src/io/time/sleep.ts';
 import { visitTopic } from '../support/read-topic.ts';
 import { consoleRead } from '../support/servers/kafka-console.ts';
 import { DeliveryCheck, type Troubles } from './check-delivery.ts';

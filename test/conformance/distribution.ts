@@ -2,9 +2,9 @@
  * How other engines spread series over targets, rebuilt from Penstock's hashes. Penstock does not offer
  * these; they show that its hashes see the same bytes, and they are what `penstock import` can lean on.
  */
-import { streamMetricsRouteHash } from '../../src/hash/stream-metrics-route.ts';
-import { xxh64 } from '../../src/hash/xxhash64.ts';
-import type { Labels } from '../../src/model/labels.ts';
+import { streamMetricsRouteHash } from '../../src/core/hash/stream-metrics-route.ts';
+import { xxh64 } from '../../src/core/hash/xxhash64.ts';
+import type { Labels } from '../../src/core/model/labels.ts';
 
 export interface RouteScenario {
   readonly mode: number;

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
-import { fnv1a32 } from '../../src/hash/fnv1a.ts';
-import { jump } from '../../src/hash/jump.ts';
-import { SeriesKey } from '../../src/hash/series-key.ts';
-import { streamMetricsRouteHash } from '../../src/hash/stream-metrics-route.ts';
-import { compileTask, type TaskHash } from '../../src/hash/task.ts';
-import { xxh64 } from '../../src/hash/xxhash64.ts';
-import type { Label, Labels } from '../../src/model/labels.ts';
+import { fnv1a32 } from '../../src/core/hash/fnv1a.ts';
+import { jump } from '../../src/core/hash/jump.ts';
+import { SeriesKey } from '../../src/core/hash/series-key.ts';
+import { streamMetricsRouteHash } from '../../src/core/hash/stream-metrics-route.ts';
+import { compileTask, type TaskHash } from '../../src/core/hash/task.ts';
+import { xxh64 } from '../../src/core/hash/xxhash64.ts';
+import type { Label, Labels } from '../../src/core/model/labels.ts';
 import { type RouteScenario, routeOf, type ShardScenario, shardsOf } from './distribution.ts';
 import { createHashmodCheck, type HashmodCheck, type HashmodScenario } from './hashmod.ts';
 import type { CaseRunner, VectorFile } from './run.ts';

@@ -1,6 +1,6 @@
-import type { Labels } from '../../src/model/labels.ts';
-import { compileRelabel, type Dialect, type Relabeler } from '../../src/relabel/compile.ts';
-import { parseRules } from '../../src/relabel/parse.ts';
+import type { Labels } from '../../src/core/model/labels.ts';
+import { compileRelabel, type Dialect, type Relabeler } from '../../src/core/relabel/compile.ts';
+import { parseRules } from '../../src/core/relabel/parse.ts';
 
 export interface HashmodScenario {
   readonly source_labels: readonly string[];

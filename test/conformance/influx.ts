@@ -1,4 +1,4 @@
-import type { InfluxOptions } from '../../src/decode/decode-options.ts';
+import type { InfluxOptions } from '../../src/core/decode/decode-options.ts';
 import { Flags } from './flags.ts';
 import { type IngestTextCase, receiptCutTo, runIngestText } from './ingest-text.ts';
 

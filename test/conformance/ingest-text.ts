@@ -1,8 +1,8 @@
-import type { DecodeOptions } from '../../src/decode/decode-options.ts';
-import { DEFAULT_LIMITS, type Decoded } from '../../src/decode/decoder.ts';
-import { PATH_HEADER, QUERY_HEADER } from '../../src/decode/record-arguments.ts';
-import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
-import { PoisonError } from '../../src/model/errors.ts';
+import type { DecodeOptions } from '../../src/core/decode/decode-options.ts';
+import { DEFAULT_LIMITS, type Decoded } from '../../src/core/decode/decoder.ts';
+import { PATH_HEADER, QUERY_HEADER } from '../../src/core/decode/record-arguments.ts';
+import { createDecoders, DecoderRegistry } from '../../src/core/decode/registry.ts';
+import { PoisonError } from '../../src/core/model/errors.ts';
 import type { Flags, FlagValues } from './flags.ts';
 import {
   compareMetadata,

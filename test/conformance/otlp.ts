@@ -1,8 +1,8 @@
-import { DEFAULT_LIMITS, type Decoded } from '../../src/decode/decoder.ts';
-import { otlpDecoder } from '../../src/decode/otlp.ts';
-import { QUERY_HEADER } from '../../src/decode/record-arguments.ts';
-import { DecoderRegistry } from '../../src/decode/registry.ts';
-import { PoisonError } from '../../src/model/errors.ts';
+import { DEFAULT_LIMITS, type Decoded } from '../../src/core/decode/decoder.ts';
+import { otlpDecoder } from '../../src/core/decode/otlp/protobuf.ts';
+import { QUERY_HEADER } from '../../src/core/decode/record-arguments.ts';
+import { DecoderRegistry } from '../../src/core/decode/registry.ts';
+import { PoisonError } from '../../src/core/model/errors.ts';
 import { Flags, type FlagValues } from './flags.ts';
 import { compareSeries, type ExpectedIngest, RECEIPT_MS } from './ingest-compare.ts';
 

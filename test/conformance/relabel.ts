@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Label, labelsFrom } from '../../src/model/labels.ts';
-import { compileRelabel, type Dialect, type Relabeler } from '../../src/relabel/compile.ts';
-import { parseRules } from '../../src/relabel/parse.ts';
+import { type Label, labelsFrom } from '../../src/core/model/labels.ts';
+import { compileRelabel, type Dialect, type Relabeler } from '../../src/core/relabel/compile.ts';
+import { parseRules } from '../../src/core/relabel/parse.ts';
 
 type Pairs = readonly (readonly [name: string, value: string])[];
 

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { DEFAULT_LIMITS } from '../../src/decode/decoder.ts';
-import { DecoderRegistry } from '../../src/decode/registry.ts';
-import { errorMessage } from '../../src/model/errors.ts';
-import { Pipeline } from '../../src/pipeline.ts';
+import { DEFAULT_LIMITS } from '../../src/core/decode/decoder.ts';
+import { DecoderRegistry } from '../../src/core/decode/registry.ts';
+import { errorMessage } from '../../src/core/model/errors.ts';
+import { Pipeline } from '../../src/core/pipeline/pipeline.ts';
 import { PASS_ROUTE } from '../support/pass-route.ts';
 import { decodeWriteRequest, type PlainRequest } from '../support/prompb.ts';
 import { Flags, type FlagValues } from './flags.ts';

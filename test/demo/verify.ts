@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
-import { loadConfig } from '../../src/config/load.ts';
+import { loadConfig } from '../../src/app/config/load.ts';
 import {
   type AggregateVerdict,
   compareAggregates,

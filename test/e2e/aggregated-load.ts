@@ -1,6 +1,6 @@
 /** What services send whose metrics are aggregated: scrapes in remote write, and what an OpenTelemetry SDK sends. */
-import { compress } from '../../src/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+import { compress } from '../../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 import type { InputSeries } from '../support/aggregate-truth.ts';
 import type { Deployment } from '../support/deployment.ts';
 import type { Place } from '../support/verify.ts';

@@ -1,6 +1,6 @@
-import type { OutgoingRecord } from '../../src/model/records.ts';
-import { compress } from '../../src/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+import type { OutgoingRecord } from '../../src/core/model/records.ts';
+import { compress } from '../../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 import type { ExportedSeries } from '../support/servers/victoriametrics.ts';
 
 const SERVICES = ['cart', 'checkout', 'search', 'payments', 'catalog', 'users', 'mail'];

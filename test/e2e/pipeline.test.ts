@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadConfig } from '../../src/config/load.ts';
-import { drainGroupId } from '../../src/drain/assignment.ts';
+import { loadConfig } from '../../src/app/config/load.ts';
+import { drainGroupId } from '../../src/services/drain/assignment.ts';
 import { closeAfterTests } from '../support/closing.ts';
 import { startMetricsStack } from '../support/metrics-stack.ts';
 import { runPenstock } from '../support/penstock.ts';

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { drainGroupId } from '../../src/drain/assignment.ts';
+import { drainGroupId } from '../../src/services/drain/assignment.ts';
 import { createRunFolder, removeRunFolder } from '../support/cache.ts';
 import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';

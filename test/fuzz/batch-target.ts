@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { registerCodecs } from '../../src/kafka/codecs.ts';
-import { copyRecords } from '../../src/kafka/copy-records.ts';
-import { deadRecord } from '../../src/kafka/dead-record.ts';
-import { recordBytes } from '../../src/kafka/partition-queue.ts';
-import type { DecodedMessage } from '../../src/kafka/patch/record-batch.ts';
-import { faultOf, type OriginalFormats, readRecordSet } from '../../src/kafka/patch/record-set.ts';
+import { deadRecord } from '../../src/core/record/dead-record.ts';
+import { registerCodecs } from '../../src/io/kafka/codecs.ts';
+import { copyRecords } from '../../src/io/kafka/copy-records.ts';
+import { recordBytes } from '../../src/io/kafka/partition-queue.ts';
+import type { DecodedMessage } from '../../src/io/kafka/patch/record-batch.ts';
+import { faultOf, type OriginalFormats, readRecordSet } from '../../src/io/kafka/patch/record-set.ts';
 import { GZIP, type RawBatch, rawBatch, rawRecords, SNAPPY, sealed, ZSTD } from '../support/raw-batch.ts';
 import type { FuzzRun } from './check.ts';
 

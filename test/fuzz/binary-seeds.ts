@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib';
-import { uncompress } from '../../src/wire/snappy.ts';
+import { uncompress } from '../../src/core/wire/snappy.ts';
 import { bodyOf, ingestCases } from '../support/vectors.ts';
 
 /** Bodies of a vector file without their compression. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { DEFAULT_LIMITS, type Decoder } from '../../src/decode/decoder.ts';
-import { PoisonError } from '../../src/model/errors.ts';
-import { readFraming } from '../../src/wire/write-request.ts';
+import { DEFAULT_LIMITS, type Decoder } from '../../src/core/decode/decoder.ts';
+import { PoisonError } from '../../src/core/model/errors.ts';
+import { readFraming } from '../../src/core/wire/write-request.ts';
 import { fuzzInput } from './mutations.ts';
 import type { FuzzTarget } from './targets.ts';
 

@@ -1,5 +1,5 @@
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import { compress } from '../../src/wire/snappy.ts';
+import { compress } from '../../src/core/wire/snappy.ts';
 import type { Repetition } from './expensive.ts';
 import type { Random } from './random.ts';
 

@@ -1,4 +1,4 @@
-import { confluentDecoder } from '../../src/decode/confluent.ts';
+import { confluentDecoder } from '../../src/core/decode/schema/confluent.ts';
 import { avroWriter, compile, documentedSchema, frame, protobufWriter } from '../support/schemas.ts';
 
 const AVSC = documentedSchema('metric-batch.avsc');

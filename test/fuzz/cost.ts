@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { threadCpuMs } from '../../src/decode/record-budget.ts';
+import { threadCpuMs } from '../../src/core/decode/record-budget.ts';
 
 /** What an input of at most 1 MiB may cost. */
 export const MOST_MS = 2000;

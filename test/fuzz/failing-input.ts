@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { FetchedRecord } from '../../src/kafka/partition-queue.ts';
+import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
 import { cpuOf, MOST_MS } from './cost.ts';
 import { createReaders, type Reader } from './readers.ts';
 import { recordInput } from './record-inputs.ts';

@@ -1,4 +1,4 @@
-import type { FetchedRecord } from '../../src/kafka/partition-queue.ts';
+import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
 import { bomb, type Compressed, compressed } from './compression.ts';
 import { repeated, repetition } from './expensive.ts';
 import { randomHeaders, randomTimestamp } from './headers.ts';

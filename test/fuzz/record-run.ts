@@ -1,4 +1,4 @@
-import type { FetchedRecord } from '../../src/kafka/partition-queue.ts';
+import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
 import { cpuOf, MOST_MEMORY, MOST_MS, PeakMemory } from './cost.ts';
 import { createReaders, type Outcome, type Reader } from './readers.ts';
 import { mayBeLarge, recordInput } from './record-inputs.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { threadCpuMs } from '../../src/decode/record-budget.ts';
+import { threadCpuMs } from '../../src/core/decode/record-budget.ts';
 import { cpuOf, PeakMemory } from './cost.ts';
 import { recordInput } from './record-inputs.ts';
 import { RecordRun } from './record-run.ts';

@@ -1,6 +1,6 @@
-import type { Decoder } from '../../src/decode/decoder.ts';
-import { createDecoders, DecoderRegistry } from '../../src/decode/registry.ts';
-import { readFraming } from '../../src/wire/write-request.ts';
+import type { Decoder } from '../../src/core/decode/decoder.ts';
+import { createDecoders, DecoderRegistry } from '../../src/core/decode/registry.ts';
+import { readFraming } from '../../src/core/wire/write-request.ts';
 import { bodyOf, ingestCases, TEXT_DECODER_OF } from '../support/vectors.ts';
 import { jsonBodies, otlpJsonBodies, vectorBodies } from './binary-seeds.ts';
 import { confluentTarget, mappedJsonBodies } from './confluent-target.ts';

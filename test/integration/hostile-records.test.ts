@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeGroups } from '../../src/kafka/group-description.ts';
-import type { OutgoingRecord } from '../../src/model/records.ts';
+import type { OutgoingRecord } from '../../src/core/model/records.ts';
+import { describeGroups } from '../../src/io/kafka/admin/group-description.ts';
 import { closeAfterTests } from '../support/closing.ts';
 import { Deployment, type Running } from '../support/deployment.ts';
 import { HOSTILE_KINDS, type HostileRecord } from '../support/hostile-records.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import protobuf from 'protobufjs';
 import { compressSync } from 'snappy';
-import { kafkajs } from '../../src/kafka/patch/load.ts';
+import { kafkajs } from '../../src/io/kafka/patch/load.ts';
 import { isAlive } from '../support/cache.ts';
 import { closing } from '../support/closing.ts';
 import { uniqueName } from '../support/names.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createOwnership } from '../../src/hash/ownership.ts';
-import type { DeploymentStatus } from '../../src/status/deployment.ts';
+import { createOwnership } from '../../src/core/hash/ownership.ts';
+import type { DeploymentStatus } from '../../src/services/status/deployment.ts';
 import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';
 import { runPenstock } from '../support/penstock.ts';

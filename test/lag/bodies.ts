@@ -1,6 +1,6 @@
-import { Fleet } from '../../src/generate/fleet.ts';
-import { compress } from '../../src/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+import { Fleet } from '../../src/core/generate/fleet.ts';
+import { compress } from '../../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 
 /** What Prometheus sends in a request at most, unless told otherwise (`max_samples_per_send`). */
 export const SERIES_PER_BODY = 2_000;

@@ -1,4 +1,4 @@
-import { sleep } from '../../src/model/sleep.ts';
+import { sleep } from '../../src/io/time/sleep.ts';
 import type { Deployment } from '../support/deployment.ts';
 import { Resident } from './resident.ts';
 

@@ -11,8 +11,8 @@
  */
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { drainGroupId } from '../../src/drain/assignment.ts';
-import { RECORD_HEADERS } from '../../src/generate/scrape-record.ts';
+import { RECORD_HEADERS } from '../../src/core/generate/scrape-record.ts';
+import { drainGroupId } from '../../src/services/drain/assignment.ts';
 import { startAcceptingNode } from '../support/accepting-node.ts';
 import { Deployment } from '../support/deployment.ts';
 import { exitAfter } from '../support/exit-code.ts';

@@ -6,9 +6,9 @@
  * with one small record a second in every ingest partition. What a process reads counts all that brokers send to it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RECORD_HEADERS } from '../../src/generate/scrape-record.ts';
-import { compress } from '../../src/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+import { RECORD_HEADERS } from '../../src/core/generate/scrape-record.ts';
+import { compress } from '../../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 import { startAcceptingNode } from '../support/accepting-node.ts';
 import { Deployment, type Running } from '../support/deployment.ts';
 import { exitAfter } from '../support/exit-code.ts';

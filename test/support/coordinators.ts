@@ -1,4 +1,4 @@
-import type { KafkaAdmin } from '../../src/kafka/admin.ts';
+import type { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
 
 /** Kafka's own topics, whose partitions' leaders coordinate. */
 const TOPICS = { group: '__consumer_offsets', transaction: '__transaction_state' } as const;

@@ -1,15 +1,15 @@
 /** A worker reduced to what Kafka has to do with it: it copies records, partition by partition. */
 
 import type { Logger } from 'pino';
-import { KafkaAdmin } from '../../src/kafka/admin.ts';
-import type { AssignedPartition, Taken } from '../../src/kafka/assigned-partition.ts';
-import { GroupReader, type GroupReaderOptions } from '../../src/kafka/group-reader.ts';
-import { type OffsetGap, runSessions } from '../../src/kafka/partition-session.ts';
-import { UnlikelyAnswers } from '../../src/kafka/unlikely-answers.ts';
-import type { OutgoingRecord } from '../../src/model/records.ts';
-import { AtLeastOnce } from '../../src/publish/at-least-once.ts';
-import { ExactlyOnce } from '../../src/publish/exactly-once.ts';
-import type { Publisher, PublisherFactory } from '../../src/publish/publisher.ts';
+import type { OutgoingRecord } from '../../src/core/model/records.ts';
+import { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
+import type { AssignedPartition, Taken } from '../../src/io/kafka/group/assigned-partition.ts';
+import { GroupReader, type GroupReaderOptions } from '../../src/io/kafka/group/group-reader.ts';
+import { type OffsetGap, runSessions } from '../../src/io/kafka/group/partition-session.ts';
+import { UnlikelyAnswers } from '../../src/io/kafka/unlikely-answers.ts';
+import { AtLeastOnce } from '../../src/services/worker/at-least-once.ts';
+import { ExactlyOnce } from '../../src/services/worker/exactly-once.ts';
+import type { Publisher, PublisherFactory } from '../../src/services/worker/publisher.ts';
 import { connect, SILENT } from './kafka-data.ts';
 
 export interface CopySetup {

@@ -1,11 +1,11 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { KafkaAdmin } from '../../src/kafka/admin.ts';
-import { KafkaConnection } from '../../src/kafka/client.ts';
-import { kafkaOptions } from '../../src/kafka/options.ts';
-import { PlainProducer } from '../../src/kafka/plain-producer.ts';
-import type { OutgoingRecord } from '../../src/model/records.ts';
-import { createLog } from '../../src/telemetry/log.ts';
+import type { OutgoingRecord } from '../../src/core/model/records.ts';
+import { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
+import { KafkaConnection } from '../../src/io/kafka/client.ts';
+import { kafkaOptions } from '../../src/io/kafka/options.ts';
+import { PlainProducer } from '../../src/io/kafka/produce/plain-producer.ts';
+import { createLog } from '../../src/io/telemetry/log.ts';
 import { createRunFolder } from './cache.ts';
 import { uniqueName } from './names.ts';
 import { type PenstockProcess, runPenstock, spawnPenstock } from './penstock.ts';

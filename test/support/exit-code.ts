@@ -1,4 +1,4 @@
-import { errorMessage } from '../../src/model/errors.ts';
+import { errorMessage } from '../../src/core/model/errors.ts';
 
 /** Has this process end with 0 when the run held, and with 1 when it did not, or could not be made, which is said. */
 export async function exitAfter(run: Promise<boolean>): Promise<void> {

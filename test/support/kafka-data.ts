@@ -1,10 +1,10 @@
 /** Topics of a test's own, numbered records in them, and what a read_committed reader finds there. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { KafkaAdmin } from '../../src/kafka/admin.ts';
-import { BRIEF, KafkaConnection } from '../../src/kafka/client.ts';
-import { kafkaOptions } from '../../src/kafka/options.ts';
-import { PlainProducer } from '../../src/kafka/plain-producer.ts';
+import { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
+import { BRIEF, KafkaConnection } from '../../src/io/kafka/client.ts';
+import { kafkaOptions } from '../../src/io/kafka/options.ts';
+import { PlainProducer } from '../../src/io/kafka/produce/plain-producer.ts';
 import { uniqueName } from './names.ts';
 import { poll } from './process.ts';
 

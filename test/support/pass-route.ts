@@ -1,4 +1,4 @@
-import type { PipelineRoute } from '../../src/pipeline.ts';
+import type { PipelineRoute } from '../../src/core/pipeline/pipeline.ts';
 
 /** A route with one task that takes every series as it is. */
 export const PASS_ROUTE: PipelineRoute = {

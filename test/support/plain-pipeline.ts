@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import type { Label } from '../../src/model/labels.ts';
-import type { PipelineRoute, SourceRecord } from '../../src/pipeline.ts';
+import type { Label } from '../../src/core/model/labels.ts';
+import type { PipelineRoute, SourceRecord } from '../../src/core/pipeline/pipeline.ts';
 import { decodeTimeSeries, type PlainSeries } from './prompb.ts';
 
 const require = createRequire(import.meta.url);
@@ -43,8 +43,8 @@ export interface SentSeries {
 }
 
 /**
- * The plain twin of src/pipeline.ts: every series is decoded to objects, routed, relabeled, hashed and encoded again.
- * It has no cache, shares no wire code with the fast one, and keeps everything in memory.
+ * The plain twin of src/core/pipeline/pipeline.ts: every series is decoded to objects, routed, relabeled, hashed and
+ * encoded again. It has no cache, shares no wire code with the fast one, and keeps everything in memory.
  *
  * @param capacity largest WriteRequest, in bytes before compression: what does not fit in one alone is set aside
  */

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** protobufjs' reader, which shares no code with src/wire: what tests decode with. */
+/** protobufjs' reader, which shares no code with src/core/wire: what tests decode with. */
 interface Reader {
   pos: number;
   len: number;

@@ -1,6 +1,6 @@
 /** Record batches byte by byte, as no client would write them, and a way to get them into a topic. */
 import { connect as open } from 'node:net';
-import { crc32c } from '../../src/kafka/patch/crc32c.ts';
+import { crc32c } from '../../src/io/kafka/patch/crc32c.ts';
 
 export interface RawRecord {
   readonly value?: Buffer | string | null;

@@ -1,7 +1,7 @@
 import type { KafkaMessage } from 'kafkajs';
-import type { KafkaAdmin } from '../../src/kafka/admin.ts';
-import { BRIEF, type KafkaConnection } from '../../src/kafka/client.ts';
-import { clusterOf } from '../../src/kafka/patch/admin.ts';
+import type { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
+import { BRIEF, type KafkaConnection } from '../../src/io/kafka/client.ts';
+import { clusterOf } from '../../src/io/kafka/patch/admin.ts';
 import { uniqueName } from './names.ts';
 
 export type ReadRecord = KafkaMessage & { readonly partition: number };

@@ -1,7 +1,7 @@
-import type { StoredLetter } from '../../src/dead/letter.ts';
-import type { FetchedRecord } from '../../src/kafka/partition-queue.ts';
-import type { PipelineRoute } from '../../src/pipeline.ts';
-import { WriteRequestBuilder } from '../../src/wire/write-request-builder.ts';
+import type { PipelineRoute } from '../../src/core/pipeline/pipeline.ts';
+import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
+import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
+import type { StoredLetter } from '../../src/services/dead/letter.ts';
 import { PASS_ROUTE } from './pass-route.ts';
 
 const HEADERS = {

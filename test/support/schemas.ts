@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry';
 import protobuf from 'protobufjs';
-import type { SchemaSource, WriterSchema } from '../../src/decode/writer-schema.ts';
-import type { RegisteredSchema } from '../../src/registry/answer.ts';
-import { compileSchema } from '../../src/registry/compile.ts';
+import type { SchemaSource, WriterSchema } from '../../src/core/decode/schema/writer-schema.ts';
+import type { RegisteredSchema } from '../../src/io/registry/answer.ts';
+import { compileSchema } from '../../src/io/registry/compile.ts';
 import { ROOT } from './cache.ts';
 
 /** The text of a file in `schemas/`. */

@@ -9,7 +9,7 @@
  * slow (`slow`), hangs for good (`hangs`), dies (`dies`), or, when it is to go over to them, hangs (`stuck`).
  */
 import { Counter, Registry } from 'prom-client';
-import { SupervisorLink } from '../../src/supervisor/link.ts';
+import { SupervisorLink } from '../../src/services/supervisor/link.ts';
 
 const link = new SupervisorLink(process);
 const registry = new Registry();

@@ -1,7 +1,7 @@
 /** Stops the requests of transactions on their way, in this process: just before one, while it is under way, after it. */
 import { createRequire } from 'node:module';
 // Loads kafkajs with its replacements: what is wrapped here is theirs.
-import '../../src/kafka/client.ts';
+import '../../src/io/kafka/client.ts';
 
 /** What a transaction and the session around it ask of coordinators, and of the leaders of the partitions. */
 export const REQUESTS = [

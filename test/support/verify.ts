@@ -1,8 +1,8 @@
 /** Holds what VictoriaMetrics stored against what was written: every series, every timestamp, every value. */
-import type { Config } from '../../src/config/load.ts';
-import { createOwnership } from '../../src/hash/ownership.ts';
-import { labelsFrom } from '../../src/model/labels.ts';
-import { compileRoutes } from '../../src/route.ts';
+import type { Config } from '../../src/app/config/load.ts';
+import { createOwnership } from '../../src/core/hash/ownership.ts';
+import { labelsFrom } from '../../src/core/model/labels.ts';
+import { compileRoutes } from '../../src/core/route/route.ts';
 import type { ExportedSeries } from './servers/victoriametrics.ts';
 
 /** A series as written, in the shape of VictoriaMetrics' export; a stale marker is null or NaN. */

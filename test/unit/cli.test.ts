@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { reportError } from '../../src/commands/command.ts';
-import { ConfigError } from '../../src/model/errors.ts';
+import { reportError } from '../../src/app/commands/command.ts';
+import { ConfigError } from '../../src/core/model/errors.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'penstock-cli-'));

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { skipGroup } from '../../src/io/kafka/group/corrupt-batches.ts';
+import { transactionalId } from '../../src/io/kafka/produce/transactional-id.ts';
 import {
   drainGroupId,
   formerDrainGroupPrefix,
   isDrainGroup,
   nodeOfDrainGroup,
-} from '../../src/drain/assignment.ts';
-import { skipGroup } from '../../src/kafka/corrupt-batches.ts';
-import { transactionalId } from '../../src/kafka/transactional-id.ts';
-import { replayGroup, stopGroup } from '../../src/replay/stored-replay.ts';
+} from '../../src/services/drain/assignment.ts';
+import { replayGroup, stopGroup } from '../../src/services/replay/stored-replay.ts';
 
 /** Short, of the characters at which names run together and of words that others begin with. */
 const text = (...parts: string[]) =>

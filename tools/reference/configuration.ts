@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { bare, type Leaf, leavesOf } from '../../src/config/leaves.ts';
-import { type ReloadEffect, reloadEffect } from '../../src/config/reload-effects.ts';
-import { options } from '../../src/config/schema.ts';
+import { bare, type Leaf, leavesOf } from '../../src/app/config/leaves.ts';
+import { type ReloadEffect, reloadEffect } from '../../src/app/config/reload-effects.ts';
+import { options } from '../../src/app/config/schema.ts';
 import { cell, code, tableOf } from './markdown.ts';
 
 /** Sections whose keys stand in lists: no environment variable reaches them. */

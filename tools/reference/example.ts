@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
-import { bare, schemaAt } from '../../src/config/leaves.ts';
-import { options } from '../../src/config/schema.ts';
+import { bare, schemaAt } from '../../src/app/config/leaves.ts';
+import { options } from '../../src/app/config/schema.ts';
 
 export const EXAMPLE_FILE = 'config/penstock.yml';
 

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
-import { ReplayMetrics } from '../../src/replay/metrics.ts';
-import { Metrics } from '../../src/telemetry/metrics.ts';
+import { Metrics } from '../../src/io/telemetry/metrics.ts';
+import { ReplayMetrics } from '../../src/services/replay/metrics.ts';
 import { cell, code, tableOf } from './markdown.ts';
 
 /** The processes that tell a metric, by how its name begins; the first that fits holds. */

@@ -21,7 +21,7 @@ type Run = (argv: string[], streams: NodeJS.Process) => Promise<number>;
 process.argv = [...process.argv.slice(0, 2), '--help'];
 texts[''] = await captured(() => import('../../src/cli.ts'));
 for (const [, name] of texts[''].matchAll(/^ {2}([a-z]+) {2,}\S/gm)) {
-  const module = (await import(`../../src/commands/${name}.ts`)) as Record<string, Run>;
+  const module = (await import(`../../src/app/commands/${name}.ts`)) as Record<string, Run>;
   const run = (module['run'] ?? module[`${name}Command`])!;
   texts[name!] = await captured(() => run(['--help'], process));
 }

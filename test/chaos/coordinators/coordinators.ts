@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Random } from '../../../src/generate/random.ts';
+import { Random } from '../../../src/core/generate/random.ts';
 import { closing } from '../../support/closing.ts';
 import { readCoordinators } from '../../support/coordinators.ts';
 import { CopyingWorker } from '../../support/copying-worker.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { drainGroupId } from '../../../src/drain/assignment.ts';
+import { drainGroupId } from '../../../src/services/drain/assignment.ts';
 import { HOUR_MS, TestClock } from '../../support/clock.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment, type Running, readiness } from '../../support/deployment.ts';

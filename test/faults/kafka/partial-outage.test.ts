@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KafkaAdmin } from '../../../src/kafka/admin.ts';
-import { BRIEF, type KafkaConnection } from '../../../src/kafka/client.ts';
-import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
-import { TopicTroubleError } from '../../../src/kafka/topic-trouble.ts';
-import { TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
-import { UnsettledTransactionError } from '../../../src/kafka/unsettled-transaction.ts';
+import { KafkaAdmin } from '../../../src/io/kafka/admin/admin.ts';
+import { BRIEF, type KafkaConnection } from '../../../src/io/kafka/client.ts';
+import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
+import { TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
+import { TopicTroubleError } from '../../../src/io/kafka/topic/topic-trouble.ts';
+import { UnsettledTransactionError } from '../../../src/io/kafka/unsettled-transaction.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { readCoordinators } from '../../support/coordinators.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { replayGroup } from '../../../src/replay/stored-replay.ts';
+import { replayGroup } from '../../../src/services/replay/stored-replay.ts';
 import { ROOT } from '../../support/cache.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';

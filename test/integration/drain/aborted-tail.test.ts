@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { drainGroupId } from '../../../src/drain/assignment.ts';
-import { BRIEF } from '../../../src/kafka/client.ts';
+import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { drainGroupId } from '../../../src/services/drain/assignment.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { uniqueName } from '../../support/names.ts';

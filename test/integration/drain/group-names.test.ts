@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { drainGroupId, formerDrainGroupPrefix } from '../../../src/drain/assignment.ts';
-import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
-import { NO_MEMBER, TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
+import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
+import { NO_MEMBER, TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
+import { drainGroupId, formerDrainGroupPrefix } from '../../../src/services/drain/assignment.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { heldTasks, partitionStarts } from '../../support/drain-state.ts';

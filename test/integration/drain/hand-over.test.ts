@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { drainGroupId } from '../../../src/drain/assignment.ts';
+import { drainGroupId } from '../../../src/services/drain/assignment.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
 import { heldTasks, possibleRepeats } from '../../support/drain-state.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { drainGroupId } from '../../../src/drain/assignment.ts';
-import { createOwnership } from '../../../src/hash/ownership.ts';
-import { describeGroups } from '../../../src/kafka/group-description.ts';
+import { createOwnership } from '../../../src/core/hash/ownership.ts';
+import { describeGroups } from '../../../src/io/kafka/admin/group-description.ts';
+import { drainGroupId } from '../../../src/services/drain/assignment.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
 import {

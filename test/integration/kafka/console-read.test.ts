@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BRIEF } from '../../../src/kafka/client.ts';
+import { BRIEF } from '../../../src/io/kafka/client.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { startKafka } from '../../support/servers/kafka.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BRIEF } from '../../../src/kafka/client.ts';
-import { kafkaErrorType } from '../../../src/kafka/errors.ts';
+import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { kafkaErrorType } from '../../../src/io/kafka/errors.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { freezeInTransaction, HALF, spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { kafkaErrorType } from '../../../src/kafka/errors.ts';
-import type { GroupMembership } from '../../../src/kafka/patch/types.ts';
-import { BatchLimit } from '../../../src/kafka/send-rounds.ts';
-import { TransactionalProducer } from '../../../src/kafka/transactional-producer.ts';
+import { kafkaErrorType } from '../../../src/io/kafka/errors.ts';
+import type { GroupMembership } from '../../../src/io/kafka/patch/types.ts';
+import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
+import { TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { freezeInTransaction, HALF, spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';

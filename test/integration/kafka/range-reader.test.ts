@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { RangeReader, type RangeStep, type RangeTakeLimits } from '../../../src/kafka/range-reader.ts';
+import {
+  RangeReader,
+  type RangeStep,
+  type RangeTakeLimits,
+} from '../../../src/io/kafka/range/range-reader.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
 import { poll } from '../../support/process.ts';

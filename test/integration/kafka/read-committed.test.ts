@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Producer, Transaction } from 'kafkajs';
-import { KafkaAdmin } from '../../../src/kafka/admin.ts';
-import { BRIEF } from '../../../src/kafka/client.ts';
-import { GroupReader } from '../../../src/kafka/group-reader.ts';
+import { KafkaAdmin } from '../../../src/io/kafka/admin/admin.ts';
+import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { GroupReader } from '../../../src/io/kafka/group/group-reader.ts';
 import { closeAfterTests, closing } from '../../support/closing.ts';
 import { FAST_GROUP } from '../../support/copying-worker.ts';
 import { connect, SILENT, TestKafka } from '../../support/kafka-data.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BRIEF } from '../../../src/kafka/client.ts';
-import { withMembership } from '../../../src/kafka/patch/txn-offset-commit.ts';
-import { NO_MEMBER } from '../../../src/kafka/transactional-producer.ts';
+import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { withMembership } from '../../../src/io/kafka/patch/txn-offset-commit.ts';
+import { NO_MEMBER } from '../../../src/io/kafka/produce/transactional-producer.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeGroups } from '../../../src/kafka/group-description.ts';
+import { describeGroups } from '../../../src/io/kafka/admin/group-description.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';
 import { uniqueName } from '../../support/names.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compress } from '../../../src/wire/snappy.ts';
+import { compress } from '../../../src/core/wire/snappy.ts';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';

@@ -1,7 +1,7 @@
 /** Task records have the time of writing, whatever the time of their source: retention counts from there. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TopicAdmin } from '../../../src/kafka/topic-admin.ts';
+import { TopicAdmin } from '../../../src/io/kafka/admin/topic-admin.ts';
 import { scrape, trueSeries } from '../../e2e/truth.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment } from '../../support/deployment.ts';

@@ -1,12 +1,12 @@
 /** What a step may become is bounded, on a real cluster: many tenants, many dead letters, a record that makes the code throw. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadConfig } from '../../../src/config/load.ts';
-import { Worker } from '../../../src/ingest/worker.ts';
-import { type CompiledRoute, compileRoutes } from '../../../src/route.ts';
-import { STEP_LIMITS } from '../../../src/step-limits.ts';
-import { createLog } from '../../../src/telemetry/log.ts';
-import { Metrics } from '../../../src/telemetry/metrics.ts';
+import { loadConfig } from '../../../src/app/config/load.ts';
+import { STEP_LIMITS } from '../../../src/core/pipeline/step-limits.ts';
+import { type CompiledRoute, compileRoutes } from '../../../src/core/route/route.ts';
+import { createLog } from '../../../src/io/telemetry/log.ts';
+import { Metrics } from '../../../src/io/telemetry/metrics.ts';
+import { Worker } from '../../../src/services/worker/worker.ts';
 import { closeAfterTests, closing } from '../../support/closing.ts';
 import { Deployment, type DeploymentOptions } from '../../support/deployment.ts';
 import { memoryMib } from '../../support/process-usage.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { TopicAdmin } from '../../../src/kafka/topic-admin.ts';
+import { TopicAdmin } from '../../../src/io/kafka/admin/topic-admin.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { Deployment, type Running } from '../../support/deployment.ts';
 import { runPenstock } from '../../support/penstock.ts';

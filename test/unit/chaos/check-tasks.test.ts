@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { compress } from '../../../src/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../src/wire/write-request-builder.ts';
+import { compress } from '../../../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
 import { RawCheck } from '../../chaos/check-raw.ts';
 import { TaskCheck } from '../../chaos/check-tasks.ts';
 import { Problems } from '../../chaos/problems.ts';

@@ -5,8 +5,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import type { Registry } from 'prom-client';
 import { parse } from 'yaml';
-import { ReplayMetrics } from '../../../src/replay/metrics.ts';
-import { Metrics } from '../../../src/telemetry/metrics.ts';
+import { Metrics } from '../../../src/io/telemetry/metrics.ts';
+import { ReplayMetrics } from '../../../src/services/replay/metrics.ts';
 import { ROOT } from '../../support/cache.ts';
 
 const PAGE = readFileSync(path.join(ROOT, 'docs/operations/alerts.md'), 'utf8');

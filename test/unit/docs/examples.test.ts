@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { parseConfig } from '../../../src/config/load.ts';
+import { parseConfig } from '../../../src/app/config/load.ts';
 import { ROOT } from '../../support/cache.ts';
 
 const SECTION = /^(?:kafka|worker|ingest|registry|routes|nodes|drain|topics|admin):/m;

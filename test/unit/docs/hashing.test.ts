@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { assignTopics } from '../../../src/hash/ownership.ts';
-import { compileTask, type TaskHash } from '../../../src/hash/task.ts';
+import { assignTopics } from '../../../src/core/hash/ownership.ts';
+import { compileTask, type TaskHash } from '../../../src/core/hash/task.ts';
 import { ROOT } from '../../support/cache.ts';
-import { labelSet } from '../hash/label-sets.ts';
+import { labelSet } from '../core/hash/label-sets.ts';
 
 interface Program {
   xxh64(bytes: Buffer): bigint;

@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { DEFAULT_LIMITS } from '../../../src/decode/decoder.ts';
-import { mappedJsonDecoder } from '../../../src/decode/mapped-json.ts';
-import { mapping } from '../../../src/ingest/mapping-options.ts';
-import { formatSeries } from '../../../src/model/labels.ts';
+import { DEFAULT_LIMITS } from '../../../src/core/decode/decoder.ts';
+import { mappedJsonDecoder } from '../../../src/core/decode/schema/mapped-json.ts';
+import { formatSeries } from '../../../src/core/model/labels.ts';
+import { mapping } from '../../../src/services/worker/mapping-options.ts';
 import { ROOT } from '../../support/cache.ts';
 import { decodeWriteRequest } from '../../support/prompb.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseConfig } from '../../../src/config/load.ts';
+import { parseConfig } from '../../../src/app/config/load.ts';
 import type { ExportedSeries } from '../../support/servers/victoriametrics.ts';
 import { compareStored, placement, type TrueSeries, type Verdict } from '../../support/verify.ts';
 

@@ -1,0 +1,198 @@
+import { isUtf8 } from 'node:buffer';
+import { DecoderRegistry } from '../../../core/decode/registry.ts';
+import type { SchemaSource } from '../../../core/decode/schema/writer-schema.ts';
+import { topicDecoders } from '../../../core/decode/topic-decoders.ts';
+import { isoTime } from '../../../core/model/iso-time.ts';
+import { printable, quoted } from '../../../core/model/printable.ts';
+import { isRecordTime, TIMESTAMP_HEADER } from '../../../core/model/record-time.ts';
+import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
+import { readRanges } from '../../../io/kafka/range/range-reader.ts';
+import {
+  type Contents,
+  contentsOf,
+  neededSchema,
+  type ShownSeries,
+} from '../../../services/dead/contents.ts';
+import { hexDump } from '../../../services/dead/hex-dump.ts';
+import { readLetter, type StoredLetter } from '../../../services/dead/letter.ts';
+import { ingestTopics } from '../../../services/worker/options.ts';
+import type { Config } from '../../config/load.ts';
+import { DONE, FAILED, printJson } from '../command.ts';
+import { oneSchema } from '../one-schema.ts';
+import { formatTable } from '../text/table.ts';
+import type { DeadSession } from './session.ts';
+
+const DUMPED_BYTES = 512;
+const SHOWN_SERIES = 20;
+const SHOWN_SAMPLES = 10;
+const SHOWN_TEXT = 4_000;
+/** Of control characters text has tabs and ends of lines. */
+const CONTROL = /(?![\t\r\n])\p{Cc}/u;
+
+export async function showLetter(
+  { config, connection, admin, topic, json }: DeadSession,
+  { partition, offset }: { partition: number; offset: bigint },
+  raw: boolean,
+): Promise<number> {
+  const bound = (await admin.offsetBounds(topic, [partition])).get(partition);
+  let record: FetchedRecord | undefined;
+  if (bound !== undefined && offset >= bound.low && offset < bound.high) {
+    const ranges = new Map([[partition, { from: offset, to: offset + 1n }]]);
+    await readRanges(connection, admin, { topic, ranges, visit: ([first]) => void (record = first) });
+  }
+  const letter = record && readLetter(record);
+  if (letter === undefined) {
+    process.stderr.write(`penstock dead: ${notThere(topic, partition, offset, bound, record)}\n`);
+    return FAILED;
+  }
+  if (raw) {
+    process.stdout.write(letter.record.value ?? Buffer.alloc(0));
+    return DONE;
+  }
+  const decoders = await decodersFor(letter, config);
+  const contents = contentsOf(letter, decoders, json ? Number.POSITIVE_INFINITY : SHOWN_SERIES);
+  if (json) printJson(asJson(letter, contents));
+  else process.stdout.write(formatLetter(topic, letter, contents));
+  return DONE;
+}
+
+async function decodersFor(letter: StoredLetter, { ingest, registry }: Config): Promise<DecoderRegistry> {
+  if (letter.stage === 'deliver') return new DecoderRegistry('remote_write_v1');
+  const [first, ...others] = ingestTopics(ingest);
+  const withSchemas = (schemas?: SchemaSource) => {
+    const decoders = topicDecoders([{ ...first, schemas }, ...others.map((each) => ({ ...each, schemas }))]);
+    return decoders(letter.source?.topic ?? '');
+  };
+  const decoders = withSchemas();
+  const id = neededSchema(letter, decoders);
+  return id === undefined ? decoders : withSchemas(await oneSchema(registry, id));
+}
+
+function notThere(
+  topic: string,
+  partition: number,
+  offset: bigint,
+  bound: { low: bigint; high: bigint } | undefined,
+  record: FetchedRecord | undefined,
+): string {
+  const at = `${topic} has no dead letter at ${partition}:${offset}`;
+  if (bound === undefined) return `${at}: it has no partition ${partition}`;
+  if (offset < bound.low || offset >= bound.high)
+    return `${at}: partition ${partition} has the offsets ${bound.low} to ${bound.high - 1n}`;
+  if (record !== undefined)
+    return `${at}: the record there is a marker of penstock dead redrive, or of another writer`;
+  return `${at}: the offset belongs to the end of a transaction, or to one that was aborted`;
+}
+
+function headersOf({ record }: StoredLetter): [string, string][] {
+  return Object.entries(record.headers).map(([name, value]) => [name, value?.toString() ?? '']);
+}
+
+/** The same for people: times that are in ms as such. */
+function headerRows(letter: StoredLetter): [string, string][] {
+  return headersOf(letter).map(([name, value]) => {
+    const isTime = name.toLowerCase() === TIMESTAMP_HEADER && isRecordTime(Number(value));
+    return [name, isTime ? `${value} (${timeText(Number(value))})` : value];
+  });
+}
+
+function asJson(letter: StoredLetter, contents: Contents): object {
+  const { record, stage, reason, message, source, redriven, firstSeen } = letter;
+  return {
+    partition: record.partition,
+    offset: String(record.offset),
+    written: isoTime(record.timestamp),
+    first_seen: firstSeen,
+    stage,
+    reason,
+    message,
+    source: source === undefined ? null : { ...source, offset: String(source.offset) },
+    redriven,
+    key: record.key === null ? null : { text: keyText(record.key), base64: record.key.toString('base64') },
+    headers: Object.fromEntries(headersOf(letter)),
+    value: {
+      bytes: contents.bytes,
+      encoding: contents.encoding ?? null,
+      series: contents.series.map(({ labels, samples, exemplars, histograms }) => ({
+        labels: Object.fromEntries(labels.map(({ name, value }) => [name, value])),
+        // JSON has no NaN or infinities.
+        samples: samples.map(({ value, timestamp }) => [
+          timestamp,
+          Number.isFinite(value) ? value : String(value),
+        ]),
+        exemplars,
+        histograms,
+      })),
+      rejects: contents.rejects,
+      fault: contents.fault ?? null,
+      base64: record.value?.toString('base64') ?? null,
+    },
+  };
+}
+
+function formatLetter(topic: string, letter: StoredLetter, contents: Contents): string {
+  const { record, stage, reason, message } = letter;
+  const lines = [
+    `${topic} ${record.partition}:${record.offset}, written ${isoTime(record.timestamp)}`,
+    printable(`${stage}: ${reason}: ${message}`),
+    ...(record.key === null ? [] : [formatKey(record.key)]),
+    '',
+    formatTable([['HEADER', 'VALUE'], ...headerRows(letter)]),
+    '',
+    `value: ${contents.bytes} bytes${contents.encoding === undefined ? '' : `, as ${contents.encoding}`}`,
+    ...contents.series.flatMap(seriesLines),
+    ...(contents.more > 0 ? [`… and ${contents.more} series more; --json shows them all`] : []),
+    ...contents.rejects.map((text) => `cannot be used: ${printable(text)}`),
+    ...(contents.fault === undefined ? [] : [`decoding ended: ${printable(contents.fault)}`]),
+  ];
+  const decoded = contents.fault === undefined && contents.series.length > 0;
+  if (!decoded && record.value !== null)
+    lines.push(...(textLines(record.value) ?? hexDump(record.value, DUMPED_BYTES)));
+  return `${lines.join('\n')}\n`;
+}
+
+/** A key as text; null where it is none. */
+function keyText(key: Buffer): string | null {
+  return isUtf8(key) ? key.toString() : null;
+}
+
+function formatKey(key: Buffer): string {
+  const text = keyText(key);
+  return `key: ${text === null ? `0x${key.toString('hex')}` : quoted(text)}`;
+}
+
+function seriesLines({ labels, samples, exemplars, histograms }: ShownSeries): string[] {
+  const text = labels.map(({ name, value }) => `${printable(name)}=${quoted(value)}`).join(', ');
+  const shown = samples.slice(0, SHOWN_SAMPLES);
+  const others = [
+    ...(samples.length > shown.length ? [`${samples.length - shown.length} samples`] : []),
+    ...(exemplars > 0 ? [`${exemplars} exemplars`] : []),
+    ...(histograms > 0 ? [`${histograms} native histograms`] : []),
+  ];
+  return [
+    `{${text}}`,
+    ...shown.map(({ value, timestamp }) => `  ${value} @ ${timeText(timestamp)}`),
+    ...(others.length > 0 ? [`  and ${others.join(', ')}`] : []),
+  ];
+}
+
+/** A value that is text, such as JSON, as it is; undefined where it is none. */
+function textLines(value: Buffer): string[] | undefined {
+  if (value.length === 0 || !isUtf8(value)) return undefined;
+  const text = value.toString();
+  if (CONTROL.test(text)) return undefined;
+  const shown = text.slice(0, SHOWN_TEXT);
+  const more = text.length - shown.length;
+  return [
+    ...shown
+      .trimEnd()
+      .split(/\r?\n/)
+      .map((line) => `  ${printable(line)}`),
+    ...(more > 0 ? [`… and ${more} characters more; --raw gives them all`] : []),
+  ];
+}
+
+/** RFC 3339, or the number where no calendar has that time. */
+function timeText(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`;
+}

@@ -1,0 +1,172 @@
+import { formatGeneral } from '../../core/decode/text/go-float.ts';
+import type { Label, Labels } from '../../core/model/labels.ts';
+import { printable, quoted } from '../../core/model/printable.ts';
+import type { LeftBehind, ReadSeries, RecordVisitor } from '../../core/pipeline/read-record.ts';
+
+/** Characters gathered before they are written: a record may become a gigabyte of text, which no string holds. */
+const CHUNK = 64 * 1024;
+
+/** Prints what a record is read as. Counts what it is given. */
+export interface DecodeOutput extends RecordVisitor {
+  readonly rejects: number;
+  /** To be called first. Absent where the output has no place for it. */
+  begin?(source: string, encoding: string | undefined): void;
+  /** To be called once, behind the last series and reject. */
+  end(left: LeftBehind): void;
+}
+
+/** Text in pieces: see `CHUNK`. */
+class Printer {
+  readonly #write: (text: string) => void;
+  #text = '';
+
+  constructor(write: (text: string) => void) {
+    this.#write = write;
+  }
+
+  print(text: string): void {
+    this.#text += text;
+    if (this.#text.length >= CHUNK) this.flush();
+  }
+
+  flush(): void {
+    if (this.#text !== '') this.#write(this.#text);
+    this.#text = '';
+  }
+}
+
+/** A line of JSON for each series and each reject. */
+export class JsonOutput implements DecodeOutput {
+  readonly #printer: Printer;
+  /** Not through an object: `__proto__` is a label name like any other. */
+  readonly #labels = new LabelTexts(({ name, value }) => `${quoted(name)}:${quoted(value)}`);
+  rejects = 0;
+
+  constructor(write: (text: string) => void) {
+    this.#printer = new Printer(write);
+  }
+
+  series({ labels, samples }: ReadSeries): void {
+    const printer = this.#printer;
+    printer.print(`{"labels":{${this.#labels.of(labels).join()}},"samples":[`);
+    let separator = '';
+    for (const { timestamp, value } of samples) {
+      printer.print(`${separator}[${jsonTime(timestamp)},"${formatGeneral(value)}"]`);
+      separator = ',';
+    }
+    printer.print(']}\n');
+  }
+
+  reject(reason: string, message: string): void {
+    this.rejects++;
+    this.#printer.print(`{"reject":{"reason":${quoted(reason)},"message":${quoted(message)}}}\n`);
+  }
+
+  end(): void {
+    this.#printer.flush();
+  }
+}
+
+/** Labels as text. One that is the same object as in the series before, as `LabelBlock` has it, is not made again. */
+class LabelTexts {
+  readonly #textOf: (label: Label) => string;
+  #labels: Labels = [];
+  #texts: string[] = [];
+
+  constructor(textOf: (label: Label) => string) {
+    this.#textOf = textOf;
+  }
+
+  of(labels: Labels): readonly string[] {
+    const [before, texts] = [this.#labels, this.#texts];
+    this.#texts = labels.map((label, index) =>
+      label === before[index] ? texts[index]! : this.#textOf(label),
+    );
+    this.#labels = labels;
+    return this.#texts;
+  }
+}
+
+/** A number, where one in JavaScript says it exactly; else a text. */
+function jsonTime(ms: bigint): string {
+  return Number.isSafeInteger(Number(ms)) ? String(ms) : `"${ms}"`;
+}
+
+/** Text for people, in which nothing of the record reaches the terminal as it is. */
+export class TextOutput implements DecodeOutput {
+  readonly #printer: Printer;
+  readonly #labels = new LabelTexts(({ name, value }) => `${labelName(name)}=${quoted(value)}`);
+  rejects = 0;
+  #series = 0;
+  #samples = 0;
+  #exemplars = 0;
+  #histograms = 0;
+
+  constructor(write: (text: string) => void) {
+    this.#printer = new Printer(write);
+  }
+
+  begin(source: string, encoding: string | undefined): void {
+    this.#printer.print(`${printable(source)}, as ${encoding ?? 'nothing that is known'}\n\n`);
+  }
+
+  series({ labels, samples, exemplars, histograms }: ReadSeries): void {
+    const printer = this.#printer;
+    this.#series++;
+    this.#exemplars += exemplars;
+    this.#histograms += histograms;
+    printer.print(`{${this.#labels.of(labels).join(', ')}}\n`);
+    for (const { timestamp, value } of samples) {
+      this.#samples++;
+      printer.print(`  ${formatGeneral(value)} @ ${timestamp}${timeText(Number(timestamp))}\n`);
+    }
+    const others = counts([
+      [exemplars, 'exemplar'],
+      [histograms, 'native histogram'],
+    ]);
+    if (others.length > 0) printer.print(`  and ${others.join(', ')}\n`);
+  }
+
+  reject(reason: string, message: string): void {
+    this.rejects++;
+    this.#printer.print(`cannot be used: ${printable(reason)}: ${printable(message)}\n`);
+  }
+
+  end({ metadata, unknownFields, uncarried }: LeftBehind): void {
+    const had = counts([
+      [this.#samples, 'sample'],
+      [this.#exemplars, 'exemplar'],
+      [this.#histograms, 'native histogram'],
+    ]);
+    const lines = [
+      `${this.#series} series${had.length > 0 ? ` with ${had.join(', ')}` : ''}`,
+      ...(this.rejects > 0 ? [`cannot be used: ${this.rejects}`] : []),
+    ];
+    const notCarried = [
+      ...counts([
+        [metadata, 'metadata entry'],
+        [unknownFields, 'unknown field'],
+      ]),
+      ...Object.entries(uncarried).map(([kind, count]) => `${count} ${kind}`),
+    ];
+    if (notCarried.length > 0) lines.push(`not carried on: ${notCarried.join(', ')}`);
+    this.#printer.print(`${this.#series + this.rejects > 0 ? '\n' : ''}${lines.map(printable).join('\n')}\n`);
+    this.#printer.flush();
+  }
+}
+
+function labelName(name: string): string {
+  return /^[A-Za-z_:][A-Za-z0-9_:.]*$/.test(name) ? name : quoted(name);
+}
+
+function timeText(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? ` (${new Date(ms).toISOString()})` : '';
+}
+
+function counts(of: readonly (readonly [number, string])[]): string[] {
+  return of
+    .filter(([count]) => count > 0)
+    .map(
+      ([count, what]) => `${count} ${count === 1 ? what : what.replace(/y$/, 'ie')}${count === 1 ? '' : 's'}`,
+    );
+}

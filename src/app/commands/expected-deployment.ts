@@ -1,0 +1,41 @@
+import { createOwnership } from '../../core/hash/ownership.ts';
+import { compileRoutes } from '../../core/route/route.ts';
+import { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
+import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { Metrics } from '../../io/telemetry/metrics.ts';
+import { drainGroupId } from '../../services/drain/assignment.ts';
+import type { ExpectedDeployment } from '../../services/status/expected.ts';
+import { UnreadWatch, watchedCluster } from '../../services/status/unread-watch.ts';
+import { ingestTopics } from '../../services/worker/options.ts';
+import type { Config } from '../config/load.ts';
+
+/** Which groups a configuration wants to read which partitions. */
+export function expectedDeployment(config: Config): ExpectedDeployment {
+  const routes = compileRoutes(config);
+  const names = config.nodes.map(({ name }) => name);
+  const now = Date.now();
+  const taskTopics = [...new Set(routes.map(({ topic }) => topic))].map((topic) => {
+    const writers = routes.filter((route) => route.topic === topic);
+    return { topic, routes: writers.map(({ name }) => name), count: writers[0]!.count };
+  });
+  const ownership = names.length === 0 ? undefined : createOwnership(taskTopics, names, config.ownership);
+  return {
+    ingest: { topics: ingestTopics(config.ingest).map(({ topic }) => topic), group: config.ingest.group },
+    deadTopic: config.ingest.dead_topic,
+    taskTopics,
+    nodes: config.nodes.map(({ name, url }) => ({
+      node: name,
+      url,
+      groups: taskTopics.map(({ topic }) => ({
+        topic,
+        group: drainGroupId(topic, name),
+        tasks: ownership!.tasksOf(topic, name, now),
+      })),
+    })),
+  };
+}
+
+/** What says, from a worker or a drain, which partitions of the deployment nobody reads. */
+export function unreadWatch(connection: KafkaConnection, config: Config, metrics: Metrics): UnreadWatch {
+  return new UnreadWatch(watchedCluster(new KafkaAdmin(connection)), expectedDeployment(config), metrics);
+}

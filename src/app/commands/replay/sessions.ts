@@ -1,0 +1,134 @@
+import { ConfigError } from '../../../core/model/errors.ts';
+import { KafkaSetupError } from '../../../io/kafka/errors.ts';
+import { BatchLimit } from '../../../io/kafka/produce/send-rounds.ts';
+import { sleep } from '../../../io/time/sleep.ts';
+import { Journal, readReplay } from '../../../services/replay/journal.ts';
+import type { ReplaySession } from '../../../services/replay/replay.ts';
+import { replayGroup, type StoredReplay } from '../../../services/replay/stored-replay.ts';
+import type { ReplayCommand } from './command.ts';
+import type { OpenTarget } from './target.ts';
+
+/** A replay before its first step. */
+export type NewReplay = Omit<StoredReplay, 'run' | 'phase' | 'updatedMs'>;
+
+/** A transaction that was committed shows everywhere within this time. */
+const SETTLED_MS = 2_000;
+
+/** Another process goes on with the replay. */
+export class TakenOverError extends KafkaSetupError {
+  constructor(id: string) {
+    super(
+      `replay ${id} was resumed by another process, which goes on where this one was; this one ends. ` +
+        'Nothing is lost or written twice into Kafka by that',
+    );
+  }
+}
+
+/** Opens journal and target, as often as it takes. */
+export class Sessions {
+  readonly #command: ReplayCommand;
+  readonly #of: { readonly replay: NewReplay; readonly run: string; readonly resumed: boolean };
+  readonly #openTarget: OpenTarget;
+  /** Of all sessions: what one has learnt of the sizes that brokers take. */
+  readonly #limit = new BatchLimit();
+  #journal: Journal | undefined;
+  /** It is stored that this process runs the replay. */
+  begun = false;
+
+  constructor(
+    command: ReplayCommand,
+    of: { readonly replay: NewReplay; readonly run: string; readonly resumed: boolean },
+    openTarget: OpenTarget,
+  ) {
+    this.#command = command;
+    this.#of = of;
+    this.#openTarget = openTarget;
+  }
+
+  /** What is stored, as far as this process knows. */
+  get stored(): StoredReplay | undefined {
+    return this.#journal?.replay;
+  }
+
+  /** Takes the replay out of Kafka, where it has stored no step. @returns whether it is gone */
+  async forget(): Promise<boolean> {
+    const stored = this.stored;
+    if (stored === undefined || stored.counts.records > 0) return false;
+    const client = await this.#command.admin.client();
+    return await client.deleteGroups([replayGroup(stored.id)]).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async open(): Promise<ReplaySession> {
+    const { config, connection, admin } = this.#command;
+    const { replay, run } = this.#of;
+    const { id } = replay;
+    // Opening fences whoever has it: not where that is another process by right.
+    if (this.begun && (await this.#isAnothers())) throw new TakenOverError(id);
+    const { transaction_timeout: transactionTimeoutMs } = config.ingest;
+    const options = { id, run, transactionTimeoutMs, limit: this.#limit };
+    const journal = await Journal.open(connection, admin, options);
+    try {
+      if (this.begun && journal.replay === undefined) throw this.#forgotten();
+      if (!journal.owned) await this.#begin(journal);
+      // However often it is opened before something can be written, brokers do not forget it.
+      else await journal.mark('running');
+      this.begun = true;
+      this.#journal = journal;
+      const target = await this.#openTarget(journal);
+      return {
+        target,
+        partitions: journal.replay!.partitions,
+        keep: () => journal.mark('running'),
+        close: async (stopped) => {
+          try {
+            if (stopped) await journal.mark('stopped');
+          } finally {
+            await journal.close();
+          }
+        },
+      };
+    } catch (error) {
+      // A file that is gone, say: nobody works on this replay any more, and the list says so.
+      if (journal.owned && error instanceof ConfigError) await journal.mark('stopped').catch(() => undefined);
+      await journal.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** What a transaction has stored shows a moment after its end: one look alone may see what was before. */
+  async #isAnothers(): Promise<boolean> {
+    const { replay, run } = this.#of;
+    const look = async () => {
+      const stored = await readReplay(this.#command.admin, replay.id);
+      return stored !== undefined && stored.run !== run;
+    };
+    if (!(await look())) return false;
+    await sleep(SETTLED_MS);
+    return await look();
+  }
+
+  /** Not the same as taken over, nor as never begun. */
+  #forgotten(): KafkaSetupError {
+    const { id, partitions } = this.stored ?? this.#of.replay;
+    const positions = [...partitions]
+      .map(([partition, { position }]) => `${partition}:${position}`)
+      .join(', ');
+    return new KafkaSetupError(
+      `Kafka has forgotten replay ${id} while it waited (offsets.retention.minutes of the brokers, or its group was ` +
+        `deleted). As far as this process knows it was, as partition:offset, at ${positions}; begin a new one from there`,
+    );
+  }
+
+  async #begin(journal: Journal): Promise<void> {
+    const { replay, resumed } = this.#of;
+    if (this.begun) throw new TakenOverError(replay.id);
+    if (!resumed && journal.replay !== undefined)
+      throw new KafkaSetupError(
+        `replay ${replay.id} was begun by another process just now; choose another --id`,
+      );
+    await journal.begin(journal.replay ?? replay);
+  }
+}

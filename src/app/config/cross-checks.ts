@@ -1,0 +1,101 @@
+import { expectedName } from '../../core/model/nearest.ts';
+import { shown } from '../../core/options/types.ts';
+import type { NodeOptions, RouteOptions } from '../../core/route/options.ts';
+import type { RegistryOptions } from '../../io/registry/options.ts';
+import { type IngestOptions, ingestTopics } from '../../services/worker/options.ts';
+import type { Path } from './source.ts';
+
+/** The sections that parsed; an item of a list is undefined where it did not. */
+export interface Sections {
+  readonly ingest: IngestOptions | undefined;
+  readonly registry: RegistryOptions | undefined;
+  readonly routes: readonly (RouteOptions | undefined)[];
+  readonly nodes: readonly (NodeOptions | undefined)[];
+  readonly drainNode: string;
+}
+
+/** Reports what is wrong with the value at a path. */
+export type Refuse = (path: Path, message: string) => void;
+
+/** What no section can see alone: names given twice, topics in each other's way, nodes that do not exist. */
+export function crossCheck(sections: Sections, refuse: Refuse): void {
+  const { ingest, registry, routes, nodes, drainNode } = sections;
+  refuseRepeats(routes, 'routes', refuse);
+  refuseRepeats(nodes, 'nodes', refuse);
+  const read = ingest === undefined ? [] : ingestTopics(ingest).map(({ topic }) => topic);
+  if (ingest !== undefined && read.includes(ingest.dead_topic)) {
+    refuse(
+      ['ingest', 'dead_topic'],
+      `${shown(ingest.dead_topic)} is the ingest topic too; expected a topic of its own`,
+    );
+  }
+  for (const [at, topic] of read.entries()) {
+    const first = read.indexOf(topic);
+    if (first === at) continue;
+    const message = `${shown(topic)} is the topic of ingest.topics[${first}] too; expected another topic`;
+    refuse(['ingest', 'topics', at, 'topic'], message);
+  }
+  if (ingest !== undefined && registry !== undefined && registry.url === undefined) {
+    for (const { topic, encoding } of ingestTopics(ingest)) {
+      if (encoding !== 'confluent') continue;
+      const message = `missing; expected the registry's address, since the records of ${topic} are confluent`;
+      refuse(['registry', 'url'], message);
+      break;
+    }
+  }
+  for (const [at, route] of routes.entries()) {
+    if (route === undefined) continue;
+    const path = ['routes', at, 'topic'];
+    if (read.includes(route.topic)) {
+      refuse(
+        path,
+        `${shown(route.topic)} is the ingest topic, which the route reads from; expected another topic`,
+      );
+    } else if (route.topic === ingest?.dead_topic) {
+      refuse(path, `${shown(route.topic)} is the dead-letter topic; expected another topic`);
+    }
+  }
+  refuseSharedTopics(routes, refuse);
+  if (drainNode !== '' && !nodes.some((node) => node?.name === drainNode) && !nodes.includes(undefined)) {
+    refuse(['drain', 'node'], `there is no node ${shown(drainNode)}; ${expectedNode(drainNode, nodes)}`);
+  }
+}
+
+function refuseRepeats(
+  items: readonly ({ readonly name: string } | undefined)[],
+  section: 'routes' | 'nodes',
+  refuse: Refuse,
+): void {
+  for (const [at, item] of items.entries()) {
+    if (item === undefined) continue;
+    const first = items.findIndex((other) => other?.name === item.name);
+    if (first === at) continue;
+    refuse(
+      [section, at, 'name'],
+      `${shown(item.name)} is the name of ${section}[${first}] too; expected another name`,
+    );
+  }
+}
+
+/** Routes may share a topic, but then its partitions mean the same tasks to both. */
+function refuseSharedTopics(routes: readonly (RouteOptions | undefined)[], refuse: Refuse): void {
+  for (const [at, route] of routes.entries()) {
+    const other = routes.find((earlier) => earlier !== undefined && earlier.topic === route?.topic);
+    if (route === undefined || other === undefined || other === route) continue;
+    const shared = `route ${other.name} has topic ${other.topic} too, with`;
+    if (other.task.count !== route.task.count) {
+      refuse(
+        ['routes', at, 'task', 'count'],
+        `${shared} count ${other.task.count}; expected the same count, or another topic`,
+      );
+    } else if (other.partitions !== route.partitions) {
+      const message = `${shared} ${other.partitions} partitions; expected the same number, or another topic`;
+      refuse(['routes', at, 'partitions'], message);
+    }
+  }
+}
+
+function expectedNode(name: string, nodes: readonly (NodeOptions | undefined)[]): string {
+  const names = nodes.flatMap((node) => (node === undefined ? [] : [node.name]));
+  return names.length === 0 ? 'expected it in nodes, which has none' : expectedName(name, names);
+}

@@ -1,0 +1,77 @@
+import { errorMessage } from '../../core/model/errors.ts';
+import { expectedName } from '../../core/model/nearest.ts';
+import type { Leaf } from './leaves.ts';
+import type { Problem } from './problem.ts';
+import type { ReadFile } from './source.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `PENSTOCK_` variables that are no keys: the tests' own, and where the configuration is. */
+const OTHER_NAMES = /^PENSTOCK_(TEST_.*|CONFIG)$/;
+
+/** What Kubernetes sets in every pod beside a Service whose name begins with penstock. */
+const SERVICE_LINK =
+  /^PENSTOCK_(?:.*_)?(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+
+/** Values that the environment gives to keys. */
+export interface EnvironmentValues {
+  /** Variable of the key ▸ text. A `…_FILE` has been read and stands under the name without it. */
+  readonly values: Readonly<Record<string, string>>;
+  /** Path of the key, joined by dots ▸ the variable as the user set it. */
+  readonly origins: ReadonlyMap<string, string>;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Picks the variables that set keys. A secret may come from the file that `<NAME>_FILE` names; its
+ * last newline is cut. A `PENSTOCK_` variable that sets nothing is a problem, since it is a typing error.
+ */
+export function readEnvironment(
+  leaves: readonly Leaf[],
+  env: Environment,
+  readFile: ReadFile,
+): EnvironmentValues {
+  const values: Record<string, string> = {};
+  const origins = new Map<string, string>();
+  const problems: Problem[] = [];
+  const refuse = (variable: string, message: string) =>
+    problems.push({ file: variable, line: 0, path: '', message });
+
+  const keys = new Map<string, { leaf: Leaf; fromFile: boolean }>();
+  for (const leaf of leaves) {
+    keys.set(leaf.env, { leaf, fromFile: false });
+    if (leaf.secret) keys.set(`${leaf.env}_FILE`, { leaf, fromFile: true });
+  }
+
+  for (const [variable, text] of Object.entries(env)) {
+    if (!variable.startsWith('PENSTOCK_') || text === undefined) continue;
+    const key = keys.get(variable);
+    if (key === undefined) {
+      if (OTHER_NAMES.test(variable) || SERVICE_LINK.test(variable)) continue;
+      refuse(variable, `sets no key; ${nearestVariable(variable, [...keys.keys()])}`);
+      continue;
+    }
+    const { leaf, fromFile } = key;
+    if (fromFile && env[leaf.env] !== undefined) {
+      refuse(variable, `${leaf.env} is set too; expected one of the two`);
+      continue;
+    }
+    try {
+      values[leaf.env] = fromFile ? readFile(text).replace(/\r?\n$/, '') : text;
+      origins.set(leaf.path.join('.'), variable);
+    } catch (error) {
+      refuse(
+        variable,
+        `the file cannot be read: ${errorMessage(error)}; expected the path of a file with the secret`,
+      );
+    }
+  }
+  return { values, origins, problems };
+}
+
+function nearestVariable(variable: string, known: readonly string[]): string {
+  const expected = expectedName(variable, known);
+  return expected.endsWith('?')
+    ? expected
+    : 'expected PENSTOCK_ and the path of a key, such as PENSTOCK_KAFKA_BROKERS';
+}

@@ -1,0 +1,92 @@
+import { type ChangedKey, changedKeys } from './changed-keys.ts';
+import type { Options } from './schema.ts';
+
+/** What a change of a key means to a process that runs. */
+export type ReloadEffect =
+  /** A reload puts it in force. */
+  | 'applied'
+  /** It takes another process: a reload is refused. */
+  | 'restart'
+  /** The process has nothing to do with it. */
+  | 'unused';
+
+export type ReloadingCommand = 'worker' | 'drain';
+
+/** Keys of every process, by path; the longest that fits decides. What is not known here needs a restart. */
+const COMMON: Readonly<Record<string, ReloadEffect>> = {
+  kafka: 'restart',
+  admin: 'restart',
+  'admin.reload_token': 'applied',
+  log: 'applied',
+  stop_deadline: 'applied',
+  allow_no_routes: 'applied',
+  routes: 'applied',
+  'routes.partitions': 'unused',
+  replay: 'unused',
+  topics: 'unused',
+};
+
+/** What the members of a consumer group have agreed upon when they joined, and what transactional ids are made of. */
+const OF_A_MEMBER = ['session_timeout', 'heartbeat_interval', 'rebalance_timeout'];
+const OF_THE_OUTPUT = ['group', 'delivery', 'transaction_timeout'];
+
+const EFFECTS: Readonly<Record<ReloadingCommand, Readonly<Record<string, ReloadEffect>>>> = {
+  worker: {
+    ...COMMON,
+    worker: 'restart',
+    ingest: 'applied',
+    ...allOf('ingest', [...OF_A_MEMBER, ...OF_THE_OUTPUT], 'restart'),
+    registry: 'applied',
+    // Which partitions of the deployment nobody reads (services/status/unread-watch.ts) is told by workers too.
+    nodes: 'applied',
+    ...allOf(
+      'nodes',
+      ['url', 'basic_auth', 'bearer_token', 'bearer_token_file', 'allow_insecure', 'tls'],
+      'unused',
+    ),
+    ownership: 'applied',
+    drain: 'unused',
+  },
+  drain: {
+    ...COMMON,
+    worker: 'unused',
+    ingest: 'unused',
+    ...allOf('ingest', ['dead_topic', 'tenant_headers', 'topic', 'topics', 'group'], 'applied'),
+    registry: 'unused',
+    ...allOf('routes', ['match', 'dialect', 'relabel', 'relabel_file', 'task'], 'unused'),
+    'routes.task.count': 'applied',
+    nodes: 'applied',
+    ownership: 'applied',
+    drain: 'applied',
+    ...allOf('drain', ['node', ...OF_A_MEMBER], 'restart'),
+  },
+};
+
+function allOf(
+  section: string,
+  keys: readonly string[],
+  effect: ReloadEffect,
+): Readonly<Record<string, ReloadEffect>> {
+  return Object.fromEntries(keys.map((key) => [`${section}.${key}`, effect]));
+}
+
+/** What a change of the key at `path` (without positions in lists) means to a command that runs. */
+export function reloadEffect(command: ReloadingCommand, path: readonly string[]): ReloadEffect {
+  for (let length = path.length; length > 0; length -= 1) {
+    const effect = EFFECTS[command][path.slice(0, length).join('.')];
+    if (effect !== undefined) return effect;
+  }
+  return 'restart';
+}
+
+/** The keys that have changed, by what that means to a command; as texts. */
+export function reloadPlan(
+  command: ReloadingCommand,
+  before: Options,
+  after: Options,
+): Readonly<Record<ReloadEffect, readonly string[]>> {
+  const changed = changedKeys(before, after);
+  const keys = (effect: ReloadEffect) =>
+    changed.filter(({ path }: ChangedKey) => reloadEffect(command, path) === effect).map(({ text }) => text);
+  return { applied: keys('applied'), restart: keys('restart'), unused: keys('unused') };
+}

@@ -1,0 +1,147 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigError, errorMessage } from '../../core/model/errors.ts';
+import { isRefused, KafkaSetupError } from '../../io/kafka/errors.ts';
+import { mismatchBehind } from '../../io/kafka/mismatch.ts';
+import { refusal } from '../../io/kafka/refusal.ts';
+import type { Readiness } from '../../io/telemetry/admin-server.ts';
+import type { Logger } from '../../io/telemetry/log.ts';
+import { monotonicMs } from '../../io/time/clock.ts';
+import { Backoff } from '../../io/time/sleep.ts';
+import { DONE, FAILED, WRONG_USAGE } from '../commands/command.ts';
+import type { Config } from '../config/load.ts';
+
+/** What runs until it is told to stop: a worker, a drain. */
+export interface Service {
+  /** Rejects when the service cannot go on. */
+  readonly failure: Promise<never>;
+  start(): Promise<void>;
+  /** Stops within `deadline` (`monotonicMs`). @returns how many partitions (or processes) were cut off in their work. */
+  stop(deadline: number): Promise<number>;
+  /** Brings gauges up to date before a scrape. */
+  collect(): void;
+  readiness(): Readiness;
+  status(): object | Promise<object>;
+  /** Text of /metrics, and whether all of it answers, where the service is more than this process. */
+  scrape?(): Promise<string>;
+  health?(): Readiness;
+}
+
+export type Phase = 'starting' | 'running' | 'stopping';
+
+/** How a service came to its end. */
+export interface ServiceEnd {
+  readonly code: number;
+  /** Why it ended by itself. */
+  readonly error?: unknown;
+}
+
+const START_BACKOFF_MIN_MS = 500;
+const START_BACKOFF_MAX_MS = 10_000;
+/** Beyond the deadline, time to say so and end. */
+const HARD_STOP_GRACE_MS = 3_000;
+/** What is left of a stopped service may end by itself in this time. */
+const LINGER_MS = 1_000;
+
+/**
+ * Runs a service until `asked` resolves or it fails, and stops it. Kafka being away at the start is waited out;
+ * what only an operator can mend ends it.
+ */
+export async function live(
+  service: Service,
+  life: {
+    readonly name: string;
+    /** The one in force. */
+    readonly config: () => Config;
+    readonly log: Logger;
+    readonly asked: Promise<unknown>;
+    readonly onPhase: (phase: Phase) => void;
+  },
+): Promise<ServiceEnd> {
+  const { name, config, log, asked, onPhase } = life;
+  const ended = await Promise.race([
+    asked.then(() => undefined),
+    startPatiently(service, config(), log, () => onPhase('running')).then(() => service.failure),
+    service.failure,
+  ]).catch((error: unknown) => ({ error }));
+
+  onPhase('stopping');
+  if (ended !== undefined) logEnd(ended.error, name, log);
+  const cutOff = await stopInTime(service, config().stop_deadline);
+  if (cutOff > 0) log.error({ cutOff }, 'stopped at the deadline with work in flight; it is done again');
+  else log.info('stopped');
+  if (ended?.error instanceof ConfigError) return { code: WRONG_USAGE, ...ended };
+  return { code: ended !== undefined || cutOff > 0 ? FAILED : DONE, ...ended };
+}
+
+/** What waiting cannot mend: the reason is told in a line. Anything else that ends a service is a defect of Penstock's. */
+export function isForTheOperator(error: unknown): error is Error {
+  return error instanceof KafkaSetupError || error instanceof ConfigError;
+}
+
+/**
+ * Ends the process although something still waits. kafkajs does not give up some of its searches, such as for the
+ * coordinator of a group or a transaction, when the client that began them is closed.
+ */
+export function endSoon(code: number, log: Logger): void {
+  const end = () => {
+    log.debug({ waiting: process.getActiveResourcesInfo() }, 'ending although something still waits');
+    process.exit(code);
+  };
+  setTimeout(end, LINGER_MS).unref();
+}
+
+/** Resolves at the first SIGTERM or SIGINT; the second ends the process at once. */
+export function signalled(log: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    let seen = false;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (seen) process.exit(FAILED);
+        seen = true;
+        log.info({ signal }, 'stopping: finishing what is in flight');
+        resolve();
+      });
+    }
+  });
+}
+
+function logEnd(error: unknown, name: string, log: Logger): void {
+  log.fatal(isForTheOperator(error) ? {} : { err: error }, `${name} cannot go on: ${errorMessage(error)}`);
+}
+
+/**
+ * Credentials and certificates that are refused here were never right: that ends the process. Once it runs the
+ * same is waited out, since they are renewed on one side before the other.
+ */
+async function startPatiently(
+  service: Service,
+  { kafka }: Config,
+  log: Logger,
+  onStarted: () => void,
+): Promise<void> {
+  const backoff = new Backoff(START_BACKOFF_MIN_MS, START_BACKOFF_MAX_MS);
+  for (;;) {
+    try {
+      await service.start();
+      onStarted();
+      return;
+    } catch (error) {
+      if (error instanceof KafkaSetupError) throw error;
+      const mismatch = await mismatchBehind(error, kafka);
+      if (mismatch !== undefined) throw new KafkaSetupError(mismatch, { cause: error });
+      if (isRefused(error)) throw new KafkaSetupError(refusal(error, kafka), { cause: error });
+      const pause = backoff.next();
+      log.warn(
+        { error: errorMessage(error), retryInMs: Math.round(pause) },
+        'no connection to Kafka yet; waiting for it (kafka.brokers, kafka.tls and kafka.sasl say where and how)',
+      );
+      await delay(pause);
+    }
+  }
+}
+
+async function stopInTime(service: Service, stopDeadlineMs: number): Promise<number> {
+  const deadline = monotonicMs() + stopDeadlineMs;
+  const late = delay(stopDeadlineMs + HARD_STOP_GRACE_MS, 1, { ref: false });
+  return await Promise.race([service.stop(deadline), late]);
+}

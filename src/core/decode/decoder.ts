@@ -1,0 +1,87 @@
+import type { LabelLimits } from '../wire/label-block.ts';
+import type { Compression } from './content-encoding.ts';
+import type { BudgetLimits, RecordBudget } from './record-budget.ts';
+
+/** What a record or a series may be, in bytes and counts; 0 is no limit. The keys are those of `ingest.limits`. */
+export interface IngestLimits extends LabelLimits, BudgetLimits {
+  /** Largest record after decompression. */
+  readonly record_bytes: number;
+  /** Buckets of one histogram, those that are empty included. */
+  readonly buckets_per_histogram: number;
+  /** Longest value of a tenant header, in bytes; absent: 1 KiB (core/pipeline/tenant.ts). */
+  readonly tenant_bytes?: number;
+  /** How far a sample may be from the time at which it is read, in ms; absent is no limit. */
+  readonly max_age?: number;
+  readonly max_future?: number;
+}
+
+/** What `ingest.limits` says when nothing is configured. */
+export const DEFAULT_LIMITS: IngestLimits = {
+  record_bytes: 32 * 1024 * 1024,
+  series_per_record: 1_000_000,
+  faults_per_record: 10_000,
+  buckets_per_histogram: 10_000,
+  record_time: 1_000,
+  labels_per_series: 40,
+  label_name_bytes: 256,
+  label_value_bytes: 4096,
+  tenant_bytes: 1024,
+};
+
+/**
+ * Headers of a record, as Kafka gives them, in an object without a prototype: a producer may name one `__proto__`. Names
+ * are compared without regard to case. Kafka allows a header without a value (null), which tells as much as none.
+ */
+export type RecordHeaders = Readonly<Record<string, Buffer | string | null | undefined>>;
+
+/** What a decoder may need beside the body. */
+export interface DecodeContext {
+  readonly headers: RecordHeaders;
+  /** The record's own time in ms: the time of samples that carry none. */
+  readonly timestamp: number;
+  readonly limits: IngestLimits;
+  /** No header and no setting names the encoding: the bytes were looked at, and may mean something else. */
+  readonly isGuess?: boolean;
+  /** What reading it may cost; absent where the bytes are known to be harmless. */
+  readonly budget?: RecordBudget;
+}
+
+/** One part of a record that could not be used, while the rest could. */
+export interface Reject {
+  /** Short, stable identifier for metrics and dead letters. */
+  readonly reason: string;
+  readonly message: string;
+  /** The part at fault, as received. */
+  readonly value: Buffer;
+  readonly contentType: string;
+}
+
+/** A record in the one form that the pipeline knows. */
+export interface Decoded {
+  /** A remote write 1.0 WriteRequest, not compressed. Only its owner writes to it. */
+  readonly body: Buffer;
+  /** The body is what decompression gave, passed through: nothing else refers to its memory. */
+  readonly passedThrough?: boolean;
+  readonly rejects: readonly Reject[];
+  /** What the record had and a remote write 1.0 series has no place for, counted by kind: `metadata`, … */
+  readonly uncarried?: Readonly<Record<string, number>>;
+}
+
+/** One encoding on the way in. */
+export interface Decoder {
+  /** Name in the configuration (`ingest.encoding`): `remote_write_v1`. */
+  readonly name: string;
+  /** Media types that name it, in lower case, without parameters. */
+  readonly contentTypes: readonly string[];
+  /** Value of the media type's `proto` parameter, for encodings that only this tells apart; '' stands for none. */
+  readonly protos?: readonly string[];
+  /** The content-encoding of records without that header: remote write says snappy, text says identity. */
+  readonly defaultContentEncoding: string;
+  /** What else a record without that header may be in, where its first bytes say so. */
+  readonly otherContentEncodings?: readonly Compression[];
+  /**
+   * Turns an uncompressed body into a WriteRequest.
+   * Throws PoisonError with stage `decode` where nothing of it can be used.
+   */
+  decode(body: Buffer, context: DecodeContext): Decoded;
+}

@@ -1,0 +1,34 @@
+import { quoteText } from '../json/unknown.ts';
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Deeper than OTLP has members of its own; attributes nest further, but have no names with underscores. */
+const MOST_LEVELS = 64;
+
+/**
+ * Gives members that are named as in the .proto files (`resource_metrics`) the names of JSON, in place: protobuf's own
+ * JSON readers take both (protobuf.dev, "ProtoJSON Format").
+ */
+export function jsonNames(value: unknown, levels = MOST_LEVELS): void {
+  if (typeof value !== 'object' || value === null || levels === 0) return;
+  if (!Array.isArray(value)) {
+    const members = value as Record<string, unknown>;
+    for (const key of Object.keys(members)) {
+      if (!/^[a-z]+(_[a-z0-9]+)+$/.test(key)) continue;
+      const name = key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+      members[name] ??= members[key];
+      delete members[key];
+    }
+  }
+  for (const each of Object.values(value)) jsonNames(each, levels - 1);
+}
+
+/** The members that are not among the known ones. */
+export function otherMembers(members: JsonObject, known: ReadonlySet<string>): readonly string[] {
+  return Object.keys(members).filter((key) => !known.has(key));
+}
+
+/** Names of members for a message. */
+export function namesOf(keys: readonly string[]): string {
+  return keys.slice(0, 8).map(quoteText).join(', ');
+}

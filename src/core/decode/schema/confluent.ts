@@ -1,0 +1,110 @@
+import { PoisonError } from '../../model/errors.ts';
+import type { DecodeContext, Decoded, Decoder, RecordHeaders } from '../decoder.ts';
+import { SeriesMapper } from './mapped-series.ts';
+import { type MappingOptions, METRIC_BATCH } from './mapping.ts';
+import type { SchemaId, SchemaSource } from './writer-schema.ts';
+
+/** A zero byte and the id of the schema, 4 bytes, big-endian (docs.confluent.io, "Wire format"). */
+const FRAME_BYTES = 5;
+
+/** The name of the decoder in the configuration. */
+export const CONFLUENT = 'confluent';
+
+/** Where Confluent's serializers put the id when they are told to put it in a header: version 1 and a GUID, or a frame. */
+const ID_HEADER = '__value_schema_id';
+const GUID_END = 17;
+
+/** How a record names its schema, and where its value begins. */
+export interface Framing {
+  readonly id: SchemaId;
+  readonly start: number;
+  /** Message indexes of Protobuf, where they are in the header too. */
+  readonly indexes?: Buffer;
+}
+
+/** Undefined where a record names no schema. A header goes before the frame. */
+export function framingOf(body: Uint8Array, headers: RecordHeaders): Framing | undefined {
+  const header = headers[ID_HEADER];
+  if (Buffer.isBuffer(header)) {
+    if (header[0] === 1 && header.length >= GUID_END) {
+      const guid = header.toString('hex', 1, GUID_END).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+      return { id: guid, start: 0, indexes: header.subarray(GUID_END) };
+    }
+    const id = schemaIdOf(header);
+    if (id !== undefined) return { id, start: 0, indexes: header.subarray(FRAME_BYTES) };
+  }
+  const id = schemaIdOf(body);
+  return id === undefined ? undefined : { id, start: FRAME_BYTES };
+}
+
+/** Whether a header names the schema. */
+export function hasSchemaHeader(headers: RecordHeaders): boolean {
+  return Buffer.isBuffer(headers[ID_HEADER]);
+}
+
+/** The schema id of a framed record; undefined where the frame is not there. */
+export function schemaIdOf(body: Uint8Array): number | undefined {
+  if (body.length < FRAME_BYTES || body[0] !== 0) return undefined;
+  return body[1]! * 2 ** 24 + (body[2]! << 16) + (body[3]! << 8) + body[4]!;
+}
+
+/** Where no registry is configured. */
+export const NO_REGISTRY: SchemaSource = {
+  schema(id) {
+    throw new PoisonError(
+      'decode',
+      'no_registry',
+      `the record names schema ${id} of a schema registry, and none is configured; expected its address in registry.url`,
+    );
+  },
+};
+
+/**
+ * Records framed by Confluent's serializers, in Avro, JSON Schema or Protobuf: what the schema id in front of them says.
+ * The mapping says where the series are; without one records have the shape of `schemas/metric-batch.*`.
+ */
+export function confluentDecoder(
+  schemas: SchemaSource = NO_REGISTRY,
+  mapping: MappingOptions = METRIC_BATCH,
+): Decoder {
+  const mapper = new SeriesMapper(mapping);
+  return {
+    name: CONFLUENT,
+    contentTypes: [
+      'application/vnd.confluent',
+      'application/vnd.confluent+avro',
+      'application/vnd.confluent+json',
+      'application/vnd.confluent+protobuf',
+    ],
+    defaultContentEncoding: 'identity',
+    decode(body: Buffer, context: DecodeContext): Decoded {
+      const framing = framingOf(body, context.headers);
+      if (framing === undefined) throw unframed(body);
+      const { id, start, indexes } = framing;
+      const schema = schemas.schema(id);
+      const { budget } = context;
+      let hasOddNumbers = false;
+      const onOddNumbers = () => {
+        hasOddNumbers = true;
+      };
+      const read = (isVerbatim: boolean) => {
+        const value = schema.read(body, start, { budget, indexes, isVerbatim, onOddNumbers });
+        return { value, hasOddNumbers };
+      };
+      return mapper.mapJson(read, (value) => mapper.map(value, body.length, context));
+    },
+  };
+}
+
+function unframed(body: Buffer): PoisonError {
+  const isGlue = body[0] === 3 && body.length >= 18 && (body[1] === 0 || body[1] === 5);
+  const what = isGlue
+    ? 'is framed for the registry of AWS Glue (3, compression, a UUID), which Penstock cannot ask; expected'
+    : `does not begin with a zero byte and the 4 bytes of a schema id, but with ${hex(body)}; expected that, or`;
+  const message = `the record ${what} the frame of Confluent's serializers, or their header ${ID_HEADER}`;
+  return new PoisonError('decode', 'confluent_frame', message);
+}
+
+function hex(body: Buffer): string {
+  return body.length === 0 ? 'nothing' : body.toString('hex', 0, FRAME_BYTES);
+}

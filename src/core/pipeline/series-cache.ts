@@ -1,0 +1,398 @@
+import { copyBytes, equalBytes } from '../wire/bytes.ts';
+import { TAG_FIELD_1 } from '../wire/write-request.ts';
+import { ENTRY, type EntryBuilder } from './series-entry.ts';
+
+/** How a cache is made. */
+export interface SeriesCacheOptions {
+  /** Most memory for slabs and tables together, in bytes; at least two slabs are used whatever this says. */
+  readonly bytes: number;
+  /** Size of a slab: a power of two. */
+  readonly slabBytes?: number;
+  /** Start value of the hash: random per process, so that series that collide in one do not in all. */
+  readonly seed?: number;
+}
+
+/** What the cache holds and how it fared since it was made. */
+export interface SeriesCacheStats {
+  readonly series: number;
+  /** Bytes allocated. */
+  readonly bytes: number;
+  /** Series recognised because they came after the one they came after last time. */
+  readonly predicted: number;
+  /** Series recognised by looking them up. */
+  readonly found: number;
+  /** Series that took the cold path. */
+  readonly missed: number;
+  /** Of those, how many were not kept: all that is kept is in use, or they are too large. */
+  readonly unkept: number;
+  readonly evicted: number;
+}
+
+interface Slab {
+  readonly words: Int32Array;
+  readonly view: DataView;
+  /** Words in use. */
+  used: number;
+}
+
+const NONE = -1;
+/** Used whatever the budget is. */
+const LEAST_SLABS = 2;
+/** A place is a word's number in 31 bits. */
+const MAX_BYTES = 2 ** 33;
+const FIRST_SLOTS = 1024;
+/**
+ * Most slots of a bucket. There is a bucket a slot, so by chance none comes near. But MurmurHash3 has texts that collide
+ * whatever the seed, any number of them; whoever sends such must not make each lookup a search through all of them.
+ */
+const MOST_IN_BUCKET = 64;
+/**
+ * Address space that slabs are cut from, taken at once. Untouched it costs nothing; but each time that the bytes outside
+ * of its heap have grown by some 10 MB V8 collects garbage, and slabs taken one by one were half of its work.
+ */
+const RESERVED_BYTES = 64 * 1024 * 1024;
+/** An epoch is over when so many times the series that there is room for were seen. */
+const EPOCH_PASSES = 2;
+/** A slab that gives back less than this share of it was swept in vain. */
+const LEAST_FREED = 1 / 16;
+/** Bytes of the tables below for each slot, the bucket included. */
+const TABLE_BYTES = 4 * 4 + 1 + 4;
+
+/**
+ * Series by their raw label bytes: a series seen before is recognised without decoding it.
+ *
+ * **Fast path.** What follows a series was most often followed by the same one last time. So each entry remembers its
+ * successor, and that one's bytes are compared first; no hash is computed. Else the bytes are hashed and looked up, and
+ * compared again: a hash alone never decides. (Costs: docs/internals/measurements.md; the plain twin is a Map, in the tests.)
+ *
+ * **Memory.** Entries (series-entry.ts) lie one behind the other in slabs, in the order of arrival, so at a million
+ * series a request still reads memory in order. Tables indexed by slot hold place, hash, chain, successor and the epoch
+ * of the last use; a slot is a small number that outlives the moving of its entry. A successor may name a slot that
+ * means another series by now: then its bytes differ, and the lookup decides.
+ *
+ * **Eviction.** Time is counted in epochs: twice as many series seen as there is room for. When the budget is spent the
+ * slabs are swept in turn: entries used in this epoch or the one before move to the front, the others are forgotten. Where
+ * nothing is forgotten a new series is used once and not kept. So a million series that come once, or series that are more
+ * than there is room for and come in turn, leave what is kept in use, where a cache that makes room for the newest would
+ * have no hits at all; and what is no longer sent makes room at the latest when four times as many series as there is
+ * room for have been seen.
+ *
+ * After `next`, `find` or `insert` the fields `words`, `view`, `word` and `slot` tell where the entry is, until the next call.
+ */
+export class SeriesCache {
+  /** The current entry: its slab's words and bytes, the index of its first word, its slot (-1: not kept). */
+  words: Int32Array;
+  view: DataView;
+  word = 0;
+  slot = NONE;
+
+  readonly #slabWords: number;
+  readonly #slabShift: number;
+  readonly #maxBytes: number;
+  readonly #seed: number;
+  readonly #slabs: Slab[] = [];
+  #reserved = new ArrayBuffer(0);
+  #reservedUsed = 0;
+  #writing = 0;
+
+  /** Place of a slot's entry in words over all slabs; NONE where the slot is free. */
+  #place = new Int32Array(FIRST_SLOTS);
+  #hash = new Int32Array(FIRST_SLOTS);
+  /** The next slot in the same bucket; of a free slot, the next free one. */
+  #chain = new Int32Array(FIRST_SLOTS);
+  #successor = new Int32Array(FIRST_SLOTS);
+  /** The epoch of its last use, in eight bits: an entry that stays for 256 epochs unseen has one more. */
+  #used = new Uint8Array(FIRST_SLOTS);
+  #buckets = new Int32Array(FIRST_SLOTS).fill(NONE);
+  /** Slots that were ever in use. */
+  #slots = 0;
+  #free = NONE;
+  /** Hash of the series that `find` looked for last, and whether its bucket takes no more. */
+  #lookedUp = 0;
+  #isFull = false;
+  #epoch = 0;
+  /** Of series seen in all, how many there are when the epoch ends. */
+  #epochEnd = 0;
+  /** Slabs swept in vain, one after the other, in this epoch. */
+  #sweptInVain = 0;
+
+  #series = 0;
+  #predicted = 0;
+  #found = 0;
+  #missed = 0;
+  #unkept = 0;
+  #evicted = 0;
+
+  constructor(options: SeriesCacheOptions) {
+    const slabBytes = options.slabBytes ?? 1024 * 1024;
+    if (slabBytes < 1024 || (slabBytes & (slabBytes - 1)) !== 0) {
+      throw new RangeError(`slabBytes is ${slabBytes}: give a power of two from 1024`);
+    }
+    this.#slabWords = slabBytes / 4;
+    this.#slabShift = Math.log2(this.#slabWords);
+    this.#maxBytes = Math.min(options.bytes, MAX_BYTES);
+    this.#seed = options.seed ?? 0;
+    const first = this.#addSlab();
+    this.words = first.words;
+    this.view = first.view;
+  }
+
+  get stats(): SeriesCacheStats {
+    return {
+      series: this.#series,
+      bytes: this.#bytes(this.#place.length),
+      predicted: this.#predicted,
+      found: this.#found,
+      missed: this.#missed,
+      unkept: this.#unkept,
+      evicted: this.#evicted,
+    };
+  }
+
+  /**
+   * Whether the TimeSeries in `[start, end)` of `body` begins with the labels of the series that came after `previous`
+   * (a slot, or -1) last time. If so that entry becomes the current one.
+   */
+  next(previous: number, body: DataView, start: number, end: number): boolean {
+    if (previous < 0) return false;
+    const slot = this.#successor[previous]!;
+    if (slot < 0 || !this.#matches(slot, body, start, end)) return false;
+    this.#predicted++;
+    return true;
+  }
+
+  /**
+   * Looks up the label fields in `[start, labelsEnd)` of `body` by hash, and remembers what it finds as the successor of
+   * `previous`. If there is an entry it becomes the current one.
+   */
+  find(previous: number, body: DataView, start: number, labelsEnd: number): boolean {
+    if (this.#seen >= this.#epochEnd) this.#nextEpoch();
+    const hash = hashBytes(this.#seed, body, start, labelsEnd);
+    this.#lookedUp = hash;
+    let passed = 0;
+    for (
+      let slot = this.#buckets[hash & (this.#buckets.length - 1)]!;
+      slot !== NONE;
+      slot = this.#chain[slot]!
+    ) {
+      if (this.#hash[slot] === hash && this.#matches(slot, body, start, labelsEnd)) {
+        if (previous >= 0) this.#successor[previous] = slot;
+        this.#found++;
+        return true;
+      }
+      passed++;
+    }
+    this.#isFull = passed >= MOST_IN_BUCKET;
+    this.#missed++;
+    return false;
+  }
+
+  /**
+   * Keeps a series that `find` has just not found, as the successor of `previous`; its entry becomes the current one.
+   * One larger than a quarter of a slab, or whose bucket is full, or for which there is no room, is used once and not kept.
+   */
+  insert(previous: number, entry: EntryBuilder): void {
+    if (this.#isFull || entry.length > this.#slabWords || !this.#makeRoom(entry.length / 4)) {
+      this.#unkept++;
+      this.words = entry.words;
+      this.view = entry.view;
+      this.word = 0;
+      this.slot = NONE;
+      return;
+    }
+    const slot = this.#takeSlot();
+    const slab = this.#slabs[this.#writing]!;
+    const word = slab.used;
+    copyBytes(entry.view, 0, slab.view, word * 4, entry.length);
+    slab.words[word + ENTRY.slot] = slot;
+    slab.used += entry.length / 4;
+    const hash = this.#lookedUp;
+    const bucket = hash & (this.#buckets.length - 1);
+    this.#place[slot] = (this.#writing << this.#slabShift) | word;
+    this.#hash[slot] = hash;
+    this.#chain[slot] = this.#buckets[bucket]!;
+    this.#buckets[bucket] = slot;
+    this.#successor[slot] = NONE;
+    this.#used[slot] = this.#epoch;
+    this.#series++;
+    if (previous >= 0) this.#successor[previous] = slot;
+    this.words = slab.words;
+    this.view = slab.view;
+    this.word = word;
+    this.slot = slot;
+  }
+
+  /**
+   * Whether the series in `[start, end)` has exactly the raw labels of this slot. Equal bytes mean equal fields, so it
+   * is enough to see that no further label field begins behind them.
+   */
+  #matches(slot: number, body: DataView, start: number, end: number): boolean {
+    const place = this.#place[slot]!;
+    if (place < 0) return false;
+    const slab = this.#slabs[place >>> this.#slabShift]!;
+    const word = place & (this.#slabWords - 1);
+    const rawLength = slab.words[word + ENTRY.rawLength]!;
+    const labelsEnd = start + rawLength;
+    if (labelsEnd > end || (labelsEnd < end && body.getUint8(labelsEnd) === TAG_FIELD_1)) return false;
+    if (!equalBytes(body, start, slab.view, (word + ENTRY.words) * 4, rawLength)) return false;
+    this.#used[slot] = this.#epoch;
+    this.words = slab.words;
+    this.view = slab.view;
+    this.word = word;
+    this.slot = slot;
+    return true;
+  }
+
+  /** Whether there is a free slot, and room for so many words in the slab that is written to. */
+  #makeRoom(words: number): boolean {
+    return (
+      (this.#hasSlot() && this.#hasRoom(words)) || (this.#sweep() && this.#hasSlot() && this.#hasRoom(words))
+    );
+  }
+
+  /** Whether there is a free slot. Tables grow as far as the budget goes. */
+  #hasSlot(): boolean {
+    if (this.#free !== NONE || this.#slots < this.#place.length) return true;
+    const slots = this.#place.length * 2;
+    if (this.#bytes(slots) > this.#maxBytes) return false;
+    this.#growTables(slots);
+    return true;
+  }
+
+  /** Whether the slab that is written to has room for so many words. Slabs are added as far as the budget goes. */
+  #hasRoom(words: number): boolean {
+    if (this.#slabs[this.#writing]!.used + words <= this.#slabWords) return true;
+    const isSpent = this.#bytes(this.#place.length) + this.#slabWords * 4 > this.#maxBytes;
+    if (isSpent && this.#slabs.length >= LEAST_SLABS) return false;
+    this.#addSlab();
+    this.#writing = this.#slabs.length - 1;
+    return true;
+  }
+
+  #addSlab(): Slab {
+    const bytes = this.#slabWords * 4;
+    if (this.#reservedUsed + bytes > this.#reserved.byteLength) {
+      this.#reserved = new ArrayBuffer(Math.max(bytes, Math.min(RESERVED_BYTES, this.#maxBytes)));
+      this.#reservedUsed = 0;
+    }
+    const [buffer, at] = [this.#reserved, this.#reservedUsed];
+    this.#reservedUsed += bytes;
+    const slab = {
+      words: new Int32Array(buffer, at, this.#slabWords),
+      view: new DataView(buffer, at, bytes),
+      used: 0,
+    };
+    this.#slabs.push(slab);
+    return slab;
+  }
+
+  /** Series seen since the cache was made. */
+  get #seen(): number {
+    return this.#predicted + this.#found + this.#missed;
+  }
+
+  /** Series that there is room for, if all are like those that are kept. */
+  #room(): number {
+    return Math.ceil(this.#series * Math.max(1, this.#maxBytes / this.#bytes(this.#place.length)));
+  }
+
+  #nextEpoch(): void {
+    this.#epoch = (this.#epoch + 1) & 0xff;
+    this.#epochEnd = this.#seen + EPOCH_PASSES * this.#room();
+    this.#sweptInVain = 0;
+  }
+
+  /**
+   * Makes the next slab the one to write to: entries in use move to its front, the others are forgotten.
+   * False where nothing was forgotten, or nothing is to be expected until the epoch ends.
+   */
+  #sweep(): boolean {
+    if (this.#sweptInVain >= this.#slabs.length) return false;
+    this.#writing = (this.#writing + 1) % this.#slabs.length;
+    const slab = this.#slabs[this.#writing]!;
+    const end = slab.used;
+    let kept = 0;
+    for (let word = 0; word < end; ) {
+      const words = slab.words[word + ENTRY.bytes]! / 4;
+      const slot = slab.words[word + ENTRY.slot]!;
+      if (((this.#epoch - this.#used[slot]!) & 0xff) <= 1) {
+        if (kept < word) slab.words.copyWithin(kept, word, word + words);
+        this.#place[slot] = (this.#writing << this.#slabShift) | kept;
+        kept += words;
+      } else this.#forget(slot);
+      word += words;
+    }
+    slab.used = kept;
+    this.#sweptInVain = end - kept < this.#slabWords * LEAST_FREED ? this.#sweptInVain + 1 : 0;
+    return kept < end;
+  }
+
+  #forget(slot: number): void {
+    const bucket = this.#hash[slot]! & (this.#buckets.length - 1);
+    let before = NONE;
+    for (let at = this.#buckets[bucket]!; at !== slot; at = this.#chain[at]!) before = at;
+    if (before === NONE) this.#buckets[bucket] = this.#chain[slot]!;
+    else this.#chain[before] = this.#chain[slot]!;
+    this.#place[slot] = NONE;
+    this.#successor[slot] = NONE;
+    this.#chain[slot] = this.#free;
+    this.#free = slot;
+    this.#series--;
+    this.#evicted++;
+  }
+
+  /** The slot that `#hasSlot` has found. */
+  #takeSlot(): number {
+    const slot = this.#free;
+    if (slot === NONE) return this.#slots++;
+    this.#free = this.#chain[slot]!;
+    return slot;
+  }
+
+  #growTables(slots: number): void {
+    this.#place = grown(this.#place, slots);
+    this.#hash = grown(this.#hash, slots);
+    this.#chain = grown(this.#chain, slots);
+    this.#successor = grown(this.#successor, slots);
+    const used = new Uint8Array(slots);
+    used.set(this.#used);
+    this.#used = used;
+    // Every slot is in use here, so the chains can be made anew.
+    this.#buckets = new Int32Array(slots).fill(NONE);
+    for (let slot = 0; slot < this.#slots; slot++) {
+      const bucket = this.#hash[slot]! & (slots - 1);
+      this.#chain[slot] = this.#buckets[bucket]!;
+      this.#buckets[bucket] = slot;
+    }
+  }
+
+  /** Bytes allocated, with tables for so many slots. */
+  #bytes(slots: number): number {
+    return this.#slabs.length * this.#slabWords * 4 + slots * TABLE_BYTES;
+  }
+}
+
+function grown(table: Int32Array<ArrayBuffer>, slots: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(slots);
+  larger.set(table);
+  return larger;
+}
+
+/** A 32-bit hash of the bytes in `[start, end)`: MurmurHash3's mixing, four bytes at a time. Only used inside the process. */
+export function hashBytes(seed: number, bytes: DataView, start: number, end: number): number {
+  let hash = seed ^ (end - start);
+  let i = start;
+  for (const last = end - 4; i <= last; i += 4) {
+    let word = Math.imul(bytes.getInt32(i, true), 0xcc9e2d51);
+    word = (word << 15) | (word >>> 17);
+    hash ^= Math.imul(word, 0x1b873593);
+    hash = (hash << 13) | (hash >>> 19);
+    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
+  }
+  for (; i < end; i++) hash = Math.imul(hash ^ bytes.getUint8(i), 0x5bd1e995);
+  hash ^= hash >>> 16;
+  hash = Math.imul(hash, 0x85ebca6b);
+  hash ^= hash >>> 13;
+  hash = Math.imul(hash, 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}

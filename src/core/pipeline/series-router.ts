@@ -1,0 +1,144 @@
+import { type Labels, labelValue } from '../model/labels.ts';
+import { LabelBlock, type LabelLimits } from '../wire/label-block.ts';
+import { OutputEncoder } from './output-encoder.ts';
+import type { EntryBuilder } from './series-entry.ts';
+
+/** A compiled route as the pipeline needs it; `CompiledRoute` of core/route/route.ts is one. */
+export interface PipelineRoute {
+  readonly name: string;
+  /** Position in the list of routes. */
+  readonly index: number;
+  readonly topic: string;
+  /** Any of them lets a series in, as received; none at all lets in every series. */
+  readonly selectors: readonly { matches(labels: Labels): boolean }[];
+  /** `undefined`, or no labels, where a rule drops the series. Must not change its argument. */
+  readonly relabeler: { apply(labels: Labels, between?: () => void): Labels | undefined };
+  /** False where the relabeler has no rules: it is then not asked. */
+  readonly hasRules: boolean;
+  /** How many rules it has; absent: not known. They are what a new series costs. */
+  readonly rules?: number;
+  /** Labels after relabeling ▸ 0 … count-1. */
+  task(labels: Labels): number;
+  /** Label that carries the task. */
+  readonly taskLabel: string;
+  readonly count: number;
+  /** Labels that make up the group. A series without any of them is counted. */
+  readonly groupLabels?: readonly string[];
+}
+
+/** Series that were new to a route. */
+export interface NewSeries {
+  series: number;
+  /** By position in `groupLabels`: how many of them have no such label, or an empty one. */
+  readonly without: number[];
+}
+
+/** What a new series costs, in units of RecordBudget (0.5 µs): to be decoded and kept, and for each rule. */
+const SERIES_UNITS = 8;
+const RULE_UNITS = 1;
+/** Labels of more bytes than this cost so much a rule that the clock is looked at before each. */
+const LONG_BYTES = 32 * 1024;
+/** A regular expression reads some 100 bytes in a unit. */
+const RULE_BYTES_A_UNIT = 100;
+
+/**
+ * The cold path: a series seen for the first time is decoded and goes through every route.
+ * The result is an entry for the cache.
+ */
+export class SeriesRouter {
+  readonly #routes: readonly PipelineRoute[];
+  readonly #limits: LabelLimits;
+  readonly #encoders: readonly OutputEncoder[];
+  readonly #block = new LabelBlock();
+  readonly #rules: number;
+  #fresh: NewSeries[];
+  #unrouted: Labels | undefined;
+
+  constructor(routes: readonly PipelineRoute[], limits: LabelLimits) {
+    this.#routes = routes;
+    this.#limits = limits;
+    this.#rules = routes.reduce((sum, { hasRules, rules = hasRules ? 1 : 0 }) => sum + rules, 0);
+    this.#encoders = routes.map(({ taskLabel }) => new OutputEncoder(taskLabel));
+    this.#fresh = routes.map(nothingNew);
+  }
+
+  /** What has been routed since this was asked last, by route. */
+  takeNew(): NewSeries[] {
+    const fresh = this.#fresh;
+    this.#fresh = this.#routes.map(nothingNew);
+    return fresh;
+  }
+
+  /** The labels of one of the series that no route took since this was asked last. */
+  takeUnrouted(): Labels | undefined {
+    const unrouted = this.#unrouted;
+    this.#unrouted = undefined;
+    return unrouted;
+  }
+
+  /** What `route` costs for so many bytes of labels, in units of RecordBudget. */
+  cost(labelBytes: number): number {
+    return SERIES_UNITS + this.#rules * (RULE_UNITS + labelBytes / RULE_BYTES_A_UNIT);
+  }
+
+  /**
+   * Fills `entry` from the label fields in `[start, labelsEnd)`.
+   * Throws PoisonError where the labels cannot be used (see LabelBlock.decode).
+   *
+   * @param look looks at the clock, and throws where the record has had its time
+   */
+  route(
+    body: Buffer,
+    view: DataView,
+    start: number,
+    labelsEnd: number,
+    entry: EntryBuilder,
+    look?: () => void,
+  ): void {
+    this.#block.decode(body, start, labelsEnd, this.#limits, view);
+    const received = this.#block.labels;
+    const between = labelsEnd - start > LONG_BYTES ? look : undefined;
+    entry.begin(view, start, labelsEnd - start);
+    let matched = false;
+    for (const route of this.#routes) {
+      between?.();
+      if (!matchesAny(route, received)) continue;
+      matched = true;
+      const relabeled = route.hasRules ? route.relabeler.apply(received, between) : received;
+      if (relabeled === undefined || relabeled.length === 0) {
+        entry.addDropped(route.index);
+        continue;
+      }
+      const task = route.task(relabeled);
+      if (!(task >= 0 && task < route.count)) {
+        throw new Error(`route ${route.name}: task ${task} is outside 0 … ${route.count - 1}`);
+      }
+      const {
+        bytes,
+        view: output,
+        length,
+      } = this.#encoders[route.index]!.encode(relabeled, task, this.#block, view);
+      entry.addTask(route.index, task, bytes, output, length);
+      this.#count(route, relabeled);
+    }
+    if (!matched) this.#unrouted ??= received.slice();
+  }
+
+  #count({ index, groupLabels = [] }: PipelineRoute, labels: Labels): void {
+    const fresh = this.#fresh[index]!;
+    fresh.series++;
+    for (let at = 0; at < groupLabels.length; at++) {
+      if (labelValue(labels, groupLabels[at]!) === '') fresh.without[at]!++;
+    }
+  }
+}
+
+function nothingNew({ groupLabels = [] }: PipelineRoute): NewSeries {
+  return { series: 0, without: groupLabels.map(() => 0) };
+}
+
+function matchesAny(route: PipelineRoute, labels: Labels): boolean {
+  if (route.selectors.length === 0) return true;
+  for (const selector of route.selectors) if (selector.matches(labels)) return true;
+  return false;
+}

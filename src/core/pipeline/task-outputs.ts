@@ -1,0 +1,110 @@
+import type { RecordHeaders } from '../decode/decoder.ts';
+import type { TaskRecord, Tenant } from '../model/records.ts';
+import type { PipelineRoute } from './series-router.ts';
+import { type BufferPool, OutputLoad, TaskOutput } from './task-output.ts';
+import { tenantHeadersOf } from './tenant.ts';
+
+const NO_TENANT: Tenant = { key: '', headers: {} };
+/** Tenants remembered from one flush to the next. */
+const KEPT_TENANTS = 64;
+
+/** A place in a tenant's list of outputs. */
+const POINTER_BYTES = 8;
+
+/** The outputs of one tenant, in the order of routes and tasks. */
+interface TenantOutputs {
+  readonly tenant: Tenant;
+  readonly byTask: (TaskOutput | undefined)[];
+}
+
+/** All outputs of a step: one per route, task and tenant, made when something comes for it. */
+export class TaskOutputs {
+  /** What all of them hold. */
+  readonly load = new OutputLoad();
+  readonly #routes: readonly PipelineRoute[];
+  readonly #tenantHeaders: readonly string[];
+  readonly #tenantBytes: number | undefined;
+  readonly #pool: BufferPool;
+  /** Number of a route's task 0 among all tasks; capacity of its outputs. */
+  readonly #firstTask: number[] = [];
+  readonly #capacity: number[] = [];
+  readonly #tasks: number;
+  #tenants = new Map<string, TenantOutputs>();
+  #current: TenantOutputs;
+
+  /**
+   * @param capacity bytes before compression that an output for this topic may reach
+   * @param tenantBytes longest value of a tenant header
+   */
+  constructor(
+    routes: readonly PipelineRoute[],
+    tenantHeaders: readonly string[],
+    capacity: (topic: string) => number,
+    pool: BufferPool,
+    tenantBytes?: number,
+  ) {
+    this.#routes = routes;
+    this.#tenantHeaders = tenantHeaders;
+    this.#tenantBytes = tenantBytes;
+    this.#pool = pool;
+    let tasks = 0;
+    for (const route of routes) {
+      this.#firstTask.push(tasks);
+      this.#capacity.push(capacity(route.topic));
+      tasks += route.count;
+    }
+    this.#tasks = tasks;
+    this.#current = this.#select(NO_TENANT);
+  }
+
+  /** Chooses the tenant that the following `of` are about. @throws PoisonError `tenant` */
+  tenant(headers: RecordHeaders): void {
+    if (this.#tenantHeaders.length === 0) return;
+    const found = tenantHeadersOf(headers, this.#tenantHeaders, this.#tenantBytes);
+    let key = '';
+    for (const name in found) key += `${name}\0${found[name]}\0`;
+    if (key === this.#current.tenant.key) return;
+    this.#current = this.#select({ key, headers: found });
+  }
+
+  /** Headers of the tenant chosen last. */
+  get tenantHeaders(): Tenant['headers'] {
+    return this.#current.tenant.headers;
+  }
+
+  /** The output of the tenant chosen last for a route's task. */
+  of(route: number, task: number): TaskOutput {
+    const number = this.#firstTask[route]! + task;
+    const { byTask, tenant } = this.#current;
+    return (byTask[number] ??= new TaskOutput(
+      this.#routes[route]!,
+      task,
+      tenant,
+      this.#capacity[route]!,
+      this.#pool,
+      this.load,
+    ));
+  }
+
+  /** The records of all outputs, by tenant, route and task. */
+  drain(): TaskRecord[] {
+    const records: TaskRecord[] = [];
+    for (const { byTask } of this.#tenants.values()) for (const output of byTask) output?.drain(records);
+    this.load.clear();
+    if (this.#tenants.size > KEPT_TENANTS) {
+      this.#tenants = new Map();
+      this.#current = this.#select(NO_TENANT);
+    }
+    return records;
+  }
+
+  #select(tenant: Tenant): TenantOutputs {
+    let outputs = this.#tenants.get(tenant.key);
+    if (!outputs) {
+      outputs = { tenant, byTask: new Array<TaskOutput | undefined>(this.#tasks).fill(undefined) };
+      this.#tenants.set(tenant.key, outputs);
+      this.load.bytes += this.#tasks * POINTER_BYTES + tenant.key.length;
+    }
+    return outputs;
+  }
+}

@@ -1,0 +1,37 @@
+import { type Labels, labelValue } from '../../model/labels.ts';
+import { type Filter, parseSelector } from './parse.ts';
+import { compileSelector } from './selector.ts';
+
+/**
+ * Why a selector does not match: the filters that do not hold, each with what the series has instead, such as
+ * `service="cart" does not hold: service is "checkout"`. Between the groups of an `or`, one line each.
+ */
+export function explainMismatch(selector: string, labels: Labels): string[] {
+  const groups = parseSelector(selector);
+  if (groups.length === 0) return ['{} matches nothing'];
+  return groups.map((filters) => {
+    const failing = filters.filter((filter) => !compileSelector(`{${filterText(filter)}}`).matches(labels));
+    return failing
+      .map((filter) => `${shown(filter)} does not hold: ${actual(filter.label, labels)}`)
+      .join('; ');
+  });
+}
+
+/** The filter as a selector takes it: JSON's escapes are also those of a selector's string. */
+function filterText({ label, operator, value }: Filter): string {
+  return `${labelText(label)}${operator}${JSON.stringify(value)}`;
+}
+
+function shown({ label, operator, value }: Filter): string {
+  return `${label}${operator}${JSON.stringify(value)}`;
+}
+
+function actual(name: string, labels: Labels): string {
+  const value = labelValue(labels, name);
+  return value === '' ? `the series has no ${name}` : `${name} is ${JSON.stringify(value)}`;
+}
+
+/** A name that is no identifier goes in quotes. */
+function labelText(label: string): string {
+  return /^[a-zA-Z_:][a-zA-Z0-9_:.]*$/.test(label) ? label : `"${label}"`;
+}

@@ -1,0 +1,77 @@
+import { compareByBytes } from '../hash/byte-order.ts';
+import type { Label, Labels } from '../model/labels.ts';
+import type { RelabelStep } from '../relabel/compile.ts';
+import { explainMismatch } from '../relabel/selector/explain.ts';
+import type { CompiledRoute } from './route.ts';
+
+/** How a selector of the route took the series. */
+export interface SelectorResult {
+  readonly selector: string;
+  readonly matched: boolean;
+  /** Where it did not match: the filters that do not hold, one entry for each group of an `or`. */
+  readonly why: readonly string[];
+}
+
+/** Where a matching series goes after relabeling. */
+export interface TaskPlacement {
+  /** The group: `{namespace="shop",service="cart"}`. */
+  readonly groupKey: string;
+  /** Names and values of the group labels; an absent label is an empty value, as hash 1 takes it. */
+  readonly group: readonly Label[];
+  /** The group's hash, an unsigned decimal. */
+  readonly hash: string;
+  /** The group's first task; `spreadIndex` is added to it. */
+  readonly firstTask: number;
+  /** Which of the group's tasks this series uses: 0 … spread-1. */
+  readonly spreadIndex: number;
+  readonly task: number;
+  /** Partition of the route's topic: the task. */
+  readonly partition: number;
+  /** What is written to the task topic: the labels after relabeling and the task label, sorted by name. */
+  readonly output: readonly Label[];
+}
+
+/** What one route does with one series. */
+export interface RouteExplanation {
+  readonly route: CompiledRoute;
+  readonly matched: boolean;
+  /** Empty where the route takes every series. */
+  readonly selectors: readonly SelectorResult[];
+  /** Empty where the series does not match. */
+  readonly steps: readonly RelabelStep[];
+  /** Undefined where the series does not match or a rule drops it. */
+  readonly placement: TaskPlacement | undefined;
+}
+
+/** Follows a series through one route, as the pipeline takes it, and keeps what was decided and why. */
+export function explainRoute(route: CompiledRoute, labels: Labels): RouteExplanation {
+  const selectors = route.selectors.map((selector): SelectorResult => {
+    const matched = selector.matches(labels);
+    return { selector: selector.text, matched, why: matched ? [] : explainMismatch(selector.text, labels) };
+  });
+  const matched = selectors.length === 0 || selectors.some((selector) => selector.matched);
+  if (!matched) return { route, matched, selectors, steps: [], placement: undefined };
+  const steps = route.hasRules ? route.relabeler.explain(labels) : [];
+  const relabeled = route.hasRules ? route.relabeler.apply(labels) : labels;
+  return { route, matched, selectors, steps, placement: relabeled && place(route, relabeled) };
+}
+
+function place(route: CompiledRoute, labels: Labels): TaskPlacement {
+  const { groupKey, hash, task, spreadIndex } = route.task.explain(labels);
+  const taskLabel = { name: route.taskLabel, value: String(task) };
+  return {
+    groupKey,
+    group: route.groupLabels.map((name) => ({
+      name,
+      value: labels.find((label) => label.name === name)?.value ?? '',
+    })),
+    hash,
+    firstTask: (task - spreadIndex + route.count) % route.count,
+    spreadIndex,
+    task,
+    partition: task,
+    output: [...labels.filter(({ name }) => name !== route.taskLabel), taskLabel].sort((a, b) =>
+      compareByBytes(a.name, b.name),
+    ),
+  };
+}

@@ -1,0 +1,262 @@
+import type { Admin } from 'kafkajs';
+import { RetryableError } from '../../../core/model/errors.ts';
+import { monotonicMs } from '../../time/clock.ts';
+import { sleep } from '../../time/sleep.ts';
+import { BRIEF, type KafkaConnection } from '../client.ts';
+import { isCoordinatorMoving, KafkaSetupError, kafkaErrorType } from '../errors.ts';
+import { clusterOf, type PartitionMetadata } from '../patch/admin.ts';
+import { topicIdOf } from '../patch/metadata-v10.ts';
+import { stably } from '../patch/offset-fetch.ts';
+import { readMark, type TopicMark } from '../topic/topic-mark.ts';
+import type { TopicTrouble } from '../topic/topic-trouble.ts';
+import { brokerSettings, OFFSETS_RETENTION } from './broker-settings.ts';
+import {
+  askOffsets,
+  assertAnswered,
+  type OffsetAnswers,
+  type OffsetQuestion,
+  topicFault,
+} from './topic-offsets.ts';
+
+/** Offsets between which a partition has records: `low` is the oldest kept, `high` the next to be written. */
+export interface OffsetBounds {
+  readonly low: bigint;
+  readonly high: bigint;
+}
+
+/** What a group has committed for a partition. */
+export interface CommittedOffset {
+  readonly offset: bigint;
+  /** What its reader keeps beside the offset. */
+  readonly metadata: string;
+  /** Of which topic it is; undefined in commits of earlier versions and other programs. */
+  readonly mark?: TopicMark | undefined;
+}
+
+/** Kafka's own `max.message.bytes`, where nobody has set another one. */
+export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
+
+/** A topic as brokers know it. */
+export interface TopicState {
+  readonly partitions: readonly PartitionMetadata[];
+  /** Why it has none. */
+  readonly trouble: TopicTrouble | undefined;
+}
+
+/**
+ * Most time for an answer: a broker that hangs is not waited for long, as partitions begin with such questions. Brokers
+ * take 5 s to create topics, and then answer that it goes on.
+ */
+const REQUEST_TIMEOUT_MS = 10_000;
+const COORDINATOR_RETRY_MS = 200;
+const COORDINATOR_GIVE_UP_MS = 30_000;
+/** Repeats a question to a group's coordinator while there is none that answers: kafkajs asks once. */
+async function untilCoordinated<T>(ask: () => Promise<T>): Promise<T> {
+  const giveUp = monotonicMs() + COORDINATOR_GIVE_UP_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isPassing = isCoordinatorMoving(error) || kafkaErrorType(error) === 'UNSTABLE_OFFSET_COMMIT';
+      if (!isPassing || monotonicMs() > giveUp) throw error;
+      await sleep(COORDINATOR_RETRY_MS);
+    }
+  }
+}
+
+/** What Penstock asks of a cluster's administration. One connection, opened at the first use. */
+export class KafkaAdmin {
+  readonly #connection: KafkaConnection;
+  #admin: Promise<Admin> | undefined;
+
+  constructor(connection: KafkaConnection) {
+    this.#connection = connection;
+  }
+
+  /** Offsets that a group has committed on a topic, by partition; those without a commit are left out. */
+  async committedOffsets(groupId: string, topic: string): Promise<Map<number, bigint>> {
+    const entries = (await this.committedEntries(groupId)).get(topic) ?? new Map();
+    return new Map([...entries].map(([partition, { offset }]) => [partition, offset]));
+  }
+
+  /**
+   * All that a group has committed, by topic and partition, with what is kept beside the offsets.
+   *
+   * @param final waits for transactions that are not settled, to whose offsets the answer is to belong; else it is from before
+   */
+  async committedEntries(
+    groupId: string,
+    { final = false } = {},
+  ): Promise<Map<string, Map<number, CommittedOffset>>> {
+    const admin = await this.client();
+    const ask = () => admin.fetchOffsets({ groupId });
+    const answer = await untilCoordinated(final ? () => stably(ask) : ask);
+    return new Map(
+      answer.map(({ topic, partitions }) => {
+        const committed = partitions.filter(({ offset }) => Number(offset) >= 0);
+        const entries = committed.map(({ partition, offset, metadata }) => {
+          const { note, mark } = readMark(metadata ?? '');
+          return [partition, { offset: BigInt(offset), metadata: note, mark }] as const;
+        });
+        return [topic, new Map(entries)];
+      }),
+    );
+  }
+
+  /** Names of the consumer groups that begin with `prefix`, on all brokers. */
+  async groupsWith(prefix: string): Promise<string[]> {
+    const admin = await this.client();
+    const { groups } = await untilCoordinated(() => admin.listGroups());
+    const names = groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(prefix));
+    return [...new Set(names)].sort();
+  }
+
+  /**
+   * Oldest and next offset of partitions of a topic; those that do not exist are left out.
+   *
+   * @param wanted which partitions; absent: all. Only their leaders are asked.
+   * @throws TopicTroubleError where the topic is not there, or nobody leads one of the partitions
+   */
+  async offsetBounds(topic: string, wanted?: readonly number[]): Promise<Map<number, OffsetBounds>> {
+    const answers = await this.#ask(topic, ['oldest', 'next'], wanted);
+    assertAnswered(topic, answers);
+    return boundsOf(answers);
+  }
+
+  /** The same of those partitions whose leaders answer, and which these are not. */
+  async knownBounds(
+    topic: string,
+    wanted?: readonly number[],
+  ): Promise<{ readonly bounds: Map<number, OffsetBounds>; readonly unknown: readonly number[] }> {
+    const answers = await this.#ask(topic, ['oldest', 'next'], wanted);
+    const { leaderless, failed, offsets } = answers;
+    if (offsets.size === 0) for (const error of failed.values()) throw error;
+    return { bounds: boundsOf(answers), unknown: [...leaderless, ...failed.keys()].sort((a, b) => a - b) };
+  }
+
+  /**
+   * The same as `offsetBounds` by a client of its own: the other may have its metadata from a broker that is behind. Which
+   * broker is asked is left to chance.
+   */
+  async freshOffsetBounds(topic: string, wanted?: readonly number[]): Promise<Map<number, OffsetBounds>> {
+    const own = new KafkaAdmin(this.#connection);
+    try {
+      return await own.offsetBounds(topic, wanted);
+    } finally {
+      void own.close().catch(() => undefined);
+    }
+  }
+
+  /** By partition the first offset whose record is not older than a time (ms since the epoch); the end where none is. */
+  async offsetsAt(topic: string, timeMs: number, wanted?: readonly number[]): Promise<Map<number, bigint>> {
+    const answers = await this.#ask(topic, [{ atMs: Math.max(0, timeMs) }, 'next'], wanted);
+    assertAnswered(topic, answers);
+    return new Map([...answers.offsets].map(([id, [at, next]]) => [id, at! < 0n ? next! : at!]));
+  }
+
+  /** Kafka's id of a topic, which is never used again; undefined where brokers do not say. */
+  async topicId(topic: string): Promise<string | undefined> {
+    const admin = await this.client();
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    const found = topics.find(({ name }) => name === topic);
+    return found && topicIdOf(found.partitions);
+  }
+
+  /** How long brokers remember the offsets of a group without members, in ms; undefined where they do not say. */
+  async offsetsRetentionMs(): Promise<number | undefined> {
+    const minutes = (await brokerSettings(await this.client(), [OFFSETS_RETENTION])).get(OFFSETS_RETENTION);
+    return minutes === undefined ? undefined : Number(minutes) * 60_000;
+  }
+
+  /** Topics as brokers know them, and what is wrong with those that have no partitions for this user. */
+  async topicStates(topics: readonly string[]): Promise<ReadonlyMap<string, TopicState>> {
+    if (topics.length === 0) return new Map();
+    const answer = await clusterOf(await this.client()).metadata({ topics });
+    if (answer === null) throw new RetryableError('no broker answers what it knows of topics');
+    return new Map(
+      answer.topicMetadata.map((metadata) => [
+        metadata.topic,
+        { partitions: metadata.partitionMetadata, trouble: topicFault(metadata) },
+      ]),
+    );
+  }
+
+  /** Number of partitions by topic; topics that do not exist, or not for this user, are left out. */
+  async partitionCounts(topics: readonly string[]): Promise<Map<string, number>> {
+    const counts = new Map<string, number>();
+    for (const [topic, { partitions, trouble }] of await this.topicStates(topics)) {
+      if (trouble === undefined) counts.set(topic, partitions.length);
+    }
+    return counts;
+  }
+
+  /** Refuses topics that are missing or have too few partitions: kafkajs drops a send to a missing partition. */
+  async requireTopics(needed: ReadonlyMap<string, number>): Promise<void> {
+    const counts = await this.partitionCounts([...needed.keys()]);
+    const faults = [...needed].flatMap(([topic, partitions]) => {
+      const count = counts.get(topic);
+      if (count === undefined) return [`topic ${topic} does not exist`];
+      return count < partitions ? [`topic ${topic} has ${count} partitions, ${partitions} are needed`] : [];
+    });
+    if (faults.length > 0) {
+      throw new KafkaSetupError(
+        `${faults.join('; ')}. Run "penstock topics apply" with the same configuration.`,
+      );
+    }
+  }
+
+  /** `max.message.bytes` of topics: the largest record batch that each takes, in bytes. */
+  async maxMessageBytes(topics: readonly string[]): Promise<Map<string, number>> {
+    if (topics.length === 0) return new Map();
+    const admin = await this.client();
+    const TOPIC = 2;
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: topics.map((name) => ({ type: TOPIC, name, configNames: ['max.message.bytes'] })),
+    });
+    return new Map(
+      resources.map(({ resourceName, configEntries }) => [
+        resourceName,
+        Number(
+          configEntries.find(({ configName }) => configName === 'max.message.bytes')?.configValue ??
+            DEFAULT_MAX_MESSAGE_BYTES,
+        ),
+      ]),
+    );
+  }
+
+  /** The kafkajs client itself, for calls that only one command makes. */
+  client(): Promise<Admin> {
+    this.#admin ??= (async () => {
+      const admin = this.#connection.instance(BRIEF, REQUEST_TIMEOUT_MS).admin();
+      try {
+        await admin.connect();
+        return admin;
+      } catch (error) {
+        void admin.disconnect().catch(() => undefined);
+        throw error;
+      }
+    })().catch((error) => {
+      this.#admin = undefined;
+      throw error;
+    });
+    return this.#admin;
+  }
+
+  async #ask(
+    topic: string,
+    questions: readonly OffsetQuestion[],
+    wanted: readonly number[] | undefined,
+  ): Promise<OffsetAnswers> {
+    return await askOffsets(clusterOf(await this.client()), topic, questions, wanted);
+  }
+
+  async close(): Promise<void> {
+    const admin = await this.#admin?.catch(() => undefined);
+    await admin?.disconnect();
+  }
+}
+
+function boundsOf({ offsets }: OffsetAnswers): Map<number, OffsetBounds> {
+  return new Map([...offsets].map(([id, [low, high]]) => [id, { low: low!, high: high! }]));
+}

@@ -1,0 +1,32 @@
+import { isRecordTime } from '../../../core/model/record-time.ts';
+import type { KafkaConnection } from '../client.ts';
+import { type OffsetRange, readRanges } from '../range/range-reader.ts';
+import type { KafkaAdmin } from './admin.ts';
+
+/** So many offsets are looked at: the first of them may be markers of transactions. */
+const LOOKED_AT = 10n;
+
+/** The times of the first records of ranges, in ms since the epoch, by partition; where they can be read before `signal`. */
+export async function firstRecordTimes(
+  connection: KafkaConnection,
+  admin: KafkaAdmin,
+  topic: string,
+  ranges: ReadonlyMap<number, OffsetRange>,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<number, number>> {
+  const beginnings = [...ranges].map(([partition, { from, to }]): [number, OffsetRange] => {
+    return [partition, { from, to: from + LOOKED_AT < to ? from + LOOKED_AT : to }];
+  });
+  const times = new Map<number, number>();
+  await readRanges(connection, admin, {
+    topic,
+    ranges: new Map(beginnings),
+    signal,
+    onCorrupt: () => undefined,
+    visit: ([first]) => {
+      if (!times.has(first!.partition) && isRecordTime(first!.timestamp))
+        times.set(first!.partition, first!.timestamp);
+    },
+  });
+  return times;
+}

@@ -1,0 +1,290 @@
+import { AssertionError } from 'node:assert';
+import { DefectError } from '../../core/model/errors.ts';
+import { certificateFault } from '../credentials/certificate-fault.ts';
+
+/** The members of a kafkajs error that Penstock decides by. */
+interface KafkaErrorLike {
+  readonly name?: string;
+  readonly message?: string;
+  readonly type?: string;
+  readonly retriable?: boolean;
+  readonly cause?: unknown;
+}
+
+interface NamedError {
+  readonly topic?: unknown;
+  readonly partition?: unknown;
+  readonly cause?: unknown;
+}
+
+/** The partition belongs to another member now, or the process is stopping: give up its work, commit nothing. */
+export class PartitionLostError extends Error {
+  override readonly name = 'PartitionLostError';
+}
+
+/** The records at the position are gone (retention, or a topic made anew). */
+export class OffsetOutOfRangeError extends Error {
+  override readonly name = 'OffsetOutOfRangeError';
+}
+
+/** A record batch that cannot be read. */
+export interface UnreadableBatch {
+  /** Of its first record. */
+  readonly offset: bigint;
+  /** Where the next batch begins, as far as that can be told. */
+  readonly nextOffset: bigint;
+  /** The checksum that it carries. */
+  readonly checksum: number;
+  /** Its size. */
+  readonly length: number;
+  /** The batch as it was fetched, or the beginning of a large one. */
+  readonly bytes: Buffer;
+}
+
+/** A record batch is corrupt, or more than this process takes. It stays where it is: nothing behind it is read. */
+export class UnreadableBatchError extends Error {
+  override readonly name = 'UnreadableBatchError';
+  /** Absent until it is known where in a record set the batch is. */
+  readonly batch: UnreadableBatch | undefined;
+
+  constructor(
+    message: string,
+    { batch, ...options }: ErrorOptions & { readonly batch?: UnreadableBatch } = {},
+  ) {
+    super(message, options);
+    this.batch = batch;
+  }
+}
+
+/** Kafka was asked for something that waiting cannot mend: a missing topic or partition, a refused login. */
+export class KafkaSetupError extends Error {
+  override readonly name: string = 'KafkaSetupError';
+}
+
+/** A range ends at a record batch that cannot be read. */
+export class CorruptBatchError extends KafkaSetupError {
+  readonly batch: UnreadableBatch | undefined;
+  /** What is wrong with the batch. */
+  readonly reason: string;
+
+  constructor(
+    message: string,
+    { batch, reason }: { readonly batch: UnreadableBatch | undefined; readonly reason: string },
+  ) {
+    super(message);
+    this.batch = batch;
+    this.reason = reason;
+  }
+}
+
+/** A broker refuses a record for its size. Without that record the others may pass. */
+export class RecordsRefusedError extends KafkaSetupError {
+  /** Short, stable identifier, as dead letters name it: `message_too_large`. */
+  readonly reason: string;
+  /** The topic whose leader refuses it; undefined where the answer is about several. */
+  readonly topic: string | undefined;
+
+  constructor(reason: string, message: string, options: ErrorOptions & { readonly topic?: string } = {}) {
+    super(message, options);
+    this.reason = reason;
+    this.topic = options.topic;
+  }
+}
+
+/** A login was refused: a password, a token, the client at the token endpoint. Another attempt alone does not help. */
+export class KafkaLoginError extends Error {
+  override readonly name = 'KafkaLoginError';
+  /** Tells kafkajs to give up at once; whether to try again is decided here. */
+  readonly retriable = false;
+}
+
+/** A commit was held back: the group has moved on to a generation in which the partition is not known to be ours. */
+export class StaleMembershipError extends Error {
+  override readonly name = 'StaleMembershipError';
+  /** The broker's word for it, had it been asked. */
+  readonly type = 'REBALANCE_IN_PROGRESS';
+}
+
+const NOT_A_MEMBER = new Set([
+  'UNKNOWN_MEMBER_ID',
+  'ILLEGAL_GENERATION',
+  'REBALANCE_IN_PROGRESS',
+  'FENCED_INSTANCE_ID',
+]);
+const COORDINATOR_MOVING = new Set([
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+]);
+/** The broker is no longer, or not yet, the leader of a partition. */
+const LEADER_MOVED = new Set([
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+]);
+/** A broker says that it cannot now, for reasons of its own or while the cluster changes. */
+const SERVER_TROUBLE = new Set([
+  ...NOT_A_MEMBER,
+  ...COORDINATOR_MOVING,
+  ...LEADER_MOVED,
+  'UNKNOWN',
+  'BROKER_NOT_AVAILABLE',
+  'REPLICA_NOT_AVAILABLE',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'REQUEST_TIMED_OUT',
+  'NETWORK_EXCEPTION',
+  'NOT_CONTROLLER',
+  'KAFKA_STORAGE_ERROR',
+]);
+/** What the broker answers to a producer whose transactional id another has taken over. */
+const TAKEN_OVER = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING']);
+const UNAUTHORIZED = new Set([
+  'TOPIC_AUTHORIZATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+]);
+const LOGIN_REFUSED_TYPES = new Set(['SASL_AUTHENTICATION_FAILED', 'UNSUPPORTED_SASL_MECHANISM']);
+const LOGIN_REFUSED_NAMES = new Set(['KafkaJSSASLAuthenticationError', 'KafkaLoginError']);
+/** kafkajs gives a connection that broke in the middle of a login the name of a refusal. */
+const LOGIN_INTERRUPTED = /failed: (Closed connection|Connection |Not connected|Request .* timed out)/;
+
+/** What JavaScript throws for a mistake in a program. */
+const MISTAKES = [TypeError, RangeError, ReferenceError, AssertionError];
+const KAFKAJS_FRAME = /[\\/]node_modules[\\/]kafkajs[\\/]/;
+
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
+const CONNECTION_TROUBLE = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSLockTimeout',
+  'KafkaJSNumberOfRetriesExceeded',
+  // The token endpoint is away.
+  'RetryableError',
+]);
+
+const UNANSWERED = new Set(['KafkaJSRequestTimeoutError', 'KafkaJSConnectionClosedError']);
+/** kafkajs has connected to a broker and not learnt yet what it can do. */
+const NOT_CONNECTED = 'Broker not connected';
+
+/** The broker's name for an error (`ILLEGAL_GENERATION`), wherever kafkajs has wrapped it; '' for any other. */
+export function kafkaErrorType(error: unknown): string {
+  for (let at = error as KafkaErrorLike | undefined, depth = 0; at && depth < 8; depth += 1) {
+    if (typeof at.type === 'string' && at.type !== '') return at.type;
+    at = at.cause as KafkaErrorLike | undefined;
+  }
+  return '';
+}
+
+/** The topic, and the partition, that an answer is about (patch/partition-errors.ts); undefined where it names none. */
+export function namedPartition(
+  error: unknown,
+): { readonly topic: string; readonly partition?: number } | undefined {
+  for (let at = error as NamedError | undefined, depth = 0; at && depth < 8; depth += 1) {
+    const { topic, partition } = at;
+    if (typeof topic === 'string') return { topic, ...(typeof partition === 'number' ? { partition } : {}) };
+    at = at.cause as NamedError | undefined;
+  }
+  return undefined;
+}
+
+/**
+ * Penstock itself is wrong, and trying again would not end. kafkajs makes such mistakes too, but in trouble that passes: it
+ * asks a cluster of which it knows no leader, or a connection that has just closed.
+ */
+export function isDefect(error: unknown): boolean {
+  if (error instanceof DefectError) return true;
+  return MISTAKES.some((kind) => error instanceof kind) && !KAFKAJS_FRAME.test((error as Error).stack ?? '');
+}
+
+/** A batch is over the topic's `max.message.bytes`. */
+export function isTooLarge(error: unknown): boolean {
+  return TOO_LARGE.has(kafkaErrorType(error));
+}
+
+/** Brokers are away, or do not answer: time mends it. */
+export function isConnectionTrouble(error: unknown): boolean {
+  return someCause(
+    error,
+    (at) =>
+      CONNECTION_TROUBLE.has(at.name ?? '') ||
+      at.type === 'ILLEGAL_SASL_STATE' ||
+      at.message === NOT_CONNECTED ||
+      isInterruptedLogin(at),
+  );
+}
+
+/** A broker took a request and did not answer it, or hung up: another one may. */
+export function isUnanswered(error: unknown): boolean {
+  const at = error as KafkaErrorLike;
+  return UNANSWERED.has(at.name ?? '') || isInterruptedLogin(at);
+}
+
+/** The broker says that this process is no member of the group in this generation. */
+export function isMembershipError(error: unknown): boolean {
+  return NOT_A_MEMBER.has(kafkaErrorType(error));
+}
+
+/**
+ * Another broker coordinates the group or the transactions now, or is about to, as the very first group of a cluster
+ * meets it: time mends it. What was asked was not done, and nobody has to join again.
+ */
+export function isCoordinatorMoving(error: unknown): boolean {
+  return COORDINATOR_MOVING.has(kafkaErrorType(error));
+}
+
+/** The broker asked does not lead the partition: the metadata, asked for again, say who does. */
+export function isLeaderMoved(error: unknown): boolean {
+  return LEADER_MOVED.has(kafkaErrorType(error));
+}
+
+/** Another producer has opened the same transactional id: this one writes no more. */
+export function isTakenOver(error: unknown): boolean {
+  return TAKEN_OVER.has(kafkaErrorType(error));
+}
+
+/** A broker failed at a request that is right, or does not know of a topic or leader that others know: time mends it. */
+export function isServerTrouble(error: unknown): boolean {
+  return SERVER_TROUBLE.has(kafkaErrorType(error));
+}
+
+/** The broker refuses this user: waiting does not help, the operator has to act. */
+export function isRefused(error: unknown): boolean {
+  return isUnauthorized(error) || isLoginRefused(error);
+}
+
+/** The user is known, but may not do what was asked for. */
+export function isUnauthorized(error: unknown): boolean {
+  return UNAUTHORIZED.has(kafkaErrorType(error));
+}
+
+/**
+ * A password, a token or a certificate does not hold, here or at the other side. Wrong from the start it is a
+ * wrong configuration; later it is a rotation that one side has not heard of yet.
+ */
+export function isLoginRefused(error: unknown): boolean {
+  if (certificateFault(error) !== undefined) return true;
+  return someCause(
+    error,
+    (at) =>
+      LOGIN_REFUSED_TYPES.has(at.type ?? '') ||
+      (LOGIN_REFUSED_NAMES.has(at.name ?? '') && !isInterruptedLogin(at)),
+  );
+}
+
+function isInterruptedLogin({ name, message }: KafkaErrorLike): boolean {
+  return name === 'KafkaJSSASLAuthenticationError' && LOGIN_INTERRUPTED.test(message ?? '');
+}
+
+function someCause(error: unknown, holds: (error: KafkaErrorLike) => boolean): boolean {
+  for (let at = error as KafkaErrorLike | undefined, depth = 0; at && depth < 8; depth += 1) {
+    if (holds(at)) return true;
+    at = at.cause as KafkaErrorLike | undefined;
+  }
+  return false;
+}

@@ -1,0 +1,107 @@
+import type { Assigner, Cluster, GroupMember, GroupMemberAssignment } from 'kafkajs';
+import { type GroupObserver, OBSERVER } from '../patch/consumer-group.ts';
+import { kafkajs } from '../patch/load.ts';
+import { assignCooperatively, type Claim } from './sticky-assignment.ts';
+
+/** The version of the group protocol; in its name, since members of two versions cannot share a group. */
+const PROTOCOL_NAME = 'penstock-cooperative-1';
+const VERSION = 1;
+
+/** Partitions held by topic, and the generation in which they were. */
+export interface Ownership {
+  readonly generation: number;
+  readonly owned: Readonly<Record<string, readonly number[]>>;
+}
+
+export interface AssignerOptions {
+  /** What this member holds now; asked for at every join. */
+  readonly ownership: () => Ownership;
+  /** Which of a topic's partitions this group reads at all. A drain reads those of its node, a worker all. */
+  readonly eligible: (topic: string, partition: number) => boolean;
+  readonly observer: GroupObserver;
+}
+
+/**
+ * A partition assigner for kafkajs that moves as little as it can, and nothing that its holder has not given up.
+ *
+ * kafkajs has every member join anew in a rebalance and it has no static membership, so each member says in its join
+ * what it holds. A partition moves in two rebalances: in the first nobody gets it, and its holder finishes its work; in
+ * the second it is free. User data that cannot be read counts as a claim to nothing: a leader that throws would stop
+ * the group.
+ */
+export function createAssigner(options: AssignerOptions): (config: { cluster: Cluster }) => Assigner {
+  return ({ cluster }) => {
+    const assigner: Assigner & { [OBSERVER]: GroupObserver } = {
+      name: PROTOCOL_NAME,
+      version: VERSION,
+      [OBSERVER]: options.observer,
+      protocol: ({ topics }) => ({
+        name: PROTOCOL_NAME,
+        metadata: kafkajs.AssignerProtocol.MemberMetadata.encode({
+          version: VERSION,
+          topics,
+          userData: Buffer.from(JSON.stringify(options.ownership())),
+        }),
+      }),
+      assign: async ({ members, topics }) => assign(members, topics, cluster, options.eligible),
+    };
+    return assigner;
+  };
+}
+
+function assign(
+  members: readonly GroupMember[],
+  topics: readonly string[],
+  cluster: Cluster,
+  eligible: AssignerOptions['eligible'],
+): GroupMemberAssignment[] {
+  const ownerships = members.map(({ memberId, memberMetadata }) => ({
+    memberId,
+    ownership: readOwnership(memberMetadata),
+  }));
+  const assignments = new Map<string, Record<string, number[]>>(
+    members.map(({ memberId }) => [memberId, {}]),
+  );
+  for (const topic of topics) {
+    const partitions = cluster
+      .findTopicPartitionMetadata(topic)
+      .map(({ partitionId }) => partitionId)
+      .filter((partition) => eligible(topic, partition));
+    const claims: Claim[] = ownerships.map(({ memberId, ownership }) => ({
+      memberId,
+      generation: ownership.generation,
+      owned: ownership.owned[topic] ?? [],
+    }));
+    for (const [memberId, own] of assignCooperatively(partitions, claims)) {
+      if (own.length > 0) assignments.get(memberId)![topic] = own;
+    }
+  }
+  return [...assignments].map(([memberId, assignment]) => ({
+    memberId,
+    memberAssignment: kafkajs.AssignerProtocol.MemberAssignment.encode({
+      version: VERSION,
+      assignment,
+      userData: Buffer.alloc(0),
+    }),
+  }));
+}
+
+/** What a member said that it held when it joined, by topic. */
+export function claimsOf(metadata: Buffer): Map<string, readonly number[]> {
+  return new Map(Object.entries(readOwnership(metadata).owned));
+}
+
+const NOTHING: Ownership = { generation: -1, owned: {} };
+
+function readOwnership(metadata: Buffer): Ownership {
+  try {
+    const userData = kafkajs.AssignerProtocol.MemberMetadata.decode(metadata)?.userData;
+    if (userData === undefined || userData.length === 0) return NOTHING;
+    const { generation, owned } = JSON.parse(userData.toString()) as Partial<Ownership>;
+    if (typeof generation !== 'number' || typeof owned !== 'object' || owned === null) return NOTHING;
+    const lists = Object.entries(owned).filter(([, list]) => Array.isArray(list));
+    return { generation, owned: Object.fromEntries(lists) };
+  } catch {
+    return NOTHING;
+  }
+}

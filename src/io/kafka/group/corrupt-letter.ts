@@ -1,0 +1,29 @@
+import type { OutgoingRecord } from '../../../core/model/records.ts';
+import { type DeadTopic, deadRecord } from '../../../core/record/dead-record.ts';
+import type { CorruptBatch } from './assigned-partition.ts';
+
+/** Reason of the dead letter that holds a record batch. */
+export const CORRUPT_BATCH = 'corrupt_batch';
+
+/** The dead letter of a record batch that cannot be read: its bytes as they were fetched, as far as they fit. */
+export function corruptLetter(
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+  stage: 'decode' | 'deliver',
+  { offset, nextOffset, bytes, length, message }: CorruptBatch,
+  dead: DeadTopic,
+  nowMs: number,
+): OutgoingRecord {
+  return deadRecord(
+    {
+      source: { topic, partition, offset, timestamp: nowMs },
+      stage,
+      reason: CORRUPT_BATCH,
+      message,
+      value: bytes,
+      batch: { length, offsets: `${offset}-${nextOffset - 1n}` },
+      headers: {},
+    },
+    dead,
+    nowMs,
+  );
+}

@@ -1,0 +1,260 @@
+import type { Consumer } from 'kafkajs';
+import type { Logger } from 'pino';
+import { errorMessage } from '../../../core/model/errors.ts';
+import { monotonicMs } from '../../time/clock.ts';
+import { Backoff, sleep } from '../../time/sleep.ts';
+import { type KafkaConnection, PATIENT } from '../client.ts';
+import { isConnectionTrouble, isLoginRefused, isServerTrouble } from '../errors.ts';
+import type { GroupObserver } from '../patch/consumer-group.ts';
+import type { ConsumerGroupInstance, GroupMembership } from '../patch/types.ts';
+import { createAssigner, type Ownership } from './assigner.ts';
+
+/** Settings of a member of a consumer group. Times in ms, sizes in bytes. */
+export interface GroupMemberOptions {
+  readonly groupId: string;
+  /** May change, as may what is eligible, and what a fetch brings: see `subscriptionChanged`. */
+  readonly topics: readonly string[];
+  /** Which partitions this group reads at all; every member must answer alike. */
+  readonly eligible: (topic: string, partition: number) => boolean;
+  readonly sessionTimeout: number;
+  readonly rebalanceTimeout: number;
+  readonly heartbeatInterval: number;
+  readonly fetchMaxBytes: number;
+  readonly fetchMaxWait: number;
+}
+
+/** What a member tells, and asks, who works on its partitions. */
+export interface MemberEvents extends Required<Omit<GroupObserver, 'groupCreated' | 'fetchBounds'>> {
+  /** What the member `memberId` holds; asked for at every join. */
+  claims(memberId: string | null): Ownership;
+  /** It has joined. This runs before the first fetch of the generation. */
+  joined(membership: GroupMembership, assignment: Record<string, number[]>): void;
+  /** It is no member any more. */
+  lost(): void;
+}
+
+const RESTART_MIN_MS = 1_000;
+const RESTART_MAX_MS = 15_000;
+/** Time to leave the group in, when there is no more. */
+const LEAVE_MS = 1_000;
+
+/** A member of a consumer group for as long as the process runs: one kafkajs consumer, after a crash another. */
+export class GroupMember {
+  readonly #options: GroupMemberOptions;
+  readonly #connection: KafkaConnection;
+  readonly #events: MemberEvents;
+  readonly #log: Logger;
+  readonly #failure = Promise.withResolvers<never>();
+  readonly #restarts = new Backoff(RESTART_MIN_MS, RESTART_MAX_MS);
+  #consumer: Consumer | undefined;
+  #group: ConsumerGroupInstance | undefined;
+  #membership: GroupMembership | undefined;
+  #started: Promise<void> | undefined;
+  #heartbeats: NodeJS.Timeout | undefined;
+  #stopping = false;
+  /** It has to join again, since it would now say something else of itself. */
+  #hasChanged = false;
+  #change = 0;
+
+  constructor(connection: KafkaConnection, options: GroupMemberOptions, events: MemberEvents, log: Logger) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#events = events;
+    this.#log = log;
+    this.#failure.promise.catch(() => undefined);
+  }
+
+  /** Rejects when the member cannot go on. */
+  get failure(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  fail(error: unknown): void {
+    this.#failure.reject(error);
+  }
+
+  get group(): ConsumerGroupInstance | undefined {
+    return this.#group;
+  }
+
+  /** Whether this process is a member of the group now. */
+  get joined(): boolean {
+    return this.#membership !== undefined;
+  }
+
+  /**
+   * Joins the group. Resolves when reading has begun; waits for brokers that are away. It may be called again: after
+   * that it does nothing, after a failure it tries anew.
+   */
+  start(): Promise<void> {
+    this.#heartbeats ??= setInterval(() => this.#heartbeat(), this.#options.heartbeatInterval);
+    this.#started ??= this.#run().catch((error) => {
+      this.#started = undefined;
+      throw error;
+    });
+    return this.#started;
+  }
+
+  /** The topics, or which of their partitions are eligible, are others now: it joins again, beside the fetches. */
+  subscriptionChanged(): void {
+    this.#change += 1;
+    if (this.#group !== undefined) void this.#subscribe(this.#group, this.#change);
+  }
+
+  /** Learns of the topics what has to be known to be their member, until that has succeeded. */
+  async #subscribe(group: ConsumerGroupInstance, change: number): Promise<void> {
+    const backoff = new Backoff(RESTART_MIN_MS, RESTART_MAX_MS);
+    while (!this.#stopping && this.#group === group && this.#change === change) {
+      try {
+        await group.subscribe(this.#options.topics);
+        this.#hasChanged = true;
+        return;
+      } catch (error) {
+        const retryInMs = Math.round(backoff.next());
+        const fields = { error: errorMessage(error), retryInMs };
+        this.#log.warn(
+          fields,
+          'the topics to read have changed, and Kafka does not tell of them; trying again',
+        );
+        await sleep(retryInMs);
+      }
+    }
+  }
+
+  /** Joins no more, whatever happens. */
+  stopping(): void {
+    this.#stopping = true;
+  }
+
+  /** Leaves the group: until `deadline` (`monotonicMs`), but for a second at least. */
+  async leave(deadline: number): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#heartbeats);
+    const left = this.#consumer?.disconnect().catch(() => undefined);
+    await within(left, Math.max(LEAVE_MS, deadline - monotonicMs()));
+    this.#membership = undefined;
+  }
+
+  /** Runs a new kafkajs consumer; one that has crashed cannot be used again. */
+  async #run(): Promise<void> {
+    const { groupId, topics, sessionTimeout, fetchMaxBytes, fetchMaxWait } = this.#options;
+    // A coordinator that hangs has to be found out while there is time to turn to the next one.
+    const consumer = this.#connection.instance(PATIENT, sessionTimeout / 2).consumer({
+      groupId,
+      partitionAssigners: [
+        createAssigner({
+          ownership: () => {
+            this.#hasChanged = false;
+            return this.#events.claims(this.#group?.memberId ?? null);
+          },
+          eligible: (topic, partition) => this.#options.eligible(topic, partition),
+          observer: this.#observer(),
+        }),
+      ],
+      sessionTimeout,
+      rebalanceTimeout: this.#options.rebalanceTimeout,
+      heartbeatInterval: this.#options.heartbeatInterval,
+      maxBytes: fetchMaxBytes,
+      maxWaitTimeInMs: fetchMaxWait,
+      metadataMaxAge: 60_000,
+      allowAutoTopicCreation: false,
+      retry: PATIENT,
+    });
+    this.#consumer = consumer;
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
+    consumer.on(consumer.events.CRASH, ({ payload }) => this.#crashed(payload.error, payload.restart));
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+      await consumer.run({
+        autoCommit: false,
+        partitionsConsumedConcurrently: 1,
+        eachBatch: async () => undefined,
+      });
+    } catch (error) {
+      // kafkajs closes a consumer that crashes, but not one that never ran.
+      void consumer.disconnect().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #observer(): GroupObserver {
+    const events = this.#events;
+    const options = this.#options;
+    return {
+      groupCreated: (group) => {
+        this.#group = group;
+        // kafkajs makes it with the topics that the consumer began with.
+        if (this.#change > 0) void this.#subscribe(group, this.#change);
+      },
+      mustRejoin: () => this.#hasChanged || events.mustRejoin(),
+      fetchBounds: () => ({ bytes: options.fetchMaxBytes, waitMs: options.fetchMaxWait }),
+      readable: (ms) => events.readable(ms),
+      partitionBytes: () => events.partitionBytes(),
+      room: (topic, partition) => events.room(topic, partition),
+      heldBack: (topic, partition) => events.heldBack(topic, partition),
+      fetched: (batch) => events.fetched(batch),
+      unreadable: (topic, partition, error) => events.unreadable(topic, partition, error),
+      metadataChanged: () => events.metadataChanged(),
+      topicMissing: (topic) => events.topicMissing(topic),
+      offsetOutOfRange: (topic, partition) => events.offsetOutOfRange(topic, partition),
+    };
+  }
+
+  #joined(assignment: Record<string, number[]>): void {
+    const { generationId, memberId } = this.#group!;
+    const before = this.#membership;
+    this.#membership = { generationId: generationId ?? -1, memberId: memberId ?? '' };
+    this.#restarts.reset();
+    const fields = { member: memberId, generation: generationId };
+    if (before !== undefined && before.memberId !== memberId) {
+      this.#log.warn(
+        { ...fields, before: before.memberId, sessionTimeout: this.#options.sessionTimeout },
+        'evicted: the group has not heard of this process for a session timeout, and gave its partitions away',
+      );
+    }
+    this.#events.joined(this.#membership, assignment);
+    const partitions = Object.values(assignment).flat().length;
+    this.#log.info({ ...fields, partitions }, `assigned ${partitions} partitions`);
+  }
+
+  #crashed(error: Error, restart: boolean): void {
+    this.#membership = undefined;
+    this.#events.lost();
+    if (this.#stopping) return;
+    if (restart) this.#log.warn({ error: error.message }, 'consumer restarts');
+    else if (canRestart(error)) void this.#restart(error);
+    else this.fail(error);
+  }
+
+  /**
+   * kafkajs gives up at some kinds of broker trouble that it could wait out, such as a coordinator not found or a
+   * broker that fails, and at a login that is refused. That was good at the start, so one side has been given new credentials before the other.
+   */
+  async #restart(error: Error): Promise<void> {
+    const retryInMs = Math.round(this.#restarts.next());
+    const what = isLoginRefused(error) ? 'Kafka refuses the login; trying again' : 'consumer restarts';
+    this.#log.warn({ error: error.message, retryInMs }, what);
+    await sleep(retryInMs);
+    if (this.#stopping) return;
+    await this.#run().catch((reason: Error) => this.#crashed(reason, false));
+  }
+
+  #heartbeat(): void {
+    if (this.#membership === undefined) return;
+    // kafkajs' own loop meets the same answer and acts on it; this one only keeps the session alive between fetches.
+    this.#group?.beat({ interval: this.#options.heartbeatInterval / 2 }).catch(() => undefined);
+  }
+}
+
+/** Not where only the operator can help, or where Penstock is wrong. */
+function canRestart(error: unknown): boolean {
+  return isConnectionTrouble(error) || isServerTrouble(error) || isLoginRefused(error);
+}
+
+/** Waits for `work`, at most `ms`. */
+export async function within(work: Promise<unknown> | undefined, ms: number): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([work, sleep(Math.max(0, ms), done.signal)]);
+  done.abort();
+}

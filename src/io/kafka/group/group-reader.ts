@@ -1,0 +1,428 @@
+import type { Logger } from 'pino';
+import { errorMessage, RetryableError } from '../../../core/model/errors.ts';
+import { monotonicMs } from '../../time/clock.ts';
+import { Backoff, sleep } from '../../time/sleep.ts';
+import type { CommittedOffset, KafkaAdmin } from '../admin/admin.ts';
+import { SharedAnswer } from '../admin/shared-answer.ts';
+import type { KafkaConnection } from '../client.ts';
+import { isMembershipError, kafkaErrorType, type UnreadableBatchError } from '../errors.ts';
+import type { ConsumerGroupInstance, FetchRoom } from '../patch/types.ts';
+import { type Identity, TopicIdentity, type TopicNow } from '../topic/topic-identity.ts';
+import { readMark, withMark } from '../topic/topic-mark.ts';
+import { UnlikelyAnswers } from '../unlikely-answers.ts';
+import type { AssignedPartition, PartitionGroup } from './assigned-partition.ts';
+import type { CorruptBatches } from './corrupt-batches.ts';
+import { GroupMember, type GroupMemberOptions, type MemberEvents, within } from './group-member.ts';
+import { HeldPartitions } from './held-partitions.ts';
+import { OffsetCommitter } from './offset-committer.ts';
+import { type CommittedStart, StartOffsets, type StartQuestions } from './start-offset.ts';
+
+export type { CommittedStart };
+
+/** Settings of a group that is read. Times in ms, sizes in bytes. */
+export interface GroupReaderOptions extends GroupMemberOptions {
+  /** Most bytes fetched and not yet taken, over all partitions; a single record batch may overshoot it. */
+  readonly queueBytes: number;
+  /** Whether a partition goes on behind a record batch that cannot be read. Absent: never. */
+  readonly corrupt?: Pick<CorruptBatches, 'passesOver' | 'retryMs'>;
+  /** Whether what was committed for a partition without a commit has been forgotten. Absent: it is not asked. */
+  readonly forgotten?: StartQuestions['forgotten'];
+  /** The work on one partition. Runs until the partition is lost or drained; then it must return. */
+  readonly consume: (partition: AssignedPartition) => Promise<void>;
+}
+
+/** Most bytes of one partition that are fetched ahead of its work: several steps' worth. More would gain nothing. */
+const MOST_AHEAD_BYTES = 16 * 1024 * 1024;
+const OWNERSHIP_RETRY_MS = 200;
+/** While a batch cannot be read, or a commit is refused, one line a partition in this time, not one an attempt. */
+const TROUBLE_LOG_MS = 60_000;
+/** A commit that fails so often has met more than a coordinator that moves. */
+const COMMIT_FAILURES = 25;
+/** A partition whose next record is large, while other partitions hold all the memory there is, looks again after this. */
+const HELD_BACK_RETRY_MS = 200;
+/** Pauses between commits that a coordinator refuses although it takes the heartbeats of this member. */
+const COMMIT_RETRY_MIN_MS = 100;
+const COMMIT_RETRY_MAX_MS = 5_000;
+const NEVER_PASSED: NonNullable<GroupReaderOptions['corrupt']> = {
+  passesOver: async () => false,
+  retryMs: 5_000,
+};
+/** A partition's fetch may bring this share of a whole fetch. */
+const PARTITION_SHARE_OF_FETCH = 4;
+const LEAST_FETCH_BYTES = 64 * 1024;
+
+/**
+ * Reads topics as a member of a consumer group, partition by partition.
+ *
+ * For each partition that it is assigned it runs `consume`, one at a time a partition. A partition that stays
+ * through a rebalance goes on undisturbed. One that is to go to another member finishes what is in flight first; one
+ * that is lost is told so at once (`AssignedPartition.lose`). Its work has ended before it can begin again here.
+ *
+ * Every assigned partition is paused when the member joins, before the first fetch.
+ */
+export class GroupReader {
+  readonly #options: GroupReaderOptions;
+  readonly #starts: StartOffsets;
+  readonly #identity: TopicIdentity;
+  readonly #metadata: SharedAnswer<void>;
+  readonly #log: Logger;
+  readonly #member: GroupMember;
+  readonly #held: HeldPartitions;
+  readonly #committer: OffsetCommitter;
+  #stopping = false;
+  #joinedMs = Number.NEGATIVE_INFINITY;
+  /** By trouble of a partition: when it was told last. */
+  readonly #toldMs = new Map<string, number>();
+  #readable: (() => void) | undefined;
+
+  constructor(
+    connection: KafkaConnection,
+    admin: KafkaAdmin,
+    options: GroupReaderOptions,
+    log: Logger,
+    unlikely = new UnlikelyAnswers(),
+  ) {
+    this.#metadata = new SharedAnswer(() => this.#refreshMetadata());
+    this.#identity = new TopicIdentity((topic) => this.#topicNow(topic), unlikely);
+    this.#starts = new StartOffsets({
+      admin,
+      committed: (partition) => this.committed(partition),
+      identity: this.#identity,
+      unlikely,
+      forgotten: options.forgotten,
+    });
+    this.#options = options;
+    this.#log = log.child({ group: options.groupId });
+    this.#member = new GroupMember(connection, options, this.#events(), this.#log);
+    this.#held = new HeldPartitions({
+      group: this.#partitionGroup(),
+      consume: options.consume,
+      onFailure: (error) => this.#member.fail(error),
+    });
+    this.#committer = new OffsetCommitter(() => this.#member.group);
+  }
+
+  /** Rejects when the reader cannot go on; the process should then end with the reason. */
+  get failure(): Promise<never> {
+    return this.#member.failure;
+  }
+
+  /** The partitions assigned now; lost ones, and those on their way to another member, left out. */
+  get partitions(): readonly AssignedPartition[] {
+    return this.#held.partitions;
+  }
+
+  /** Its id in the group; undefined before the first join. */
+  get memberId(): string | undefined {
+    return this.#member.group?.memberId ?? undefined;
+  }
+
+  /** Whether this process is a member of the group now. */
+  get joined(): boolean {
+    return this.#member.joined;
+  }
+
+  /**
+   * When the group last showed that it knows this member, by `monotonicMs`. A join counts from its end, since it may
+   * take longer than a session.
+   */
+  get heardMs(): number {
+    return Math.max(this.#joinedMs, this.#member.group?.heardMs ?? Number.NEGATIVE_INFINITY);
+  }
+
+  get sessionTimeout(): number {
+    return this.#options.sessionTimeout;
+  }
+
+  /**
+   * `topics`, or what is `eligible` of them, has changed: the member joins again with what they are now. What stays with it
+   * is worked on meanwhile, what does not is given up as in any rebalance.
+   */
+  subscriptionChanged(): void {
+    this.#member.subscriptionChanged();
+  }
+
+  /** Joins the group. Resolves when reading has begun; waits for brokers that are away. */
+  start(): Promise<void> {
+    return this.#member.start();
+  }
+
+  /**
+   * Where to begin: the committed offset, or the oldest record kept when there is none or it is gone.
+   *
+   * @throws RetryableError while what the brokers say is unlikely, KafkaSetupError when there is no such partition
+   */
+  startOffset(partition: AssignedPartition): Promise<CommittedStart> {
+    return this.#starts.of(partition);
+  }
+
+  /**
+   * What the group has committed; undefined where nothing. Asked of the coordinator that this member has its membership
+   * from: another one may have been deposed.
+   */
+  async committed({ topic, partition }: AssignedPartition): Promise<CommittedOffset | undefined> {
+    const { group } = this.#member;
+    if (group === undefined) throw new RetryableError('this process is no member of the group now');
+    const { offset, metadata } = await group.committedOffset({ topic, partition });
+    if (Number(offset) < 0) return undefined;
+    const { note, mark } = readMark(metadata ?? '');
+    return { offset: BigInt(offset), metadata: note, mark };
+  }
+
+  /** Which topic a partition is of, held against the marks of what is committed for it. @throws RetryableError */
+  lookAtTopic(partition: AssignedPartition, marks: readonly CommittedOffset['mark'][]): Promise<Identity> {
+    return this.#identity.look(partition, marks);
+  }
+
+  /**
+   * Resolves once the group coordinator has accepted a heartbeat, sent after the call, in the generation in which
+   * this process holds the partition. Waits through rebalances and for brokers that are away, until `signal`.
+   *
+   * @throws PartitionLostError
+   */
+  async confirmOwnership(partition: AssignedPartition, signal = partition.lost): Promise<void> {
+    for (;;) {
+      partition.assertOwned();
+      if (signal.aborted) return;
+      const { group } = this.#member;
+      if (group !== undefined && isMember(group, partition)) {
+        try {
+          // A heartbeat that is under way is shared: only the second one is surely sent after the call.
+          await group.beat({ interval: 0 });
+          await group.beat({ interval: 0 });
+          partition.assertOwned();
+          if (isMember(group, partition)) return;
+        } catch (error) {
+          partition.assertOwned();
+          this.#log.debug(
+            { error: errorMessage(error), partition: partition.partition },
+            'ownership not confirmed',
+          );
+        }
+      }
+      await sleep(OWNERSHIP_RETRY_MS, signal);
+    }
+  }
+
+  /**
+   * Resolves when nobody else can own the partition: at once, if the coordinator has known this process within the
+   * session timeout. A process that was stopped for longer, and does not know it yet, waits here for proof; so does one
+   * that is cut off from Kafka. Also resolves when the partition drains.
+   *
+   * @throws PartitionLostError
+   */
+  async ensureOwned(partition: AssignedPartition): Promise<void> {
+    partition.assertOwned();
+    const { group } = this.#member;
+    const known = group?.memberId === partition.membership.memberId;
+    if (known && monotonicMs() - group.heardMs < this.#options.sessionTimeout) return;
+    await this.confirmOwnership(partition, partition.ending);
+  }
+
+  /**
+   * Commits `offset` as the next to read, with a note for who reads on from there. One request carries the offsets of
+   * all partitions that wait. A commit that fails is tried again while the partition is held.
+   *
+   * @throws PartitionLostError
+   */
+  async commit(partition: AssignedPartition, offset: bigint, note = ''): Promise<void> {
+    const backoff = new Backoff(COMMIT_RETRY_MIN_MS, COMMIT_RETRY_MAX_MS);
+    for (let failures = 1; ; failures += 1) {
+      partition.assertOwned();
+      try {
+        await this.#committer.commit(partition, offset, withMark(note, partition.mark));
+        partition.committedTo = offset;
+        return;
+      } catch (error) {
+        partition.assertOwned();
+        this.#log.debug(
+          {
+            topic: partition.topic,
+            partition: partition.partition,
+            error: errorMessage(error),
+            type: kafkaErrorType(error),
+          },
+          'commit failed, trying again',
+        );
+        if (isMembershipError(error)) {
+          if (failures > 1) await sleep(backoff.next(), partition.lost);
+          await this.confirmOwnership(partition);
+        } else {
+          if (failures >= COMMIT_FAILURES) this.#tellRefused(partition, error);
+          await sleep(OWNERSHIP_RETRY_MS, partition.lost);
+        }
+      }
+    }
+  }
+
+  /**
+   * Stops in two steps. Soft: every partition drains, finishes what is in flight, and the group is left. Hard,
+   * at `deadline` (`monotonicMs`): what still runs is given up as lost, nothing more is committed.
+   *
+   * @returns partitions whose work had not ended at the deadline
+   */
+  async stop(deadline: number): Promise<AssignedPartition[]> {
+    this.#stopping = true;
+    this.#member.stopping();
+    await within(this.#held.drainAll(), deadline - monotonicMs());
+    const left = this.#held.unfinished;
+    this.#held.loseAll();
+    this.#readable?.();
+    await this.#member.leave(deadline);
+    return left;
+  }
+
+  #events(): MemberEvents {
+    return {
+      claims: (memberId) => this.#held.claims(memberId),
+      mustRejoin: () => this.#held.mustRejoin,
+      joined: (membership, assignment) => {
+        this.#joinedMs = monotonicMs();
+        this.#held.assigned(membership, assignment);
+      },
+      lost: () => this.#held.loseAll(),
+      readable: (ms) => this.#waitReadable(ms),
+      partitionBytes: () => this.#fetchBytes(),
+      room: (topic, partition) => this.#room(topic, partition),
+      heldBack: (topic, partition) => this.#held.get(topic, partition)?.fetchLater(HELD_BACK_RETRY_MS),
+      fetched: (batch) => this.#held.get(batch.topic, batch.partition)?.offer(batch) ?? false,
+      unreadable: (topic, partition, error) => this.#unreadable(topic, partition, error),
+      metadataChanged: () => {
+        for (const partition of this.partitions)
+          partition.topicIs(this.#member.group?.topicOf(partition.topic)?.topicId);
+      },
+      topicMissing: (topic) => {
+        for (const partition of this.partitions) if (partition.topic === topic) partition.topicMissing();
+      },
+      offsetOutOfRange: (topic, partition) => this.#held.get(topic, partition)?.outOfRange(),
+    };
+  }
+
+  async #refreshMetadata(): Promise<void> {
+    const { group } = this.#member;
+    if (group === undefined) throw new RetryableError('this process is no member of the group now');
+    await group.refreshMetadata().catch((error) => {
+      // Of another topic that is gone it is no matter; of this one it is asked elsewhere.
+      if (kafkaErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+    });
+  }
+
+  /** As metadata have it that were asked for after the call. */
+  async #topicNow(topic: string): Promise<TopicNow | undefined> {
+    await this.#metadata.read();
+    return this.#member.group?.topicOf(topic);
+  }
+
+  /**
+   * How much of what a fetch brought may be queued. All partitions together stay within the bound, but for one record,
+   * however large, which must be able to come; a small one may always come, so that no partition waits for others.
+   */
+  #room(topic: string, partition: number): FetchRoom | undefined {
+    const held = this.#held.get(topic, partition);
+    if (held === undefined) return undefined;
+    const share = this.#queueShare();
+    const isFull = this.#held.heldBytes >= this.#options.queueBytes;
+    return {
+      bytes: Math.max(isFull ? 0 : this.#fetchShare(), share - held.queuedBytes),
+      firstBytes: isFull ? Math.max(share, LEAST_FETCH_BYTES) : Number.POSITIVE_INFINITY,
+    };
+  }
+
+  /** Nothing of it is passed over unless that is asked for. The other partitions go on. */
+  #unreadable(topic: string, partition: number, error: UnreadableBatchError): void {
+    const held = this.#held.get(topic, partition);
+    if (held === undefined) return;
+    const { corrupt = NEVER_PASSED } = this.#options;
+    held.heldUp(error);
+    this.#tellUnreadable(held, error);
+    corrupt
+      .passesOver(held, error)
+      .catch((reason) => {
+        this.#log.debug(
+          { topic, partition, error: errorMessage(reason) },
+          'what is to be skipped is not known',
+        );
+        return false;
+      })
+      .then((passes) => {
+        if (passes) held.passOver(error);
+        else held.fetchLater(corrupt.retryMs);
+      });
+  }
+
+  #tellUnreadable({ topic, partition }: AssignedPartition, error: UnreadableBatchError): void {
+    if (!this.#isNews(`${topic}/${partition} unreadable`)) return;
+    this.#log.error(
+      { topic, partition, error: error.message },
+      'records cannot be read; the partition waits at them, and is tried again (docs/operations/runbooks.md)',
+    );
+  }
+
+  #tellRefused({ topic, partition }: AssignedPartition, error: unknown): void {
+    if (!this.#isNews(`${topic}/${partition} refused`)) return;
+    this.#log.warn(
+      { topic, partition, error: errorMessage(error), type: kafkaErrorType(error) },
+      'an offset is not committed; the partition waits, and it is tried again until it is',
+    );
+  }
+
+  /** Whether a trouble was not told of lately. */
+  #isNews(trouble: string): boolean {
+    const now = monotonicMs();
+    if (now - (this.#toldMs.get(trouble) ?? Number.NEGATIVE_INFINITY) < TROUBLE_LOG_MS) return false;
+    this.#toldMs.set(trouble, now);
+    return true;
+  }
+
+  async #waitReadable(ms: number): Promise<void> {
+    if (this.#stopping || this.partitions.some((partition) => !partition.paused)) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      const previous = this.#readable;
+      this.#readable = () => {
+        clearTimeout(timer);
+        previous?.();
+        resolve();
+      };
+    });
+    this.#readable = undefined;
+  }
+
+  #queueShare(): number {
+    return Math.min(MOST_AHEAD_BYTES, this.#options.queueBytes / Math.max(1, this.#held.count));
+  }
+
+  /** Half a queue, so that one can be worked on while the other is fetched. */
+  #fetchShare(): number {
+    const most = this.#options.fetchMaxBytes / PARTITION_SHARE_OF_FETCH;
+    return Math.ceil(Math.min(most, Math.max(LEAST_FETCH_BYTES, this.#queueShare() / 2)));
+  }
+
+  /** The same as bytes on the wire. They are asked for alike of all partitions, so the one that expands most decides. */
+  #fetchBytes(): number {
+    const read = this.partitions.filter(({ paused }) => !paused);
+    const expansion = Math.max(1, ...read.map((partition) => partition.expansion));
+    return Math.ceil(this.#fetchShare() / expansion);
+  }
+
+  #partitionGroup(): PartitionGroup {
+    const position = ({ topic, partition }: AssignedPartition) => [{ topic, partitions: [partition] }];
+    return {
+      pause: (partition) => this.#member.group?.pause(position(partition)),
+      resume: (partition) => {
+        this.#member.group?.resume(position(partition));
+        this.#readable?.();
+      },
+      seek: ({ topic, partition }, offset) =>
+        this.#member.group?.seek({ topic, partition, offset: String(offset) }),
+      queueShare: () => this.#queueShare(),
+      fetchShare: () => this.#fetchShare(),
+    };
+  }
+}
+
+/** Whether the member that kafkajs is now is the one that was assigned the partition. */
+function isMember(group: ConsumerGroupInstance, { membership }: AssignedPartition): boolean {
+  // kafkajs drops its member id when the broker no longer knows it; its heartbeat then does nothing and resolves.
+  return group.memberId === membership.memberId && group.generationId === membership.generationId;
+}

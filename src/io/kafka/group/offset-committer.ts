@@ -1,0 +1,86 @@
+import { StaleMembershipError } from '../errors.ts';
+import { commitRefusals } from '../patch/partition-errors.ts';
+import type { ConsumerGroupInstance } from '../patch/types.ts';
+import type { AssignedPartition } from './assigned-partition.ts';
+
+interface Waiting {
+  readonly partition: AssignedPartition;
+  readonly offset: bigint;
+  readonly note: string;
+  readonly settle: PromiseWithResolvers<void>;
+}
+
+/**
+ * Commits offsets in groups: while one OffsetCommit is under way the next ones gather, and go in one request. Each has its
+ * own answer: one that is refused does not hold up the others.
+ *
+ * One attempt a call. Whether to try again is for the caller, who knows if the partition is still held.
+ */
+export class OffsetCommitter {
+  readonly #group: () => ConsumerGroupInstance | undefined;
+  #waiting: Waiting[] = [];
+  #running = false;
+
+  constructor(group: () => ConsumerGroupInstance | undefined) {
+    this.#group = group;
+  }
+
+  /** @throws StaleMembershipError when the partition was lost, or the group has moved on, before it was sent */
+  commit(partition: AssignedPartition, offset: bigint, note = ''): Promise<void> {
+    const settle = Promise.withResolvers<void>();
+    this.#waiting.push({ partition, offset, note, settle });
+    if (!this.#running) void this.#run();
+    return settle.promise;
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#waiting.length > 0) {
+      const group = this.#group();
+      const batch = this.#waiting.filter(({ partition }) => isHeld(partition, group));
+      for (const { partition, settle } of this.#waiting) {
+        if (isHeld(partition, group)) continue;
+        settle.reject(new StaleMembershipError(`${partition.topic}/${partition.partition} may have moved`));
+      }
+      this.#waiting = [];
+      if (group === undefined || batch.length === 0) continue;
+      try {
+        await group.commitOffsets({ topics: byTopic(batch) });
+        for (const { settle } of batch) settle.resolve();
+      } catch (error) {
+        for (const { partition, settle } of batch) {
+          const refusal = refusalOf(partition, error);
+          if (refusal === undefined) settle.resolve();
+          else settle.reject(refusal);
+        }
+      }
+    }
+    this.#running = false;
+  }
+}
+
+/**
+ * The broker checks that this process is a member, not which partitions it has. A commit that waited through a
+ * rebalance would be sent in the new generation, and could move back the offset of a partition's next owner.
+ */
+function isHeld({ state, membership }: AssignedPartition, group: ConsumerGroupInstance | undefined): boolean {
+  return state !== 'lost' && group !== undefined && group.generationId === membership.generationId;
+}
+
+/** What a failed request says of one partition; undefined: it was committed. */
+function refusalOf({ topic, partition }: AssignedPartition, error: unknown): unknown {
+  const refusals = commitRefusals(error);
+  if (refusals === undefined) return error;
+  return refusals.find((each) => each.topic === topic && each.partition === partition)?.error;
+}
+
+function byTopic(batch: readonly Waiting[]) {
+  const topics = new Map<string, { partition: number; offset: string; metadata: string }[]>();
+  for (const { partition: assigned, offset, note } of batch) {
+    const { topic, partition } = assigned;
+    const partitions = topics.get(topic) ?? [];
+    partitions.push({ partition, offset: String(offset), metadata: note });
+    topics.set(topic, partitions);
+  }
+  return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
+}

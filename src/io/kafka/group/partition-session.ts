@@ -1,0 +1,222 @@
+import type { Logger } from 'pino';
+import { errorMessage } from '../../../core/model/errors.ts';
+import { Backoff, sleep } from '../../time/sleep.ts';
+import {
+  isConnectionTrouble,
+  isDefect,
+  isMembershipError,
+  isUnauthorized,
+  KafkaSetupError,
+  kafkaErrorType,
+  OffsetOutOfRangeError,
+  PartitionLostError,
+} from '../errors.ts';
+import { TopicTroubleError, unauthorizedTopic } from '../topic/topic-trouble.ts';
+import type { TopicTroubles } from '../topic/topic-troubles.ts';
+import type { AssignedPartition } from './assigned-partition.ts';
+import type { GroupReader } from './group-reader.ts';
+import type { CommittedStart, GapReason } from './start-offset.ts';
+
+const BACKOFF_MIN_MS = 100;
+const BACKOFF_MAX_MS = 5_000;
+
+/** Records that are missing where reading begins: offsets `from` (included) to `to` (not included). */
+export interface OffsetGap {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly reason: GapReason;
+}
+
+export interface SessionOptions<Resource> {
+  readonly reader: Pick<GroupReader, 'confirmOwnership' | 'startOffset'>;
+  readonly log: Logger;
+  /** What the work needs: opened after ownership is proven, and before the committed offset is read. */
+  readonly open: (partition: AssignedPartition) => Promise<Resource>;
+  readonly close: (resource: Resource) => Promise<void>;
+  /**
+   * Takes records and works on them until the partition drains. Any error leads to a new session.
+   * `progressed` is to be called after each step that succeeded: pauses after errors grow until then.
+   */
+  readonly work: (
+    partition: AssignedPartition,
+    resource: Resource,
+    progressed: () => void,
+    start: CommittedStart,
+  ) => Promise<void>;
+  readonly onGap: (gap: OffsetGap) => 'continue' | 'stop';
+  readonly onFailure: (error: unknown) => void;
+  /** Told of what is wrong with the partition's topic. Absent: told in the log, each time. */
+  readonly troubles?: TopicTroubles;
+}
+
+/**
+ * Works on an assigned partition, session by session, until it is lost or the process stops.
+ *
+ * A session: prove ownership ▸ open (fence and settle a predecessor) ▸ read the committed offset ▸ read and
+ * work. After any error of the work a new session begins the same way, since only that tells what of the last
+ * step was committed. Trouble with Kafka is waited out here, with pauses that grow.
+ *
+ * @throws KafkaSetupError and what else only the operator can mend, and defects; the process then ends
+ */
+export async function runSessions<Resource>(
+  partition: AssignedPartition,
+  options: SessionOptions<Resource>,
+): Promise<void> {
+  const backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+  let failures = 0;
+  let told: OffsetGap | undefined;
+  const progressed = () => {
+    backoff.reset();
+    failures = 0;
+    told = undefined;
+    if (partition.trouble?.topic === partition.topic) options.troubles?.over(partition.topic);
+    partition.trouble = undefined;
+    partition.failure = undefined;
+  };
+  const tellGap = (gap: OffsetGap) => {
+    // Until something is committed behind it each session meets the gap again, and by then it may have grown.
+    const news = untold(gap, told);
+    if (news !== undefined) reportGap(news, options);
+    told = gap;
+  };
+  while (partition.active) {
+    try {
+      await runSession(partition, options, progressed, tellGap);
+    } catch (error) {
+      if (error instanceof PartitionLostError || partition.state === 'lost') return;
+      const trouble = troubleOf(error, partition);
+      if (trouble === undefined && isForTheOperator(error)) throw error;
+      partition.trouble = trouble?.trouble;
+      if (!isPassing(error)) partition.failure = errorMessage(trouble ?? error);
+      failures += 1;
+      // After one rebalance the next session waits by itself until the group has settled.
+      const retryInMs = failures === 1 && isMembershipError(error) ? 0 : Math.round(backoff.next());
+      report(trouble ?? error, retryInMs, partition, options);
+      await sleep(retryInMs, partition.ending);
+    }
+  }
+}
+
+/** What is wrong with one topic is waited for, also where only the operator can help: others do not need that topic. */
+function troubleOf(error: unknown, { topic }: AssignedPartition): TopicTroubleError | undefined {
+  if (error instanceof TopicTroubleError) return error;
+  if (kafkaErrorType(error) !== 'TOPIC_AUTHORIZATION_FAILED') return undefined;
+  return new TopicTroubleError(unauthorizedTopic(topic, 'read'), { cause: error });
+}
+
+/** A rebalance, or a position that is corrected: the next session needs nobody. */
+function isPassing(error: unknown): boolean {
+  return isMembershipError(error) || error instanceof OffsetOutOfRangeError;
+}
+
+function isForTheOperator(error: unknown): boolean {
+  return error instanceof KafkaSetupError || isUnauthorized(error) || isDefect(error);
+}
+
+/** Says what ended a session. An error that is not known to come from Kafka or from outside shows where it does. */
+function report<Resource>(
+  error: unknown,
+  retryInMs: number,
+  { topic, partition }: AssignedPartition,
+  { log, onFailure, troubles }: SessionOptions<Resource>,
+): void {
+  if (error instanceof TopicTroubleError && troubles !== undefined) {
+    onFailure(error);
+    troubles.met(error.trouble, 'What needs it waits, and nothing is lost; everything else goes on');
+    return;
+  }
+  const fields = { topic, partition, error: errorMessage(error), retryInMs };
+  if (isMembershipError(error)) {
+    log.debug(fields, 'a step met a rebalance and is done again from the committed offset');
+  } else if (error instanceof OffsetOutOfRangeError) {
+    log.debug(fields, 'reading begins anew where the records are');
+  } else {
+    onFailure(error);
+    const isKnown = kafkaErrorType(error) !== '' || isConnectionTrouble(error);
+    const stack = isKnown ? {} : { err: error };
+    log.warn({ ...fields, ...stack }, 'a step failed and is tried again from the committed offset');
+  }
+}
+
+async function runSession<Resource>(
+  partition: AssignedPartition,
+  options: SessionOptions<Resource>,
+  progressed: () => void,
+  tellGap: (gap: OffsetGap) => void,
+): Promise<void> {
+  const { reader } = options;
+  await reader.confirmOwnership(partition, partition.ending);
+  if (!partition.active) return;
+  const resource = await options.open(partition);
+  try {
+    // What was to be opened may not have been, when the process stops or the partition moves meanwhile.
+    if (!partition.active) return;
+    const start = await reader.startOffset(partition);
+    const { offset, gap } = start;
+    if (gap !== undefined) tellGap({ topic: partition.topic, partition: partition.partition, ...gap });
+    partition.begin(offset);
+    await options.work(partition, resource, progressed, start);
+  } finally {
+    partition.reopen();
+    // A producer with a request under way waits for it when it closes; its successor does not have to.
+    void options.close(resource).catch(() => undefined);
+  }
+}
+
+/** What of a gap is news after the one that was told last. */
+function untold(gap: OffsetGap, told: OffsetGap | undefined): OffsetGap | undefined {
+  if (gap.reason !== told?.reason) return gap;
+  if (gap.reason !== 'retention') {
+    // `to` was committed. `from` is the end of the partition, which moves on while it is written to.
+    return gap.to === told.to ? undefined : gap;
+  }
+  if (gap.from !== told.from || gap.to < told.to) return gap;
+  return gap.to === told.to ? undefined : { ...gap, from: told.to };
+}
+
+/** How many records a gap counts for: where that cannot be known, one at least. */
+export function gapRecords({ from, to }: Pick<OffsetGap, 'from' | 'to'>): number {
+  return Math.max(1, Number(to - from));
+}
+
+/** Says that records are missing. @throws KafkaSetupError where the process is to stop at that */
+export function reportGap(
+  gap: OffsetGap,
+  { log, onGap }: Pick<SessionOptions<unknown>, 'log' | 'onGap'>,
+): void {
+  const { what, advice } = describeGap(gap);
+  if (onGap(gap) === 'stop') {
+    throw new KafkaSetupError(`${what}, and on_offset_gap is stop. ${advice}`);
+  }
+  log.error({ ...gap, from: String(gap.from), to: String(gap.to) }, what);
+}
+
+/** What has become of the partition, and what to do where that is to stop a process. */
+function describeGap({ topic, partition, from, to, reason }: OffsetGap): { what: string; advice: string } {
+  const name = `${topic}/${partition}`;
+  const goOn = 'set on_offset_gap: continue to go on';
+  switch (reason) {
+    case 'retention':
+      return {
+        what: `${name}: the records ${from} to ${to - 1n} were gone before they were read`,
+        advice: `Check the topic's retention; ${goOn} without them.`,
+      };
+    case 'made_anew':
+      return {
+        what: `${name}: the topic was deleted and made again after ${to} was committed; all of it is unread, and what was unread of the one before is gone`,
+        advice: `Check who made it again; ${goOn} from its beginning.`,
+      };
+    case 'expired':
+      return {
+        what: `${name}: it was read before, and what was committed is gone, as when readers were away for longer than offsets.retention.minutes; records kept are ${from} to ${to - 1n}: they are read, perhaps for the second time, and unread ones before them are missing`,
+        advice: `Check how long readers were away, or who deleted the offsets; ${goOn} from the oldest record.`,
+      };
+    case 'truncated':
+      return {
+        what: `${name}: it ends at ${from}, and ${to} was committed: records that were read are lost, as in an unclean leader election; what was written since then below ${from} is not read`,
+        advice: `Check unclean.leader.election.enable and the brokers' disks; ${goOn} at the end.`,
+      };
+  }
+}

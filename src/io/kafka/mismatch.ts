@@ -1,0 +1,76 @@
+import { errorMessage } from '../../core/model/errors.ts';
+import { plainTlsMessage } from '../credentials/certificate-fault.ts';
+import { TlsFiles } from '../credentials/tls-files.ts';
+import { isConnectionTrouble, kafkaErrorType } from './errors.ts';
+import { type Listener, probeListener } from './listener-probe.ts';
+import type { KafkaOptions } from './options.ts';
+
+/** A listener answers at once, or not at all. */
+const PROBE_MS = 3_000;
+
+/** kafkajs' own word for a mechanism that is not among those that a broker has named. */
+const UNSUPPORTED = /mechanism is not supported/;
+
+type Access = Pick<KafkaOptions, 'brokers' | 'tls' | 'sasl'>;
+
+/**
+ * Why no connection to these brokers can ever be made, in a line that says what to do: one of them wants TLS where none is
+ * spoken, or the reverse, or a login that it is not given. Undefined where none of those that answer shows such a thing.
+ */
+export async function accessMismatch(access: Access): Promise<string | undefined> {
+  const { brokers, tls } = access;
+  const files = tls.enabled ? new TlsFiles(tls, 'kafka.tls').current() : undefined;
+  const found = await Promise.all(
+    brokers.map(async (broker) => {
+      const listener = await probeListener(splitBroker(broker), PROBE_MS, files);
+      return listener && describeMismatch(broker, listener, access);
+    }),
+  );
+  return found.find((each) => each !== undefined);
+}
+
+/**
+ * The same, where an error may come of such a thing: brokers hang up, or refuse a mechanism. What an error says itself, as
+ * that a certificate has expired, or a password is wrong, is left to it.
+ */
+export async function mismatchBehind(error: unknown, access: Access): Promise<string | undefined> {
+  const isUnclear =
+    isConnectionTrouble(error) ||
+    kafkaErrorType(error) === 'UNSUPPORTED_SASL_MECHANISM' ||
+    UNSUPPORTED.test(errorMessage(error));
+  if (!isUnclear) return undefined;
+  const mismatch = await accessMismatch(access);
+  return mismatch && `${mismatch} (${plainTlsMessage(errorMessage(error))})`;
+}
+
+/** What of the settings a listener does not go with; undefined where they fit, as far as is known. */
+export function describeMismatch(
+  broker: string,
+  listener: Listener,
+  { tls, sasl }: Access,
+): string | undefined {
+  const { mechanisms } = listener;
+  if (tls.enabled && !listener.tls) {
+    return `Kafka (${broker}) speaks no TLS there, and kafka.tls.enabled is true; expected the address of a listener with TLS, or enabled: false`;
+  }
+  if (!tls.enabled && listener.tls) {
+    return `Kafka (${broker}) speaks TLS there, and kafka.tls.enabled is false; expected enabled: true, or the address of a listener without TLS`;
+  }
+  if (mechanisms === 'unknown') return undefined;
+  const wanted = sasl.mechanism;
+  if (mechanisms === undefined) {
+    if (wanted === 'none') return undefined;
+    return `Kafka (${broker}) takes no login there, and kafka.sasl.mechanism is ${wanted}; expected the address of a listener with SASL, or mechanism: none`;
+  }
+  const offered = mechanisms.map((name) => name.toLowerCase()).sort();
+  if (offered.includes(wanted)) return undefined;
+  const has = offered.length === 0 ? 'that it does not name' : offered.join(', ');
+  const given = wanted === 'none' ? 'is none' : `is ${wanted}`;
+  return `Kafka (${broker}) wants a login there by ${has}, and kafka.sasl.mechanism ${given}; expected one of those, or the address of another listener`;
+}
+
+/** Host and port of `host:port`; the brackets of an IPv6 address are taken off. */
+function splitBroker(broker: string): { host: string; port: number } {
+  const at = broker.lastIndexOf(':');
+  return { host: broker.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(broker.slice(at + 1)) };
+}

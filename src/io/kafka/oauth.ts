@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs';
+import { Agent, type Dispatcher, request } from 'undici';
+import { errorMessage, RetryableError } from '../../core/model/errors.ts';
+import { monotonicMs } from '../time/clock.ts';
+import { KafkaLoginError } from './errors.ts';
+import type { KafkaOptions } from './options.ts';
+
+type SaslOptions = KafkaOptions['sasl'];
+
+/** A token is fetched anew when less than this share of its life is left. */
+const REFRESH_SHARE = 0.2;
+/**
+ * kafkajs logs in again 5 s before a session ends, and a session ends with its token: one that is handed out
+ * has to last longer than that. Half of a shorter life has to do.
+ */
+const REFRESH_MIN_MS = 20_000;
+const REFRESH_MAX_SHARE = 0.5;
+const TIMEOUT_MS = 10_000;
+/** After a failure the endpoint is left alone for this long; whoever asks meanwhile gets the same error. */
+const PAUSE_MS = 1_000;
+/** Life of a token whose answer does not say (`expires_in` is optional, RFC 6749 section 5.1). */
+const DEFAULT_LIFE_SECONDS = 300;
+
+interface Token {
+  readonly value: string;
+  /** By `monotonicMs`. */
+  readonly refreshAt: number;
+  readonly expiresAt: number;
+}
+
+/**
+ * Tokens for SASL OAUTHBEARER by the client credentials grant (RFC 6749 section 4.4), cached until they age.
+ *
+ * kafkajs asks once a login, and Penstock has a connection a partition and broker, so caching is ours.
+ */
+export class TokenSource {
+  readonly #sasl: SaslOptions;
+  readonly #onFailure: (url: string, error: unknown) => void;
+  readonly #now: () => number;
+  #token: Token | undefined;
+  #pending: Promise<Token> | undefined;
+  #failure: { readonly error: unknown; readonly untilMs: number } | undefined;
+
+  /** `onFailure` is told of every attempt that failed, also when an older token still serves. */
+  constructor(
+    sasl: SaslOptions,
+    onFailure: (url: string, error: unknown) => void,
+    now: () => number = monotonicMs,
+  ) {
+    this.#sasl = sasl;
+    this.#onFailure = onFailure;
+    this.#now = now;
+  }
+
+  /**
+   * @throws KafkaLoginError when the endpoint refuses the client
+   * @throws RetryableError when it does not answer, or not with a token
+   */
+  async token(): Promise<string> {
+    const known = this.#token;
+    if (known !== undefined && this.#now() < known.refreshAt) return known.value;
+    try {
+      return (await this.#fetch()).value;
+    } catch (error) {
+      // The endpoint may be away for a while: a token that still holds is as good as a new one.
+      if (known !== undefined && known === this.#token && this.#now() < known.expiresAt) return known.value;
+      throw error;
+    }
+  }
+
+  /** The broker has refused this token: the next login asks for another. */
+  refused(value: string): void {
+    if (this.#token?.value === value) this.#token = undefined;
+  }
+
+  async #fetch(): Promise<Token> {
+    if (this.#failure !== undefined && this.#now() < this.#failure.untilMs) throw this.#failure.error;
+    this.#pending ??= fetchToken(this.#sasl, this.#now).finally(() => {
+      this.#pending = undefined;
+    });
+    try {
+      this.#token = await this.#pending;
+      this.#failure = undefined;
+      return this.#token;
+    } catch (error) {
+      if (this.#failure?.error !== error) {
+        this.#failure = { error, untilMs: this.#now() + PAUSE_MS };
+        this.#onFailure(this.#sasl.token_url ?? '', error);
+      }
+      throw error;
+    }
+  }
+}
+
+async function fetchToken(sasl: SaslOptions, clock: () => number): Promise<Token> {
+  const url = sasl.token_url ?? '';
+  const failed = `No token from kafka.sasl.token_url ${url}`;
+  const { status, text } = await ask(url, sasl).catch((error: unknown) => {
+    throw new RetryableError(`${failed}: ${errorMessage(error)}`, { cause: error });
+  });
+  // The parser's own message would quote the answer, and with it the token.
+  const answer = parseObject(text);
+  if ([400, 401, 403].includes(status)) {
+    // A code such as invalid_client (RFC 6749 section 5.2); other texts of the answer are not repeated.
+    const code = typeof answer?.['error'] === 'string' && /^[a-z_]{1,40}$/.exec(answer['error'])?.[0];
+    throw new KafkaLoginError(
+      `${failed}: it answered ${status}${code ? ` ${code}` : ''}; ` +
+        'expected other kafka.sasl.oauth_client_id, oauth_client_secret or scope',
+    );
+  }
+  if (status !== 200) throw new RetryableError(`${failed}: it answered ${status}`);
+  const value = answer?.['access_token'];
+  if (typeof value !== 'string' || value === '')
+    throw new RetryableError(`${failed}: its answer has no access_token; is this the token endpoint?`);
+  const seconds = Number(answer?.['expires_in'] ?? DEFAULT_LIFE_SECONDS);
+  const lifeMs = (Number.isFinite(seconds) && seconds > 0 ? seconds : DEFAULT_LIFE_SECONDS) * 1000;
+  const before = Math.min(lifeMs * REFRESH_MAX_SHARE, Math.max(lifeMs * REFRESH_SHARE, REFRESH_MIN_MS));
+  const now = clock();
+  return { value, refreshAt: now + lifeMs - before, expiresAt: now + lifeMs };
+}
+
+async function ask(url: string, sasl: SaslOptions): Promise<{ status: number; text: string }> {
+  const credentials = [sasl.oauth_client_id ?? '', sasl.oauth_client_secret ?? '']
+    .map(encodeURIComponent)
+    .join(':');
+  const form = new URLSearchParams({ grant_type: 'client_credentials' });
+  if (sasl.scope !== undefined) form.set('scope', sasl.scope);
+  const dispatcher = tokenAgent(sasl.token_ca_file);
+  try {
+    const { statusCode, body } = await request(url, {
+      method: 'POST',
+      headers: {
+        authorization: `Basic ${Buffer.from(credentials).toString('base64')}`,
+        'content-type': 'application/x-www-form-urlencoded',
+        accept: 'application/json',
+      },
+      body: form.toString(),
+      headersTimeout: TIMEOUT_MS,
+      bodyTimeout: TIMEOUT_MS,
+      // Also for an answer that comes byte by byte.
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      dispatcher,
+    });
+    return { status: statusCode, text: await body.text() };
+  } finally {
+    void dispatcher.close();
+  }
+}
+
+/** A token is fetched every few minutes: the connection is not kept, and the file is read anew. */
+function tokenAgent(caFile: string | undefined): Dispatcher {
+  const ca = caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') };
+  return new Agent({ connect: { timeout: TIMEOUT_MS, ...ca } });
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

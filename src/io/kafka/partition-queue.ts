@@ -1,0 +1,96 @@
+/** A record that was fetched. Its buffers are slices of one allocation for all records of the fetch and partition. */
+export interface FetchedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer | string | null | undefined>>;
+  /** How many headers it had beyond those that are kept. */
+  readonly headersLeftOut?: number;
+  /**
+   * Of the last record of a fetch: the memory that it and those before it lie in. Who is done with all of them may
+   * give it back (core/wire/memory.ts).
+   */
+  readonly memory?: Buffer;
+}
+
+/** Bytes that a record is counted with beside its key, value and headers, and each header beside its own: the objects. */
+export const RECORD_OVERHEAD_BYTES = 400;
+export const HEADER_OVERHEAD_BYTES = 150;
+
+/** Memory that a record takes while it waits, in bytes. */
+export function recordBytes({ key, value, headers }: FetchedRecord): number {
+  let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const name in headers) bytes += HEADER_OVERHEAD_BYTES + name.length + (headers[name]?.length ?? 0);
+  return bytes;
+}
+
+/** What was lent for the records of a fetch beyond what they take: up to as much again (core/wire/memory.ts). */
+function unusedBytes({ memory }: FetchedRecord): number {
+  return memory === undefined ? 0 : memory.buffer.byteLength - memory.length;
+}
+
+/** Records of one partition between the fetch and the processing, in order. It counts bytes; its owner bounds them. */
+export class PartitionQueue {
+  #records: FetchedRecord[] = [];
+  #bytes = 0;
+  #unused = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The same with what was lent for them in vain: what the queue costs. */
+  get memoryBytes(): number {
+    return this.#bytes + this.#unused;
+  }
+
+  get length(): number {
+    return this.#records.length;
+  }
+
+  /** The first record, if there is one. */
+  get first(): FetchedRecord | undefined {
+    return this.#records[0];
+  }
+
+  push(record: FetchedRecord): void {
+    this.#records.push(record);
+    this.#bytes += recordBytes(record);
+    this.#unused += unusedBytes(record);
+  }
+
+  /** Takes records off the front: at least one if there is any, then as many as stay within the two limits. */
+  take(maxRecords: number, maxBytes: number): FetchedRecord[] {
+    let count = 0;
+    let bytes = 0;
+    while (count < this.#records.length && count < maxRecords) {
+      const size = recordBytes(this.#records[count]!);
+      if (count > 0 && bytes + size > maxBytes) break;
+      bytes += size;
+      count += 1;
+    }
+    this.#bytes -= bytes;
+    const taken = this.#records.splice(0, count);
+    for (const record of taken) this.#unused -= unusedBytes(record);
+    return taken;
+  }
+
+  /** Puts records in front again that were taken last. */
+  putBack(records: readonly FetchedRecord[]): void {
+    this.#records = [...records, ...this.#records];
+    for (const record of records) {
+      this.#bytes += recordBytes(record);
+      this.#unused += unusedBytes(record);
+    }
+  }
+
+  clear(): void {
+    this.#records = [];
+    this.#bytes = 0;
+    this.#unused = 0;
+  }
+}

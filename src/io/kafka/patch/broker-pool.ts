@@ -1,0 +1,154 @@
+import { monotonicMs } from '../../time/clock.ts';
+import { sleep } from '../../time/sleep.ts';
+
+interface Broker {
+  readonly connectionPool: { readonly pool: readonly { readonly silent?: boolean }[] };
+  isConnected(): boolean;
+}
+
+type Question = (answerer: { nodeId: string; broker: Broker }) => Promise<unknown>;
+
+interface Metadata {
+  readonly topicMetadata: readonly {
+    readonly topic: string;
+    readonly topicErrorCode?: number;
+    readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
+  }[];
+}
+
+interface BrokerPool {
+  metadata: Metadata | null;
+  readonly metadataMaxAge: number;
+  /** By `monotonicMs`, here; null: at once. */
+  metadataExpireAt: number | null;
+  refreshMetadata(topics: readonly string[]): Promise<void>;
+  refreshMetadataIfNecessary(topics: readonly string[]): Promise<void>;
+  /** By node id. */
+  readonly brokers: Readonly<Record<string, Broker>>;
+  /** From the configured list: who is asked while no node is known. */
+  readonly seedBroker: Broker | undefined;
+  /** Takes the next one of the configured list. */
+  createSeedBroker(): Promise<void>;
+  connect(): Promise<void>;
+  findBroker(options: { nodeId: string }): Promise<Broker>;
+  findConnectedBroker(): Promise<Broker>;
+  withBroker(question: Question): Promise<unknown>;
+}
+
+/** An election takes some 100 ms; a partition that has no leader after this long is out of service. */
+const ELECTION_MS = 1_000;
+const ELECTION_PAUSE_MS = 100;
+/** Metadata in which a partition has no leader, or a topic is not there, are asked for again after this. */
+const INCOMPLETE_MAX_AGE_MS = 2_000;
+
+/**
+ * kafkajs' brokers of a cluster, of which one that hangs is asked last what any of them knows: metadata, and who
+ * coordinates. The original asks whichever comes. One that has told its versions and then hangs, before it has told of
+ * the others, the original asks for ever: nothing is needed to connect to it but that its system takes connections.
+ *
+ * A broker that cannot be reached is passed over. The original then asks no other one.
+ *
+ * Metadata age by a clock that is not set. With the original's they stay for an hour longer when the system's time steps
+ * back by one.
+ *
+ * Partitions without a leader (partition-errors.ts) are waited for while that may be an election, once, and then
+ * looked for every two seconds, as are topics that are not there.
+ */
+export function talkativeFirst(
+  Original: new (...args: never[]) => BrokerPool,
+  shuffle: (ids: string[]) => string[],
+): unknown {
+  return class TalkativeFirst extends Original {
+    /** Partitions that were waited for. */
+    #leaderless: ReadonlySet<string> = new Set();
+    #nextSeed: Promise<void> | undefined;
+
+    override async refreshMetadata(topics: readonly string[]): Promise<void> {
+      const until = monotonicMs() + ELECTION_MS;
+      for (;;) {
+        await super.refreshMetadata(topics);
+        this.metadataExpireAt = monotonicMs() + this.metadataMaxAge;
+        const leaderless = withoutLeader(this.metadata);
+        const isKnown = [...leaderless].every((partition) => this.#leaderless.has(partition));
+        if (isKnown || monotonicMs() > until) {
+          this.#leaderless = leaderless;
+          if (leaderless.size > 0 || lacksTopic(this.metadata)) this.#expireWithin(INCOMPLETE_MAX_AGE_MS);
+          return;
+        }
+        await sleep(ELECTION_PAUSE_MS);
+      }
+    }
+
+    #expireWithin(ms: number): void {
+      this.metadataExpireAt = Math.min(this.metadataExpireAt ?? 0, monotonicMs() + ms);
+    }
+
+    override async refreshMetadataIfNecessary(topics: readonly string[]): Promise<void> {
+      const known = new Set(this.metadata?.topicMetadata.map(({ topic }) => topic));
+      const isFresh = this.metadataExpireAt !== null && monotonicMs() <= this.metadataExpireAt;
+      if (!isFresh || topics.some((topic) => !known.has(topic))) await this.refreshMetadata(topics);
+    }
+
+    override async findConnectedBroker(): Promise<Broker> {
+      const { brokers } = this;
+      const ids = this.#talkativeFirst();
+      const connected = ids.find((id) => brokers[id]!.isConnected() && !isSilent(brokers[id]!));
+      for (const nodeId of connected === undefined ? ids : [connected]) {
+        const broker = await this.findBroker({ nodeId }).catch(() => undefined);
+        if (broker !== undefined) return broker;
+      }
+      await this.#passOverSilentSeed();
+      await this.connect();
+      return this.seedBroker!;
+    }
+
+    async #passOverSilentSeed(): Promise<void> {
+      if (this.seedBroker === undefined || !isSilent(this.seedBroker)) return;
+      // Questions at the same time must not take the next one from each other.
+      this.#nextSeed ??= this.createSeedBroker().finally(() => {
+        this.#nextSeed = undefined;
+      });
+      await this.#nextSeed;
+    }
+
+    /** Node ids. */
+    #talkativeFirst(): string[] {
+      const { brokers } = this;
+      const order = (id: string) => Number(isSilent(brokers[id]!));
+      return shuffle(Object.keys(brokers)).sort((a, b) => order(a) - order(b));
+    }
+
+    override async withBroker(question: Question): Promise<unknown> {
+      const ids = this.#talkativeFirst();
+      if (ids.length === 0) return super.withBroker(question); // says so
+      let reached = false;
+      let failure: unknown;
+      for (const nodeId of ids) {
+        try {
+          const broker = await this.findBroker({ nodeId });
+          reached = true;
+          return await question({ nodeId, broker });
+        } catch (error) {
+          failure = error;
+        }
+      }
+      if (!reached) throw failure;
+      return null; // kafkajs' word for "nobody knows"
+    }
+  };
+}
+
+function withoutLeader(metadata: Metadata | null): Set<string> {
+  const names = (metadata?.topicMetadata ?? []).flatMap(({ topic, partitionMetadata }) =>
+    partitionMetadata.filter(({ leader }) => leader < 0).map(({ partitionId }) => `${topic}/${partitionId}`),
+  );
+  return new Set(names);
+}
+
+function lacksTopic(metadata: Metadata | null): boolean {
+  return (metadata?.topicMetadata ?? []).some(({ topicErrorCode = 0 }) => topicErrorCode !== 0);
+}
+
+function isSilent({ connectionPool }: Broker): boolean {
+  return connectionPool.pool.some(({ silent }) => silent);
+}

@@ -1,0 +1,66 @@
+import { giveBack } from '../../../core/wire/memory.ts';
+import { type OriginalFormats, readRecordSet, takeUnread } from './record-set.ts';
+import { Turns } from './turns.ts';
+import type { AbortedTransaction, FetchedBatch, FetchRoom } from './types.ts';
+
+/** What kafkajs makes a `Batch` of. */
+interface PartitionData {
+  readonly partition: number;
+  readonly highWatermark: string;
+  readonly abortedTransactions?: AbortedTransaction[] | null;
+  readonly messages: object[];
+}
+
+interface OriginalBatch extends FetchedBatch {
+  readonly messagesWithinOffset: readonly unknown[];
+}
+
+type BatchClass = new (topic: string, fetchedOffset: string, data: PartitionData) => OriginalBatch;
+
+/** Record sets that are read at once in a process: of each a whole batch may be decompressed (codecs.ts). */
+const READ_AT_ONCE = 2;
+const turns = new Turns(READ_AT_ONCE);
+
+/**
+ * kafkajs' `Batch` whose record set is read when it is known how much room there is for its records. One that was read
+ * knows where to go on, also where it has no record; the original stands still there, or goes to the end.
+ */
+export function pendingBatch(OriginalBatch: BatchClass, formats: OriginalFormats): BatchClass {
+  class ReadBatch extends OriginalBatch {
+    readonly isHeldBack: boolean;
+    readonly #next: bigint;
+
+    constructor(topic: string, offset: string, data: PartitionData, next: bigint, isHeldBack: boolean) {
+      super(topic, offset, data);
+      this.#next = next;
+      this.isHeldBack = isHeldBack;
+    }
+
+    override lastOffset(): string {
+      return this.messagesWithinOffset.length > 0 ? super.lastOffset() : String(this.#next - 1n);
+    }
+  }
+  return class PendingBatch extends OriginalBatch {
+    readonly #data: PartitionData;
+
+    constructor(topic: string, fetchedOffset: string, data: PartitionData) {
+      super(topic, fetchedOffset, data);
+      this.#data = data;
+    }
+
+    async read({ bytes, firstBytes }: FetchRoom): Promise<FetchedBatch & { readonly isHeldBack: boolean }> {
+      const { topic, fetchedOffset } = this;
+      const set = takeUnread(this.#data.messages);
+      const from = BigInt(fetchedOffset);
+      if (set === undefined) return new ReadBatch(topic, fetchedOffset, this.#data, from, false);
+      const demand = { from, highWatermark: BigInt(this.highWatermark), bytes, firstBytes };
+      const { messages, next, isHeldBack } = await turns.take(() => readRecordSet(set, demand, formats));
+      return new ReadBatch(topic, fetchedOffset, { ...this.#data, messages }, next, isHeldBack);
+    }
+
+    drop(): void {
+      const set = takeUnread(this.#data.messages);
+      if (set !== undefined) giveBack(set);
+    }
+  };
+}

@@ -1,0 +1,99 @@
+import type { OutgoingRecord } from '../../../core/model/records.ts';
+import { isTooLarge, namedPartition, RecordsRefusedError } from '../errors.ts';
+import { refusedForGood } from './refused-records.ts';
+
+/** Bytes of one partition in one request, at first: half of what a topic takes unless it is told otherwise. */
+const BATCH_BYTES = 512 * 1024;
+const SHRINK_FACTOR = 4;
+/**
+ * Bytes of all partitions in one request. All of them may have the same leader, and a broker hangs up on a request over
+ * its socket.request.max.bytes, 100 MiB unless told.
+ */
+const REQUEST_BYTES = 32 * 1024 * 1024;
+/** Bytes that a record takes in a batch beside its key, value and headers, at most. */
+const FRAMING_BYTES = 70;
+
+/**
+ * How many bytes of records go into one batch.
+ *
+ * kafkajs makes one record batch a partition and request, however large, and a broker refuses one over the
+ * topic's `max.message.bytes`. So what goes to one partition is sent in rounds. The limit of a topic shrinks for good when
+ * a batch of several records is refused; a record that is refused alone cannot be sent at all.
+ */
+export class BatchLimit {
+  /** By topic; a topic that is not there has `BATCH_BYTES`. */
+  readonly #bytes = new Map<string, number>();
+
+  /** Splits records into rounds to be sent one after the other; each partition's order is kept. */
+  rounds(records: readonly OutgoingRecord[]): OutgoingRecord[][] {
+    const rounds: { records: OutgoingRecord[]; bytes: number }[] = [];
+    const open = new Map<string, { round: number; bytes: number }>();
+    for (const record of records) {
+      const id = `${record.topic}/${record.partition}`;
+      const bytes = sizeOf(record);
+      let place = open.get(id);
+      if (place === undefined) open.set(id, (place = { round: 0, bytes: 0 }));
+      else if (place.bytes + bytes > this.#limitOf(record.topic)) {
+        place.round += 1;
+        place.bytes = 0;
+      }
+      // A round that is full takes no more of any partition; those behind it have room.
+      for (; (rounds[place.round]?.bytes ?? 0) + bytes > REQUEST_BYTES; place.bytes = 0) {
+        if (rounds[place.round] === undefined) break;
+        place.round += 1;
+      }
+      place.bytes += bytes;
+      const round = (rounds[place.round] ??= { records: [], bytes: 0 });
+      round.records.push(record);
+      round.bytes += bytes;
+    }
+    return rounds.map((round) => round.records);
+  }
+
+  /**
+   * To be called with the error of a round. Returns when the same records may pass in smaller rounds.
+   *
+   * @throws KafkaSetupError when a record alone is too large, or refused for good; the error itself when it is another one
+   */
+  shrink(error: unknown, round: readonly OutgoingRecord[]): void {
+    if (!isTooLarge(error)) throw refusedForGood(error, round) ?? error;
+    const refused = refusedBy(error, round);
+    const batches = new Map<string, number>();
+    for (const record of refused) {
+      const id = `${record.topic}/${record.partition}`;
+      batches.set(id, (batches.get(id) ?? 0) + sizeOf(record));
+    }
+    if (batches.size < refused.length) {
+      const bytes = Math.max(...batches.values()) / SHRINK_FACTOR;
+      for (const topic of new Set(refused.map((record) => record.topic)))
+        this.#bytes.set(topic, Math.min(this.#limitOf(topic), bytes));
+      return;
+    }
+    const largest = refused.reduce((a, b) => (sizeOf(b) > sizeOf(a) ? b : a));
+    throw new RecordsRefusedError(
+      'message_too_large',
+      `The brokers refuse a record of ${sizeOf(largest)} bytes for topic ${largest.topic}, partition ${largest.partition}, as too large. ` +
+        'Raise max.message.bytes of the topic ("penstock topics apply"); when it was lowered, start Penstock again: it reads the limit at start-up.',
+      { cause: error, topic: largest.topic },
+    );
+  }
+
+  #limitOf(topic: string): number {
+    return this.#bytes.get(topic) ?? BATCH_BYTES;
+  }
+}
+
+/** The records that the answer is about: those for the partition that it names, if it does. */
+function refusedBy(error: unknown, round: readonly OutgoingRecord[]): readonly OutgoingRecord[] {
+  const named = namedPartition(error);
+  const refused = round.filter(
+    ({ topic, partition }) => topic === named?.topic && (named.partition ?? partition) === partition,
+  );
+  return refused.length > 0 ? refused : round;
+}
+
+function sizeOf({ key, value, headers }: OutgoingRecord): number {
+  let bytes = FRAMING_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const name in headers) bytes += Buffer.byteLength(name) + 10 + Buffer.byteLength(headers[name] ?? '');
+  return bytes;
+}

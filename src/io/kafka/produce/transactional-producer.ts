@@ -1,0 +1,180 @@
+import type { Producer, Transaction } from 'kafkajs';
+import type { OutgoingRecord } from '../../../core/model/records.ts';
+import { monotonicMs } from '../../time/clock.ts';
+import { sleep } from '../../time/sleep.ts';
+import { BRIEF, type KafkaConnection } from '../client.ts';
+import { KafkaSetupError, kafkaErrorType } from '../errors.ts';
+import { withMembership } from '../patch/txn-offset-commit.ts';
+import type { GroupMembership } from '../patch/types.ts';
+import { UnlikelyAnswers } from '../unlikely-answers.ts';
+import { transactionError } from '../unsettled-transaction.ts';
+import { assertAcknowledged, topicMessages } from './outgoing.ts';
+import type { BatchLimit } from './send-rounds.ts';
+
+/** Offsets of a source topic that a transaction commits. */
+export interface SourceOffsets {
+  readonly groupId: string;
+  readonly membership: GroupMembership;
+  readonly topic: string;
+  readonly partitions: readonly PartitionOffset[];
+}
+
+export interface PartitionOffset {
+  readonly partition: number;
+  /** The next offset to read. */
+  readonly offset: bigint;
+  /** Kept with the offset; brokers take up to `offset.metadata.max.bytes`, 4096 unless told. */
+  readonly metadata?: string;
+}
+
+export interface ProducerOptions {
+  readonly transactionalId: string;
+  readonly timeoutMs: number;
+  readonly limit: BatchLimit;
+  /**
+   * Partitions that metadata did not have, of this producer and those before it. Absent: the first metadata that does
+   * not have a partition is believed.
+   */
+  readonly unknown?: UnlikelyAnswers;
+}
+
+/** A group that nobody joins takes commits of any generation. */
+export const NO_MEMBER: GroupMembership = { generationId: -1, memberId: '' };
+
+/** A transaction waits for this many brokers that do not answer before it is over. */
+const SILENT_BROKERS = 4;
+/** After this long the transaction before is stuck, not slow. */
+const CONCURRENT_GIVE_UP_MS = 10_000;
+const CONCURRENT_RETRY_MIN_MS = 3;
+const CONCURRENT_RETRY_MAX_MS = 100;
+/** Share of the time waited so far that the next pause takes: short pauses for some 50 ms, then ever longer ones. */
+const CONCURRENT_RETRY_SHARE = 1 / 16;
+
+/**
+ * Writes output records and source offsets in one transaction.
+ *
+ * The transactional id is tied to whose offsets they are, such as a source partition of a group, so a successor on
+ * another machine fences this one.
+ * After any error the producer must be closed and a new one opened: only that settles what the broker has of
+ * a transaction whose answer was lost.
+ */
+export class TransactionalProducer {
+  readonly #producer: Producer;
+  readonly #limit: BatchLimit;
+  readonly #unknown: UnlikelyAnswers;
+  readonly #connectedMs: number;
+  readonly #id: string;
+
+  private constructor(
+    producer: Producer,
+    { transactionalId, limit, unknown = new UnlikelyAnswers(0) }: ProducerOptions,
+    connectedMs: number,
+  ) {
+    this.#producer = producer;
+    this.#id = transactionalId;
+    this.#limit = limit;
+    this.#unknown = unknown;
+    this.#connectedMs = connectedMs;
+  }
+
+  /**
+   * Connects, fences a predecessor with the same id and waits until its open transaction is settled. Committed
+   * offsets that are read afterwards are final.
+   *
+   * Call it only with proof of ownership: it would fence the rightful owner.
+   *
+   * @throws UnsettledTransactionError when that transaction does not end
+   */
+  static async open(connection: KafkaConnection, options: ProducerOptions): Promise<TransactionalProducer> {
+    const producer = connection.instance(BRIEF, options.timeoutMs / SILENT_BROKERS).producer({
+      transactionalId: options.transactionalId,
+      transactionTimeout: options.timeoutMs,
+      idempotent: false,
+      allowAutoTopicCreation: false,
+      createPartitioner: () => givenPartition,
+      retry: { retries: 0 },
+    });
+    const connectedMs = monotonicMs();
+    try {
+      await producer.connect();
+      const settle = await producer.transaction(); // InitProducerId runs here
+      await settle.abort();
+    } catch (error) {
+      void producer.disconnect().catch(() => undefined);
+      throw transactionError(error, options.transactionalId);
+    }
+    return new TransactionalProducer(producer, options, connectedMs);
+  }
+
+  /**
+   * One transaction. When it resolves the records and the offsets are committed; when it throws, nobody knows.
+   *
+   * @throws KafkaSetupError for a partition that does not exist and a record that is too large; nothing is committed
+   */
+  async send(source: SourceOffsets, records: readonly OutgoingRecord[]): Promise<void> {
+    const transaction = await this.#producer.transaction();
+    try {
+      await sendOffsets(transaction, source);
+      await this.#sendRecords(transaction, records);
+    } catch (error) {
+      // Nobody will open this producer again soon, and readers wait for transactions that are open.
+      if (error instanceof KafkaSetupError) await transaction.abort().catch(() => undefined);
+      throw transactionError(error, this.#id);
+    }
+    await transaction.commit();
+  }
+
+  async close(): Promise<void> {
+    await this.#producer.disconnect();
+  }
+
+  async #sendRecords(transaction: Transaction, records: readonly OutgoingRecord[]): Promise<void> {
+    for (const round of this.#limit.rounds(records)) {
+      try {
+        const acknowledged = await transaction.sendBatch({ topicMessages: topicMessages(round), acks: -1 });
+        assertAcknowledged(round, acknowledged, this.#connectedMs, this.#unknown);
+      } catch (error) {
+        this.#limit.shrink(error, round);
+        throw error;
+      }
+    }
+  }
+}
+
+/**
+ * Offsets go first: for some milliseconds after a commit the broker answers CONCURRENT_TRANSACTIONS, and here
+ * that meets a call without side effects. A zombie is refused here too, before it has written anything.
+ */
+async function sendOffsets(transaction: Transaction, source: SourceOffsets): Promise<void> {
+  const { groupId, membership, topic } = source;
+  const partitions = source.partitions.map(({ offset, ...rest }) => ({ ...rest, offset: String(offset) }));
+  const topics = withMembership([{ topic, partitions }], membership);
+  const started = monotonicMs();
+  for (;;) {
+    try {
+      await transaction.sendOffsets({ consumerGroupId: groupId, topics });
+      return;
+    } catch (error) {
+      const waitedMs = monotonicMs() - started;
+      if (kafkaErrorType(error) !== 'CONCURRENT_TRANSACTIONS' || waitedMs > CONCURRENT_GIVE_UP_MS)
+        throw error;
+      await sleep(concurrentPause(waitedMs));
+    }
+  }
+}
+
+/**
+ * Pause before the next attempt while the broker still completes the transaction before, in ms. That takes a few ms; under
+ * load it takes longer, and each attempt is a request.
+ */
+export function concurrentPause(waitedMs: number): number {
+  return Math.min(
+    CONCURRENT_RETRY_MAX_MS,
+    Math.max(CONCURRENT_RETRY_MIN_MS, waitedMs * CONCURRENT_RETRY_SHARE),
+  );
+}
+
+function givenPartition({ message }: { message: { partition?: number } }): number {
+  if (message.partition === undefined) throw new Error('a record without a partition');
+  return message.partition;
+}

@@ -1,0 +1,328 @@
+import { randomBytes } from 'node:crypto';
+import { monotonicMs } from '../../time/clock.ts';
+import { Backoff, sleep } from '../../time/sleep.ts';
+import type { KafkaAdmin } from '../admin/admin.ts';
+import { BRIEF, type KafkaConnection } from '../client.ts';
+import {
+  CorruptBatchError,
+  isConnectionTrouble,
+  isCoordinatorMoving,
+  isMembershipError,
+  KafkaSetupError,
+  type UnreadableBatchError,
+} from '../errors.ts';
+import { createAssigner } from '../group/assigner.ts';
+import type { GroupObserver } from '../patch/consumer-group.ts';
+import type { ConsumerGroupInstance, FetchedBatch, FetchRoom } from '../patch/types.ts';
+import type { RangeQueue } from './range-queue.ts';
+
+export interface RangeFetcherOptions {
+  readonly topic: string;
+  /** Which topic of that name; undefined: any. */
+  readonly topicId: string | undefined;
+  readonly queues: ReadonlyMap<number, RangeQueue>;
+  /** Bytes at which a queue is full. */
+  readonly queueShare: number;
+  /** What becomes of a record batch that cannot be read: an error, or it is passed over and told as a gap. */
+  readonly onCorruptBatch: 'stop' | 'skip';
+  /** Something was fetched, or went wrong. */
+  readonly onChange: () => void;
+}
+
+/** A range that does not go on for this long is held up by something that this reader cannot mend, in ms. */
+const STALLED_MS = 120_000;
+const STALL_CHECK_MS = 1_000;
+const FETCH_MAX_BYTES = 8 * 1024 * 1024;
+const PARTITION_MIN_BYTES = 1024 * 1024;
+const FETCH_MAX_WAIT_MS = 100;
+const LEAST_ROOM_BYTES = 64 * 1024;
+/** Consumers in a row that bring nothing. */
+const ATTEMPTS = 8;
+const BACKOFF_MIN_MS = 200;
+const BACKOFF_MAX_MS = 5_000;
+
+/**
+ * Fills the queues of ranges, beside whoever empties them: a partition whose queue is full is paused, so that
+ * heartbeats go on however slow that is.
+ *
+ * The group is its own and is deleted afterwards: kafkajs cannot read without one. Every consumer begins where the
+ * queues are, at every join, so neither a rebalance nor a crash repeats anything.
+ */
+export class RangeFetcher {
+  readonly #connection: KafkaConnection;
+  readonly #admin: KafkaAdmin;
+  readonly #options: RangeFetcherOptions;
+  readonly #paused = new Set<number>();
+  readonly #closed = new AbortController();
+  #group: ConsumerGroupInstance | undefined;
+  #running: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  /** When fetches last brought something, or had no reason to, by `monotonicMs`. */
+  #movedMs = monotonicMs();
+  #attempt = 0;
+  #readable: (() => void)[] = [];
+
+  constructor(connection: KafkaConnection, admin: KafkaAdmin, options: RangeFetcherOptions) {
+    this.#connection = connection;
+    this.#admin = admin;
+    this.#options = options;
+  }
+
+  /** Begins to fetch. It may be called again. */
+  start(): void {
+    if (this.#unfetched().length > 0) this.#running ??= this.#run();
+  }
+
+  /** @throws what has ended the fetches, if something has */
+  assertWorking(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Nothing will come for it unless something is taken from it. */
+  idle(queue: RangeQueue): boolean {
+    return queue.fetched || queue.held || this.#paused.has(queue.partition);
+  }
+
+  /** Something was taken: fetches go on if the partition was paused and its queue has room again. */
+  taken(queue: RangeQueue): void {
+    const { partition } = queue;
+    const isDue = !queue.fetched && !queue.held && queue.bytes <= this.#options.queueShare / 2;
+    if (!this.#paused.has(partition) || !isDue) return;
+    this.#paused.delete(partition);
+    this.#seek(queue);
+    this.#group?.resume(this.#only(queue));
+    this.#movedMs = monotonicMs();
+    this.#wake();
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    this.#wake();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+    while (!this.#closed.signal.aborted && this.#unfetched().length > 0) {
+      this.#attempt += 1;
+      try {
+        await this.#read();
+      } catch (error) {
+        if (!isPassing(error) || this.#attempt >= ATTEMPTS) this.#fail(error);
+        else await sleep(backoff.next(), this.#closed.signal);
+      }
+    }
+  }
+
+  /** One consumer, until all is fetched, the reader is closed, or it crashes: then it cannot be used again. */
+  async #read(): Promise<void> {
+    const { topic, queues } = this.#options;
+    const groupId = `penstock.read.${randomBytes(8).toString('hex')}`;
+    const ended = Promise.withResolvers<void>();
+    ended.promise.catch(() => undefined);
+    const onClosed = () => ended.resolve();
+    const consumer = this.#connection.instance(BRIEF).consumer({
+      groupId,
+      partitionAssigners: [
+        createAssigner({
+          ownership: () => ({ generation: -1, owned: {} }),
+          eligible: (_, partition) => queues.has(partition),
+          observer: this.#observer(ended.resolve),
+        }),
+      ],
+      maxBytes: FETCH_MAX_BYTES,
+      maxBytesPerPartition: Math.max(PARTITION_MIN_BYTES, Math.ceil(FETCH_MAX_BYTES / queues.size)),
+      maxWaitTimeInMs: FETCH_MAX_WAIT_MS,
+      allowAutoTopicCreation: false,
+      retry: { ...BRIEF, restartOnFailure: async () => false },
+    });
+    consumer.on(consumer.events.GROUP_JOIN, () => this.#begin());
+    consumer.on(consumer.events.CRASH, ({ payload }) => ended.reject(payload.error));
+    this.#closed.signal.addEventListener('abort', onClosed);
+    this.#movedMs = monotonicMs();
+    const stallCheck = setInterval(() => this.#checkStall(ended.reject), STALL_CHECK_MS);
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topic, fromBeginning: true });
+      await consumer.run({
+        autoCommit: false,
+        partitionsConsumedConcurrently: 1,
+        eachBatch: async () => undefined,
+      });
+      await ended.promise;
+    } finally {
+      clearInterval(stallCheck);
+      this.#closed.signal.removeEventListener('abort', onClosed);
+      this.#group = undefined;
+      await consumer.disconnect().catch(() => undefined);
+      const client = await this.#admin.client().catch(() => undefined);
+      await client?.deleteGroups([groupId]).catch(() => undefined);
+    }
+  }
+
+  #observer(onFetched: () => void): GroupObserver {
+    return {
+      groupCreated: (group) => {
+        this.#group = group;
+      },
+      readable: (ms) => this.#waitReadable(ms),
+      fetched: (batch) => {
+        const isTaken = this.#offer(batch);
+        if (this.#unfetched().length === 0) onFetched();
+        return isTaken;
+      },
+      offsetOutOfRange: (_, partition) => void this.#outOfRange(partition, onFetched),
+      room: (_, partition) => this.#room(partition),
+      unreadable: (_, partition, error) => this.#unreadable(partition, error, onFetched),
+      metadataChanged: () => this.#checkTopic(),
+      topicMissing: () =>
+        this.#fail(new KafkaSetupError(`topic ${this.#options.topic} was deleted while it was read`)),
+    };
+  }
+
+  /** Another topic of the name has other records at these offsets. */
+  #checkTopic(): void {
+    const { topic, topicId } = this.#options;
+    const now = this.#group?.topicOf(topic)?.topicId;
+    if (topicId === undefined || now === undefined || now === topicId) return;
+    this.#fail(madeAgain(topic));
+  }
+
+  #offer(batch: FetchedBatch): boolean {
+    const queue = this.#options.queues.get(batch.partition);
+    if (queue === undefined || this.idle(queue)) return false;
+    const before = queue.position;
+    if (!queue.offer(batch)) {
+      this.#seek(queue);
+      return false;
+    }
+    if (queue.position === before) return true;
+    this.#movedMs = monotonicMs();
+    this.#attempt = 0;
+    // Of batches without records kafkajs knows nothing.
+    if (batch.rawMessages.length === 0) this.#seek(queue);
+    if (queue.fetched || queue.bytes >= this.#options.queueShare) this.#pause(queue);
+    this.#options.onChange();
+    return true;
+  }
+
+  #room(partition: number): FetchRoom | undefined {
+    const queue = this.#options.queues.get(partition);
+    if (queue === undefined || this.idle(queue)) return undefined;
+    const bytes = Math.max(LEAST_ROOM_BYTES, this.#options.queueShare - queue.bytes);
+    return { bytes, firstBytes: Number.POSITIVE_INFINITY };
+  }
+
+  #unreadable(partition: number, { batch, message }: UnreadableBatchError, onFetched: () => void): void {
+    const { topic, queues, onCorruptBatch } = this.#options;
+    const queue = queues.get(partition);
+    if (queue === undefined || this.idle(queue)) return;
+    if (onCorruptBatch === 'stop' || batch === undefined) {
+      const what = `topic ${topic}, partition ${partition}: ${message}`;
+      const advice = batch === undefined ? '' : '; --on-corrupt-batch skip goes on behind it';
+      this.#fail(new CorruptBatchError(`${what}${advice}`, { batch, reason: message }));
+      return;
+    }
+    queue.passOver(batch, message);
+    this.#pause(queue);
+    this.#movedMs = monotonicMs();
+    if (this.#unfetched().length === 0) onFetched();
+    this.#options.onChange();
+  }
+
+  /** At every join: each partition that is not fetched to its end goes on where it was. */
+  #begin(): void {
+    for (const queue of this.#options.queues.values()) {
+      if (this.idle(queue)) this.#group?.pause(this.#only(queue));
+      else this.#seek(queue);
+    }
+  }
+
+  /** Retention was faster than the reader; or the topic is another one by now. */
+  async #outOfRange(partition: number, onFetched: () => void): Promise<void> {
+    const { topic, queues } = this.#options;
+    const queue = queues.get(partition);
+    if (queue === undefined) return;
+    try {
+      const bound = (await this.#admin.offsetBounds(topic, [partition])).get(partition);
+      if (bound === undefined || bound.high < queue.position) {
+        throw new KafkaSetupError(
+          `topic ${topic}, partition ${partition}: offset ${queue.position} was to be read, and ` +
+            `${bound === undefined ? 'there is no such partition' : `the end is ${bound.high}`}; was the topic deleted ` +
+            'and made anew?',
+        );
+      }
+      if (bound.low > queue.position) queue.skipTo(bound.low);
+      this.#paused.add(partition);
+      this.taken(queue);
+      if (this.#unfetched().length === 0) onFetched();
+      this.#options.onChange();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #pause(queue: RangeQueue): void {
+    this.#paused.add(queue.partition);
+    this.#group?.pause(this.#only(queue));
+  }
+
+  #seek({ partition, position }: RangeQueue): void {
+    this.#group?.seek({ topic: this.#options.topic, partition, offset: String(position) });
+  }
+
+  #only({ partition }: RangeQueue) {
+    return [{ topic: this.#options.topic, partitions: [partition] }];
+  }
+
+  #unfetched(): RangeQueue[] {
+    return [...this.#options.queues.values()].filter(({ fetched }) => !fetched);
+  }
+
+  #checkStall(reject: (error: unknown) => void): void {
+    const waiting = this.#unfetched().filter((queue) => !this.idle(queue));
+    if (waiting.length === 0) this.#movedMs = monotonicMs();
+    if (monotonicMs() - this.#movedMs < STALLED_MS) return;
+    const partitions = waiting.map(({ partition }) => partition).join(', ');
+    reject(
+      new KafkaSetupError(
+        `topic ${this.#options.topic} cannot be read to its end: nothing has come of partition ${partitions} for ` +
+          `${STALLED_MS / 1000} s. Are all its partitions led by a broker, and is no transaction left open by a writer ` +
+          'that died?',
+      ),
+    );
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#closed.abort();
+    this.#wake();
+    this.#options.onChange();
+  }
+
+  #wake(): void {
+    for (const wake of this.#readable.splice(0)) wake();
+  }
+
+  async #waitReadable(ms: number): Promise<void> {
+    if (this.#closed.signal.aborted || this.#unfetched().some((queue) => !this.idle(queue))) return;
+    const readable = Promise.withResolvers<void>();
+    const timer = setTimeout(readable.resolve, ms);
+    this.#readable.push(readable.resolve);
+    await readable.promise;
+    clearTimeout(timer);
+  }
+}
+
+/** What to throw for a topic of which offsets were known, and that is another one by now. */
+export function madeAgain(topic: string): KafkaSetupError {
+  return new KafkaSetupError(
+    `topic ${topic} was deleted and made again since the range was fixed: what it has at these offsets are other records. ` +
+      'Nothing of it is read; begin a new one for what it has now',
+  );
+}
+
+/** Whether another consumer may fare better. */
+function isPassing(error: unknown): boolean {
+  return isConnectionTrouble(error) || isMembershipError(error) || isCoordinatorMoving(error);
+}

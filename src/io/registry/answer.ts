@@ -1,0 +1,88 @@
+import type { SchemaId } from '../../core/decode/schema/writer-schema.ts';
+import { PoisonError, RetryableError } from '../../core/model/errors.ts';
+
+/** What came of one request to the registry. */
+export interface RegistryAnswer {
+  readonly url: string;
+  readonly status: number;
+  /** The body, parsed where it is JSON. */
+  readonly data: unknown;
+}
+
+/** A schema as a registry gives it: Avro where it names no type. */
+export interface RegisteredSchema {
+  readonly schemaType?: string | null;
+  readonly schema: string;
+  readonly references?: readonly SchemaReference[] | null;
+}
+
+/** What a schema refers to: by the name that it uses, and where the registry has it. */
+export interface SchemaReference {
+  readonly name: string;
+  readonly subject: string;
+  readonly version: number;
+}
+
+/**
+ * What a registry says where it has no such schema, subject or version (docs.confluent.io, "Schema Registry API
+ * Reference"). A 404 without one of these comes from something that is no registry, or from a wrong path.
+ */
+const UNKNOWN = new Map([
+  [40401, 'subject'],
+  [40402, 'version'],
+  [40403, 'schema'],
+]);
+/** Characters of an answer that messages repeat. */
+const QUOTED = 200;
+
+/**
+ * The schema in an answer to a question for schema `id`.
+ *
+ * Throws PoisonError where the registry is well and has no such schema: `schema_id`, or `schema_reference` for what
+ * another schema refers to. Throws RetryableError for everything that time or an operator may mend: 5xx, 401, 403,
+ * and whatever no registry says.
+ */
+export function schemaIn(answer: RegistryAnswer, id: SchemaId): RegisteredSchema {
+  const { url, status, data } = answer;
+  const unknown = status === 404 ? UNKNOWN.get(errorCode(data)) : undefined;
+  if (unknown === 'schema') {
+    throw new PoisonError('decode', 'schema_id', `the registry has no schema with the id ${id} (${url})`);
+  }
+  if (unknown !== undefined) {
+    throw new PoisonError(
+      'decode',
+      'schema_reference',
+      `schema ${id} refers to a ${unknown} that the registry does not have (${url})`,
+    );
+  }
+  if (status === 401 || status === 403) {
+    const expected = 'expected registry.username and registry.password of a user who may read schemas';
+    throw new RetryableError(`${url} answers ${status}: ${shown(data)}; ${expected}`);
+  }
+  if (status !== 200) {
+    const hint = status === 404 ? '; does registry.url have the path of its API?' : '';
+    throw new RetryableError(`${url} answers ${status}: ${shown(data)}${hint}`);
+  }
+  if (!isSchema(data)) {
+    throw new RetryableError(`${url} answers with no schema: ${shown(data)}; is registry.url a registry?`);
+  }
+  return data;
+}
+
+function isSchema(data: unknown): data is RegisteredSchema {
+  return isRecord(data) && typeof data.schema === 'string';
+}
+
+function errorCode(data: unknown): number {
+  return isRecord(data) ? Number(data.error_code) : Number.NaN;
+}
+
+function isRecord(data: unknown): data is Record<string, unknown> {
+  return typeof data === 'object' && data !== null;
+}
+
+function shown(data: unknown): string {
+  const said = isRecord(data) && typeof data.message === 'string' ? data.message : data;
+  const text = (typeof said === 'string' ? said : (JSON.stringify(said) ?? '')).trim();
+  return text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text || 'nothing';
+}

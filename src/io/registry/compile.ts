@@ -1,0 +1,48 @@
+import { avroSchema } from '../../core/decode/schema/avro-reader.ts';
+import { parseAvroSchema } from '../../core/decode/schema/avro-schema.ts';
+import { protobufSchema } from '../../core/decode/schema/protobuf-schema.ts';
+import type { SchemaId, WriterSchema } from '../../core/decode/schema/writer-schema.ts';
+import { errorMessage, PoisonError } from '../../core/model/errors.ts';
+import type { RegisteredSchema } from './answer.ts';
+import { JSON_SCHEMA } from './json-schema.ts';
+import { fetchReferences, type ReferencedSchema } from './references.ts';
+
+/** Fetches what the registry has at a path below its address. */
+export type GetSchema = (path: string) => Promise<RegisteredSchema>;
+
+/**
+ * Fetches a schema and those it refers to through `get`, and makes it ready to read records.
+ *
+ * @throws PoisonError where the schema is of no use, and what `get` throws
+ */
+export async function compileSchema(id: SchemaId, get: GetSchema): Promise<WriterSchema> {
+  const schema = await get(typeof id === 'number' ? `/schemas/ids/${id}` : `/schemas/guids/${id}`);
+  // Its own references have as little a part in reading JSON as the schema.
+  if (schema.schemaType === 'JSON') return JSON_SCHEMA;
+  const references = await fetchReferences(id, schema, get);
+  try {
+    return writerSchema(schema, references);
+  } catch (error) {
+    const message = `schema ${id} (${schema.schemaType ?? 'AVRO'}) cannot be used: ${errorMessage(error)}`;
+    throw new PoisonError('decode', 'schema', message, { cause: error });
+  }
+}
+
+function writerSchema(
+  { schemaType, schema }: RegisteredSchema,
+  references: readonly ReferencedSchema[],
+): WriterSchema {
+  switch (schemaType ?? 'AVRO') {
+    case 'AVRO':
+      return avroSchema(
+        parseAvroSchema(
+          schema,
+          references.map(({ text }) => text),
+        ),
+      );
+    case 'PROTOBUF':
+      return protobufSchema(schema, references);
+    default:
+      throw new TypeError('expected a schema of the type AVRO, JSON or PROTOBUF');
+  }
+}

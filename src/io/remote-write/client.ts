@@ -1,0 +1,271 @@
+import { validateHeaderValue } from 'node:http';
+import { errorMessage, PoisonError, RetryableError } from '../../core/model/errors.ts';
+import type { PreparedChange } from '../../core/model/prepared-change.ts';
+import type { TlsSettings } from '../../core/options/tls.ts';
+import { compress } from '../../core/wire/snappy.ts';
+import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
+import { type TlsConnection, TlsFiles } from '../credentials/tls-files.ts';
+import { type HttpAnswer, HttpConnections } from './connections.ts';
+import {
+  BadHeaderError,
+  HttpRetryableError,
+  mayHaveBeenTaken,
+  RefusesAllError,
+  UnansweredError,
+} from './errors.ts';
+import { NodeLogin, type NodeLoginOptions } from './login.ts';
+
+/** One body for a node: snappy(WriteRequest), as it was stored. */
+export interface RemoteWriteRequest {
+  readonly body: Buffer;
+  /** Tenant headers, as received. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface RemoteWriteClientOptions {
+  /** Complete URL of the node's remote-write endpoint. */
+  readonly url: string;
+  /** Milliseconds until an unanswered request is given up. */
+  readonly timeoutMs: number;
+  readonly userAgent: string;
+  /** Absent: none. */
+  readonly login?: NodeLoginOptions;
+  /** Absent: what https:// does by itself. */
+  readonly tls?: TlsSettings | undefined;
+}
+
+/**
+ * Answers that say nothing about the data: another credential, URL or moment, and the same body is taken.
+ * The rest of 4xx means that the node will never take this body.
+ */
+const NOT_THE_DATA = new Set([401, 402, 403, 404, 405, 406, 407, 408, 421, 423, 425, 429]);
+/** Errors of a request that had no connection to be sent over. */
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_INVALID_ARG',
+]);
+/** A WriteRequest without series: it says whether a node takes requests, and changes nothing there. */
+const EMPTY_BODY = compress(Buffer.alloc(0));
+/** Headers of every request (remote write 1.0). */
+const FIXED_HEADERS = {
+  'content-type': 'application/x-protobuf',
+  'content-encoding': 'snappy',
+  'x-prometheus-remote-write-version': '0.1.0',
+};
+/** Bytes of an error's body that are kept for the message. */
+const MESSAGE_BYTES = 512;
+
+/**
+ * Speaks remote write 1.0 to one node over kept-alive connections. One attempt a call; retries are the caller's.
+ *
+ * A request that got no answer may have been taken, now or when the node goes on. So before it is sent again an empty
+ * one has to be answered: a node that hangs gets each request twice at most, however long it hangs.
+ *
+ * A refusal counts only if the node takes an empty request after it, or other data between two refusals of the same
+ * body: a vmagent answers 400 to a path that it does not know, and may have been restarted with another one at any time.
+ */
+export class RemoteWriteClient {
+  #node: NodeAccess;
+  /** Of addresses and logins of before, as long as requests are under way there. */
+  readonly #former = new Set<HttpConnections>();
+  #generation = 0;
+  readonly #unanswered = new WeakSet<RemoteWriteRequest>();
+  /** How many requests with data the node has taken. */
+  #taken = 0;
+  /** What that was when a request was first refused. */
+  #takenAtRefusal = new WeakMap<RemoteWriteRequest, number>();
+
+  /** @throws ConfigError when a certificate or key file cannot be used */
+  constructor(options: RemoteWriteClientOptions) {
+    this.#node = accessTo(options);
+  }
+
+  /** Another one since the node is reached in another way: what was waited for may be over. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /**
+   * Makes ready to reach the node in another way. What is under way then is finished as it was begun; what got no answer
+   * waits for one to an empty request at the new address too.
+   *
+   * @throws ConfigError when a certificate or key file cannot be used
+   */
+  prepare(options: RemoteWriteClientOptions): PreparedChange {
+    const node = accessTo(options);
+    return {
+      commit: () => {
+        const { connections } = this.#node;
+        this.#former.add(connections);
+        void connections
+          .finish()
+          .catch(() => undefined)
+          .finally(() => this.#former.delete(connections));
+        this.#node = node;
+        this.#takenAtRefusal = new WeakMap();
+        this.#generation += 1;
+      },
+      discard: () => void node.connections.close().catch(() => undefined),
+    };
+  }
+
+  /**
+   * Sends a body once. Resolves to the status code, 2xx. The same `request` again is another attempt of it.
+   *
+   * @throws RetryableError for trouble that time or an operator can mend: connection errors, timeouts, 5xx, 429,
+   *   and 4xx that are not about the data (401, 403, 404, …, and what an empty request gets too)
+   * @throws PoisonError with reason `http_<code>` when the node refuses the data
+   * @throws BadHeaderError for a tenant header that HTTP cannot carry; nothing is sent
+   */
+  async send(request: RemoteWriteRequest, signal: AbortSignal): Promise<number> {
+    checkHeaders(request.headers);
+    if (this.#unanswered.delete(request)) await this.#probe(request, signal);
+    const node = this.#node;
+    try {
+      const code = await this.#post(request, signal);
+      this.#taken += 1;
+      return code;
+    } catch (error) {
+      if (mayHaveBeenTaken(error)) this.#unanswered.add(request);
+      if (error instanceof PoisonError) {
+        if (node === this.#node) await this.#confirm(error, request, signal);
+        // What another address has refused says nothing of this one.
+        if (node !== this.#node) throw new RefusesAllError(error);
+      }
+      throw error;
+    }
+  }
+
+  /** @throws RefusesAllError when the node refuses a request in which there is nothing to refuse; what else that meets */
+  async #confirm(refusal: PoisonError, request: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
+    const { headers } = request;
+    const takenBefore = this.#takenAtRefusal.get(request);
+    if (takenBefore !== undefined && this.#taken > takenBefore) return;
+    this.#takenAtRefusal.set(request, this.#taken);
+    const isRefused = (tenant: RemoteWriteRequest['headers']) =>
+      this.#post({ body: EMPTY_BODY, headers: tenant }, signal).then(
+        () => false,
+        (error: unknown) => {
+          if (error instanceof PoisonError) return true;
+          if (error instanceof HttpRetryableError && tenant !== headers) return false;
+          throw error;
+        },
+      );
+    if (!(await isRefused(headers))) return;
+    // A tenant that the node does not want is the record's fault.
+    if (Object.keys(headers).length > 0 && !(await isRefused({}))) return;
+    throw new RefusesAllError(refusal);
+  }
+
+  /** Nothing of any request is still on its way out: the memory of those that were answered may be used again. */
+  get sentAll(): boolean {
+    return [this.#node.connections, ...this.#former].every(({ sentAll }) => sentAll);
+  }
+
+  /** Has `request` wait for an answer to an empty one: another drain may have sent it. */
+  probeFirst(request: RemoteWriteRequest): void {
+    this.#unanswered.add(request);
+  }
+
+  /** @throws RetryableError while the node does not answer */
+  async #probe(request: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#post({ body: EMPTY_BODY, headers: request.headers }, signal);
+    } catch (error) {
+      if (error instanceof PoisonError) return; // an answer, if one to a request that not all receivers like
+      this.#unanswered.add(request);
+      if (!mayHaveBeenTaken(error)) throw error;
+      throw new RetryableError(
+        `${errorMessage(error)} (to an empty request: the last one may have been taken)`,
+      );
+    }
+  }
+
+  async #post({ body, headers }: RemoteWriteRequest, signal: AbortSignal): Promise<number> {
+    const { url, userAgent, login, connections } = this.#node;
+    let answer: HttpAnswer;
+    try {
+      const all = { ...FIXED_HEADERS, 'user-agent': userAgent, ...headers, ...login.headers() };
+      answer = await connections.post({ headers: all, body, signal });
+    } catch (error) {
+      if (error instanceof RetryableError) throw error;
+      const fault = certificateFault(error);
+      const message = `${url}: ${plainTlsMessage(errorMessage(error))}${fault === undefined ? '' : `; ${fault}`}`;
+      const neverSent = fault !== undefined || NEVER_SENT.has((error as { code?: string }).code ?? '');
+      const Kind = neverSent ? RetryableError : UnansweredError;
+      throw new Kind(message, { cause: error });
+    }
+    const { status: code, text } = answer;
+    if (code >= 200 && code < 300) return code;
+    // Masked before it is cut: half a secret is one too.
+    const said = login.masked(text).slice(0, MESSAGE_BYTES).trim();
+    const message = `${url} answered ${code}: ${said}`;
+    if (code >= 400 && code < 500 && !NOT_THE_DATA.has(code))
+      throw new PoisonError('deliver', `http_${code}`, message);
+    if (code === 401) login.refused();
+    throw new HttpRetryableError(code, message, pauseAskedFor(answer));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#node.connections, ...this.#former].map((each) => each.close()));
+  }
+}
+
+/** How a node is reached. */
+interface NodeAccess {
+  readonly url: string;
+  readonly userAgent: string;
+  readonly login: NodeLogin;
+  readonly connections: HttpConnections;
+}
+
+function accessTo(options: RemoteWriteClientOptions): NodeAccess {
+  const { url, userAgent, timeoutMs } = options;
+  return {
+    url,
+    userAgent,
+    login: new NodeLogin(options.login ?? {}),
+    connections: new HttpConnections({ url: new URL(url), timeoutMs, tls: tlsOptions(options) }),
+  };
+}
+
+/** Options of TLS with the certificates of the moment. @throws ConfigError when a file cannot be used */
+function tlsOptions({ tls }: RemoteWriteClientOptions): () => TlsConnection | Record<string, never> {
+  const files = tls === undefined ? undefined : new TlsFiles(tls, "the node's tls");
+  return () => files?.current() ?? {};
+}
+
+/** A tenant header comes from a record, so from anybody. */
+function checkHeaders(headers: Readonly<Record<string, string>>): void {
+  for (const name in headers) {
+    try {
+      validateHeaderValue(name, headers[name]!);
+    } catch (error) {
+      throw new BadHeaderError(
+        'deliver',
+        'bad_header',
+        `the record's header ${name} has a character that HTTP headers cannot carry`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+/** By the server's own clock, where the answer says what it shows: this one may be off. */
+function pauseAskedFor({ retryAfter, date = '' }: HttpAnswer): number | undefined {
+  const serverMs = Date.parse(date);
+  return retryAfterMs(retryAfter, Number.isNaN(serverMs) ? Date.now() : serverMs);
+}
+
+/** Retry-After in milliseconds from now: seconds or an HTTP date (RFC 9110 section 10.2.3). */
+export function retryAfterMs(text: string | undefined, nowMs: number): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d+$/.test(text.trim())) return Number(text) * 1000;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
+}

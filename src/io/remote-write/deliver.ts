@@ -1,0 +1,132 @@
+import { errorMessage, PoisonError, RetryableError } from '../../core/model/errors.ts';
+import { halveWriteRequest } from '../../core/wire/halve.ts';
+import { compress, uncompress } from '../../core/wire/snappy.ts';
+import { monotonicMs } from '../time/clock.ts';
+import { Backoff, sleep } from '../time/sleep.ts';
+import type { RemoteWriteRequest } from './client.ts';
+import { BadHeaderError } from './errors.ts';
+
+/** Largest body that is taken apart to look for the series at fault, in bytes, uncompressed. */
+const MAX_BODY_BYTES = 256 * 1024 * 1024;
+
+/** No node is waited for longer at its word, however wrong its clock or its proxy's maintenance page. */
+const MOST_RETRY_AFTER_MS = 5 * 60_000;
+
+/** How often a record of one series is sent again that was refused. */
+const REPEATED_REFUSALS = 1;
+
+/** Part of a record that the node refuses for good: one series, or a body that cannot be taken apart. */
+export interface Refused {
+  readonly body: Buffer;
+  readonly error: PoisonError;
+}
+
+export interface DeliverOptions {
+  /** One attempt. */
+  readonly send: (request: RemoteWriteRequest, signal: AbortSignal) => Promise<number>;
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  /** Ends waiting and a request under way: the partition is lost, or the process has to end now. */
+  readonly signal: AbortSignal;
+  /** No new attempt is begun once this is false: the process stops. */
+  readonly active: () => boolean;
+  /** Another value: the node is reached in another way now, and a pause for what was before ends. Absent: never. */
+  readonly generation?: () => number | undefined;
+  readonly onRetry: (error: RetryableError, pauseMs: number) => void;
+}
+
+/** The process stops before the node has taken the record: nothing was delivered, nothing is committed. */
+export class DeliveryStoppedError extends Error {
+  override readonly name = 'DeliveryStoppedError';
+}
+
+/**
+ * Sends one record's body until the node has taken all of it that it ever will.
+ *
+ * Trouble is waited out, for as long as it takes. A body that is refused is halved, and each half sent, down to
+ * the series at fault; those are returned.
+ *
+ * @throws DeliveryStoppedError
+ */
+export async function deliver(request: RemoteWriteRequest, options: DeliverOptions): Promise<Refused[]> {
+  return await deliverPart(request, options, REPEATED_REFUSALS);
+}
+
+/**
+ * @param refusals how often one that cannot be halved has to be refused beyond the first time. What refuses it alone may
+ * be a node that is being restarted, and then takes the request that asks whether it takes any; a part of something larger
+ * was refused before.
+ */
+async function deliverPart(
+  request: RemoteWriteRequest,
+  options: DeliverOptions,
+  refusals: number,
+): Promise<Refused[]> {
+  const error = await refusalOf(request, options);
+  if (error === undefined) return [];
+  const halves = error instanceof BadHeaderError ? undefined : halve(request.body);
+  if (halves === undefined) {
+    if (refusals > 0 && !(error instanceof BadHeaderError))
+      return await deliverPart(request, options, refusals - 1);
+    return [{ body: request.body, error }];
+  }
+  const refused: Refused[] = [];
+  for (const body of halves) {
+    for (const part of await deliverPart({ ...request, body }, options, 0)) refused.push(part);
+  }
+  return refused;
+}
+
+/** Sends a body until it is answered. @returns why it is refused; undefined: it was taken */
+async function refusalOf(
+  request: RemoteWriteRequest,
+  options: DeliverOptions,
+): Promise<PoisonError | undefined> {
+  try {
+    await sendUntilAnswered(request, options);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PoisonError) return error;
+    throw error;
+  }
+}
+
+/** The retry loop around one attempt. */
+async function sendUntilAnswered(request: RemoteWriteRequest, options: DeliverOptions): Promise<void> {
+  const backoff = new Backoff(options.backoffMinMs, options.backoffMaxMs);
+  for (;;) {
+    if (!options.active() || options.signal.aborted) throw new DeliveryStoppedError('the drain stops');
+    try {
+      await options.send(request, options.signal);
+      return;
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error;
+      if (options.signal.aborted) throw new DeliveryStoppedError(errorMessage(error));
+      const pause = Math.max(backoff.next(), Math.min(error.retryAfterMs ?? 0, MOST_RETRY_AFTER_MS));
+      options.onRetry(error, pause);
+      await pauseWhileActive(pause, options);
+    }
+  }
+}
+
+const STOP_CHECK_MS = 100;
+
+async function pauseWhileActive(ms: number, options: DeliverOptions): Promise<void> {
+  const { signal, generation } = options;
+  const before = generation?.();
+  const active = () => options.active() && generation?.() === before;
+  const end = monotonicMs() + ms;
+  for (let left = ms; left > 0 && active() && !signal.aborted; left = end - monotonicMs()) {
+    await sleep(Math.min(left, STOP_CHECK_MS), signal);
+  }
+}
+
+function halve(body: Buffer): [Buffer, Buffer] | undefined {
+  try {
+    const halves = halveWriteRequest(uncompress(body, MAX_BODY_BYTES));
+    return halves === undefined ? undefined : [compress(halves[0]), compress(halves[1])];
+  } catch (error) {
+    if (error instanceof PoisonError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,67 @@
+import { RecordDefect } from '../../core/model/errors.ts';
+import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
+import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
+import { type OffsetGap, type OffsetRange, readRanges } from '../../io/kafka/range/range-reader.ts';
+import { readLetter, type StoredLetter } from './letter.ts';
+import { readMarker } from './marker.ts';
+import { OffsetRanges } from './offset-ranges.ts';
+
+/** How far a reading is. Offsets count, so transaction markers do too. */
+export interface Progress {
+  readonly read: number;
+  readonly of: number;
+}
+
+export interface ScanOptions {
+  readonly topic: string;
+  readonly ranges: ReadonlyMap<number, OffsetRange>;
+  readonly onLetter: LetterVisitor['onLetter'];
+  readonly onDefect: LetterVisitor['onDefect'];
+  readonly onProgress: (progress: Progress) => void;
+  readonly onCorrupt?: OnCorrupt;
+}
+
+/** Takes the records of a dead-letter topic. */
+export interface LetterVisitor {
+  readonly onLetter: (letter: StoredLetter) => void;
+  /** Told of a record at which something threw that nobody foresaw, `onLetter` included: the others go on. */
+  readonly onDefect: (record: FetchedRecord, error: RecordDefect) => void;
+}
+
+/** Told of record batches that are left out since they cannot be read; undefined: the first one is an error. */
+export type OnCorrupt = ((batch: OffsetGap) => void) | undefined;
+
+/** Reads dead letters once, in order within a partition. @returns what the markers among them name, by partition. */
+export async function scanLetters(
+  connection: KafkaConnection,
+  admin: KafkaAdmin,
+  { topic, ranges, onProgress, onCorrupt, ...visitor }: ScanOptions,
+): Promise<ReadonlyMap<number, OffsetRanges>> {
+  const redriven = new Map([...ranges.keys()].map((partition) => [partition, new OffsetRanges()]));
+  const of = [...ranges.values()].reduce((sum, { from, to }) => sum + Math.max(0, Number(to - from)), 0);
+  const positions = new Map<number, number>();
+  const visit = (records: readonly FetchedRecord[]) => {
+    for (const record of records) visitLetter(record, redriven.get(record.partition)!, visitor);
+    const { partition, offset } = records.at(-1)!;
+    positions.set(partition, Number(offset + 1n - ranges.get(partition)!.from));
+    onProgress({ read: [...positions.values()].reduce((sum, each) => sum + each, 0), of });
+  };
+  await readRanges(connection, admin, { topic, ranges, visit, onCorrupt });
+  return redriven;
+}
+
+/** Visits a letter; adds to `redriven` what a marker names. */
+export function visitLetter(
+  record: FetchedRecord,
+  redriven: OffsetRanges,
+  { onLetter, onDefect }: LetterVisitor,
+): void {
+  try {
+    if (readMarker(record, redriven)) return;
+    const letter = readLetter(record);
+    if (letter !== undefined) onLetter(letter);
+  } catch (error) {
+    onDefect(record, new RecordDefect('decode', error));
+  }
+}

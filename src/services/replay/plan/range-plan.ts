@@ -1,0 +1,146 @@
+import type { KafkaAdmin, OffsetBounds } from '../../../io/kafka/admin/admin.ts';
+import type { OffsetRange } from '../../../io/kafka/range/range-reader.ts';
+
+/** What is asked for. Times are those of records, in ms since the epoch. */
+export type RangeRequest =
+  | {
+      readonly kind: 'times';
+      /** Included. */
+      readonly fromMs: number;
+      /** Not included. */
+      readonly toMs: number;
+      /** How much more is read on both sides, in ms: records are not in the order of their times. */
+      readonly marginMs: number;
+    }
+  | {
+      readonly kind: 'offsets';
+      /** Both included. */
+      readonly ranges: readonly {
+        readonly partition: number;
+        readonly first: bigint;
+        readonly last: bigint;
+      }[];
+    };
+
+/** A partition whose oldest records are gone, of which some were asked for, or may have been. */
+export interface Cut {
+  readonly partition: number;
+  /** The oldest offset that is kept. */
+  readonly low: bigint;
+  /** How many records of what was asked for are gone; undefined: it cannot be known, since their times are gone too. */
+  readonly gone: bigint | undefined;
+  /** Nothing is left of what was asked for in this partition. */
+  readonly all: boolean;
+}
+
+/** The offsets that a replay goes through, fixed once. */
+export interface RangePlan {
+  /** Partitions without a record in the range are left out. */
+  readonly ranges: ReadonlyMap<number, OffsetRange>;
+  readonly cuts: readonly Cut[];
+  /** Partitions of which only a part of the margin may be gone. */
+  readonly marginCuts: readonly Cut[];
+}
+
+/** The first offset of each partition whose record is not older than a time; the end where there is none. */
+export type OffsetsAt = ReadonlyMap<number, bigint>;
+
+/** What Kafka says of the times of a range. */
+export interface FoundTimes {
+  /** At fromMs − marginMs. */
+  readonly begin: OffsetsAt;
+  /** At fromMs. */
+  readonly from: OffsetsAt;
+  /** At toMs + marginMs. */
+  readonly end: OffsetsAt;
+}
+
+/** Asks Kafka for the offsets of a range. Ends of partitions come first: what is written from now on is not part of it. */
+export async function planRanges(
+  admin: KafkaAdmin,
+  topic: string,
+  request: RangeRequest,
+): Promise<RangePlan> {
+  if (request.kind === 'offsets') {
+    const { bounds, unknown } = await admin.knownBounds(topic);
+    const asked = request.ranges.map(({ partition }) => partition);
+    // What cannot be asked about and is not asked for is no reason to refuse the others.
+    if (unknown.some((partition) => asked.includes(partition))) await admin.offsetBounds(topic, asked);
+    return planOffsets(request.ranges, bounds);
+  }
+  const bounds = await admin.offsetBounds(topic);
+  const { fromMs, toMs, marginMs } = request;
+  const begin = await admin.offsetsAt(topic, fromMs - marginMs);
+  const from = await admin.offsetsAt(topic, fromMs);
+  const end = await admin.offsetsAt(topic, toMs + marginMs);
+  return planTimes({ begin, from, end }, bounds);
+}
+
+/**
+ * The range of each partition: from the first record that is not older than the beginning, to the first that is not
+ * older than the end, or to where the partition ended at the start.
+ *
+ * Where the oldest record kept is itself not older than the beginning, and others were there before it, nobody knows
+ * whether they belonged to the range: that is a cut.
+ */
+export function planTimes(found: FoundTimes, bounds: ReadonlyMap<number, OffsetBounds>): RangePlan {
+  const ranges = new Map<number, OffsetRange>();
+  const cuts: Cut[] = [];
+  const marginCuts: Cut[] = [];
+  for (const [partition, { low, high }] of inOrder(bounds)) {
+    const at = (offsets: OffsetsAt) => clamp(offsets.get(partition) ?? high, low, high);
+    const range = { from: at(found.begin), to: at(found.end) };
+    if (range.from < range.to) ranges.set(partition, range);
+    if (low === 0n || range.from > low) continue;
+    const cut: Cut = { partition, low, gone: undefined, all: range.from >= range.to };
+    (at(found.from) > low ? marginCuts : cuts).push(cut);
+  }
+  return { ranges, cuts, marginCuts };
+}
+
+/** @throws RangeError for a partition that is not there, and offsets beyond its end */
+export function planOffsets(
+  asked: Extract<RangeRequest, { kind: 'offsets' }>['ranges'],
+  bounds: ReadonlyMap<number, OffsetBounds>,
+): RangePlan {
+  const ranges = new Map<number, OffsetRange>();
+  const cuts: Cut[] = [];
+  for (const { partition, first, last } of asked) {
+    const bound = bounds.get(partition);
+    const range = `${partition}:${first}-${last}`;
+    if (bound === undefined)
+      throw new RangeError(`${range}: there is no partition ${partition}; expected 0 to ${bounds.size - 1}`);
+    const { low, high } = bound;
+    if (last >= high)
+      throw new RangeError(
+        `${range}: partition ${partition} ${low === high ? 'has no records' : `has the offsets ${low} to ${high - 1n}`}`,
+      );
+    const from = first < low ? low : first;
+    if (from <= last) ranges.set(partition, { from, to: last + 1n });
+    if (first >= low) continue;
+    const all = last < low;
+    cuts.push({ partition, low, gone: (all ? last + 1n : low) - first, all });
+  }
+  return { ranges: new Map(inOrder(ranges)), cuts, marginCuts: [] };
+}
+
+/** What is gone of a replay that goes on: positions that the topic does not have any more. */
+export function planRest(
+  positions: ReadonlyMap<number, { readonly position: bigint; readonly to: bigint }>,
+  bounds: ReadonlyMap<number, OffsetBounds>,
+): readonly Cut[] {
+  return [...positions].flatMap(([partition, { position, to }]): Cut[] => {
+    const low = bounds.get(partition)?.low ?? 0n;
+    if (position >= to || position >= low) return [];
+    const all = to <= low;
+    return [{ partition, low, gone: (all ? to : low) - position, all }];
+  });
+}
+
+function clamp(offset: bigint, low: bigint, high: bigint): bigint {
+  return offset < low ? low : offset > high ? high : offset;
+}
+
+function inOrder<T>(partitions: ReadonlyMap<number, T>): [number, T][] {
+  return [...partitions].sort(([a], [b]) => a - b);
+}

@@ -1,0 +1,239 @@
+import type { Decoded, IngestLimits } from '../../../core/decode/decoder.ts';
+import { RecordBudget } from '../../../core/decode/record-budget.ts';
+import type { DecoderRegistry } from '../../../core/decode/registry.ts';
+import { PoisonError, RecordDefect, RetryableError } from '../../../core/model/errors.ts';
+import { openRecord } from '../../../core/pipeline/open-record.ts';
+import { ANY_TIME, splitByTime, type TimeWindow } from '../../../core/pipeline/sample-age.ts';
+import { ByteSink } from '../../../core/wire/byte-sink.ts';
+import { viewOf } from '../../../core/wire/bytes.ts';
+import { labelBlockEnd } from '../../../core/wire/label-block.ts';
+import { labelsFirst } from '../../../core/wire/labels-first.ts';
+import { ProtobufReader } from '../../../core/wire/protobuf-reader.ts';
+import { scanTail } from '../../../core/wire/scan-tail.ts';
+import { readTail, SeriesTail, TAG_FIELD_1, WRITE_REQUEST } from '../../../core/wire/write-request.ts';
+import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
+import { SeriesChoice, type SeriesChoiceOptions } from './series-choice.ts';
+
+/** What of a range is replayed. Times are those of samples, in ms since the epoch. */
+export interface SelectionOptions extends SeriesChoiceOptions {
+  /** Samples since then, it included. */
+  readonly fromMs?: number;
+  /** Samples before then, it excluded. */
+  readonly toMs?: number;
+  /** Of them those on a record as a whole hold here; labels are looked at by the route that a series goes to. */
+  readonly limits: IngestLimits;
+  /** Headers that a record keeps which had to be written anew. */
+  readonly tenantHeaders: readonly string[];
+  /** Told of each record that is refused because Penstock has a defect. */
+  readonly onDefect?: (record: FetchedRecord, error: RecordDefect) => void;
+}
+
+/** What came of one record. Samples are data points: samples and native histograms. */
+export interface Selected {
+  readonly series: number;
+  readonly samples: number;
+  /** Samples outside of the selection. */
+  readonly leftOut: number;
+  /** By reason: the record, parts of it or series that cannot be used. They are in nothing that is handed on. */
+  readonly refused: ReadonlyMap<string, number>;
+}
+
+export interface SelectedRecord extends Selected {
+  /**
+   * What to hand on: the same object where all of it is taken; else one with a new value, an uncompressed WriteRequest,
+   * and the headers that say so. Undefined where nothing is left.
+   */
+  readonly record: FetchedRecord | undefined;
+}
+
+export interface OpenedRecord extends Selected {
+  /** The selected part as an uncompressed WriteRequest; undefined where nothing is left. */
+  readonly body: Buffer | undefined;
+  /** The value of the record says the same as `body`, in whatever encoding it has. */
+  readonly whole: boolean;
+  /** The value of the record is, or holds compressed, the very bytes of `body`. */
+  readonly passedThrough: boolean;
+}
+
+/** Headers of a record whose value is a WriteRequest and not compressed. */
+const WRITE_REQUEST_HEADERS = {
+  'content-type': 'application/x-protobuf;proto=prometheus.WriteRequest',
+  'content-encoding': 'identity',
+} as const;
+
+const NONE: ReadonlyMap<string, number> = new Map();
+
+const WHOLE = Symbol('whole');
+
+/**
+ * Records ▸ what of them is replayed: by the labels of series as received (`--match`, `--sample`) and by the time of
+ * samples (`--by sample-time`). Pure: no I/O, and no clock.
+ *
+ * Every record is decoded and every series looked at down to its fields, within the limits of a worker. What is malformed
+ * or over a limit is left out and counted; the worker has written the dead letter when it met it.
+ */
+export class Selection {
+  readonly #options: SelectionOptions;
+  readonly #decoders: DecoderRegistry;
+  readonly #choice: SeriesChoice;
+  readonly #window: TimeWindow;
+  readonly #tail = new SeriesTail();
+  readonly #sink = new ByteSink(64 * 1024);
+  readonly #tenantHeaders: ReadonlySet<string>;
+
+  #series = 0;
+  #samples = 0;
+  #leftOut = 0;
+  #refused: Map<string, number> | undefined;
+  #budget = NO_BUDGET;
+  /** Why no more of the record is looked at. */
+  #stopped: PoisonError | undefined;
+
+  constructor(options: SelectionOptions, decoders: DecoderRegistry) {
+    this.#options = options;
+    this.#decoders = decoders;
+    this.#choice = new SeriesChoice(options);
+    const { fromMs = ANY_TIME.oldest, toMs = ANY_TIME.newest, tenantHeaders } = options;
+    this.#window = { oldest: fromMs, newest: toMs - 1 };
+    this.#tenantHeaders = new Set(tenantHeaders.map((name) => name.toLowerCase()));
+  }
+
+  /** Nothing is asked: records may be handed on as they are, without a look at them. */
+  get takesAll(): boolean {
+    const { oldest, newest } = this.#window;
+    return this.#choice.takesAll && oldest === ANY_TIME.oldest && newest === ANY_TIME.newest;
+  }
+
+  /** The record to hand on to something that decodes by itself. */
+  select(record: FetchedRecord): SelectedRecord {
+    const { body, whole, passedThrough: _, ...counts } = this.open(record);
+    if (whole) return { ...counts, record };
+    if (body === undefined) return { ...counts, record: undefined };
+    return { ...counts, record: { ...record, value: body, headers: this.#headers(record) } };
+  }
+
+  /** The selected part of a record, decoded. */
+  open(record: FetchedRecord): OpenedRecord {
+    this.#series = this.#samples = this.#leftOut = 0;
+    this.#refused = undefined;
+    this.#stopped = undefined;
+    let body: Buffer | undefined;
+    let decoded: Decoded | undefined;
+    try {
+      decoded = this.#decode(record);
+      body = decoded.uncarried?.['empty_record'] === undefined ? this.#walk(decoded.body) : undefined;
+    } catch (error) {
+      if (error instanceof RetryableError) throw error;
+      body = undefined;
+      this.#series = this.#samples = this.#leftOut = 0;
+      // What nobody foresaw must not end a replay for one record.
+      this.#refuse(error instanceof PoisonError ? error : this.#defect(record, error));
+    }
+    const intact = body !== undefined && body === decoded?.body;
+    return {
+      body,
+      whole: intact && this.#refused === undefined,
+      passedThrough: intact && decoded?.passedThrough === true,
+      series: this.#series,
+      samples: this.#samples,
+      leftOut: this.#leftOut,
+      refused: this.#refused ?? NONE,
+    };
+  }
+
+  #decode(record: FetchedRecord): Decoded {
+    const { decoded, budget } = openRecord(record, this.#decoders, this.#options.limits, Date.now);
+    this.#budget = budget;
+    for (const reject of decoded.rejects) this.#refuse(reject);
+    if (decoded.uncarried?.['empty_record'] !== undefined) this.#refuse({ reason: 'empty_record' });
+    return decoded;
+  }
+
+  #defect(record: FetchedRecord, error: unknown): { readonly reason: string } {
+    this.#options.onDefect?.(record, new RecordDefect('decode', error));
+    return { reason: 'defect' };
+  }
+
+  /** The same buffer where all of it is taken, else a new one; undefined where none of its series is left. */
+  #walk(body: Buffer): Buffer | undefined {
+    const view = viewOf(body);
+    const sink = this.#sink;
+    sink.length = 0;
+    let isCut = false;
+    /** Up to here the body is in the sink, or left out. */
+    let settled = 0;
+    const fields = new ProtobufReader(body);
+    while (fields.next()) {
+      if (fields.field !== WRITE_REQUEST.timeseries) {
+        fields.skip();
+        continue;
+      }
+      const start = fields.block();
+      const end = fields.position;
+      const part = this.#judge(body, view, start, end);
+      if (part !== undefined) this.#series++;
+      if (part === WHOLE) continue;
+      isCut = true;
+      sink.copy(view, settled, fields.fieldStart - settled);
+      if (part !== undefined) sink.field(TAG_FIELD_1, viewOf(part), 0, part.length);
+      settled = end;
+    }
+    if (!isCut) return body;
+    sink.copy(view, settled, body.length - settled);
+    return this.#series === 0 ? undefined : sink.finish();
+  }
+
+  /** Which part of the TimeSeries in `[start, end)` is taken: all, a new one with some of its samples, or nothing. */
+  #judge(body: Buffer, view: DataView, start: number, end: number): Buffer | typeof WHOLE | undefined {
+    // All that follows counts as refused for the same reason.
+    if (this.#stopped !== undefined) return this.#refuse(this.#stopped);
+    const budget = this.#budget;
+    try {
+      budget.spend();
+      const labelsEnd = labelBlockEnd(body, start, end);
+      const tail = this.#tail;
+      if (!scanTail(body, labelsEnd, end, tail)) readTail(body, labelsEnd, end, tail, budget);
+      if (tail.hasLabels) {
+        const moved = labelsFirst(body, start, end).bytes;
+        return this.#judge(moved, viewOf(moved), 0, moved.length);
+      }
+      const samples = tail.samples + tail.histograms;
+      const { oldest, newest } = this.#window;
+      const isWithin = tail.oldestMs >= oldest && tail.newestMs <= newest;
+      const isTaken =
+        (isWithin || (tail.newestMs >= oldest && tail.oldestMs <= newest)) &&
+        this.#choice.takes(body, view, start, labelsEnd, end, budget);
+      if (isTaken && isWithin) {
+        this.#samples += samples;
+        return WHOLE;
+      }
+      const part = isTaken ? splitByTime(body, start, labelsEnd, end, this.#window, budget).taken : undefined;
+      let kept = 0;
+      if (part !== undefined) {
+        readTail(part, labelsEnd - start, part.length, tail);
+        kept = tail.samples + tail.histograms;
+      }
+      this.#samples += kept;
+      this.#leftOut += samples - kept;
+      return part;
+    } catch (error) {
+      if (!(error instanceof PoisonError)) throw error;
+      this.#stopped = error === budget.exceeded ? error : budget.countFault();
+      return this.#refuse(error);
+    }
+  }
+
+  #refuse({ reason }: { readonly reason: string }): undefined {
+    this.#refused ??= new Map();
+    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+  }
+
+  #headers({ headers }: FetchedRecord): FetchedRecord['headers'] {
+    const kept: Record<string, Buffer | string | null | undefined> = { ...WRITE_REQUEST_HEADERS };
+    for (const name in headers) if (this.#tenantHeaders.has(name.toLowerCase())) kept[name] = headers[name];
+    return kept;
+  }
+}
+
+/** Before the first record. */
+const NO_BUDGET = new RecordBudget({ series_per_record: 0, faults_per_record: 0, record_time: 0 }, 0);

@@ -1,0 +1,193 @@
+import type { OffsetRange } from '../../io/kafka/range/range-reader.ts';
+import type { ReplaySpec } from './spec.ts';
+import type { ReplayCounts } from './target/target.ts';
+
+/** `stopped`: it was told to stop. One that was killed stays `running`, and is not heard of any more. */
+export type ReplayPhase = 'running' | 'stopped';
+
+/** One partition of a replay. */
+export interface ReplayRange extends OffsetRange {
+  /** The next offset to replay: `from` at first, `to` at the end. */
+  readonly position: bigint;
+}
+
+/** A replay as Kafka has it. */
+export interface StoredReplay {
+  readonly id: string;
+  readonly spec: ReplaySpec;
+  readonly phase: ReplayPhase;
+  /** Names the process that runs it: made up anew at each start and resumption. */
+  readonly run: string;
+  /** Milliseconds since the epoch. */
+  readonly startedMs: number;
+  readonly updatedMs: number;
+  /** What was done so far, over all its processes. */
+  readonly counts: ReplayCounts;
+  readonly partitions: ReadonlyMap<number, ReplayRange>;
+  /** What its target keeps with the positions, such as the length of a file. */
+  readonly extra: Readonly<Record<string, number>>;
+}
+
+/** An offset that is committed in a group, and what is kept beside it. */
+export interface CommittedOffset {
+  readonly offset: bigint;
+  readonly metadata: string;
+}
+
+export const GROUP_PREFIX = 'penstock.replay.';
+const STOP_SUFFIX = '.stop';
+
+/** The group whose offsets are a replay's positions, and its transactional id. Nobody joins it. */
+export function replayGroup(id: string): string {
+  return `${GROUP_PREFIX}${id}`;
+}
+
+/** The group in which a replay is told to stop. */
+export function stopGroup(id: string): string {
+  return `${replayGroup(id)}${STOP_SUFFIX}`;
+}
+
+/** The id of a replay's group; undefined for any other group. */
+export function replayId(groupId: string): string | undefined {
+  if (!groupId.startsWith(GROUP_PREFIX) || groupId.endsWith(STOP_SUFFIX)) return undefined;
+  return groupId.slice(GROUP_PREFIX.length);
+}
+
+export function isDone({ partitions }: Pick<StoredReplay, 'partitions'>): boolean {
+  return [...partitions.values()].every(({ position, to }) => position >= to);
+}
+
+/** Of all offsets of the ranges, those that are done. */
+export function shareOf({ partitions }: Pick<StoredReplay, 'partitions'>): number {
+  let done = 0;
+  let all = 0;
+  for (const { from, to, position } of partitions.values()) {
+    done += Number(position - from);
+    all += Number(to - from);
+  }
+  return all === 0 ? 1 : done / all;
+}
+
+/** Increased when what is stored changes so that this version cannot read it. */
+const VERSION = 1;
+/** Kinds of refusals that are kept by name; the others are counted together. */
+const KEPT_REASONS = 20;
+
+/** What stands beside the offset of every partition. */
+interface PartitionEntry {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What stands beside the offset of the lowest partition, too. */
+interface HeadEntry extends PartitionEntry {
+  /** How many partitions there are. Brokers forget each offset by itself. */
+  readonly partitions?: number;
+  readonly version: number;
+  readonly spec: ReplaySpec;
+  readonly phase: ReplayPhase;
+  readonly run: string;
+  readonly started: number;
+  readonly updated: number;
+  readonly records: number;
+  readonly samples: number;
+  readonly left_out: number;
+  readonly refused: Readonly<Record<string, number>>;
+  readonly extra: Readonly<Record<string, number>>;
+}
+
+/** The lowest partition of a replay: it carries what belongs to no partition. */
+export function headOf(partitions: ReadonlyMap<number, unknown>): number {
+  return Math.min(...partitions.keys());
+}
+
+/** What is to be committed for one partition. */
+export function encodeEntry(replay: StoredReplay, partition: number): CommittedOffset {
+  const { from, to, position } = replay.partitions.get(partition)!;
+  const range: PartitionEntry = { from: String(from), to: String(to) };
+  if (partition !== headOf(replay.partitions)) return { offset: position, metadata: JSON.stringify(range) };
+  const { spec, phase, run, startedMs, updatedMs, counts, extra } = replay;
+  const head: HeadEntry = {
+    ...range,
+    partitions: replay.partitions.size,
+    version: VERSION,
+    spec,
+    phase,
+    run,
+    started: startedMs,
+    updated: updatedMs,
+    records: counts.records,
+    samples: counts.samples,
+    left_out: counts.leftOut,
+    refused: mostFrequent(counts.refused),
+    extra,
+  };
+  return { offset: position, metadata: JSON.stringify(head) };
+}
+
+function mostFrequent(refused: ReadonlyMap<string, number>): Record<string, number> {
+  const reasons = [...refused].sort(([, a], [, b]) => b - a);
+  const others = reasons.slice(KEPT_REASONS).reduce((sum, [, count]) => sum + count, 0);
+  const kept = Object.fromEntries(reasons.slice(0, KEPT_REASONS));
+  return others === 0 ? kept : { ...kept, other: (kept['other'] ?? 0) + others };
+}
+
+/**
+ * Reads what `encodeEntry` has written.
+ *
+ * @returns undefined where there is nothing, or nothing of a replay
+ * @throws RangeError where another version of Penstock has written it, or brokers have forgotten a part of it
+ */
+export function decodeReplay(
+  id: string,
+  committed: ReadonlyMap<number, CommittedOffset>,
+): StoredReplay | undefined {
+  if (committed.size === 0) return undefined;
+  const entries = new Map([...committed].map(([partition, { metadata }]) => [partition, parse(metadata)]));
+  const head = entries.get(headOf(committed)) as Partial<HeadEntry> | undefined;
+  if (head === undefined) return undefined;
+  if (head.spec === undefined) throw new RangeError(forgotten(id, committed));
+  if (head.version !== VERSION)
+    throw new RangeError(
+      `replay ${id} was written by another version of Penstock; go on with it there, or begin a new one`,
+    );
+  if ((head.partitions ?? 0) > committed.size) throw new RangeError(forgotten(id, committed));
+  const { spec, phase, run, started, updated, records, samples, left_out, refused, extra } =
+    head as HeadEntry;
+  const partitions = [...committed].flatMap(([partition, { offset }]): [number, ReplayRange][] => {
+    const entry = entries.get(partition);
+    if (entry === undefined) return [];
+    return [[partition, { from: BigInt(entry.from), to: BigInt(entry.to), position: offset }]];
+  });
+  return {
+    id,
+    spec,
+    phase,
+    run,
+    startedMs: started,
+    updatedMs: updated,
+    counts: { records, samples, leftOut: left_out, refused: new Map(Object.entries(refused)) },
+    partitions: new Map(partitions.sort(([a], [b]) => a - b)),
+    extra,
+  };
+}
+
+/** A replay that has lost positions must not pass for one with fewer partitions, or for none. */
+function forgotten(id: string, committed: ReadonlyMap<number, CommittedOffset>): string {
+  const known = [...committed]
+    .sort(([a], [b]) => a - b)
+    .map(([partition, { offset }]) => `${partition}:${offset}`);
+  return (
+    `Kafka has forgotten positions of replay ${id} (offsets.retention.minutes of the brokers); it cannot go on. Still ` +
+    `known are, as partition:offset, ${known.join(', ')}. Begin a new one for the rest, with --offsets`
+  );
+}
+
+function parse(metadata: string): PartitionEntry | undefined {
+  try {
+    const value = JSON.parse(metadata) as PartitionEntry | null;
+    return typeof value?.from === 'string' && typeof value.to === 'string' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+import { ConfigError } from '../../../core/model/errors.ts';
+import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
+
+/** The target is not what it was taken for, and has taken nothing: going on with the replay cannot help. */
+export class WrongTargetError extends ConfigError {}
+
+/** Records of one source partition, in order of their offsets, without gaps in what was selected. */
+export interface ReplayChunk {
+  readonly partition: number;
+  readonly records: readonly FetchedRecord[];
+}
+
+/** A step of a replay: at most one chunk a partition. */
+export interface ReplayStep {
+  readonly chunks: readonly ReplayChunk[];
+  /** By partition the offset to go on from, once what the chunks hold is at the target. */
+  readonly positions: ReadonlyMap<number, bigint>;
+}
+
+/** What a step came to. */
+export interface ReplayCounts {
+  /** Records that were read. */
+  readonly records: number;
+  /** Samples that were written. */
+  readonly samples: number;
+  /** Samples that were left out: by `--match`, `--sample` or the time range, or by the route's selectors and rules. */
+  readonly leftOut: number;
+  /** Records and series that could not be used, by reason. They stay in the source topic. */
+  readonly refused: ReadonlyMap<string, number>;
+}
+
+/**
+ * Where a replay goes: a task topic, storage, a file, or nowhere (a dry run).
+ *
+ * After `write` has thrown nobody knows what was written. A replay is then closed and opened again; it goes on from
+ * the positions that are stored.
+ */
+export interface ReplayTarget {
+  /**
+   * Writes a step and then stores its positions: into Kafka in one transaction, else after all of it is accepted.
+   * Records of one partition are written in order.
+   */
+  write(step: ReplayStep): Promise<ReplayCounts>;
+  close(): Promise<void>;
+}

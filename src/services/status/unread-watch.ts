@@ -1,0 +1,158 @@
+import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
+import { describeGroups, type GroupDescription } from '../../io/kafka/admin/group-description.ts';
+import type { OffsetSource } from '../../io/telemetry/group-gauges.ts';
+import type { GroupWatch } from '../../io/telemetry/group-watch.ts';
+import type { Metrics } from '../../io/telemetry/metrics.ts';
+import { PartitionProgress } from '../../io/telemetry/partition-progress.ts';
+import { monotonicMs } from '../../io/time/clock.ts';
+import type { ExpectedDeployment } from './expected.ts';
+import { type GroupTask, groupTasks, isSpeaker, unreadPartitions } from './unread.ts';
+
+/** From one look to the next; with very many groups it is longer, so that the brokers are asked for few at a time. */
+const LOOK_MS = 15_000;
+const LOOK_MS_A_GROUP = 50;
+
+/** What this needs of Kafka. */
+export interface WatchedCluster extends OffsetSource {
+  describe(groupIds: readonly string[]): Promise<Map<string, GroupDescription>>;
+  partitions(topic: string): Promise<number[]>;
+  close(): Promise<void>;
+}
+
+/** The partitions of one task that nobody reads. */
+interface Unread extends GroupTask {
+  readonly partitions: readonly number[];
+}
+
+/**
+ * Says for all groups of a deployment which partitions nobody reads, and how far behind those are: who reads a partition
+ * says it himself. One process at a time speaks, so that nothing is counted twice: of the first group that has members,
+ * in the order of the configuration, the first member. The others ask Kafka for that group alone.
+ */
+export class UnreadWatch implements GroupWatch {
+  readonly #cluster: WatchedCluster;
+  readonly #metrics: Metrics;
+  readonly #progress: PartitionProgress;
+  #tasks: readonly GroupTask[];
+  #unread: readonly Unread[] = [];
+  #memberIds: () => readonly string[] = () => [];
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(
+    cluster: WatchedCluster,
+    deployment: ExpectedDeployment,
+    metrics: Metrics,
+    now: () => number = monotonicMs,
+    systemMs: () => number = Date.now,
+  ) {
+    this.#cluster = cluster;
+    this.#tasks = groupTasks(deployment);
+    this.#metrics = metrics;
+    this.#progress = new PartitionProgress(Number.POSITIVE_INFINITY, now, systemMs);
+  }
+
+  /** Another configuration is in force. */
+  expect(deployment: ExpectedDeployment): void {
+    this.#tasks = groupTasks(deployment);
+  }
+
+  start(memberIds: () => readonly string[]): void {
+    this.#memberIds = memberIds;
+    this.#wait();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#cluster.close();
+  }
+
+  collect(): void {
+    const { lag, lagSeconds, unread } = this.#metrics;
+    unread.reset();
+    for (const { group, topic, partitions } of this.#unread) {
+      unread.set({ group, topic }, partitions.length);
+      for (const partition of partitions) {
+        const { records, seconds } = this.#progress.lag(idOf(group, topic, partition));
+        if (records !== undefined) lag.set({ group, topic, partition }, records);
+        if (seconds !== undefined) lagSeconds.set({ group, topic, partition }, seconds);
+      }
+    }
+  }
+
+  /** One look. Where Kafka does not answer nothing is known. */
+  async look(): Promise<void> {
+    try {
+      const groups = await this.#groupsToSpeakFor();
+      this.#unread = groups === undefined ? [] : await this.#findUnread(groups);
+      await this.#measure();
+    } catch {
+      this.#unread = [];
+    }
+  }
+
+  #wait(): void {
+    if (this.#stopped) return;
+    const ms = Math.max(LOOK_MS, LOOK_MS_A_GROUP * this.#tasks.length);
+    this.#timer = setTimeout(() => void this.look().finally(() => this.#wait()), ms).unref();
+  }
+
+  /** All groups, described, if this process speaks for them. */
+  async #groupsToSpeakFor(): Promise<Map<string, GroupDescription> | undefined> {
+    const ids = [...new Set(this.#tasks.map(({ group }) => group))];
+    const own = this.#memberIds();
+    const [first] = ids;
+    if (first === undefined || own.length === 0) return undefined;
+    const described = await this.#cluster.describe([first]);
+    if (described.get(first)!.members.length > 0 && !isSpeaker(described.get(first)!, own)) return undefined;
+    const all = await this.#cluster.describe(ids);
+    const leading = ids.map((id) => all.get(id)!).find(({ members }) => members.length > 0);
+    return leading !== undefined && isSpeaker(leading, own) ? all : undefined;
+  }
+
+  async #findUnread(groups: ReadonlyMap<string, GroupDescription>): Promise<Unread[]> {
+    const found = this.#tasks.map(async ({ group, topic, partitions }): Promise<Unread | undefined> => {
+      const wanted = partitions ?? (await this.#cluster.partitions(topic));
+      const unread = unreadPartitions(groups.get(group)!, topic, wanted);
+      return unread && { group, topic, partitions: unread };
+    });
+    return (await Promise.all(found)).filter((each) => each !== undefined);
+  }
+
+  async #measure(): Promise<void> {
+    const behind = this.#unread.filter(({ partitions }) => partitions.length > 0);
+    this.#progress.keepOnly(
+      new Set(
+        behind.flatMap(({ group, topic, partitions }) => partitions.map((each) => idOf(group, topic, each))),
+      ),
+    );
+    for (const { group, topic, partitions } of behind) {
+      const committed = await this.#cluster.committedOffsets(group, topic);
+      const { bounds } = await this.#cluster.knownBounds(topic, partitions);
+      for (const [partition, { low, high }] of bounds) {
+        const offset = committed.get(partition);
+        const from = offset === undefined || offset < low || offset > high ? low : offset;
+        this.#progress.told(idOf(group, topic, partition), from, high);
+      }
+    }
+  }
+}
+
+/** The cluster as a watch sees it, over a connection of its own. */
+export function watchedCluster(admin: KafkaAdmin): WatchedCluster {
+  return {
+    describe: (groupIds) => describeGroups(admin, groupIds),
+    partitions: async (topic) => {
+      const count = (await admin.partitionCounts([topic])).get(topic) ?? 0;
+      return Array.from({ length: count }, (_, partition) => partition);
+    },
+    committedOffsets: (groupId, topic) => admin.committedOffsets(groupId, topic),
+    knownBounds: (topic, partitions) => admin.knownBounds(topic, partitions),
+    close: () => admin.close(),
+  };
+}
+
+function idOf(group: string, topic: string, partition: number): string {
+  return `${group}/${topic}/${partition}`;
+}

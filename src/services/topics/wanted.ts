@@ -1,0 +1,122 @@
+import type { TopicsOptions } from './options.ts';
+
+/** What a topic is for. */
+export type TopicPurpose = 'ingest' | 'tasks' | 'dead';
+
+/**
+ * Why a setting is wanted. `given`: its key stands in the file or the environment. `default`: nobody said so, so it is
+ * for new topics only. `needed`: Penstock does not work with less; at least this much, by whatever the topic has.
+ */
+export type Reason = 'given' | 'default' | 'needed';
+
+export interface WantedSetting {
+  readonly value: string;
+  readonly reason: Reason;
+  /** The configuration key that decides; undefined: Penstock itself. */
+  readonly key?: string;
+}
+
+/** A topic as the configuration needs it. */
+export interface WantedTopic {
+  readonly topic: string;
+  readonly purpose: TopicPurpose;
+  readonly partitions: number;
+  /** Why that many: of a task topic always `needed`, since a task is a partition. */
+  readonly partitionsReason: Reason;
+  /** 0: the broker's default. */
+  readonly replicationFactor: number;
+  /** Topic settings by Kafka's names. What is not named here is the operator's. */
+  readonly settings: Readonly<Record<string, WantedSetting>>;
+  /** Of a task topic: the routes that write to it, and their numbers of tasks. */
+  readonly tasks: readonly { readonly route: string; readonly count: number }[];
+}
+
+/** The part of the configuration that decides about topics. */
+export interface TopicSetup {
+  readonly topics: TopicsOptions;
+  readonly ingest: { readonly topics: readonly string[]; readonly deadTopic: string };
+  readonly routes: readonly {
+    readonly name: string;
+    readonly topic: string;
+    readonly partitions: number;
+    readonly task: { readonly count: number };
+  }[];
+  /** Whether the file or the environment gives a value at this path of keys. */
+  readonly isGiven: (path: readonly string[]) => boolean;
+}
+
+/**
+ * Settings of every new topic, whatever the cluster's defaults are. Compaction would take records that were never read.
+ * In the ingest topic the broker's own timestamps would hide when a record was produced. What Penstock writes has the
+ * brokers' time: retention then counts from the writing, whatever a worker's clock says. On a topic that exists they are
+ * the operator's decision.
+ */
+function atCreation(purpose: TopicPurpose): Record<string, WantedSetting> {
+  const time = purpose === 'ingest' ? 'CreateTime' : 'LogAppendTime';
+  return {
+    'cleanup.policy': { value: 'delete', reason: 'default' },
+    'message.timestamp.type': { value: time, reason: 'default' },
+  };
+}
+
+/** Ingest topics, task topics in the order of their routes, dead-letter topic. Routes may share a task topic. */
+export function wantedTopics({ topics, ingest, routes, isGiven }: TopicSetup): WantedTopic[] {
+  const { raw, tasks, dead } = topics;
+  const replicationFactor = topics.replication_factor;
+  const reasonFor = (...path: string[]): Reason => (isGiven(['topics', ...path]) ? 'given' : 'default');
+  const by = (value: number, ...path: string[]): WantedSetting => ({
+    value: String(value),
+    reason: reasonFor(...path),
+    key: ['topics', ...path].join('.'),
+  });
+  const settings = (purpose: TopicPurpose, retention: WantedSetting): Record<string, WantedSetting> => ({
+    ...atCreation(purpose),
+    'retention.ms': retention,
+    ...(topics.min_insync_replicas > 0
+      ? { 'min.insync.replicas': by(topics.min_insync_replicas, 'min_insync_replicas') }
+      : {}),
+  });
+  const taskTopics = [...new Set(routes.map(({ topic }) => topic))].map((topic): WantedTopic => {
+    const writers = routes.filter((route) => route.topic === topic);
+    return {
+      topic,
+      purpose: 'tasks',
+      partitions: Math.max(...writers.map(({ partitions }) => partitions)),
+      partitionsReason: 'needed',
+      replicationFactor,
+      settings: {
+        ...settings('tasks', by(tasks.retention, 'tasks', 'retention')),
+        'max.message.bytes': by(tasks.max_message_bytes, 'tasks', 'max_message_bytes'),
+      },
+      tasks: writers.map(({ name, task }) => ({ route: name, count: task.count })),
+    };
+  });
+  return [
+    ...ingest.topics.map(
+      (topic): WantedTopic => ({
+        topic,
+        purpose: 'ingest',
+        partitions: raw.partitions,
+        partitionsReason: reasonFor('raw', 'partitions'),
+        replicationFactor,
+        settings: settings('ingest', by(raw.retention, 'raw', 'retention')),
+        tasks: [],
+      }),
+    ),
+    ...taskTopics,
+    {
+      topic: ingest.deadTopic,
+      purpose: 'dead',
+      partitions: dead.partitions,
+      partitionsReason: reasonFor('dead', 'partitions'),
+      replicationFactor,
+      settings: settings('dead', by(dead.retention, 'dead', 'retention')),
+      tasks: [],
+    },
+  ];
+}
+
+/** The settings of a topic that is created. */
+export function settingsAtCreation(settings: WantedTopic['settings']): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).map(([name, { value }]) => [name, value]));
+}

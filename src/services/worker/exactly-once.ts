@@ -1,0 +1,56 @@
+import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { AssignedPartition } from '../../io/kafka/group/assigned-partition.ts';
+import { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
+import { transactionalId } from '../../io/kafka/produce/transactional-id.ts';
+import { TransactionalProducer } from '../../io/kafka/produce/transactional-producer.ts';
+import { withMark } from '../../io/kafka/topic/topic-mark.ts';
+import { UnlikelyAnswers } from '../../io/kafka/unlikely-answers.ts';
+import type { Publisher, PublisherFactory, StepPublication } from './publisher.ts';
+
+/**
+ * `delivery: exactly_once`: records and source offset in one transaction.
+ *
+ * The transactional id is that of the group and the partition: whoever is assigned the partition next fences this one.
+ */
+export class ExactlyOnce implements PublisherFactory {
+  readonly #connection: KafkaConnection;
+  readonly #groupId: string;
+  readonly #timeoutMs: number;
+  readonly #limit = new BatchLimit();
+  readonly #unknown: UnlikelyAnswers;
+
+  /** @param unknown how long brokers may say that there is no such partition */
+  constructor(
+    connection: KafkaConnection,
+    groupId: string,
+    timeoutMs: number,
+    unknown = new UnlikelyAnswers(),
+  ) {
+    this.#connection = connection;
+    this.#groupId = groupId;
+    this.#timeoutMs = timeoutMs;
+    this.#unknown = unknown;
+  }
+
+  async open(partition: AssignedPartition): Promise<Publisher> {
+    const groupId = this.#groupId;
+    const producer = await TransactionalProducer.open(this.#connection, {
+      transactionalId: transactionalId(groupId, partition.topic, partition.partition),
+      timeoutMs: this.#timeoutMs,
+      limit: this.#limit,
+      unknown: this.#unknown,
+    });
+    return {
+      publish: async ({ records, nextOffset }: StepPublication) => {
+        partition.assertOwned();
+        const { topic, partition: id, membership, mark } = partition;
+        const partitions = [{ partition: id, offset: nextOffset, metadata: withMark('', mark) }];
+        await producer.send({ groupId, membership, topic, partitions }, records);
+        partition.committedTo = nextOffset;
+      },
+      close: () => producer.close(),
+    };
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,148 @@
+import type { IngestLimits, RecordHeaders } from '../../core/decode/decoder.ts';
+import type { DecoderRegistry } from '../../core/decode/registry.ts';
+import type { SchemaId } from '../../core/decode/schema/writer-schema.ts';
+import { errorMessage, RetryableError } from '../../core/model/errors.ts';
+import type { AssignedPartition, Taken } from '../../io/kafka/group/assigned-partition.ts';
+import { RegistryClient } from '../../io/registry/client.ts';
+import type { RegistryOptions } from '../../io/registry/options.ts';
+import { SchemaStore } from '../../io/registry/store.ts';
+import type { Logger } from '../../io/telemetry/log.ts';
+import { monotonicMs } from '../../io/time/clock.ts';
+import { Backoff, sleep } from '../../io/time/sleep.ts';
+
+const BACKOFF_MIN_MS = 200;
+const BACKOFF_MAX_MS = 10_000;
+
+/** How long a look at the records of a step may hold the thread: some have to be decompressed for it. */
+const LOOK_MS = 500;
+
+/** A partition that waits for the registry. */
+export interface WaitingPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** Milliseconds since the epoch. */
+  readonly sinceMs: number;
+  readonly reason: string;
+}
+
+/** The schemas that records name. */
+export class NamedSchemas {
+  readonly #counts = new Map<SchemaId, number>();
+
+  /** A look that throws names none: decoding the record will, and that sets it aside. */
+  look(
+    { value, headers }: { readonly value: Buffer | null; readonly headers: RecordHeaders },
+    decoders: DecoderRegistry,
+    limits: IngestLimits,
+  ): void {
+    try {
+      const id = value === null ? undefined : decoders.schemaId(value, { headers, limits });
+      if (id !== undefined) this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
+    } catch {
+      // See above.
+    }
+  }
+
+  /** Those that most records name first. */
+  get ids(): readonly SchemaId[] {
+    if (this.#counts.size < 2) return [...this.#counts.keys()];
+    return [...this.#counts].sort(([, one], [, other]) => other - one).map(([id]) => id);
+  }
+}
+
+/**
+ * Sees that the schemas which a step's records name are there before the step runs, since a step does no I/O.
+ *
+ * While the registry is away or hangs, the partitions that need a new schema of it wait: nothing of theirs is
+ * committed, their queues fill up and they fetch no more. The others go on.
+ */
+export class SchemaWait {
+  /** Where the decoders find what has been fetched. */
+  readonly store: SchemaStore;
+  readonly #client: RegistryClient;
+  readonly #log: Logger;
+  readonly #waiting = new Map<AssignedPartition, WaitingPartition>();
+  readonly #closed = new AbortController();
+
+  private constructor(client: RegistryClient, missingTtlMs: number, log: Logger) {
+    this.#client = client;
+    this.store = new SchemaStore((id) => client.fetch(id), { missingTtlMs });
+    this.#log = log;
+  }
+
+  /** Undefined where no registry is configured. @throws ConfigError when a certificate or key file cannot be used */
+  static open(options: RegistryOptions, log: Logger): SchemaWait | undefined {
+    const { url, missing_ttl } = options;
+    if (url === undefined) return undefined;
+    return new SchemaWait(new RegistryClient({ ...options, url }), missing_ttl, log);
+  }
+
+  /** The partitions that wait now. */
+  get waiting(): readonly WaitingPartition[] {
+    return [...this.#waiting.values()];
+  }
+
+  /**
+   * Sees to the schemas of the first of these records, one at least.
+   *
+   * @returns how many records may be decoded; 0 when the partition is lost or drains, or this is closed, before their schemas
+   *   are there
+   */
+  async ready(
+    partition: AssignedPartition,
+    { records }: Taken,
+    decoders: DecoderRegistry,
+    limits: IngestLimits,
+  ): Promise<number> {
+    const named = new NamedSchemas();
+    const endMs = monotonicMs() + LOOK_MS;
+    let count = 0;
+    do named.look(records[count++]!, decoders, limits);
+    while (count < records.length && monotonicMs() < endMs);
+    const { ids } = named;
+    if (ids.length === 0) return count;
+    try {
+      return (await this.#fetched(partition, ids)) ? count : 0;
+    } finally {
+      this.#waiting.delete(partition);
+    }
+  }
+
+  async #fetched(partition: AssignedPartition, ids: readonly SchemaId[]): Promise<boolean> {
+    const backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+    for (;;) {
+      try {
+        await this.store.ensure(ids);
+        this.#answered(partition);
+        return partition.active;
+      } catch (error) {
+        if (!(error instanceof RetryableError)) throw error;
+        await this.#pause(partition, errorMessage(error), Math.round(backoff.next()));
+        if (!partition.active || this.#closed.signal.aborted) return false;
+      }
+    }
+  }
+
+  #answered(held: AssignedPartition): void {
+    if (!this.#waiting.has(held)) return;
+    const { topic, partition } = held;
+    this.#log.info({ topic, partition }, 'the schema registry answers; the partition goes on');
+  }
+
+  async #pause(held: AssignedPartition, reason: string, retryInMs: number): Promise<void> {
+    const { topic, partition } = held;
+    const sinceMs = this.#waiting.get(held)?.sinceMs ?? Date.now();
+    this.#waiting.set(held, { topic, partition, sinceMs, reason });
+    this.#log.warn(
+      { topic, partition, error: reason, retryInMs },
+      'a schema cannot be fetched; the partition waits for the registry (registry.url) and nothing is lost',
+    );
+    await sleep(retryInMs, AbortSignal.any([held.ending, this.#closed.signal]));
+  }
+
+  /** Who waits for it is told that nothing comes any more. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#client.close();
+  }
+}

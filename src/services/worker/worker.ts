@@ -1,0 +1,402 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { DecoderRegistry } from '../../core/decode/registry.ts';
+import { topicDecoders } from '../../core/decode/topic-decoders.ts';
+import { orDefect } from '../../core/model/errors.ts';
+import type { PreparedChange } from '../../core/model/prepared-change.ts';
+import { Pipeline } from '../../core/pipeline/pipeline.ts';
+import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../../core/record/dead-record.ts';
+import type { CompiledRoute } from '../../core/route/route.ts';
+import { release } from '../../core/wire/bytes.ts';
+import { giveBack } from '../../core/wire/memory.ts';
+import { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
+import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { AssignedPartition, Taken } from '../../io/kafka/group/assigned-partition.ts';
+import { CorruptBatches } from '../../io/kafka/group/corrupt-batches.ts';
+import { corruptLetter } from '../../io/kafka/group/corrupt-letter.ts';
+import { ForgottenOffsets } from '../../io/kafka/group/forgotten-offsets.ts';
+import { GroupReader, type GroupReaderOptions } from '../../io/kafka/group/group-reader.ts';
+import { gapRecords, runSessions } from '../../io/kafka/group/partition-session.ts';
+import { StepSize } from '../../io/kafka/produce/step-size.ts';
+import { OutputTopics } from '../../io/kafka/topic/output-topics.ts';
+import type { NeededTopic, OutputTopic } from '../../io/kafka/topic/topic-look.ts';
+import { assertNewUsable, isAbsent, unusableTopics } from '../../io/kafka/topic/topic-trouble.ts';
+import { TopicTroubles } from '../../io/kafka/topic/topic-troubles.ts';
+import { TopicWatch } from '../../io/kafka/topic/topic-watch.ts';
+import { warnOfUnsteadyBrokers } from '../../io/kafka/unsteady-brokers.ts';
+import type { RegistryOptions } from '../../io/registry/options.ts';
+import type { Readiness } from '../../io/telemetry/admin-server.ts';
+import { Defects } from '../../io/telemetry/defects.ts';
+import { GroupGauges } from '../../io/telemetry/group-gauges.ts';
+import type { GroupWatch } from '../../io/telemetry/group-watch.ts';
+import type { Logger } from '../../io/telemetry/log.ts';
+import type { Metrics } from '../../io/telemetry/metrics.ts';
+import { monotonicMs } from '../../io/time/clock.ts';
+import { AtLeastOnce } from './at-least-once.ts';
+import { IngestEvents } from './events.ts';
+import { ExactlyOnce } from './exactly-once.ts';
+import { type IngestOptions, type IngestTopic, ingestTopics } from './options.ts';
+import type { Publisher, PublisherFactory } from './publisher.ts';
+import { SchemaWait } from './schema-wait.ts';
+import { runStep, type StepResult } from './step.ts';
+
+/** Bytes that one step takes at most, as they were fetched. How long it holds the thread is bounded too (step.ts). */
+const STEP_BYTES = 4 * 1024 * 1024;
+
+export interface WorkerOptions {
+  readonly ingest: IngestOptions;
+  readonly registry: RegistryOptions;
+  readonly routes: readonly CompiledRoute[];
+  readonly watch?: GroupWatch;
+}
+
+/**
+ * The worker: ingest topics ▸ decode ▸ route ▸ relabel ▸ hash 1 ▸ task topics.
+ *
+ * Each input partition runs on its own, step by step; all share the pipeline's series cache.
+ */
+export class Worker {
+  /** Those in force; a reload replaces them between two steps. */
+  #options: WorkerOptions;
+  /** What is known of each ingest topic, also of those that are read no more: what was fetched of them is still processed. */
+  readonly #topics = new Map<string, IngestTopic>();
+  readonly #admin: KafkaAdmin;
+  readonly #metrics: Metrics;
+  readonly #log: Logger;
+  readonly #reader: GroupReader;
+  readonly #publishers: PublisherFactory;
+  readonly #gauges: GroupGauges;
+  readonly #events: IngestEvents;
+  #schemas: SchemaWait | undefined;
+  readonly #defects: Defects;
+  #decoders: (topic: string) => DecoderRegistry;
+  readonly #troubles: TopicTroubles;
+  readonly #outputs: OutputTopics;
+  readonly #topicWatch: TopicWatch;
+  #pipeline: Pipeline | undefined;
+
+  constructor(connection: KafkaConnection, options: WorkerOptions, metrics: Metrics, log: Logger) {
+    const { ingest } = options;
+    this.#options = options;
+    this.#schemas = SchemaWait.open(options.registry, log);
+    this.#decoders = this.#makeDecoders();
+    this.#admin = new KafkaAdmin(connection);
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#troubles = new TopicTroubles(log);
+    this.#outputs = new OutputTopics(this.#admin, this.#troubles);
+    this.#topicWatch = new TopicWatch(this.#admin, () => topicsOf(this.#options.ingest), this.#troubles);
+    this.#events = new IngestEvents(metrics, log);
+    metrics.beginIngest(topicsOf(ingest));
+    this.#defects = new Defects(metrics, log);
+    this.#reader = new GroupReader(connection, this.#admin, this.#readerOptions(), log);
+    this.#publishers =
+      ingest.delivery === 'exactly_once'
+        ? new ExactlyOnce(connection, ingest.group, ingest.transaction_timeout)
+        : new AtLeastOnce(connection, (partition, offset) => this.#reader.commit(partition, offset));
+    this.#gauges = new GroupGauges(this.#reader, this.#admin, metrics, ingest.group);
+  }
+
+  /** Rejects when the worker cannot go on. */
+  get failure(): Promise<never> {
+    return this.#reader.failure;
+  }
+
+  /**
+   * Looks at the topics, then joins the group. What is wrong with some of them is waited for.
+   *
+   * @throws KafkaSetupError when none can be read, or no task topic is there
+   */
+  async start(): Promise<void> {
+    let options: WorkerOptions;
+    do {
+      options = this.#options;
+      const absent = [...(await this.#topicWatch.look()).values()].filter(isAbsent);
+      if (absent.length === topicsOf(options.ingest).length) throw unusableTopics(absent);
+      const needed = neededBy(options);
+      const found = await this.#outputs.look(needed);
+      const troubles = options.routes.map(({ topic }) => found.get(topic)?.trouble);
+      const missing = troubles.filter((trouble) => trouble !== undefined).filter(isAbsent);
+      if (troubles.length > 0 && missing.length === troubles.length) throw unusableTopics(missing);
+      this.#outputs.use(needed, found);
+    } while (options !== this.#options); // a reload came between
+    this.#pipeline = new Pipeline({
+      ...rulesOf(options),
+      maxRecordBytes: (name) => this.#outputs.maxMessageBytes(name) - RECORD_OVERHEAD_BYTES,
+      decoders: (name) => this.#decoders(name),
+      renewDecoders: () => {
+        this.#decoders = this.#makeDecoders();
+      },
+    });
+    await this.#reader.start();
+    if (this.#options.ingest.delivery === 'exactly_once') void warnOfUnsteadyBrokers(this.#admin, this.#log);
+    this.#gauges.start();
+    this.#topicWatch.start();
+    this.#options.watch?.start(() => [this.#reader.memberId].filter((id) => id !== undefined));
+  }
+
+  /**
+   * Makes ready to go by other options: those that may change while it runs (app/config/reload-effects.ts). They are put
+   * in force between two steps; nothing is read again and nothing is lost. Routes that are the same list are left alone.
+   *
+   * @throws KafkaSetupError when a topic that is new here cannot be used, ConfigError when a file of the registry's cannot
+   */
+  async prepare(options: WorkerOptions): Promise<PreparedChange> {
+    const sameRegistry = isDeepStrictEqual(options.registry, this.#options.registry);
+    const schemas = sameRegistry ? this.#schemas : SchemaWait.open(options.registry, this.#log);
+    const discard = () => void (sameRegistry ? undefined : schemas?.close());
+    const found = await this.#newTopics(options).catch((error) => {
+      discard();
+      throw error;
+    });
+    return { commit: () => this.#commit(options, found, schemas), discard };
+  }
+
+  #commit(
+    options: WorkerOptions,
+    found: ReadonlyMap<string, OutputTopic>,
+    schemas: SchemaWait | undefined,
+  ): void {
+    const { ingest: before, routes } = this.#options;
+    this.#options = options;
+    if (schemas !== this.#schemas) void this.#schemas?.close(); // those that wait for it look again
+    this.#schemas = schemas;
+    this.#decoders = this.#makeDecoders();
+    this.#outputs.use(neededBy(options), found);
+    this.#pipeline?.replace(
+      rulesOf({ ...options, routes: options.routes === routes ? undefined : options.routes }),
+    );
+    if (isDeepStrictEqual(topicsOf(before), topicsOf(options.ingest))) return;
+    this.#metrics.beginIngest(topicsOf(options.ingest));
+    this.#reader.subscriptionChanged();
+  }
+
+  /** Looks at the topics of other options. @returns those that are written to. @throws KafkaSetupError when a new one cannot be used */
+  async #newTopics(options: WorkerOptions): Promise<ReadonlyMap<string, OutputTopic>> {
+    const [found, read] = await Promise.all([
+      this.#outputs.look(neededBy(options)),
+      this.#admin.topicStates(topicsOf(options.ingest)),
+    ]);
+    const used = new Set([
+      ...topicsOf(this.#options.ingest),
+      ...neededBy(this.#options).map(({ topic }) => topic),
+    ]);
+    assertNewUsable([...read, ...found], used);
+    return found;
+  }
+
+  get #dead(): DeadTopic {
+    return this.#outputs.deadTopic(this.#options.ingest.dead_topic);
+  }
+
+  /** Finishes and commits what is in flight, leaves the group. @returns how many partitions were cut off. */
+  async stop(deadline: number): Promise<number> {
+    this.#gauges.stop();
+    this.#topicWatch.stop();
+    const left = await this.#reader.stop(deadline);
+    this.#outputs.close();
+    await Promise.allSettled([
+      this.#publishers.close(),
+      this.#admin.close(),
+      this.#schemas?.close(),
+      this.#options.watch?.stop(),
+    ]);
+    return left.length;
+  }
+
+  /** Brings gauges up to date before a scrape. */
+  collect(): void {
+    GroupGauges.collect([this.#gauges], this.#metrics);
+    this.#options.watch?.collect();
+    if (this.#pipeline !== undefined) this.#events.cache(this.#pipeline.cacheStats);
+    this.#metrics.schemaWaits.set(this.#schemas?.waiting.length ?? 0);
+    this.#metrics.showTroubles(this.#troubles.current);
+  }
+
+  readiness(): Readiness {
+    return this.#gauges.readiness();
+  }
+
+  status(): object {
+    return {
+      group: this.#options.ingest.group,
+      topics: topicsOf(this.#options.ingest),
+      routes: this.#options.routes.map(({ name }) => name),
+      partitions: this.#gauges.partitions(),
+      waiting_for_schemas: this.#schemas?.waiting ?? [],
+      topic_troubles: this.#troubles.current,
+    };
+  }
+
+  #makeDecoders(): (topic: string) => DecoderRegistry {
+    const schemas = this.#schemas?.store;
+    const read = ingestTopics(this.#options.ingest);
+    for (const each of read) this.#topics.set(each.topic, each);
+    const [first] = read;
+    const others = [...this.#topics.values()].filter((topic) => topic !== first);
+    return topicDecoders([{ ...first, schemas }, ...others.map((topic) => ({ ...topic, schemas }))]);
+  }
+
+  /** What may change is read each time. */
+  #readerOptions(): GroupReaderOptions {
+    const ingest = () => this.#options.ingest;
+    const { group, session_timeout, rebalance_timeout, heartbeat_interval } = ingest();
+    const written = () => [...new Set(this.#options.routes.map(({ topic }) => topic))];
+    const forgotten = new ForgottenOffsets(this.#admin, group, written);
+    return {
+      groupId: group,
+      get topics() {
+        return topicsOf(ingest());
+      },
+      eligible: () => true,
+      sessionTimeout: session_timeout,
+      rebalanceTimeout: rebalance_timeout,
+      heartbeatInterval: heartbeat_interval,
+      get fetchMaxBytes() {
+        return ingest().fetch_max_bytes;
+      },
+      get fetchMaxWait() {
+        return ingest().fetch_max_wait;
+      },
+      get queueBytes() {
+        return ingest().queue_bytes;
+      },
+      corrupt: new CorruptBatches(this.#admin, group, () => ingest().on_corrupt_batch),
+      forgotten: (partition, bounds) => forgotten.of(partition, bounds),
+      consume: (partition) => this.#consume(partition),
+    };
+  }
+
+  #consume(partition: AssignedPartition): Promise<void> {
+    const size = new StepSize(this.#options.ingest.transaction_timeout);
+    return runSessions<Publisher>(partition, {
+      reader: this.#reader,
+      log: this.#log,
+      open: (owned) => this.#publishers.open(owned),
+      close: (publisher) => publisher.close(),
+      work: async (owned, publisher, progressed, { offset, note }) => {
+        // So that a gap is not met again by whoever owns the partition next, nor a partition that was read taken for new.
+        if (note === undefined) await publisher.publish({ records: [], nextOffset: offset });
+        await this.#work(owned, publisher, size, progressed);
+      },
+      onGap: (gap) => {
+        this.#metrics.offsetGaps.inc({ topic: gap.topic, reason: gap.reason }, gapRecords(gap));
+        return this.#options.ingest.on_offset_gap;
+      },
+      onFailure: () => this.#metrics.transactions.inc({ result: 'failed' }),
+      troubles: this.#troubles,
+    });
+  }
+
+  async #work(
+    partition: AssignedPartition,
+    publisher: Publisher,
+    size: StepSize,
+    progressed: () => void,
+  ): Promise<void> {
+    let lastMs = Number.NEGATIVE_INFINITY;
+    for (;;) {
+      // What came while the last step was published has waited that long already.
+      const lingerMs = Math.max(0, lastMs + this.#options.ingest.commit_interval - monotonicMs());
+      const all = await partition.take({ maxRecords: size.records, maxBytes: STEP_BYTES, lingerMs });
+      lastMs = monotonicMs();
+      if (all?.corrupt !== undefined) {
+        const records = [corruptLetter(partition, 'decode', all.corrupt, this.#dead, Date.now())];
+        const { nextOffset } = all;
+        const publish = () => publisher.publish({ records, nextOffset });
+        if (!(await this.#outputs.write(records, partition, publish))) return;
+        this.#gauges.committed(partition, all.nextOffset);
+        this.#events.setAside(partition, all.corrupt);
+        progressed();
+        continue;
+      }
+      const taken = all && (await this.#withSchemas(partition, all));
+      if (taken === undefined) return;
+      if (taken.records.length === 0) {
+        await publisher.publish({ records: [], nextOffset: taken.nextOffset });
+        this.#gauges.committed(partition, taken.nextOffset);
+        progressed();
+        continue;
+      }
+      const { routes } = this.#options;
+      const { output, publication, done, left } = this.#run(taken, size);
+      const blocked = this.#outputs.blocking(publication.records, partition);
+      if (blocked !== undefined) {
+        partition.putBack(taken.records);
+        lastMs = Number.NEGATIVE_INFINITY; // they have waited
+        for (const { value } of output.records) release(value);
+        // Its first records may not need the topic.
+        if (done.length > 1) size.blocked(done.length);
+        else await this.#outputs.wait(blocked, partition);
+        continue;
+      }
+      if (left.length > 0) {
+        partition.putBack(left);
+        lastMs = Number.NEGATIVE_INFINITY; // they have waited
+      }
+      const started = monotonicMs();
+      try {
+        const publish = () => publisher.publish(publication);
+        if (!(await this.#outputs.write(publication.records, partition, publish))) return;
+      } catch (error) {
+        throw size.failed(error, done, monotonicMs() - started, publication.records);
+      }
+      size.published();
+      this.#gauges.committed(partition, publication.nextOffset);
+      const publishSeconds = (monotonicMs() - started) / 1000;
+      this.#events.published({ ...output, routes, topic: partition.topic, publishSeconds }, Date.now());
+      // The requests had copies of both, and they are answered.
+      for (const { value } of output.records) release(value);
+      for (const { memory } of done) if (memory !== undefined) giveBack(memory);
+      progressed();
+    }
+  }
+
+  #run(taken: Taken, size: StepSize): StepResult {
+    return orDefect(() =>
+      runStep(taken, this.#pipeline!, Date.now(), {
+        dead: this.#dead,
+        onDefect: (record, error) => this.#defects.report(record, error),
+        refusalOf: (record) => size.refusalOf(record),
+      }),
+    );
+  }
+
+  /**
+   * Waits for the schemas of records, and puts back those that it has no time for.
+   *
+   * @returns undefined: the partition ends before they are there
+   */
+  async #withSchemas(partition: AssignedPartition, taken: Taken): Promise<Taken | undefined> {
+    const { records } = taken;
+    const schemas = this.#schemas;
+    if (schemas === undefined || records.length === 0) return taken;
+    const { limits } = this.#options.ingest;
+    const ready = await schemas.ready(partition, taken, this.#decoders(partition.topic), limits);
+    if (schemas !== this.#schemas) return await this.#withSchemas(partition, taken); // another registry since
+    if (ready === 0) return undefined;
+    if (ready === records.length) return taken;
+    partition.putBack(records.slice(ready));
+    return { records: records.slice(0, ready), nextOffset: records[ready]!.offset };
+  }
+}
+
+/** The topics that are written to: those of the routes, and the one of dead letters. */
+function neededBy({ ingest, routes }: Pick<WorkerOptions, 'ingest' | 'routes'>): NeededTopic[] {
+  const counts = new Map([[ingest.dead_topic, 1]]);
+  for (const { topic, count } of routes) counts.set(topic, Math.max(count, counts.get(topic) ?? 0));
+  return [...counts].map(([topic, partitions]) => ({ topic, partitions }));
+}
+
+function topicsOf(ingest: IngestOptions): string[] {
+  return ingestTopics(ingest).map(({ topic }) => topic);
+}
+
+/** What the pipeline goes by. */
+function rulesOf<Routes>({ ingest, routes }: { readonly ingest: IngestOptions; readonly routes: Routes }) {
+  return {
+    routes,
+    cacheBytes: ingest.series_cache_bytes,
+    limits: ingest.limits,
+    tenantHeaders: ingest.tenant_headers,
+  };
+}
