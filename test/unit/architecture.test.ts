@@ -1,5 +1,6 @@
-/** Holds the one-way dependencies of ARCHITECTURE.md. A new folder in src/ needs a line in MAY_IMPORT. */
+/** Holds the floors of ARCHITECTURE.md. A new folder in src/core/ needs a line in CORE. */
 import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { ROOT } from '../support/cache.ts';
@@ -7,89 +8,117 @@ import { findCycle, type Import, importsOf, readImports } from '../support/impor
 
 const SRC = path.join(ROOT, 'src');
 
-/** Folders of src/; the files at its top are the `pipeline`, except cli.ts. Each may import itself. */
-const PURE = ['model', 'wire', 'decode', 'relabel', 'hash'];
-const SERVICES = ['kafka', 'telemetry', 'credentials', 'model', 'wire', 'hash', 'pipeline'];
-const MAY_IMPORT: Record<string, string[]> = {
+/** From the lowest: each may import itself and those before it. cli.ts stands on top. */
+const FLOORS = ['core', 'io', 'services', 'app', 'cli.ts'];
+
+/** The rooms of src/core, each with the rooms that it may import. */
+const CORE: Readonly<Record<string, readonly string[]>> = {
   model: [],
+  options: ['model'],
   wire: ['model'],
-  decode: ['wire', 'model'],
-  hash: ['model', 'wire'],
-  relabel: ['model', 'hash'],
-  pipeline: PURE,
+  hash: ['model'],
   generate: ['model', 'wire'],
-  credentials: ['model', 'options'],
-  kafka: ['credentials', 'model', 'wire'],
-  telemetry: ['model'],
-  registry: ['credentials', 'decode', 'model'],
-  ingest: [...SERVICES, 'decode', 'publish', 'registry'],
-  publish: SERVICES,
-  drain: SERVICES,
-  dead: [...SERVICES, 'decode'],
-  replay: [...PURE, ...SERVICES, 'publish', 'drain'],
-  topics: SERVICES,
-  status: SERVICES,
-  supervisor: SERVICES,
-  config: [...PURE, 'pipeline', 'options'],
-  commands: [
-    ...PURE,
-    ...SERVICES,
-    'registry',
-    'ingest',
-    'publish',
-    'drain',
-    'dead',
-    'replay',
-    'generate',
-    'topics',
-    'status',
-    'supervisor',
-    'config',
-    'options',
-  ],
-  cli: ['commands', 'config', 'model'],
-  options: ['model', 'hash'],
+  relabel: ['model', 'hash'],
+  decode: ['model', 'wire'],
+  route: ['model', 'options', 'hash', 'relabel'],
+  record: ['model', 'wire', 'decode'],
+  pipeline: ['model', 'wire', 'hash', 'decode', 'record'],
 };
 
-/** Packages and parts of Node that reach outside of the process or know how it is run. */
-const IMPURE =
-  /^(pino|prom-client|kafkajs|undici|convict|node:(fs|net|tls|dgram|dns|https?|http2|child_process|worker_threads|cluster|timers)(\/.*)?)$/;
+/** What the core takes from outside of the repository: it computes, and reaches nothing. */
+const CORE_PACKAGES: readonly string[] = [
+  'node:buffer',
+  'node:crypto', // MD5, for hashmod
+  'node:module', // loads the native Snappy
+  'node:zlib',
+  'protobufjs',
+  'protobufjs/ext/descriptor.js',
+  're2js',
+  'yaml',
+  'zod',
+];
 
-const OPTIONS_FILE = /(^|[/-])options\.ts$|^option-types\.ts$/;
+/** Clocks, timers, the environment and output: what comes from there is an argument of the core. */
+const OUTSIDE =
+  /(?<![.#\w])(?:Date\.now\b|(?:performance|process|console|globalThis)(?=\.)|setTimeout\b|setInterval\b|setImmediate\b|new Date\(\))/g;
 
-/** The part of src/ that a file belongs to. */
-function partOf(file: string): string {
-  if (file === 'cli.ts') return 'cli';
-  return file.includes('/') ? file.slice(0, file.indexOf('/')) : 'pipeline';
-}
+/** Files of the core that ask the outside after all. */
+const ASKS_OUTSIDE: Readonly<Record<string, { readonly what: string; readonly why: string }>> = {
+  'core/pipeline/pipeline.ts': { what: 'Date.now', why: 'the default of `now`, which a caller may give' },
+  'core/decode/record-budget.ts': {
+    what: 'process',
+    why: 'CPU time of the thread: the budget of one record (ingest.limits.record_time), which no argument can give',
+  },
+};
+
+const OPTIONS_FILE = /(^|\/)([\w-]+-)?options\.ts$|^core\/options\//;
+
+const floorOf = (file: string) => FLOORS.indexOf(file.split('/', 1)[0]!);
+const roomOf = (file: string) => file.split('/')[1]!;
 
 /** Why this import breaks a rule, or undefined. */
 function violation({ from, to, local }: Import): string | undefined {
-  const part = OPTIONS_FILE.test(from) ? 'options' : partOf(from);
   const says = (reason: string) => `src/${from} imports ${local ? `src/${to}` : to}: ${reason}`;
+  if (floorOf(from) < 0) return `src/${from} is on no floor: ${FLOORS.join(', ')}`;
+  const isCore = floorOf(from) === 0;
   if (!local) {
-    if (to === 'kafkajs' && partOf(from) !== 'kafka') return says('only src/io/kafka knows kafkajs');
-    if (PURE.includes(part) && IMPURE.test(to)) return says(`${part} does no I/O and knows no logger`);
-    if (part === 'options' && to !== 'zod') return says('options files import zod and no other package');
+    if (to === 'kafkajs' && !from.startsWith('io/kafka/')) return says('only src/io/kafka knows kafkajs');
+    if (OPTIONS_FILE.test(from) && to !== 'zod') return says('options files import zod and no other package');
+    if (isCore && !CORE_PACKAGES.includes(to)) return says('the core does no I/O and knows no logger');
     return undefined;
   }
-  const allowed = MAY_IMPORT[part];
-  if (allowed === undefined) return says(`give src/${part} a line in MAY_IMPORT of this test`);
-  const bothOptions = OPTIONS_FILE.test(to) && (part === 'options' || allowed.includes('options'));
-  if (partOf(to) === part || allowed.includes(partOf(to)) || bothOptions) return undefined;
-  return says(`${part} may import ${allowed.join(', ') || 'nothing'}`);
+  if (floorOf(to) < 0 || floorOf(to) > floorOf(from)) return says('imports run core ◂ io ◂ services ◂ app');
+  if (OPTIONS_FILE.test(from) && floorOf(to) > 0 && !OPTIONS_FILE.test(to))
+    return says('options files import the core and each other');
+  if (floorOf(from) !== floorOf(to) || roomOf(from) === roomOf(to)) return undefined;
+  if (from.startsWith('services/')) return says('no service imports another');
+  if (!isCore) return undefined;
+  const allowed = CORE[roomOf(from)];
+  if (allowed === undefined) return says(`give src/core/${roomOf(from)} a line in CORE of this test`);
+  return allowed.includes(roomOf(to)) ? undefined : says(`it may import ${allowed.join(', ') || 'nothing'}`);
+}
+
+/** What a source asks of clocks and environment; comments may speak of them. */
+function asksOutside(source: string): string[] {
+  const code = source.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/\/\/.*$/gm, '');
+  return [...new Set([...code.matchAll(OUTSIDE)].map(([what]) => what))];
 }
 
 describe('architecture', () => {
   const imports = readImports(SRC);
 
-  test('dependencies point one way', () => {
+  test('imports run downwards', () => {
     assert.ok(imports.length > 0);
     assert.deepEqual(imports.map(violation).filter(Boolean), []);
   });
 
+  test('rooms of the core are in an order', () => {
+    const rooms = Object.entries(CORE).flatMap(([from, to]) =>
+      to.map((one) => ({ from, to: one, local: true })),
+    );
+    assert.equal(findCycle(rooms)?.join(' ▸ '), undefined);
+  });
+
   test('no file imports itself through others', () => {
     assert.equal(findCycle(imports)?.join(' ▸ '), undefined);
+  });
+
+  test('the core asks no clock and no environment', () => {
+    const asking = globSync('core/**/*.ts', { cwd: SRC }).flatMap((file) => {
+      const listed = ASKS_OUTSIDE[file]?.what;
+      const asked = asksOutside(readFileSync(path.join(SRC, file), 'utf8')).filter((what) => what !== listed);
+      return asked.map((what) => `src/${file} uses ${what}: take it as an argument`);
+    });
+    assert.deepEqual(asking, []);
+  });
+
+  test('only the app reads the environment', () => {
+    const files = globSync('{core,io,services}/**/*.ts', { cwd: SRC });
+    const reading = files.filter((file) =>
+      /\bprocess\.env\b/.test(readFileSync(path.join(SRC, file), 'utf8')),
+    );
+    assert.ok(files.length > 0);
+    assert.deepEqual(reading, []);
   });
 });
 
@@ -98,22 +127,41 @@ describe('the rules themselves', () => {
 
   test('forbid what they must', () => {
     assert.ok(breaks('core/model/labels.ts', 'core/wire/bytes.ts'));
+    assert.ok(breaks('core/new-room/file.ts', 'core/model/labels.ts'));
+    assert.ok(breaks('core/record/task-record.ts', 'io/kafka/produce/outgoing.ts'));
+    assert.ok(breaks('io/kafka/client.ts', 'services/worker/worker.ts'));
     assert.ok(breaks('services/drain/forwarder.ts', 'services/worker/worker.ts'));
-    assert.ok(breaks('services/drain/forwarder.ts', 'app/config/load.ts'));
-    assert.ok(breaks('io/kafka/client.ts', 'io/telemetry/log.ts'));
     assert.ok(breaks('services/drain/forwarder.ts', 'services/worker/options.ts'));
-    assert.ok(breaks('services/drain/options.ts', 'core/pipeline/pipeline.ts'));
+    assert.ok(breaks('services/drain/forwarder.ts', 'app/config/load.ts'));
+    assert.ok(breaks('services/drain/options.ts', 'io/kafka/client.ts'));
+    assert.ok(breaks('app/config/load.ts', 'cli.ts'));
+    assert.ok(breaks('new-floor/file.ts', 'core/model/labels.ts'));
     assert.ok(breaks('services/drain/forwarder.ts', 'kafkajs', false));
-    assert.ok(breaks('core/hash/task.ts', 'node:fs', false));
+    for (const name of [
+      'node:fs',
+      'node:net',
+      'node:http',
+      'node:child_process',
+      'node:timers/promises',
+      'pino',
+    ])
+      assert.ok(breaks('core/hash/task.ts', name, false), name);
     assert.ok(breaks('io/kafka/options.ts', 'pino', false));
-    assert.ok(breaks('new-folder/file.ts', 'core/model/labels.ts'));
   });
 
   test('allow what they must', () => {
     assert.ok(!breaks('services/drain/forwarder.ts', 'io/kafka/client.ts'));
     assert.ok(!breaks('services/drain/options.ts', 'core/options/types.ts'));
     assert.ok(!breaks('app/config/schema.ts', 'services/drain/options.ts'));
+    assert.ok(!breaks('core/pipeline/pipeline.ts', 'core/wire/bytes.ts'));
+    assert.ok(!breaks('cli.ts', 'app/commands/worker.ts'));
     assert.ok(!breaks('io/kafka/client.ts', 'kafkajs', false));
+  });
+
+  test('see what asks the outside, and nothing in comments', () => {
+    const source = 'const a = Date.now();\nif (process.env.A) setTimeout(f, new Date());';
+    assert.deepEqual(asksOutside(source), ['Date.now', 'process', 'setTimeout', 'new Date()']);
+    assert.deepEqual(asksOutside('/** Date.now */ step.process(a); // process.env'), []);
   });
 
   test('see every form of import, and none in comments', () => {
