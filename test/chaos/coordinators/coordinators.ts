@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../../src/core/generate/random.ts';
 import { closing } from '../../support/closing.ts';
 import { readCoordinators } from '../../support/coordinators.ts';
-import { CopyingWorker } from '../../support/copying-worker.ts';
+import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { uniqueName } from '../../support/names.ts';
 import { poll } from '../../support/process.ts';
@@ -39,6 +39,8 @@ export async function killCoordinators({ first, kills, say }: CoordinatorRun): P
   await using cluster = closing(await startKafka({ brokers: 3, own: true, name: 'coordinators' }));
   say(`${cluster.source}, three brokers, ${PARTITIONS} partitions; kills ${first} to ${first + kills - 1}`);
   await using kafka = new TestKafka(cluster.brokers);
+  // Left running, it would keep the process of a run that failed from its end.
+  await using _worker = closing({ close: stopCopyingWorkers });
   const run = await Run.start(cluster, kafka);
   for (let index = first; index < first + kills; index += 1) say(await run.kill(index));
   return await run.check(kills, say);
@@ -85,6 +87,7 @@ class Run {
     const { input } = this.#topics;
     for (let id = 0; id < PARTITIONS; id += 1) await fresh.produce(input, id, [mark(index)]);
     const source = new NumberSource(this.#kafka, input, PARTITIONS, PACE).start();
+    await using _source = closing({ close: async () => void (await source.stop()) });
     await this.#works('before the kill');
     const [victim, what] = await this.#victim(index, fresh);
     const missing = await this.#holdAt(stepsOf(index));
@@ -96,7 +99,6 @@ class Run {
     const seconds = ((performance.now() - killedMs) / 1000).toFixed(1);
     await this.#cluster.node(victim).start();
     await this.#works('with the broker again');
-    await source.stop();
     this.#stepsMet += PARTITIONS - missing;
     return `kill ${index}: broker ${victim + 1}, ${what}, with ${PARTITIONS - missing} partitions at a step each; all went on within ${seconds} s`;
   }
