@@ -111,3 +111,21 @@ test('nothing refers to what only its authors have', () => {
     [],
   );
 });
+
+/** Paths below src/, as the map of the code and comments name them: a file, or a folder within a floor. */
+const IN_SOURCE = /(?<![\w./-])(?:src\/)?((?:core|io|services|app)\/(?:[\w-]+\/)*(?:[\w-]+\.ts\b)?)/g;
+
+test('paths of source that documents and comments name exist', () => {
+  const documents = DOCUMENTS.map((file) => ({ file, text: read(file) }));
+  const comments = globSync('{src,test,bench,tools}/**/*.ts', { cwd: ROOT }).map((file) => {
+    const lines = read(file).split('\n');
+    return { file, text: lines.filter((line) => /^\s*(?:\*|\/\/|\/\*\*)|\/\/ /.test(line)).join('\n') };
+  });
+  const named = [...documents, ...comments]
+    .flatMap(({ file, text }) => [...text.matchAll(IN_SOURCE)].map(([, name]) => ({ file, name: name! })))
+    // A comment may name the folder of another project.
+    .filter(({ file, name }) => file.endsWith('.md') || name.endsWith('.ts'));
+  assert.ok(named.length > 100, `${named.length}`);
+  const missing = named.filter(({ name }) => !existsSync(path.join(ROOT, 'src', name)));
+  assert.deepEqual(missing, []);
+});
