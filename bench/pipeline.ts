@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { Pipeline, type PipelineRoute, type SourceRecord } from '../src/core/pipeline/pipeline.ts';
+import type { SourceRecord } from '../src/core/model/records.ts';
+import { Pipeline, type PipelineRoute } from '../src/core/pipeline/pipeline.ts';
 import { compileRoute } from '../src/core/route/route.ts';
 import { compress, uncompress } from '../src/core/wire/snappy.ts';
 import { generateWriteRequests } from './generate-series.ts';

@@ -1,8 +1,8 @@
 import type { DecodeOptions } from '../../src/core/decode/decode-options.ts';
 import { DEFAULT_LIMITS, type Decoded } from '../../src/core/decode/decoder.ts';
-import { PATH_HEADER, QUERY_HEADER } from '../../src/core/decode/record-arguments.ts';
 import { createDecoders, DecoderRegistry } from '../../src/core/decode/registry.ts';
 import { PoisonError } from '../../src/core/model/errors.ts';
+import { HEADER } from '../../src/core/record/headers.ts';
 import type { Flags, FlagValues } from './flags.ts';
 import {
   compareMetadata,
@@ -59,8 +59,8 @@ export function runIngestText(
   );
   const headers = {
     ...options.headers,
-    ...(options.query && { [QUERY_HEADER]: query.toString() }),
-    ...(options.path && { [PATH_HEADER]: options.path }),
+    ...(options.query && { [HEADER.query]: query.toString() }),
+    ...(options.path && { [HEADER.path]: options.path }),
   };
   const limits =
     run.maxBytes === undefined ? DEFAULT_LIMITS : { ...DEFAULT_LIMITS, record_bytes: run.maxBytes };

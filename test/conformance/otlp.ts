@@ -1,8 +1,8 @@
 import { DEFAULT_LIMITS, type Decoded } from '../../src/core/decode/decoder.ts';
 import { otlpDecoder } from '../../src/core/decode/otlp/protobuf.ts';
-import { QUERY_HEADER } from '../../src/core/decode/record-arguments.ts';
 import { DecoderRegistry } from '../../src/core/decode/registry.ts';
 import { PoisonError } from '../../src/core/model/errors.ts';
+import { HEADER } from '../../src/core/record/headers.ts';
 import { Flags, type FlagValues } from './flags.ts';
 import { compareSeries, type ExpectedIngest, RECEIPT_MS } from './ingest-compare.ts';
 
@@ -26,7 +26,7 @@ export function runOtlpCase(testCase: unknown): string | undefined {
   const query = new URLSearchParams();
   for (const [name, values] of Object.entries(options.query ?? {}))
     for (const value of values) query.append(name, value);
-  const headers = { ...options.headers, ...(query.size > 0 && { [QUERY_HEADER]: query.toString() }) };
+  const headers = { ...options.headers, ...(query.size > 0 && { [HEADER.query]: query.toString() }) };
   const lastWins = {
     ...expected,
     ...(expected.series && { series: expected.series.map(({ label_list: _, ...series }) => series) }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { deadRecord } from '../../src/core/record/dead-record.ts';
+import { encodeDeadLetter } from '../../src/core/record/dead-letter.ts';
 import { registerCodecs } from '../../src/io/kafka/codecs.ts';
 import { copyRecords } from '../../src/io/kafka/copy-records.ts';
 import { recordBytes } from '../../src/io/kafka/partition-queue.ts';
@@ -187,7 +187,7 @@ function checkRecords(messages: readonly DecodedMessage[], from: bigint, partByt
     assert.equal(Object.getPrototypeOf(record.headers), null);
     assert.ok(Number.isSafeInteger(record.timestamp));
     const content = { source: record, stage: 'decode', reason: 'r', message: 'm', ...record } as const;
-    const dead = deadRecord(content, { topic: 'd', partitions: 1, maxMessageBytes: 1 << 20 }, 0);
+    const dead = encodeDeadLetter(content, { topic: 'd', partitions: 1, maxMessageBytes: 1 << 20 }, 0);
     const size = Object.entries(dead.headers).reduce(
       (sum, [key, text]) => sum + key.length + (text?.length ?? 0),
       0,

@@ -6,7 +6,8 @@ import { topicDecoders } from '../../src/core/decode/topic-decoders.ts';
 import { PoisonError } from '../../src/core/model/errors.ts';
 import { Pipeline } from '../../src/core/pipeline/pipeline.ts';
 import { RecordReading } from '../../src/core/pipeline/read-record.ts';
-import { deadRecord } from '../../src/core/record/dead-record.ts';
+import { encodeDeadLetter } from '../../src/core/record/dead-letter.ts';
+import { readLetter } from '../../src/core/record/stored-letter.ts';
 import { taskRecords } from '../../src/core/record/task-record.ts';
 import { compileSelector } from '../../src/core/relabel/selector/selector.ts';
 import { samplesIn } from '../../src/core/wire/count-samples.ts';
@@ -14,7 +15,6 @@ import { halveWriteRequest } from '../../src/core/wire/halve.ts';
 import { uncompress } from '../../src/core/wire/snappy.ts';
 import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
 import { contentsOf } from '../../src/services/dead/contents.ts';
-import { readLetter } from '../../src/services/dead/letter.ts';
 import { SourceTracker } from '../../src/services/drain/source-tracker.ts';
 import { Selection } from '../../src/services/replay/plan/selection.ts';
 import { INGEST_ENCODINGS } from '../../src/services/worker/encoding-options.ts';
@@ -67,7 +67,7 @@ function worker(encoding: string): Reader {
       for (const letter of dead) {
         // In a worker that is survived; here it is what is looked for.
         if (letter.reason === 'defect') throw new Error(letter.message);
-        deadRecord(letter, DEAD, NOW);
+        encodeDeadLetter(letter, DEAD, NOW);
       }
       return outcome(counts.series, dead.length);
     },

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Label } from '../../src/core/model/labels.ts';
-import type { PipelineRoute, SourceRecord } from '../../src/core/pipeline/pipeline.ts';
+import type { SourceRecord } from '../../src/core/model/records.ts';
+import type { PipelineRoute } from '../../src/core/pipeline/pipeline.ts';
 import { decodeTimeSeries, type PlainSeries } from './prompb.ts';
 
 const require = createRequire(import.meta.url);

@@ -1,7 +1,7 @@
 import type { PipelineRoute } from '../../src/core/pipeline/pipeline.ts';
+import type { StoredLetter } from '../../src/core/record/stored-letter.ts';
 import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
-import type { StoredLetter } from '../../src/services/dead/letter.ts';
 import { PASS_ROUTE } from './pass-route.ts';
 
 const HEADERS = {

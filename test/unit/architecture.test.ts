@@ -19,9 +19,9 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
   hash: ['model'],
   generate: ['model', 'wire'],
   relabel: ['model', 'hash'],
-  decode: ['model', 'wire'],
+  record: ['model', 'wire'],
+  decode: ['model', 'wire', 'record'],
   route: ['model', 'options', 'hash', 'relabel'],
-  record: ['model', 'wire', 'decode'],
   pipeline: ['model', 'wire', 'hash', 'decode', 'record'],
 };
 

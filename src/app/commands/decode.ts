@@ -5,7 +5,7 @@ import type { DecoderRegistry } from '../../core/decode/registry.ts';
 import { errorMessage, PoisonError, RetryableError } from '../../core/model/errors.ts';
 import { expectedName } from '../../core/model/nearest.ts';
 import { printable, printableLines } from '../../core/model/printable.ts';
-import type { SourceRecord } from '../../core/pipeline/pipeline.ts';
+import type { SourceRecord } from '../../core/model/records.ts';
 import { NOTHING_LEFT, RecordReading } from '../../core/pipeline/read-record.ts';
 import { INGEST_ENCODINGS } from '../../services/worker/encoding-options.ts';
 import { ingestTopics } from '../../services/worker/options.ts';

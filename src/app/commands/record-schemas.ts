@@ -1,6 +1,6 @@
 import type { DecoderRegistry } from '../../core/decode/registry.ts';
 import { topicDecoders } from '../../core/decode/topic-decoders.ts';
-import type { SourceRecord } from '../../core/pipeline/pipeline.ts';
+import type { SourceRecord } from '../../core/model/records.ts';
 import { RegistryClient } from '../../io/registry/client.ts';
 import { SchemaStore } from '../../io/registry/store.ts';
 import type { IngestTopic } from '../../services/worker/options.ts';

@@ -1,13 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { PoisonError } from '../model/errors.ts';
+import { HEADER } from '../record/headers.ts';
 import { LabelFields } from '../wire/label-fields.ts';
 import type { RecordHeaders } from './decoder.ts';
 import { headerText } from './record-headers.ts';
-
-/** Record header that holds what HTTP would have behind the `?`: `precision=ms&extra_label=dc=west`. */
-export const QUERY_HEADER = 'penstock-query';
-/** Record header that holds the path of the request, for labels in the way of Pushgateway: `/metrics/job/batch/instance/a`. */
-export const PATH_HEADER = 'penstock-path';
 
 /** Arguments may add labels to every series, so they are kept small. */
 const MAX_HEADER_BYTES = 8192;
@@ -37,8 +33,8 @@ export class ArgumentReader {
 
   /** Throws PoisonError `record_arguments` where they are malformed. */
   read(headers: RecordHeaders): RecordArguments {
-    const query = headerText(headers, QUERY_HEADER);
-    const path = headerText(headers, PATH_HEADER);
+    const query = headerText(headers, HEADER.query);
+    const path = headerText(headers, HEADER.path);
     if (query === this.#query && path === this.#path) return this.#last;
     this.#last = parseArguments(query, path);
     this.#query = query;
@@ -49,7 +45,7 @@ export class ArgumentReader {
 
 function parseArguments(query: string, path: string): RecordArguments {
   if (Buffer.byteLength(query) + Buffer.byteLength(path) > MAX_HEADER_BYTES) {
-    throw malformed(`${QUERY_HEADER} and ${PATH_HEADER} are longer than ${MAX_HEADER_BYTES} bytes`);
+    throw malformed(`${HEADER.query} and ${HEADER.path} are longer than ${MAX_HEADER_BYTES} bytes`);
   }
   refuseBrokenText(query, path);
   const args = new URLSearchParams(query);
@@ -75,7 +71,7 @@ function refuseBrokenText(query: string, path: string): void {
   const [broken] = /%(?![0-9a-fA-F]{2}).{0,2}/s.exec(query) ?? [];
   if (broken !== undefined) {
     throw malformed(
-      `${QUERY_HEADER} has ${JSON.stringify(broken)}, which is no escape; write %25 for a percent sign`,
+      `${HEADER.query} has ${JSON.stringify(broken)}, which is no escape; write %25 for a percent sign`,
     );
   }
   // Each is U+FFFD once it is text.
@@ -83,7 +79,7 @@ function refuseBrokenText(query: string, path: string): void {
     path.includes('\ufffd') ||
     [...new URLSearchParams(query)].flat().some((text) => text.includes('\ufffd'))
   ) {
-    throw malformed(`${QUERY_HEADER} or ${PATH_HEADER} has bytes that are not UTF-8`);
+    throw malformed(`${HEADER.query} or ${HEADER.path} has bytes that are not UTF-8`);
   }
 }
 
@@ -109,17 +105,17 @@ function pathLabels(path: string): [string, Buffer][] {
     const value = parts[i + 1];
     if (value === undefined) {
       throw malformed(
-        `${PATH_HEADER} ${JSON.stringify(path)} has no value for label ${JSON.stringify(name)}`,
+        `${HEADER.path} ${JSON.stringify(path)} has no value for label ${JSON.stringify(name)}`,
       );
     }
     if (value === '') continue;
     if (name.endsWith('@base64')) {
       if (!/^[A-Za-z0-9_-]*=*$/.test(value)) {
-        throw malformed(`${PATH_HEADER}: ${JSON.stringify(value)} is not base64url`);
+        throw malformed(`${HEADER.path}: ${JSON.stringify(value)} is not base64url`);
       }
       const decoded = Buffer.from(value, 'base64url');
       if (!isUtf8(decoded))
-        throw malformed(`${PATH_HEADER}: ${JSON.stringify(value)} is not the base64 of UTF-8`);
+        throw malformed(`${HEADER.path}: ${JSON.stringify(value)} is not the base64 of UTF-8`);
       labels.push([name.slice(0, -'@base64'.length), decoded]);
     } else {
       labels.push([name, Buffer.from(value)]);

@@ -1,3 +1,17 @@
+/** A record as it came out of Kafka. */
+export interface SourceRecord {
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer | string | null | undefined>>;
+  /** How many headers it had beyond those. */
+  readonly headersLeftOut?: number;
+  /** Kafka timestamp in ms. */
+  readonly timestamp: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly key?: Buffer | null;
+}
+
 /** Headers that name the tenant of a record, as received. One object stands for one tenant throughout a step. */
 export interface Tenant {
   /** Unequal for unequal headers; '' where there are none. */

@@ -1,5 +1,5 @@
 import { PoisonError, RecordDefect, RetryableError } from '../model/errors.ts';
-import type { SourceRecord } from '../record/dead-letter.ts';
+import type { SourceRecord } from '../model/records.ts';
 import type { Pipeline, Step, StepLoad, StepOutput } from './pipeline.ts';
 
 export interface StepRun {

@@ -3,8 +3,9 @@ import { RecordBudget } from '../decode/record-budget.ts';
 import { recordValue } from '../decode/record-value.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
 import { PoisonError } from '../model/errors.ts';
-import { recordTime } from '../model/record-time.ts';
-import type { SourceRecord } from '../record/dead-letter.ts';
+import type { SourceRecord } from '../model/records.ts';
+import { unknownVersion } from '../record/headers.ts';
+import { recordTime } from '../record/record-time.ts';
 import { type Framing, readFraming } from '../wire/write-request.ts';
 
 /** A record as a WriteRequest whose outer framing is sound. */
@@ -30,6 +31,8 @@ export function openRecord(
   limits: IngestLimits,
   nowMs: () => number,
 ): OpenedRecord {
+  const unknown = unknownVersion(record.headers, 'decode');
+  if (unknown !== undefined) throw unknown;
   const timestamp = recordTime(record, nowMs);
   const value = recordValue(record);
   const budget = new RecordBudget(limits, value.length);

@@ -2,23 +2,15 @@ import { DEFAULT_LIMITS, type Decoded, type IngestLimits } from '../decode/decod
 import { RecordBudget } from '../decode/record-budget.ts';
 import { createDecoders, DecoderRegistry } from '../decode/registry.ts';
 import { PoisonError, RecordDefect, RetryableError } from '../model/errors.ts';
-import { isRecordTime } from '../model/record-time.ts';
-import type { TaskRecord } from '../model/records.ts';
-import {
-  type DeadLetter,
-  DeadSeries,
-  deadParts,
-  deadRecord,
-  deadRest,
-  type SourceRecord,
-  weightOf,
-} from '../record/dead-letter.ts';
+import type { SourceRecord, TaskRecord } from '../model/records.ts';
+import { isRecordTime } from '../record/record-time.ts';
 import { release, viewOf } from '../wire/bytes.ts';
 import { labelBlockEnd } from '../wire/label-block.ts';
 import { labelsFirst } from '../wire/labels-first.ts';
 import { ProtobufReader } from '../wire/protobuf-reader.ts';
 import { scanTail } from '../wire/scan-tail.ts';
 import { readTail, SeriesTail, TAG_FIELD_1 } from '../wire/write-request.ts';
+import { type DeadLetter, DeadSeries, deadParts, deadRest, deadWhole, weightOf } from './dead-letter.ts';
 import { openRecord } from './open-record.ts';
 import { type AppendPart, appendInParts } from './oversized-series.ts';
 import { ANY_TIME, overlap, splitByTime, storedWindow, type TimeWindow, timeWindow } from './sample-age.ts';
@@ -29,7 +21,7 @@ import { type StepCounts, zeroCounts } from './step-counts.ts';
 import { BufferPool, outputCapacity, type TaskOutput } from './task-output.ts';
 import { TaskOutputs } from './task-outputs.ts';
 
-export type { DeadLetter, SourceRecord } from '../record/dead-letter.ts';
+export type { DeadLetter } from './dead-letter.ts';
 export type { PipelineRoute } from './series-router.ts';
 export type { RouteCounts, StepCounts } from './step-counts.ts';
 
@@ -324,7 +316,7 @@ export class Step {
 
   #bury(record: SourceRecord, error: PoisonError): void {
     this.#counts.deadRecords++;
-    this.#dead.push(deadRecord(record, error));
+    this.#dead.push(deadWhole(record, error));
   }
 
   /** Hands over what came of the records since the last flush. */

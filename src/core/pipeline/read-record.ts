@@ -3,7 +3,7 @@ import { type RecordBudget, threadCpuMs } from '../decode/record-budget.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
 import { PoisonError } from '../model/errors.ts';
 import type { Labels } from '../model/labels.ts';
-import type { SourceRecord } from '../record/dead-letter.ts';
+import type { SourceRecord } from '../model/records.ts';
 import { LabelBlock, labelBlockEnd } from '../wire/label-block.ts';
 import { labelsFirst } from '../wire/labels-first.ts';
 import { ProtobufReader } from '../wire/protobuf-reader.ts';

@@ -1,203 +1,117 @@
-import type { Reject } from '../decode/decoder.ts';
-import { PATH_HEADER, QUERY_HEADER } from '../decode/record-arguments.ts';
-import { headerText } from '../decode/record-headers.ts';
-import { type PoisonError, printable, type Stage } from '../model/errors.ts';
-import { TIMESTAMP_HEADER } from '../model/record-time.ts';
-import { ProtobufReader } from '../wire/protobuf-reader.ts';
-import { compress } from '../wire/snappy.ts';
-import { WRITE_REQUEST } from '../wire/write-request.ts';
-import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
+import type { Stage } from '../model/errors.ts';
+import type { OutgoingRecord } from '../model/records.ts';
+import { HEADER, type Headers } from './headers.ts';
+import { isRecordTime } from './record-time.ts';
 
-/** A record as it came out of Kafka. */
-export interface SourceRecord {
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | string | null | undefined>>;
-  /** How many headers it had beyond those. */
-  readonly headersLeftOut?: number;
-  /** Kafka timestamp in ms. */
-  readonly timestamp: number;
+/** Room that headers, key and framing take in a record batch, in bytes. */
+export const RECORD_OVERHEAD_BYTES = 16 * 1024;
+/** An error's message may quote input; more than this of it is cut. */
+const MESSAGE_CHARACTERS = 1_000;
+/** Headers as received are kept up to this many bytes in all; `RECORD_OVERHEAD_BYTES` has room for them. */
+const RECEIVED_HEADER_BYTES = 8 * 1024;
+/** Lengths of a header's name and value, at most: a thousand headers without a value are no small record. */
+const HEADER_FRAMING_BYTES = 6;
+
+/** A record's key is kept up to this many bytes. */
+const KEY_BYTES = 4 * 1024;
+/** What only says something of a letter: a record that has such headers was no letter. */
+const SAID_HERE: ReadonlySet<string> = new Set([
+  HEADER.truncated,
+  HEADER.headersLeftOut,
+  HEADER.keyLeftOut,
+  HEADER.batch,
+]);
+
+/** What a record that was redriven brings along, and any other is given. */
+const KEPT_FROM_FIRST: ReadonlySet<string> = new Set([HEADER.firstSeen, HEADER.timestamp]);
+
+/** Where the dead letters go. */
+export interface DeadTopic {
   readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint;
-  readonly key?: Buffer | null;
+  readonly partitions: number;
+  /** The topic's `max.message.bytes`. */
+  readonly maxMessageBytes: number;
 }
 
-/** What could not be used, with the reason. */
-export interface DeadLetter {
-  readonly source: SourceRecord;
+/** What could not be used, and why. */
+export interface DeadContent {
+  readonly source: {
+    readonly topic: string;
+    readonly partition: number;
+    readonly offset: bigint;
+    /** Kafka timestamp in ms. */
+    readonly timestamp: number;
+    readonly key?: Buffer | null;
+  };
   readonly stage: Stage;
-  /** Short, stable identifier: `snappy`, `protobuf`, `empty_record`, `duplicate_label`, … */
+  /** Short, stable identifier. */
   readonly reason: string;
   readonly message: string;
-  /** The record as received, or the offending series as a snappy'd WriteRequest. */
+  /** The record as received, or the offending series as snappy(WriteRequest). */
   readonly value: Buffer | null;
-  /** What names the encoding of `value`, and the tenant headers; of a whole record all its headers. */
-  readonly headers: Readonly<Record<string, Buffer | string | null>>;
-  /** TimeSeries in `value`; 0 where it is the whole record or was never a TimeSeries. */
-  readonly series: number;
+  /** Of a record batch that cannot be read: its size, of which `value` may be the beginning, and its offsets. */
+  readonly batch?: { readonly length: number; readonly offsets: string };
+  /** Headers that describe `value`. */
+  readonly headers: Headers;
 }
 
-/** What a redriven record says of its past: a part of it that fails again is as old, and was redriven as often. */
-const HISTORY = ['penstock-redriven', 'penstock-first-seen'];
-
-/** Headers of a value that is a remote write 1.0 request, whatever else the topic of its source holds. */
-const WRITE_REQUEST_HEADERS = {
-  'content-type': 'application/x-protobuf;proto=prometheus.WriteRequest',
-  'content-encoding': 'snappy',
-} as const;
-
-/** Types that several encodings share, by the decoder that claims them, in the form that means it alone. */
-const UNSHARED: Readonly<Record<string, string>> = {
-  'text/plain': 'text/plain; version=0.0.4',
-  'application/json': 'application/jsonl',
-  'application/x-ndjson': 'application/jsonl',
-};
-
 /**
- * A dead letter is closed when its series reach this many bytes before compression: it then fits in a topic whose
- * max.message.bytes is Kafka's default, with room for one large series.
+ * A record of the dead-letter topic (docs/concepts/record-format.md).
+ *
+ * A value that the topic cannot hold is cut, and `penstock-truncated` gives its true length: the source record
+ * is named beside it. A key of more than 4 KiB is left out, and `penstock-key-left-out` says how long it was. Headers
+ * beyond 8 KiB are left out, and `penstock-headers-left-out` counts them. One that failed before keeps the time of its
+ * first failure. `penstock-timestamp` keeps the time of the source record, or of its receipt where it has none: samples
+ * may have no other.
  */
-const ENOUGH_BYTES = 256 * 1024;
-/** Mostly it is a few series of a record. */
-const FIRST_BYTES = 4 * 1024;
-
-/** The whole record as a dead letter. */
-export function deadRecord(source: SourceRecord, error: PoisonError): DeadLetter {
-  // Entries, since an assignment to a header's name can be something else: __proto__.
-  const received = Object.entries(source.headers).filter(
-    (entry): entry is [string, Buffer | string | null] => {
-      return entry[1] !== undefined;
+export function encodeDeadLetter(content: DeadContent, dead: DeadTopic, nowMs: number): OutgoingRecord {
+  const { source, value, headers } = content;
+  const room = Math.max(0, dead.maxMessageBytes - RECORD_OVERHEAD_BYTES);
+  const fullLength = content.batch?.length ?? value?.length ?? 0;
+  const cut = value !== null && fullLength > Math.min(room, value.length);
+  const key = keptKey(source.key);
+  const { headers: received, leftOut } = fittingHeaders(headers);
+  return {
+    topic: dead.topic,
+    partition: source.partition % dead.partitions,
+    key,
+    value: cut ? value.subarray(0, room) : value,
+    timestamp: nowMs,
+    headers: {
+      [HEADER.firstSeen]: new Date(nowMs).toISOString(),
+      [HEADER.timestamp]: String(isRecordTime(source.timestamp) ? source.timestamp : nowMs),
+      ...received,
+      [HEADER.error]: content.message.slice(0, MESSAGE_CHARACTERS),
+      [HEADER.stage]: content.stage,
+      [HEADER.reason]: content.reason,
+      [HEADER.source]: `${source.topic}/${source.partition}/${source.offset}`,
+      ...(content.batch === undefined ? {} : { [HEADER.batch]: content.batch.offsets }),
+      ...(cut ? { [HEADER.truncated]: String(fullLength) } : {}),
+      ...(source.key && key === null ? { [HEADER.keyLeftOut]: String(source.key.length) } : {}),
+      ...(leftOut > 0 ? { [HEADER.headersLeftOut]: String(leftOut) } : {}),
     },
-  );
-  const headers = Object.fromEntries(received);
-  const { stage, reason, message } = error;
-  return { source, stage, reason, message, value: source.value, headers, series: 0 };
-}
-
-/** The parts of a record that its decoder set aside, each with all that it takes to decode it alone. */
-export function deadParts(
-  source: SourceRecord,
-  rejects: readonly Reject[],
-  tenant: DeadLetter['headers'],
-): DeadLetter[] {
-  if (rejects.length === 0) return [];
-  // Once for all: a record may have thousands of headers, and hundreds of parts.
-  const shared = { ...kept(source, [...HISTORY, TIMESTAMP_HEADER, QUERY_HEADER, PATH_HEADER]), ...tenant };
-  return rejects.map(({ reason, message, value, contentType }) => ({
-    source,
-    stage: 'decode',
-    reason,
-    message: printable(message),
-    value: ofItsOwn(value),
-    headers: { ...shared, 'content-type': UNSHARED[contentType] ?? contentType },
-    series: 0,
-  }));
-}
-
-/** A small part of a large body must not keep the body in memory until it is published. */
-function ofItsOwn(part: Buffer): Buffer {
-  return part.length * 2 < part.buffer.byteLength ? Buffer.from(part) : part;
-}
-
-/**
- * What is left of a WriteRequest from `from` on, whose framing is sound, when no more of it may be read: whole fields,
- * some 256 KiB a dead letter, so that each fits and, redriven, has a budget of its own.
- */
-export function deadRest(
-  source: SourceRecord,
-  { stage, reason, message }: PoisonError,
-  body: Buffer,
-  from: number,
-  tenant: DeadLetter['headers'],
-): DeadLetter[] {
-  const headers = partHeaders(source, tenant);
-  const letters: DeadLetter[] = [];
-  const fields = new ProtobufReader(body, from);
-  let start = from;
-  let series = 0;
-  const close = () => {
-    const value = compress(body.subarray(start, fields.position));
-    const text = printable(`${message}; these ${series} series were not looked at`);
-    letters.push({ source, stage, reason, message: text, value, headers, series });
-    start = fields.position;
-    series = 0;
   };
-  while (fields.next()) {
-    fields.skip();
-    if (fields.field === WRITE_REQUEST.timeseries) series++;
-    if (fields.position - start >= ENOUGH_BYTES && series > 0) close();
-  }
-  if (series > 0) close();
-  return letters;
 }
 
-/** Of the headers named, in lower case, those that the record has. */
-function kept({ headers }: SourceRecord, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    names.map((name) => [name, headerText(headers, name)]).filter(([, text]) => text !== ''),
-  );
+/** The key of a record as its dead letters have it: null where it is too long for them. */
+function keptKey(key: Buffer | null | undefined): Buffer | null {
+  return key == null || key.length > KEY_BYTES ? null : key;
 }
 
-/**
- * Collects the series of one record that cannot be used: those with the same reason share a dead letter, so that a
- * producer that gets all its series wrong does not multiply records. The message is that of the first.
- */
-export class DeadSeries {
-  readonly #byReason = new Map<string, { error: PoisonError; request: WriteRequestBuilder }>();
-
-  /** `timeSeries` is the message as received, without the tag and length in front of it. */
-  add(
-    error: PoisonError,
-    timeSeries: Uint8Array,
-    source: SourceRecord,
-    tenant: DeadLetter['headers'],
-    into: DeadLetter[],
-  ): void {
-    const key = `${error.stage}/${error.reason}`;
-    let group = this.#byReason.get(key);
-    if (!group) {
-      group = { error, request: new WriteRequestBuilder(FIRST_BYTES) };
-      this.#byReason.set(key, group);
-    }
-    group.request.rawSeries(timeSeries);
-    if (group.request.length >= ENOUGH_BYTES) {
-      this.#byReason.delete(key);
-      into.push(letter(group.error, group.request, source, tenant));
+/** As many headers as there is room for: a record that nobody can write is no dead letter. Those without a value are kept. */
+function fittingHeaders(headers: DeadContent['headers']) {
+  const fitting: Record<string, string | Buffer | null> = Object.create(null);
+  let bytes = 0;
+  let leftOut = 0;
+  for (const [name, text] of Object.entries(headers)) {
+    if (text === undefined || SAID_HERE.has(name) || (text === null && KEPT_FROM_FIRST.has(name))) continue;
+    const size =
+      Buffer.byteLength(name) + (text === null ? 0 : Buffer.byteLength(text)) + HEADER_FRAMING_BYTES;
+    if (bytes + size > RECEIVED_HEADER_BYTES) leftOut += 1;
+    else {
+      fitting[name] = text;
+      bytes += size;
     }
   }
-
-  /** Closes the dead letters of a record. */
-  drain(source: SourceRecord, tenant: DeadLetter['headers'], into: DeadLetter[]): void {
-    if (this.#byReason.size === 0) return;
-    for (const { error, request } of this.#byReason.values())
-      into.push(letter(error, request, source, tenant));
-    this.#byReason.clear();
-  }
-}
-
-function letter(
-  { stage, reason, message }: PoisonError,
-  request: WriteRequestBuilder,
-  source: SourceRecord,
-  tenant: DeadLetter['headers'],
-): DeadLetter {
-  const series = request.series;
-  const value = compress(request.finish());
-  return { source, stage, reason, message, value, headers: partHeaders(source, tenant), series };
-}
-
-function partHeaders(source: SourceRecord, tenant: DeadLetter['headers']): DeadLetter['headers'] {
-  return { ...kept(source, HISTORY), ...tenant, ...WRITE_REQUEST_HEADERS };
-}
-
-/** Headers, message and framing of a dead letter take about so many bytes more than the headers it keeps. */
-const LETTER_BYTES = 500;
-
-/** Bytes that a dead letter takes in a transaction. */
-export function weightOf({ source, value, headers, message }: DeadLetter): number {
-  let bytes = LETTER_BYTES + (value?.length ?? 0) + message.length;
-  // At most: a long one is left out.
-  bytes += source.key?.length ?? 0;
-  for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
-  return bytes;
+  return { headers: fitting, leftOut };
 }

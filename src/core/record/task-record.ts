@@ -1,8 +1,5 @@
-import { TIMESTAMP_HEADER } from '../model/record-time.ts';
 import type { OutgoingRecord, TaskRecord } from '../model/records.ts';
-
-/** The format of task records (docs/concepts/record-format.md). */
-const VERSION = '1';
+import { FORMAT_VERSION, HEADER, type Headers, headerOf } from './headers.ts';
 
 /** Source records that one step covers: one partition, offsets first to last, both included. */
 export interface StepSource {
@@ -12,7 +9,7 @@ export interface StepSource {
   readonly last: bigint;
 }
 
-/** `topic/partition/first-last`, the form of the `penstock-source` header. */
+/** The form of the header that names the source. */
 export function formatSource({ topic, partition, first, last }: StepSource): string {
   return `${topic}/${partition}/${first}-${last}`;
 }
@@ -37,7 +34,7 @@ export function taskRecords(
   const parts = Map.groupBy(records, ({ topic, partition }) => `${topic}/${partition}`);
   return [...parts.values()].flatMap((group) =>
     group.map((record, index) => {
-      const part = group.length > 1 ? { 'penstock-part': `${index + 1}/${group.length}` } : {};
+      const part = group.length > 1 ? { [HEADER.part]: `${index + 1}/${group.length}` } : {};
       return taskRecord(record, source, nowMs, { ...part, ...more });
     }),
   );
@@ -58,13 +55,62 @@ function taskRecord(
     headers: {
       'content-type': 'application/x-protobuf',
       'content-encoding': 'snappy',
-      'penstock-version': VERSION,
-      'penstock-source': source,
-      [TIMESTAMP_HEADER]: String(record.timestamp),
-      'penstock-series': String(record.series),
-      'penstock-samples': String(record.samples),
+      [HEADER.version]: FORMAT_VERSION,
+      [HEADER.source]: source,
+      [HEADER.timestamp]: String(record.timestamp),
+      [HEADER.series]: String(record.series),
+      [HEADER.samples]: String(record.samples),
       ...more,
       ...record.tenant.headers,
     },
   };
+}
+
+/** Where a task record stands among those of its source partition. */
+export interface TaskRecordSource {
+  /** `topic/partition` of the source. */
+  readonly topicPartition: string;
+  /** Offsets of the step that it is made of, both included. */
+  readonly first: bigint;
+  readonly last: bigint;
+  /** Which of how many records of this step its task has; 1 of 1 where it has one. */
+  readonly part: number;
+  readonly parts: number;
+  /** Id of the replay that wrote it; '' where a worker did. */
+  readonly replay: string;
+}
+
+/** `topic/partition/first-last`; a topic's name has no slash. */
+const SOURCE = /^([^/]{1,249}\/\d{1,10})\/(\d{1,19})-(\d{1,19})$/;
+const PART = /^(\d{1,10})\/(\d{1,10})$/;
+
+/** Undefined for records of other writers, which do not say where they come from. */
+export function readTaskRecordSource(headers: Headers): TaskRecordSource | undefined {
+  const source = SOURCE.exec(headerOf(headers, HEADER.source));
+  if (source === null) return undefined;
+  const [, topicPartition = '', first = '', last = ''] = source;
+  const [, part = '1', parts = '1'] = PART.exec(headerOf(headers, HEADER.part)) ?? [];
+  return {
+    topicPartition,
+    first: BigInt(first),
+    last: BigInt(last),
+    part: Number(part),
+    parts: Number(parts),
+    replay: headerOf(headers, HEADER.replay),
+  };
+}
+
+/** How many `series` or `samples` a task record says it has; 0 where it does not say. */
+export function countIn(headers: Headers, what: 'series' | 'samples'): number {
+  const count = Number(headerOf(headers, HEADER[what]));
+  return Number.isFinite(count) && count > 0 ? count : 0;
+}
+
+/** Samples of a record that Penstock wrote to a task topic; undefined for any other record. */
+export function taskRecordSamples(value: Buffer | null, headers: Headers): number | undefined {
+  if (value === null || value.length === 0 || headerOf(headers, HEADER.version) !== FORMAT_VERSION)
+    return undefined;
+  if (headerOf(headers, 'content-encoding') !== 'snappy') return undefined;
+  const samples = headerOf(headers, HEADER.samples);
+  return /^\d{1,10}$/.test(samples) ? Number(samples) : undefined;
 }

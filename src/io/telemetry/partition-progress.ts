@@ -1,4 +1,4 @@
-import { isRecordTime } from '../../core/model/record-time.ts';
+import { isRecordTime } from '../../core/record/record-time.ts';
 
 /** How far behind a partition is; undefined is not known. */
 export interface Lag {

@@ -2,10 +2,10 @@ import type { DecoderRegistry } from '../../core/decode/registry.ts';
 import type { SchemaId } from '../../core/decode/schema/writer-schema.ts';
 import { errorMessage, PoisonError, printable, RetryableError } from '../../core/model/errors.ts';
 import type { Label } from '../../core/model/labels.ts';
-import { recordTime } from '../../core/model/record-time.ts';
+import { recordTime } from '../../core/record/record-time.ts';
+import type { StoredLetter } from '../../core/record/stored-letter.ts';
 import { ProtobufReader } from '../../core/wire/protobuf-reader.ts';
 import { LABEL, SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../../core/wire/write-request.ts';
-import type { StoredLetter } from './letter.ts';
 
 export interface ShownSeries {
   readonly labels: readonly Label[];

@@ -1,5 +1,5 @@
 import { rfc3339Ms } from '../../core/model/rfc3339.ts';
-import type { StoredLetter } from './letter.ts';
+import type { StoredLetter } from '../../core/record/stored-letter.ts';
 
 /** Which dead letters are meant; what is empty or absent lets all pass. */
 export interface LetterFilter {

@@ -1,6 +1,7 @@
 import type { OutgoingRecord } from '../../core/model/records.ts';
+import { markerRecord } from '../../core/record/redrive-marker.ts';
 import { NO_MEMBER, type SourceOffsets } from '../../io/kafka/produce/transactional-producer.ts';
-import { markerRecord } from './marker.ts';
+import { OffsetRanges } from './offset-ranges.ts';
 import type { PartitionPlan } from './redrive-plan.ts';
 
 /** Letters and bytes of one transaction, at most: kafkajs' cost of a send grows with the square of its records. */
@@ -63,7 +64,9 @@ export class PartitionRedrive {
     if (this.#batch.length === 0) return;
     const { topic, partition, groupId } = this.#target;
     const { take, firstLeft, end } = this.#plan;
-    const marker = markerRecord(topic, partition, this.#offsets, Date.now());
+    const redriven = new OffsetRanges();
+    for (const letter of this.#offsets) redriven.add(letter);
+    const marker = markerRecord(topic, partition, redriven.ranges, Date.now());
     const nextToTake = take[this.#passed] ?? end;
     const offset = nextToTake < firstLeft ? nextToTake : firstLeft;
     const source = { groupId, membership: NO_MEMBER, topic, partitions: [{ partition, offset }] };

@@ -1,6 +1,6 @@
+import type { StoredLetter } from '../../core/record/stored-letter.ts';
 import type { LetterFilter } from './filter.ts';
 import { matches } from './filter.ts';
-import type { StoredLetter } from './letter.ts';
 import type { OffsetRanges } from './offset-ranges.ts';
 import type { Unredrivable } from './redriven-record.ts';
 

@@ -1,3 +1,4 @@
+import { readLetter } from '../../core/record/stored-letter.ts';
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import type { KafkaConnection } from '../../io/kafka/client.ts';
 import { isTakenOver, KafkaSetupError } from '../../io/kafka/errors.ts';
@@ -7,7 +8,6 @@ import { TransactionalProducer } from '../../io/kafka/produce/transactional-prod
 import { type OffsetRange, readRanges } from '../../io/kafka/range/range-reader.ts';
 import { Backoff, sleep } from '../../io/time/sleep.ts';
 import type { LetterFilter } from './filter.ts';
-import { readLetter } from './letter.ts';
 import { PartitionRedrive } from './partition-redrive.ts';
 import { type PartitionPlan, type RedriveCounts, RedrivePlan, verdictOn } from './redrive-plan.ts';
 import { type RedriveTargets, redrivenRecord } from './redriven-record.ts';

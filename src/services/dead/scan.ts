@@ -1,10 +1,10 @@
-import { RecordDefect } from '../../core/model/errors.ts';
+import { ConfigError, RecordDefect } from '../../core/model/errors.ts';
+import { readMarker } from '../../core/record/redrive-marker.ts';
+import { readLetter, type StoredLetter } from '../../core/record/stored-letter.ts';
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import type { KafkaConnection } from '../../io/kafka/client.ts';
 import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
 import { type OffsetGap, type OffsetRange, readRanges } from '../../io/kafka/range/range-reader.ts';
-import { readLetter, type StoredLetter } from './letter.ts';
-import { readMarker } from './marker.ts';
 import { OffsetRanges } from './offset-ranges.ts';
 
 /** How far a reading is. Offsets count, so transaction markers do too. */
@@ -58,10 +58,15 @@ export function visitLetter(
   { onLetter, onDefect }: LetterVisitor,
 ): void {
   try {
-    if (readMarker(record, redriven)) return;
+    const ranges = readMarker(record);
+    if (ranges !== undefined) {
+      for (const [first, last] of ranges) redriven.add(first, last);
+      return;
+    }
     const letter = readLetter(record);
     if (letter !== undefined) onLetter(letter);
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     onDefect(record, new RecordDefect('decode', error));
   }
 }

@@ -1,4 +1,4 @@
-import type { StoredLetter } from './letter.ts';
+import type { StoredLetter } from '../../core/record/stored-letter.ts';
 
 /** So many letters of a kind are named. */
 const EXAMPLES = 5;

@@ -4,7 +4,7 @@ import { errorMessage } from '../../core/model/errors.ts';
 import type { PreparedChange } from '../../core/model/prepared-change.ts';
 import type { OutgoingRecord } from '../../core/model/records.ts';
 import type { TlsSettings } from '../../core/options/tls.ts';
-import { type DeadTopic, deadRecord } from '../../core/record/dead-record.ts';
+import { type DeadTopic, encodeDeadLetter } from '../../core/record/dead-letter.ts';
 import { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import type { KafkaConnection } from '../../io/kafka/client.ts';
 import { isDefect, KafkaSetupError, PartitionLostError } from '../../io/kafka/errors.ts';
@@ -403,7 +403,7 @@ export class Drain {
     refused: readonly Refused[],
   ): Promise<void> {
     const letters = gathered(refused).map(({ body, error: { stage, reason, message } }) =>
-      deadRecord(
+      encodeDeadLetter(
         { source: record, stage, reason, message, value: body, headers: record.headers },
         this.#dead,
         Date.now(),

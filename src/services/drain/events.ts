@@ -1,5 +1,7 @@
 import { errorMessage, type PoisonError, type RetryableError } from '../../core/model/errors.ts';
-import { isRecordTime, recordTime } from '../../core/model/record-time.ts';
+import { HEADER, headerOf } from '../../core/record/headers.ts';
+import { isRecordTime, recordTime } from '../../core/record/record-time.ts';
+import { countIn } from '../../core/record/task-record.ts';
 import { samplesIn } from '../../core/wire/count-samples.ts';
 import type { CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
 import { CORRUPT_BATCH } from '../../io/kafka/group/corrupt-letter.ts';
@@ -62,7 +64,7 @@ export class DrainEvents {
   possibleRepeat(record: FetchedRecord, reason: 'takeover' | 'unanswered'): void {
     this.#metrics.possibleRepeats.inc({ node: this.#node, reason });
     const { topic, partition, offset } = record;
-    const source = record.headers['penstock-source']?.toString();
+    const source = headerOf(record.headers, HEADER.source) || undefined;
     this.#log.info(
       { topic, partition, offset: String(offset), source, reason },
       'the node may take this record a second time',
@@ -74,7 +76,7 @@ export class DrainEvents {
     for (const fault of faults) {
       this.#metrics.sourceFaults.inc({ topic: record.topic, fault });
       const { topic, partition, offset } = record;
-      const source = record.headers['penstock-source']?.toString();
+      const source = headerOf(record.headers, HEADER.source) || undefined;
       this.#log.warn(
         { topic, partition, offset: String(offset), source, fault },
         'a task record is out of sequence',
@@ -91,10 +93,11 @@ export class DrainEvents {
     const samples = refused.reduce((sum, { body }) => sum + (samplesIn(body) ?? 0), 0);
     this.#metrics.deliverRecords.inc({ node, route });
     this.#metrics.deliverBytes.inc({ node, route }, Math.max(0, bytes));
-    const inRecord = (name: string, less: number) => Math.max(0, countHeader(record, name) - less);
-    const delivered = inRecord('penstock-samples', samples);
+    const inRecord = (what: 'series' | 'samples', less: number) =>
+      Math.max(0, countIn(record.headers, what) - less);
+    const delivered = inRecord('samples', samples);
     this.#metrics.samples.inc({ stage: 'deliver', route }, delivered);
-    this.#metrics.series.inc({ stage: 'deliver', route }, inRecord('penstock-series', refused.length));
+    this.#metrics.series.inc({ stage: 'deliver', route }, inRecord('series', refused.length));
     const ageMs = (ms: number) => Math.max(0, nowMs - ms);
     const sourceMs = sourceTime(record);
     if (isRecordTime(sourceMs)) this.#metrics.deliverLatency.observe({ node }, ageMs(sourceMs) / 1000);
@@ -178,17 +181,12 @@ export class DrainEvents {
  * a dead letter that was redriven that of the redrive.
  */
 function sourceTime(record: FetchedRecord): number {
-  if (record.headers['penstock-redriven'] != null) return record.timestamp;
+  if (record.headers[HEADER.redriven] != null) return record.timestamp;
   return recordTime(record, () => record.timestamp);
 }
 
 function isNothingTaken(record: FetchedRecord, refused: readonly Refused[]): boolean {
   const { value } = record;
   if (value === null || value.length === 0 || refused.some(({ body }) => body === value)) return true;
-  return refused.length === countHeader(record, 'penstock-series');
-}
-
-function countHeader(record: FetchedRecord, name: string): number {
-  const count = Number(record.headers[name]?.toString() ?? 0);
-  return Number.isFinite(count) && count > 0 ? count : 0;
+  return refused.length === countIn(record.headers, 'series');
 }

@@ -1,4 +1,5 @@
 import { errorMessage, PoisonError, tooManyHeaders } from '../../core/model/errors.ts';
+import { unknownVersion } from '../../core/record/headers.ts';
 import { giveBack } from '../../core/wire/memory.ts';
 import { isDefect, KafkaSetupError } from '../../io/kafka/errors.ts';
 import type { AssignedPartition, CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
@@ -125,6 +126,8 @@ export class Forwarder {
     this.#partTaken = false;
     if (record.headersLeftOut)
       return [{ body: record.value ?? EMPTY, error: tooManyHeaders(record.headersLeftOut, 'deliver') }];
+    const unknown = unknownVersion(record.headers, 'deliver');
+    if (unknown !== undefined) return [{ body: record.value ?? EMPTY, error: unknown }];
     if (record.value === null || record.value.length === 0) {
       const reason = record.value === null ? 'null_value' : 'empty_record';
       const error = new PoisonError('deliver', reason, 'the record has no body to forward');

@@ -1,43 +1,29 @@
+import type { Headers } from '../../core/record/headers.ts';
+import { readTaskRecordSource, type TaskRecordSource } from '../../core/record/task-record.ts';
+
 /** `repeated`: source records that were in this task before. `missing`: not every part of a step is there. */
 export type SourceFault = 'repeated' | 'missing';
 
-type Headers = Readonly<Record<string, Buffer | string | null | undefined>>;
-
-interface Position {
-  readonly first: bigint;
-  readonly last: bigint;
-  readonly part: number;
-  readonly parts: number;
-}
-
-/** `topic/partition/first-last`; a topic's name has no slash. */
-const SOURCE = /^([^/]{1,249}\/\d{1,10})\/(\d{1,19})-(\d{1,19})$/;
-const PART = /^(\d{1,10})\/(\d{1,10})$/;
 /** Sources that are followed at once; whoever writes to a task topic names them. The one heard of longest ago makes room. */
 const MOST_SOURCES = 10_000;
 const MOST_REPLAY_ID = 200;
 
 /**
- * Follows the `penstock-source` headers of one task partition.
+ * Follows the sources that the records of one task partition name.
  *
  * Each source partition writes its steps in order, so its ranges must ascend without overlap. A task that gets
  * nothing from a step has no record of it: a gap between ranges means nothing. A step of several parts must be
  * whole. What came before the first record seen is not known, so reading on from a committed offset is no fault.
  */
 export class SourceTracker {
-  readonly #latest = new Map<string, Position>();
+  readonly #latest = new Map<string, TaskRecordSource>();
 
   /** What is wrong with the next record. Records without the header, of other writers, are passed over. */
   next(headers: Headers): SourceFault[] {
-    const source = SOURCE.exec(headers['penstock-source']?.toString() ?? '');
-    if (source === null) return [];
-    const [, topicPartition = '', first = '', last = ''] = source;
+    const position = readTaskRecordSource(headers);
     // A replay goes through the source again, beside the worker.
-    const replay = headers['penstock-replay']?.toString() ?? '';
-    if (replay.length > MOST_REPLAY_ID) return [];
-    const from = `${replay} ${topicPartition}`;
-    const [, part = '1', parts = '1'] = PART.exec(headers['penstock-part']?.toString() ?? '') ?? [];
-    const position = { first: BigInt(first), last: BigInt(last), part: Number(part), parts: Number(parts) };
+    if (position === undefined || position.replay.length > MOST_REPLAY_ID) return [];
+    const from = `${position.replay} ${position.topicPartition}`;
     const before = this.#latest.get(from);
     const repeated = before !== undefined && isRepeat(before, position);
     if (!repeated) this.#remember(from, position);
@@ -46,7 +32,7 @@ export class SourceTracker {
     return isBroken(before, position) ? ['missing'] : [];
   }
 
-  #remember(from: string, position: Position): void {
+  #remember(from: string, position: TaskRecordSource): void {
     this.#latest.delete(from);
     this.#latest.set(from, position);
     if (this.#latest.size <= MOST_SOURCES) return;
@@ -57,12 +43,12 @@ export class SourceTracker {
   }
 }
 
-function isRepeat(before: Position, next: Position): boolean {
+function isRepeat(before: TaskRecordSource, next: TaskRecordSource): boolean {
   const sameStep = next.first === before.first && next.last === before.last;
   return sameStep ? next.part <= before.part : next.first <= before.last;
 }
 
-function isBroken(before: Position, next: Position): boolean {
+function isBroken(before: TaskRecordSource, next: TaskRecordSource): boolean {
   if (next.first === before.first) return next.part !== before.part + 1;
   return before.part !== before.parts || next.part !== 1;
 }

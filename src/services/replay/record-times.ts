@@ -1,4 +1,4 @@
-import { isRecordTime } from '../../core/model/record-time.ts';
+import { isRecordTime } from '../../core/record/record-time.ts';
 
 /**
  * Gives records without a time (CreateTime -1, or one that cannot be) that of their neighbour in the partition: the

@@ -1,7 +1,7 @@
 import type { TaskRecord } from '../../core/model/records.ts';
+import type { DeadLetter } from '../../core/pipeline/dead-letter.ts';
 import type { SeriesCacheStats } from '../../core/pipeline/series-cache.ts';
 import type { StepCounts } from '../../core/pipeline/step-counts.ts';
-import type { DeadLetter } from '../../core/record/dead-letter.ts';
 import type { CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
 import { CORRUPT_BATCH } from '../../io/kafka/group/corrupt-letter.ts';
 import type { Logger } from '../../io/telemetry/log.ts';

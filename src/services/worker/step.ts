@@ -1,7 +1,7 @@
 import { runRecords, type StepRun } from '../../core/pipeline/careful-step.ts';
 import type { Pipeline, StepLoad, StepOutput } from '../../core/pipeline/pipeline.ts';
 import { exceeds, STEP_LIMITS, type StepLimits } from '../../core/pipeline/step-limits.ts';
-import { type DeadTopic, deadRecord } from '../../core/record/dead-record.ts';
+import { type DeadTopic, encodeDeadLetter } from '../../core/record/dead-letter.ts';
 import { formatSource, taskRecords } from '../../core/record/task-record.ts';
 import type { Taken } from '../../io/kafka/group/assigned-partition.ts';
 import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
@@ -48,7 +48,7 @@ export function runStep(
   const source = formatSource({ topic, partition, first, last: done.at(-1)!.offset });
   const records = [
     ...taskRecords(output.records, source, nowMs),
-    ...output.dead.map((letter) => deadRecord(letter, dead, nowMs)),
+    ...output.dead.map((letter) => encodeDeadLetter(letter, dead, nowMs)),
   ];
   const nextOffset = left[0]?.offset ?? taken.nextOffset;
   return { output, publication: { records, nextOffset }, done, left };

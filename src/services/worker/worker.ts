@@ -4,7 +4,7 @@ import { topicDecoders } from '../../core/decode/topic-decoders.ts';
 import { orDefect } from '../../core/model/errors.ts';
 import type { PreparedChange } from '../../core/model/prepared-change.ts';
 import { Pipeline } from '../../core/pipeline/pipeline.ts';
-import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../../core/record/dead-record.ts';
+import { type DeadTopic, RECORD_OVERHEAD_BYTES } from '../../core/record/dead-letter.ts';
 import type { CompiledRoute } from '../../core/route/route.ts';
 import { release } from '../../core/wire/bytes.ts';
 import { giveBack } from '../../core/wire/memory.ts';

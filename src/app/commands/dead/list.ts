@@ -1,7 +1,7 @@
 import { isoTime } from '../../../core/model/iso-time.ts';
 import { printableLines } from '../../../core/model/printable.ts';
+import type { StoredLetter } from '../../../core/record/stored-letter.ts';
 import { type LetterFilter, matches } from '../../../services/dead/filter.ts';
-import type { StoredLetter } from '../../../services/dead/letter.ts';
 import { type OnCorrupt, scanLetters } from '../../../services/dead/scan.ts';
 import { LetterCounts, type LetterGroup } from '../../../services/dead/summary.ts';
 import { DONE, printJson } from '../command.ts';

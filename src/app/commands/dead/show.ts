@@ -4,7 +4,9 @@ import type { SchemaSource } from '../../../core/decode/schema/writer-schema.ts'
 import { topicDecoders } from '../../../core/decode/topic-decoders.ts';
 import { isoTime } from '../../../core/model/iso-time.ts';
 import { printable, quoted } from '../../../core/model/printable.ts';
-import { isRecordTime, TIMESTAMP_HEADER } from '../../../core/model/record-time.ts';
+import { HEADER } from '../../../core/record/headers.ts';
+import { isRecordTime } from '../../../core/record/record-time.ts';
+import { readLetter, type StoredLetter } from '../../../core/record/stored-letter.ts';
 import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
 import { readRanges } from '../../../io/kafka/range/range-reader.ts';
 import {
@@ -14,7 +16,6 @@ import {
   type ShownSeries,
 } from '../../../services/dead/contents.ts';
 import { hexDump } from '../../../services/dead/hex-dump.ts';
-import { readLetter, type StoredLetter } from '../../../services/dead/letter.ts';
 import { ingestTopics } from '../../../services/worker/options.ts';
 import type { Config } from '../../config/load.ts';
 import { DONE, FAILED, printJson } from '../command.ts';
@@ -91,7 +92,7 @@ function headersOf({ record }: StoredLetter): [string, string][] {
 /** The same for people: times that are in ms as such. */
 function headerRows(letter: StoredLetter): [string, string][] {
   return headersOf(letter).map(([name, value]) => {
-    const isTime = name.toLowerCase() === TIMESTAMP_HEADER && isRecordTime(Number(value));
+    const isTime = name.toLowerCase() === HEADER.timestamp && isRecordTime(Number(value));
     return [name, isTime ? `${value} (${timeText(Number(value))})` : value];
   });
 }
@@ -108,7 +109,7 @@ function asJson(letter: StoredLetter, contents: Contents): object {
     message,
     source: source === undefined ? null : { ...source, offset: String(source.offset) },
     redriven,
-    key: record.key === null ? null : { text: keyText(record.key), base64: record.key.toString('base64') },
+    key: record.key == null ? null : { text: keyText(record.key), base64: record.key.toString('base64') },
     headers: Object.fromEntries(headersOf(letter)),
     value: {
       bytes: contents.bytes,
@@ -135,7 +136,7 @@ function formatLetter(topic: string, letter: StoredLetter, contents: Contents): 
   const lines = [
     `${topic} ${record.partition}:${record.offset}, written ${isoTime(record.timestamp)}`,
     printable(`${stage}: ${reason}: ${message}`),
-    ...(record.key === null ? [] : [formatKey(record.key)]),
+    ...(record.key == null ? [] : [formatKey(record.key)]),
     '',
     formatTable([['HEADER', 'VALUE'], ...headerRows(letter)]),
     '',

@@ -3,7 +3,7 @@ import type { ConfigError } from '../../../core/model/errors.ts';
 import { expectedName } from '../../../core/model/nearest.ts';
 import { isUnencrypted, unencrypted } from '../../../core/options/insecure.ts';
 import { Pipeline } from '../../../core/pipeline/pipeline.ts';
-import { RECORD_OVERHEAD_BYTES } from '../../../core/record/dead-record.ts';
+import { RECORD_OVERHEAD_BYTES } from '../../../core/record/dead-letter.ts';
 import { compileSelector } from '../../../core/relabel/selector/selector.ts';
 import { compileRoutes } from '../../../core/route/route.ts';
 import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';

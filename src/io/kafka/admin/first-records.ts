@@ -1,4 +1,4 @@
-import { isRecordTime } from '../../../core/model/record-time.ts';
+import { isRecordTime } from '../../../core/record/record-time.ts';
 import type { KafkaConnection } from '../client.ts';
 import { type OffsetRange, readRanges } from '../range/range-reader.ts';
 import type { KafkaAdmin } from './admin.ts';

@@ -1,5 +1,5 @@
 import type { OutgoingRecord } from '../../../core/model/records.ts';
-import { type DeadTopic, deadRecord } from '../../../core/record/dead-record.ts';
+import { type DeadTopic, encodeDeadLetter } from '../../../core/record/dead-letter.ts';
 import type { CorruptBatch } from './assigned-partition.ts';
 
 /** Reason of the dead letter that holds a record batch. */
@@ -13,7 +13,7 @@ export function corruptLetter(
   dead: DeadTopic,
   nowMs: number,
 ): OutgoingRecord {
-  return deadRecord(
+  return encodeDeadLetter(
     {
       source: { topic, partition, offset, timestamp: nowMs },
       stage,

@@ -1,6 +1,6 @@
 import { errorMessage, RetryableError } from '../../../core/model/errors.ts';
 import type { OutgoingRecord } from '../../../core/model/records.ts';
-import type { DeadTopic } from '../../../core/record/dead-record.ts';
+import type { DeadTopic } from '../../../core/record/dead-letter.ts';
 import { Backoff, sleep } from '../../time/sleep.ts';
 import type { KafkaAdmin } from '../admin/admin.ts';
 import {

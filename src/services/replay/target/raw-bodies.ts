@@ -2,6 +2,7 @@ import { detectContentEncoding } from '../../../core/decode/detect/detect.ts';
 import { headerText } from '../../../core/decode/record-headers.ts';
 import { PoisonError } from '../../../core/model/errors.ts';
 import { tenantHeadersOf } from '../../../core/pipeline/tenant.ts';
+import { taskRecordSamples } from '../../../core/record/task-record.ts';
 import { release } from '../../../core/wire/bytes.ts';
 import { compress } from '../../../core/wire/snappy.ts';
 import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
@@ -43,7 +44,7 @@ export class RawBodies implements BodySource {
       tally.refuse(error.reason);
       return undefined;
     }
-    const known = this.#selection.takesAll ? taskRecordSamples(record) : undefined;
+    const known = this.#selection.takesAll ? taskRecordSamples(record.value, record.headers) : undefined;
     if (known !== undefined) return { body: record.value!, headers, samples: known };
     const { body, whole, passedThrough, samples, leftOut, refused } = this.#selection.open(record);
     tally.leftOut += leftOut;
@@ -55,15 +56,6 @@ export class RawBodies implements BodySource {
     if (body.buffer !== value.buffer) release(body);
     return { body: compressed, headers, samples };
   }
-}
-
-/** Samples of a record that Penstock wrote to a task topic; undefined for any other record. */
-export function taskRecordSamples({ value, headers }: FetchedRecord): number | undefined {
-  if (value === null || value.length === 0 || headers['penstock-version']?.toString() !== '1')
-    return undefined;
-  if (headers['content-encoding']?.toString() !== 'snappy') return undefined;
-  const samples = headers['penstock-samples']?.toString() ?? '';
-  return /^\d{1,10}$/.test(samples) ? Number(samples) : undefined;
 }
 
 /** Whether a record whose bytes are a WriteRequest, once decompressed, is snappy. */

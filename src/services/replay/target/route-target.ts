@@ -1,7 +1,8 @@
-import type { OutgoingRecord, TaskRecord } from '../../../core/model/records.ts';
+import type { OutgoingRecord, SourceRecord, TaskRecord } from '../../../core/model/records.ts';
 import { runRecords, type StepRun } from '../../../core/pipeline/careful-step.ts';
-import type { Pipeline, SourceRecord } from '../../../core/pipeline/pipeline.ts';
+import type { Pipeline } from '../../../core/pipeline/pipeline.ts';
 import { exceeds, STEP_LIMITS, type StepLimits } from '../../../core/pipeline/step-limits.ts';
+import { HEADER } from '../../../core/record/headers.ts';
 import { formatSource, taskRecords } from '../../../core/record/task-record.ts';
 import { release } from '../../../core/wire/bytes.ts';
 import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
@@ -113,7 +114,7 @@ class Publication {
   add({ partition, done, made }: RoutedPart, replay: string): void {
     const { topic, offset: first } = done[0]!;
     const source = formatSource({ topic, partition, first, last: done.at(-1)!.offset });
-    for (const record of taskRecords(made, source, Date.now(), { 'penstock-replay': replay }))
+    for (const record of taskRecords(made, source, Date.now(), { [HEADER.replay]: replay }))
       this.outgoing.push(record);
     for (const record of done) this.done.push(record);
     for (const record of made) {

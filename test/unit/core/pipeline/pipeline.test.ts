@@ -4,11 +4,11 @@ import { DEFAULT_LIMITS, type Decoder } from '../../../../src/core/decode/decode
 import { DecoderRegistry } from '../../../../src/core/decode/registry.ts';
 import { remoteWriteV1 } from '../../../../src/core/decode/remote-write/v1.ts';
 import { type Labels, labelValue } from '../../../../src/core/model/labels.ts';
+import type { SourceRecord } from '../../../../src/core/model/records.ts';
 import {
   Pipeline,
   type PipelineOptions,
   type PipelineRoute,
-  type SourceRecord,
   type Step,
 } from '../../../../src/core/pipeline/pipeline.ts';
 import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';

@@ -92,6 +92,16 @@ test('fields that nobody knows, around a series, count too', () => {
   assert.equal(records.length, 0);
 });
 
+test('a record of a version that is not known is one dead letter, whatever it looks like', () => {
+  const record = seriesRecord(0, ['a'], { 'penstock-version': '2' });
+  const { records, dead } = run(record, {});
+  assert.deepEqual(letters(dead), [['unknown_version', 0]]);
+  assert.equal(dead[0]!.value, record.value);
+  assert.deepEqual(dead[0]!.headers, record.headers);
+  assert.equal(records.length, 0);
+  assert.equal(run(seriesRecord(1, ['a'], { 'penstock-version': '1' }), {}).dead.length, 0);
+});
+
 test('what is left of a large record is cut into dead letters that each fit', () => {
   const all = Array.from({ length: 20_000 }, (_, index) => `s${index}`.padEnd(100, 'x'));
   const { records, dead } = run(seriesRecord(0, all), { record_time: 20 }, slow(5));

@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { OutgoingRecord } from '../../../../src/core/model/records.ts';
+import { markerRecord, readMarker } from '../../../../src/core/record/redrive-marker.ts';
+import { readLetter } from '../../../../src/core/record/stored-letter.ts';
 import type { FetchedRecord } from '../../../../src/io/kafka/partition-queue.ts';
 import type { SourceOffsets } from '../../../../src/io/kafka/produce/transactional-producer.ts';
 import { parseTime } from '../../../../src/services/dead/filter.ts';
-import { readLetter } from '../../../../src/services/dead/letter.ts';
-import { markerRecord, readMarker } from '../../../../src/services/dead/marker.ts';
 import { OffsetRanges } from '../../../../src/services/dead/offset-ranges.ts';
 import { PartitionRedrive } from '../../../../src/services/dead/partition-redrive.ts';
 import { RedrivePlan, verdictOn } from '../../../../src/services/dead/redrive-plan.ts';
 import { redrivenRecord } from '../../../../src/services/dead/redriven-record.ts';
+import { visitLetter } from '../../../../src/services/dead/scan.ts';
 
 const NOW = 1_760_000_000_000;
 
@@ -66,18 +67,26 @@ describe('OffsetRanges', () => {
 
 describe('a marker', () => {
   test('names the letters, and a dead letter that looks like one does not', () => {
-    const marker = markerRecord('dead', 2, [4n, 5n, 9n], NOW);
-    const record = { ...stored({}), ...marker, offset: 12n };
-    const found = new OffsetRanges();
-    assert.ok(readMarker(record, found));
-    assert.deepEqual(found.ranges, [
+    const ranges = [
       [4n, 5n],
       [9n, 9n],
-    ]);
+    ] as const;
+    const marker = markerRecord('dead', 2, ranges, NOW);
+    const record = { ...stored({}), ...marker, offset: 12n };
+    assert.deepEqual(readMarker(record), ranges);
     assert.equal(readLetter(record), undefined);
     const forged = stored({}, { key: marker.key, value: marker.value });
-    assert.ok(!readMarker(forged, found));
+    assert.equal(readMarker(forged), undefined);
     assert.equal(readLetter(forged)?.reason, 'snappy');
+  });
+
+  test('of a version that is not known ends what reads it: its letters would go back twice', () => {
+    const marker = markerRecord('dead', 2, [[4n, 5n]], NOW);
+    const record = { ...stored({}), ...marker, offset: 12n, headers: { 'penstock-version': '2' } };
+    const problem = /dead, partition 2, offset 12: a redrive marker of version "2".*reads 1/;
+    assert.throws(() => readMarker(record), { name: 'ConfigError', message: problem });
+    const visitor = { onLetter: () => assert.fail(), onDefect: () => assert.fail() };
+    assert.throws(() => visitLetter(record, new OffsetRanges(), visitor), problem);
   });
 });
 

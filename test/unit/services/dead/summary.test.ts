@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StoredLetter } from '../../../../src/services/dead/letter.ts';
+import type { StoredLetter } from '../../../../src/core/record/stored-letter.ts';
 import { LetterCounts } from '../../../../src/services/dead/summary.ts';
 
 function letter(offset: number, timestamp: number, reason = 'r'): StoredLetter {

@@ -58,8 +58,8 @@ describe('a forwarder', () => {
     };
   });
 
-  function offer(offset: number, value: Buffer): void {
-    const headers = { 'penstock-series': '2', 'penstock-samples': '2' };
+  function offer(offset: number, value: Buffer, more: Record<string, string> = {}): void {
+    const headers = { 'penstock-series': '2', 'penstock-samples': '2', ...more };
     partition.offer({
       topic: 'tasks',
       partition: 0,
@@ -107,6 +107,31 @@ describe('a forwarder', () => {
   const until = async (text: string) => {
     while (!done.includes(text)) await new Promise((resolve) => setTimeout(resolve, 1));
   };
+
+  test('forwards no record of a version that it does not know, and keeps it', async () => {
+    let reason = '';
+    bury = async ([refused]) => {
+      reason = `${refused!.error.reason}: ${refused!.error.message}`;
+      done.push(`buried ${refused!.body.length}`);
+    };
+    const [unknown, known] = [body('good_1'), body('good_2')];
+    offer(0, unknown, { 'penstock-version': '2' });
+    offer(1, known, { 'penstock-version': '1' });
+    const running = run();
+    await until('commit 2 turn 3');
+    partition.drain();
+    await running;
+    assert.deepEqual(done.slice(1), [
+      `buried ${unknown.length}`,
+      'commit 1 turn 3',
+      'good_2',
+      'commit 2 turn 3',
+      'commit 2 turn 3 handed over',
+    ]);
+    assert.match(reason, /^unknown_version: penstock-version is "2", and this release reads 1: upgrade/);
+    const text = await metrics.registry.metrics();
+    assert.match(text, /penstock_samples_total\{stage="deliver",route="route"\} 2\n/);
+  });
 
   test('sends no part of a record again while the dead-letter topic is away', async () => {
     let attempts = 0;

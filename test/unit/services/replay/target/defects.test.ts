@@ -72,3 +72,13 @@ test('a record whose tenant no header can carry is refused alone when it is repl
   );
   assert.deepEqual([...tally.refused], [['tenant', 2]]);
 });
+
+test('a task record of a version that is not known is refused alone when it is replayed to storage', () => {
+  const selection = new Selection({ match: [], limits: DEFAULT_LIMITS, tenantHeaders: [] }, decoders);
+  const tally = new Tally();
+  const records = ['1', '2'].map((version, offset) =>
+    seriesRecord(offset, ['a'], { 'penstock-version': version, 'penstock-samples': '1' }),
+  );
+  assert.equal([...new RawBodies(selection, []).of(records, tally)].length, 1);
+  assert.deepEqual([...tally.refused], [['unknown_version', 1]]);
+});

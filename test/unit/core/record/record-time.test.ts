@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { recordTime } from '../../../../src/core/model/record-time.ts';
 import { Pipeline } from '../../../../src/core/pipeline/pipeline.ts';
-import { deadRecord } from '../../../../src/core/record/dead-record.ts';
+import { encodeDeadLetter } from '../../../../src/core/record/dead-letter.ts';
+import { recordTime } from '../../../../src/core/record/record-time.ts';
 import { uncompress } from '../../../../src/core/wire/snappy.ts';
 import { RecordTimes } from '../../../../src/services/replay/record-times.ts';
 import { PASS_ROUTE } from '../../../support/pass-route.ts';
@@ -45,7 +45,11 @@ for (const timestamp of NO_TIMES) {
   test(`a dead letter of a record of ${timestamp} keeps the time of its receipt for when it is redriven`, () => {
     const source = { topic: 'raw', partition: 0, offset: 0n, timestamp };
     const content = { source, stage: 'decode', reason: 'x', message: '', value: null, headers: {} } as const;
-    const { headers } = deadRecord(content, { topic: 'dead', partitions: 1, maxMessageBytes: 1e6 }, NOW - 5);
+    const { headers } = encodeDeadLetter(
+      content,
+      { topic: 'dead', partitions: 1, maxMessageBytes: 1e6 },
+      NOW - 5,
+    );
     assert.equal(recordTime({ headers, timestamp: NOW }, now), NOW - 5);
   });
 }

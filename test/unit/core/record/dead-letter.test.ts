@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { type DeadContent, deadRecord } from '../../../../src/core/record/dead-record.ts';
+import { type DeadContent, encodeDeadLetter } from '../../../../src/core/record/dead-letter.ts';
 
 const DEAD = { topic: 'dead', partitions: 4, maxMessageBytes: 1_000_000 };
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
@@ -18,9 +18,9 @@ function content(changes: Partial<DeadContent> = {}): DeadContent {
   };
 }
 
-describe('deadRecord', () => {
+describe('encodeDeadLetter', () => {
   test('holds the record as received, the reason and the source', () => {
-    assert.deepEqual(deadRecord(content(), DEAD, NOW), {
+    assert.deepEqual(encodeDeadLetter(content(), DEAD, NOW), {
       topic: 'dead',
       partition: 2,
       key: null,
@@ -41,7 +41,7 @@ describe('deadRecord', () => {
 
   test('keeps the time of the first failure of what fails again, and replaces the reason', () => {
     const headers = { 'penstock-first-seen': '2025-12-31T00:00:00.000Z', 'penstock-reason': 'old' };
-    const again = deadRecord(content({ headers }), DEAD, NOW);
+    const again = encodeDeadLetter(content({ headers }), DEAD, NOW);
     assert.equal(again.headers['penstock-first-seen'], '2025-12-31T00:00:00.000Z');
     assert.equal(again.headers['penstock-reason'], 'snappy');
   });
@@ -54,7 +54,7 @@ describe('deadRecord', () => {
       ['penstock-timestamp', null],
       ['penstock-truncated', Buffer.from('7')],
     ]);
-    const dead = deadRecord(content({ headers }), DEAD, NOW);
+    const dead = encodeDeadLetter(content({ headers }), DEAD, NOW);
     const entries = new Map(Object.entries(dead.headers));
     for (const name of names) assert.equal(String(entries.get(name)), name);
     assert.equal(entries.get('penstock-first-seen'), '2026-01-02T03:04:05.006Z');
@@ -64,7 +64,7 @@ describe('deadRecord', () => {
 
   test('keeps the key; of one that is too long it says how long it was', () => {
     const of = (key: Buffer | null) =>
-      deadRecord(content({ source: { ...content().source, key } }), DEAD, NOW);
+      encodeDeadLetter(content({ source: { ...content().source, key } }), DEAD, NOW);
     const key = Buffer.alloc(4096, 'k');
     assert.deepEqual(of(key).key, key);
     assert.equal(of(key).headers['penstock-key-left-out'], undefined);
@@ -73,14 +73,14 @@ describe('deadRecord', () => {
     assert.equal(long.key, null);
     assert.equal(long.headers['penstock-key-left-out'], '4097');
     const stale = content({ headers: { 'penstock-key-left-out': '9' } });
-    assert.equal(deadRecord(stale, DEAD, NOW).headers['penstock-key-left-out'], undefined);
+    assert.equal(encodeDeadLetter(stale, DEAD, NOW).headers['penstock-key-left-out'], undefined);
   });
 
   test('says how long a value was that it had to cut, and nothing of the kind when it fits', () => {
-    const { value, headers } = deadRecord(content({ value: Buffer.alloc(3_000_000, 'v') }), DEAD, NOW);
+    const { value, headers } = encodeDeadLetter(content({ value: Buffer.alloc(3_000_000, 'v') }), DEAD, NOW);
     assert.equal(headers['penstock-truncated'], '3000000');
     assert.ok(value!.length < DEAD.maxMessageBytes);
-    assert.equal(deadRecord(content({ value: null }), DEAD, NOW).value, null);
+    assert.equal(encodeDeadLetter(content({ value: null }), DEAD, NOW).value, null);
   });
 
   test('fits into its topic whatever it is given', () => {
@@ -95,7 +95,11 @@ describe('deadRecord', () => {
     });
     fc.assert(
       fc.property(anything, ({ value, message, headers, maxMessageBytes }) => {
-        const dead = deadRecord(content({ value, message, headers }), { ...DEAD, maxMessageBytes }, NOW);
+        const dead = encodeDeadLetter(
+          content({ value, message, headers }),
+          { ...DEAD, maxMessageBytes },
+          NOW,
+        );
         let bytes = dead.value!.length;
         for (const [name, text] of Object.entries(dead.headers))
           bytes += Buffer.byteLength(name) + Buffer.byteLength(text ?? '');
@@ -108,7 +112,7 @@ describe('deadRecord', () => {
   });
 
   test('in a topic for small records keeps the reason without the value', () => {
-    const dead = deadRecord(content(), { ...DEAD, maxMessageBytes: 10_000 }, NOW);
+    const dead = encodeDeadLetter(content(), { ...DEAD, maxMessageBytes: 10_000 }, NOW);
     assert.equal(dead.value!.length, 0);
     assert.equal(dead.headers['penstock-truncated'], '11');
   });

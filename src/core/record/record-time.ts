@@ -1,3 +1,5 @@
+import { HEADER, type Headers } from './headers.ts';
+
 /** The end of the year 9999 in ms since the epoch: beyond it are times in other units than ms. */
 const LATEST_MS = Date.UTC(10_000, 0) - 1;
 
@@ -9,11 +11,6 @@ export function isRecordTime(ms: number): boolean {
   return Number.isSafeInteger(ms) && ms > 0 && ms <= LATEST_MS;
 }
 
-type Headers = Readonly<Record<string, Buffer | string | null | undefined>>;
-
-/** Record header that holds the time of samples that carry none, in ms since the epoch, instead of the record's own. */
-export const TIMESTAMP_HEADER = 'penstock-timestamp';
-
 /**
  * The time of samples that carry none, in ms since the epoch: the record's own. A record that was redriven has kept its
  * first one. Where the record has none that can be, it is the time of receipt, `nowMs`.
@@ -22,7 +19,7 @@ export function recordTime(
   { headers, timestamp }: { headers: Headers; timestamp: number },
   nowMs: () => number,
 ): number {
-  const text = headers[TIMESTAMP_HEADER];
+  const text = headers[HEADER.timestamp];
   const kept = text == null ? Number.NaN : Number(text.toString());
   if (isRecordTime(kept)) return kept;
   return isRecordTime(timestamp) ? timestamp : nowMs();
