@@ -6,7 +6,7 @@ import { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
 import type { AssignedPartition, Taken } from '../../src/io/kafka/group/assigned-partition.ts';
 import { GroupReader, type GroupReaderOptions } from '../../src/io/kafka/group/group-reader.ts';
 import { type OffsetGap, runSessions } from '../../src/io/kafka/group/partition-session.ts';
-import { UnlikelyAnswers } from '../../src/io/kafka/unlikely-answers.ts';
+import { StaleAnswerGuard } from '../../src/io/kafka/stale-answer-guard.ts';
 import { AtLeastOnce } from '../../src/services/worker/at-least-once.ts';
 import { ExactlyOnce } from '../../src/services/worker/exactly-once.ts';
 import type { Publisher, PublisherFactory } from '../../src/services/worker/publisher.ts';
@@ -61,7 +61,7 @@ export class CopyingWorker {
   constructor({ brokers, groupId, input, output }: CopySetup, options: CopyOptions = {}) {
     const log = options.log ?? SILENT;
     const connection = connect(brokers, log);
-    const unlikely = new UnlikelyAnswers(options.lastingMs);
+    const unlikely = new StaleAnswerGuard(options.lastingMs);
     this.#publishers =
       options.delivery === 'at_least_once'
         ? new AtLeastOnce(connection, (partition, offset) => this.reader.commit(partition, offset))

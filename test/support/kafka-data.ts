@@ -121,12 +121,12 @@ export class TestKafka implements AsyncDisposable {
 }
 
 /** How many numbers a partition gets at once, and the pause after them, in ms. */
-interface Pace {
+interface RateLimit {
   readonly atOnce: number;
   readonly pauseMs: number;
 }
 
-const USUAL_PACE: Pace = { atOnce: 10, pauseMs: 25 };
+const USUAL_PACE: RateLimit = { atOnce: 10, pauseMs: 25 };
 
 /**
  * Writes 0, 1, 2, … to every partition of a topic until it is stopped. When brokers die it goes on, and may have
@@ -136,13 +136,13 @@ export class NumberSource {
   readonly #kafka: TestKafka;
   readonly #topic: string;
   readonly #partitions: number;
-  readonly #pace: Pace;
+  readonly #pace: RateLimit;
   readonly errors: unknown[] = [];
   #next = 0;
   #stopped = false;
   #loop: Promise<void> | undefined;
 
-  constructor(kafka: TestKafka, topic: string, partitions: number, pace: Pace = USUAL_PACE) {
+  constructor(kafka: TestKafka, topic: string, partitions: number, pace: RateLimit = USUAL_PACE) {
     this.#kafka = kafka;
     this.#topic = topic;
     this.#partitions = partitions;

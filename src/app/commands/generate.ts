@@ -7,7 +7,7 @@ import { ConfigError, errorMessage } from '../../core/model/errors.ts';
 import type { OutgoingRecord } from '../../core/model/records.ts';
 import { duration } from '../../core/options/types.ts';
 import { KafkaConnection } from '../../io/kafka/client.ts';
-import { isRefused, KafkaSetupError } from '../../io/kafka/errors.ts';
+import { FatalKafkaError, isRefused } from '../../io/kafka/errors.ts';
 import { PlainProducer } from '../../io/kafka/produce/plain-producer.ts';
 import { createLog } from '../../io/telemetry/log.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
@@ -151,7 +151,7 @@ async function sendPatiently(
       await producer.send(records);
       return true;
     } catch (error) {
-      if (error instanceof KafkaSetupError || isRefused(error)) throw error;
+      if (error instanceof FatalKafkaError || isRefused(error)) throw error;
       process.stderr.write(
         `generate: Kafka does not take records (${errorMessage(error)}); trying again, some may be there twice\n`,
       );

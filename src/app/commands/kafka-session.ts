@@ -4,7 +4,7 @@ import { printableLines } from '../../core/model/printable.ts';
 import { splitAddress } from '../../core/options/address.ts';
 import { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import { KafkaConnection } from '../../io/kafka/client.ts';
-import { isRefused, KafkaSetupError } from '../../io/kafka/errors.ts';
+import { FatalKafkaError, isRefused } from '../../io/kafka/errors.ts';
 import { mismatchBehind } from '../../io/kafka/mismatch.ts';
 import type { KafkaOptions } from '../../io/kafka/options.ts';
 import { refusal } from '../../io/kafka/refusal.ts';
@@ -73,7 +73,7 @@ async function late(kafka: KafkaOptions, timeoutMs: number, signal: AbortSignal)
   // kafkajs goes on with what it has begun, also for a client that is closed: the process does not wait for that.
   if (!signal.aborted) setTimeout(() => process.exit(FAILED), REACH_MS + 2 * LINGER_MS).unref();
   const reached = signal.aborted ? [] : await Promise.all(kafka.brokers.map(reach));
-  throw new KafkaSetupError(
+  throw new FatalKafkaError(
     `${nameOf(kafka)} has not answered all that was asked within ${timeoutMs / 1000} s (--timeout); ${reached.join('; ')}`,
   );
 }
@@ -103,7 +103,7 @@ function nameOf({ brokers }: KafkaOptions): string {
 }
 
 function explain(error: unknown, kafka: KafkaOptions): string | undefined {
-  if (error instanceof KafkaSetupError) return error.message;
+  if (error instanceof FatalKafkaError) return error.message;
   if (isRefused(error)) return refusal(error, kafka);
   if (!(error instanceof Error)) return undefined;
   if (!error.name.startsWith('KafkaJS') && !(error instanceof RetryableError)) return undefined;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError, errorMessage } from '../../core/model/errors.ts';
-import { isRefused, KafkaSetupError } from '../../io/kafka/errors.ts';
+import { FatalKafkaError, isRefused } from '../../io/kafka/errors.ts';
 import { mismatchBehind } from '../../io/kafka/mismatch.ts';
 import { refusal } from '../../io/kafka/refusal.ts';
 import type { Readiness } from '../../io/telemetry/admin-server.ts';
@@ -44,7 +44,7 @@ const LINGER_MS = 1_000;
 
 /**
  * Runs a service until `asked` resolves or it fails, and stops it. Kafka being away at the start is waited out;
- * what only an operator can mend ends it.
+ * what only an operator can fix ends it.
  */
 export async function live(
   service: Service,
@@ -73,9 +73,9 @@ export async function live(
   return { code: ended !== undefined || cutOff > 0 ? FAILED : DONE, ...ended };
 }
 
-/** What waiting cannot mend: the reason is told in a line. Anything else that ends a service is a defect of Penstock's. */
+/** What waiting cannot fix: the reason is told in a line. Anything else that ends a service is a defect of Penstock's. */
 export function isForTheOperator(error: unknown): error is Error {
-  return error instanceof KafkaSetupError || error instanceof ConfigError;
+  return error instanceof FatalKafkaError || error instanceof ConfigError;
 }
 
 /**
@@ -126,10 +126,10 @@ async function startPatiently(
       onStarted();
       return;
     } catch (error) {
-      if (error instanceof KafkaSetupError) throw error;
+      if (error instanceof FatalKafkaError) throw error;
       const mismatch = await mismatchBehind(error, kafka);
-      if (mismatch !== undefined) throw new KafkaSetupError(mismatch, { cause: error });
-      if (isRefused(error)) throw new KafkaSetupError(refusal(error, kafka), { cause: error });
+      if (mismatch !== undefined) throw new FatalKafkaError(mismatch, { cause: error });
+      if (isRefused(error)) throw new FatalKafkaError(refusal(error, kafka), { cause: error });
       const pause = backoff.next();
       log.warn(
         { error: errorMessage(error), retryInMs: Math.round(pause) },

@@ -56,7 +56,7 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-/** Trouble with infrastructure that time can mend. */
+/** Transient infrastructure failure: retry. */
 export class RetryableError extends Error {
   override readonly name: string = 'RetryableError';
   /** Milliseconds that the other side asked to wait (Retry-After), if it did. */
@@ -68,7 +68,7 @@ export class RetryableError extends Error {
   }
 }
 
-/** Penstock itself is wrong: nothing that time or an operator does mends it. The cause has the stack. */
+/** A defect of Penstock: neither time nor an operator can fix it. The cause has the stack. */
 export class DefectError extends Error {
   override readonly name = 'DefectError';
 }

@@ -298,7 +298,7 @@ export class Step {
     } catch (error) {
       if (error instanceof RetryableError) throw error;
       if (!(error instanceof PoisonError)) throw new RecordDefect(during, error);
-      this.#bury(record, error);
+      this.#setRecordAside(record, error);
     }
     const counts = this.#counts;
     counts.records++;
@@ -311,10 +311,10 @@ export class Step {
   setAside(record: SourceRecord, error: PoisonError): void {
     this.#counts.records++;
     this.#counts.bytes += record.value?.length ?? 0;
-    this.#bury(record, error);
+    this.#setRecordAside(record, error);
   }
 
-  #bury(record: SourceRecord, error: PoisonError): void {
+  #setRecordAside(record: SourceRecord, error: PoisonError): void {
     this.#counts.deadRecords++;
     this.#dead.push(deadWhole(record, error));
   }

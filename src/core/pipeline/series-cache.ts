@@ -357,7 +357,7 @@ export class SeriesCache {
     const used = new Uint8Array(slots);
     used.set(this.#used);
     this.#used = used;
-    // Every slot is in use here, so the chains can be made anew.
+    // Every slot is in use here, so the chains can be made again.
     this.#buckets = new Int32Array(slots).fill(NONE);
     for (let slot = 0; slot < this.#slots; slot++) {
       const bucket = this.#hash[slot]! & (slots - 1);

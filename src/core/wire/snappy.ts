@@ -93,7 +93,7 @@ export function uncompressedLength(bytes: Uint8Array): number {
 }
 
 /**
- * One block that uncompresses to what the blocks do, one behind the other. Nothing is compressed anew: elements copy
+ * One block that uncompresses to what the blocks do, one behind the other. Nothing is compressed again: elements copy
  * from so many bytes back, so they mean the same wherever their block begins (format_description.txt, section 2).
  * Throws PoisonError `snappy` where a length header is broken, and looks no further into the blocks.
  */

@@ -1,4 +1,4 @@
-import { KafkaSetupError } from './errors.ts';
+import { FatalKafkaError } from './errors.ts';
 
 /** What a broker answers ApiVersions, by the key of each request. */
 export type BrokerVersions = Readonly<Record<number, { readonly maxVersion: number }>>;
@@ -31,14 +31,14 @@ const NEEDED: Readonly<
  * Refuses a broker that is too old, by what it says itself.
  *
  * @param versions what it answers ApiVersions, by key
- * @throws KafkaSetupError
+ * @throws FatalKafkaError
  */
 export function requireVersions(broker: string, versions: BrokerVersions): void {
   for (const [key, { name, version, for: what }] of Object.entries(NEEDED)) {
     const { maxVersion } = versions[Number(key)] ?? { maxVersion: -1 };
     if (maxVersion >= version) continue;
     const has = maxVersion < 0 ? `has no ${name}` : `has ${name} up to version ${maxVersion}`;
-    throw new KafkaSetupError(
+    throw new FatalKafkaError(
       `Kafka at ${broker} is too old: it ${has}, and version ${version}, which ${what}, is needed. ` +
         `All brokers have to be Kafka ${OLDEST_KAFKA} or newer.`,
     );

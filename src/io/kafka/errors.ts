@@ -22,7 +22,7 @@ export class PartitionLostError extends Error {
   override readonly name = 'PartitionLostError';
 }
 
-/** The records at the position are gone (retention, or a topic made anew). */
+/** The records at the position are gone (retention, or a topic created again). */
 export class OffsetOutOfRangeError extends Error {
   override readonly name = 'OffsetOutOfRangeError';
 }
@@ -56,13 +56,13 @@ export class UnreadableBatchError extends Error {
   }
 }
 
-/** Kafka was asked for something that waiting cannot mend: a missing topic or partition, a refused login. */
-export class KafkaSetupError extends Error {
-  override readonly name: string = 'KafkaSetupError';
+/** Kafka was asked for something that waiting cannot fix: a missing topic or partition, a refused login. */
+export class FatalKafkaError extends Error {
+  override readonly name: string = 'FatalKafkaError';
 }
 
 /** A range ends at a record batch that cannot be read. */
-export class CorruptBatchError extends KafkaSetupError {
+export class CorruptBatchError extends FatalKafkaError {
   readonly batch: UnreadableBatch | undefined;
   /** What is wrong with the batch. */
   readonly reason: string;
@@ -78,7 +78,7 @@ export class CorruptBatchError extends KafkaSetupError {
 }
 
 /** A broker refuses a record for its size. Without that record the others may pass. */
-export class RecordsRefusedError extends KafkaSetupError {
+export class RecordsRefusedError extends FatalKafkaError {
   /** Short, stable identifier, as dead letters name it: `message_too_large`. */
   readonly reason: string;
   /** The topic whose leader refuses it; undefined where the answer is about several. */
@@ -207,7 +207,7 @@ export function isTooLarge(error: unknown): boolean {
   return TOO_LARGE.has(kafkaErrorType(error));
 }
 
-/** Brokers are away, or do not answer: time mends it. */
+/** Brokers are away, or do not answer: transient, retry. */
 export function isConnectionTrouble(error: unknown): boolean {
   return someCause(
     error,
@@ -232,7 +232,7 @@ export function isMembershipError(error: unknown): boolean {
 
 /**
  * Another broker coordinates the group or the transactions now, or is about to, as the very first group of a cluster
- * meets it: time mends it. What was asked was not done, and nobody has to join again.
+ * meets it: transient, retry. What was asked was not done, and nobody has to join again.
  */
 export function isCoordinatorMoving(error: unknown): boolean {
   return COORDINATOR_MOVING.has(kafkaErrorType(error));
@@ -248,7 +248,7 @@ export function isTakenOver(error: unknown): boolean {
   return TAKEN_OVER.has(kafkaErrorType(error));
 }
 
-/** A broker failed at a request that is right, or does not know of a topic or leader that others know: time mends it. */
+/** A broker failed at a request that is right, or does not know of a topic or leader that others know: transient, retry. */
 export function isServerTrouble(error: unknown): boolean {
   return SERVER_TROUBLE.has(kafkaErrorType(error));
 }

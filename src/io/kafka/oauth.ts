@@ -7,7 +7,7 @@ import type { KafkaOptions } from './options.ts';
 
 type SaslOptions = KafkaOptions['sasl'];
 
-/** A token is fetched anew when less than this share of its life is left. */
+/** A token is fetched again when less than this share of its life is left. */
 const REFRESH_SHARE = 0.2;
 /**
  * kafkajs logs in again 5 s before a session ends, and a session ends with its token: one that is handed out
@@ -147,7 +147,7 @@ async function ask(url: string, sasl: SaslOptions): Promise<{ status: number; te
   }
 }
 
-/** A token is fetched every few minutes: the connection is not kept, and the file is read anew. */
+/** A token is fetched every few minutes: the connection is not kept, and the file is read again. */
 function tokenAgent(caFile: string | undefined): Dispatcher {
   const ca = caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') };
   return new Agent({ connect: { timeout: TIMEOUT_MS, ...ca } });

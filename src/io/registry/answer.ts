@@ -39,7 +39,7 @@ const QUOTED = 200;
  * The schema in an answer to a question for schema `id`.
  *
  * Throws PoisonError where the registry is well and has no such schema: `schema_id`, or `schema_reference` for what
- * another schema refers to. Throws RetryableError for everything that time or an operator may mend: 5xx, 401, 403,
+ * another schema refers to. Throws RetryableError for everything that time or an operator may fix: 5xx, 401, 403,
  * and whatever no registry says.
  */
 export function schemaIn(answer: RegistryAnswer, id: SchemaId): RegisteredSchema {

@@ -7,11 +7,11 @@ import { certificateFault, plainTlsMessage } from '../credentials/certificate-fa
 import { type TlsConnection, TlsFiles } from '../credentials/tls-files.ts';
 import { type HttpAnswer, HttpConnections } from './connections.ts';
 import {
+  AmbiguousDeliveryError,
   BadHeaderError,
   HttpRetryableError,
   mayHaveBeenTaken,
   RefusesAllError,
-  UnansweredError,
 } from './errors.ts';
 import { NodeLogin, type NodeLoginOptions } from './login.ts';
 
@@ -117,7 +117,7 @@ export class RemoteWriteClient {
   /**
    * Sends a body once. Resolves to the status code, 2xx. The same `request` again is another attempt of it.
    *
-   * @throws RetryableError for trouble that time or an operator can mend: connection errors, timeouts, 5xx, 429,
+   * @throws RetryableError for trouble that time or an operator can fix: connection errors, timeouts, 5xx, 429,
    *   and 4xx that are not about the data (401, 403, 404, …, and what an empty request gets too)
    * @throws PoisonError with reason `http_<code>` when the node refuses the data
    * @throws BadHeaderError for a tenant header that HTTP cannot carry; nothing is sent
@@ -197,7 +197,7 @@ export class RemoteWriteClient {
       const fault = certificateFault(error);
       const message = `${url}: ${plainTlsMessage(errorMessage(error))}${fault === undefined ? '' : `; ${fault}`}`;
       const neverSent = fault !== undefined || NEVER_SENT.has((error as { code?: string }).code ?? '');
-      const Kind = neverSent ? RetryableError : UnansweredError;
+      const Kind = neverSent ? RetryableError : AmbiguousDeliveryError;
       throw new Kind(message, { cause: error });
     }
     const { status: code, text } = answer;

@@ -4,7 +4,7 @@ import { PoisonError, RetryableError } from '../../core/model/errors.ts';
 const NO_ANSWER = new Set([502, 504]);
 
 /** A request was sent and no answer came: the node may have taken it. */
-export class UnansweredError extends RetryableError {}
+export class AmbiguousDeliveryError extends RetryableError {}
 
 /** An answer that asks to come again. */
 export class HttpRetryableError extends RetryableError {
@@ -33,6 +33,7 @@ export class BadHeaderError extends PoisonError {}
 /** Whether a request that failed so may have been taken all the same. */
 export function mayHaveBeenTaken(error: unknown): boolean {
   return (
-    error instanceof UnansweredError || (error instanceof HttpRetryableError && NO_ANSWER.has(error.code))
+    error instanceof AmbiguousDeliveryError ||
+    (error instanceof HttpRetryableError && NO_ANSWER.has(error.code))
   );
 }

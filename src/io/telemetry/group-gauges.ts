@@ -103,7 +103,7 @@ export class GroupGauges {
     this.#progress.forget(idOf(partition));
   }
 
-  /** Sets the gauges of one process anew from all its groups. */
+  /** Sets the gauges of one process again from all its groups. */
   static collect(groups: readonly GroupGauges[], metrics: Metrics): void {
     const { lag, lagSeconds, lagUnknown, queueBytes, assigned, heldUp, waitingForOwner } = metrics;
     const gauges = [lag, lagSeconds, lagUnknown, queueBytes, assigned, heldUp, waitingForOwner];

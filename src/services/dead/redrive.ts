@@ -1,7 +1,7 @@
 import { readLetter } from '../../core/record/stored-letter.ts';
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import type { KafkaConnection } from '../../io/kafka/client.ts';
-import { isTakenOver, KafkaSetupError } from '../../io/kafka/errors.ts';
+import { FatalKafkaError, isTakenOver } from '../../io/kafka/errors.ts';
 import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
 import { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
 import { TransactionalProducer } from '../../io/kafka/produce/transactional-producer.ts';
@@ -53,7 +53,7 @@ const BACKOFF_MAX_MS = 5_000;
  *
  * Letters that are written after the start are left to the next redrive.
  *
- * @throws KafkaSetupError when another redrive has taken over
+ * @throws FatalKafkaError when another redrive has taken over
  */
 export class Redrive {
   readonly #connection: KafkaConnection;
@@ -83,7 +83,7 @@ export class Redrive {
         return { ...first!, redrive: this.#done, failedAgain: counts.failedAgain };
       } catch (error) {
         if (isTakenOver(error)) throw takenOver(topic, error);
-        if (error instanceof KafkaSetupError || attempt === ATTEMPTS) throw error;
+        if (error instanceof FatalKafkaError || attempt === ATTEMPTS) throw error;
         await sleep(backoff.next());
       }
     }
@@ -185,7 +185,7 @@ export class Redrive {
         if (!redrive.takes(record.offset)) continue;
         const outgoing = redrivenRecord(readLetter(record)!, targets, Date.now());
         if (typeof outgoing === 'string')
-          throw new KafkaSetupError(`a letter changed while it was read: ${outgoing}`);
+          throw new FatalKafkaError(`a letter changed while it was read: ${outgoing}`);
         await redrive.add(record.offset, outgoing);
       }
     };
@@ -195,8 +195,8 @@ export class Redrive {
   }
 }
 
-function takenOver(topic: string, cause: unknown): KafkaSetupError {
-  return new KafkaSetupError(
+function takenOver(topic: string, cause: unknown): FatalKafkaError {
+  return new FatalKafkaError(
     `another redrive of ${topic} has taken over and goes on where this one was; what this one had done stays done`,
     { cause },
   );

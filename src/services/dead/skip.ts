@@ -1,6 +1,6 @@
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import type { KafkaConnection } from '../../io/kafka/client.ts';
-import { CorruptBatchError, KafkaSetupError, type UnreadableBatch } from '../../io/kafka/errors.ts';
+import { CorruptBatchError, FatalKafkaError, type UnreadableBatch } from '../../io/kafka/errors.ts';
 import { fingerprint, skipGroup } from '../../io/kafka/group/corrupt-batches.ts';
 import { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
 import { transactionalId } from '../../io/kafka/produce/transactional-id.ts';
@@ -47,7 +47,7 @@ export async function unreadableAt(
 /**
  * The batch that begins at the offset and holds up the group.
  *
- * @throws KafkaSetupError where it is another one, with the offset that is right, or none
+ * @throws FatalKafkaError where it is another one, with the offset that is right, or none
  */
 export async function batchToSkip(
   connection: KafkaConnection,
@@ -56,7 +56,7 @@ export async function batchToSkip(
 ): Promise<FoundBatch> {
   const { groupId, topic, partition, offset } = target;
   const bound = (await admin.offsetBounds(topic, [partition])).get(partition);
-  if (bound === undefined) throw new KafkaSetupError(`topic ${topic} has no partition ${partition}`);
+  if (bound === undefined) throw new FatalKafkaError(`topic ${topic} has no partition ${partition}`);
   const committed = (await admin.committedOffsets(groupId, topic)).get(partition) ?? bound.low;
   const position = committed < bound.low ? bound.low : committed;
   const isThere = offset >= bound.low && offset < bound.high;
@@ -69,10 +69,10 @@ export async function batchToSkip(
   const where = `${topic}/${partition}`;
   const right = held ?? (found !== undefined && found.nextOffset > position ? found : undefined);
   if (right !== undefined)
-    throw new KafkaSetupError(
+    throw new FatalKafkaError(
       `${where}: no record batch that cannot be read begins at ${offset}; expected ${right.offset}: ${right.message}`,
     );
-  throw new KafkaSetupError(
+  throw new FatalKafkaError(
     `${where}: nothing is to be skipped at ${offset}: the group ${groupId} is at ${position}` +
       (position < bound.high ? ', where records can be read' : ', the end'),
   );

@@ -7,7 +7,7 @@ import type { TlsSettings } from '../../core/options/tls.ts';
 import { type DeadTopic, encodeDeadLetter } from '../../core/record/dead-letter.ts';
 import { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import type { KafkaConnection } from '../../io/kafka/client.ts';
-import { isDefect, KafkaSetupError, PartitionLostError } from '../../io/kafka/errors.ts';
+import { FatalKafkaError, isDefect, PartitionLostError } from '../../io/kafka/errors.ts';
 import type { AssignedPartition, CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
 import { CorruptBatches } from '../../io/kafka/group/corrupt-batches.ts';
 import { corruptLetter } from '../../io/kafka/group/corrupt-letter.ts';
@@ -127,7 +127,7 @@ export class Drain {
   /**
    * Looks at the topics, then joins the groups. What is wrong with some of them is waited for.
    *
-   * @throws KafkaSetupError when no task topic can be read
+   * @throws FatalKafkaError when no task topic can be read
    */
   async start(): Promise<void> {
     let setup: DrainSetup;
@@ -154,7 +154,7 @@ export class Drain {
    * Makes ready to go by another setup, for the same node. The group of a topic that is new is joined, that of one that no
    * route has any more is left; where tasks go to other nodes, their partitions are handed over as after a restart.
    *
-   * @throws KafkaSetupError when a topic that is new here cannot be used, ConfigError when a certificate cannot be used
+   * @throws FatalKafkaError when a topic that is new here cannot be used, ConfigError when a certificate cannot be used
    */
   async prepare(setup: DrainSetup): Promise<PreparedChange> {
     const isSameAccess = isDeepStrictEqual(clientOptions(setup), clientOptions(this.#setup));
@@ -210,7 +210,7 @@ export class Drain {
         gauges.start();
         return;
       } catch (error) {
-        if (error instanceof KafkaSetupError || isDefect(error)) return this.#failure.reject(error);
+        if (error instanceof FatalKafkaError || isDefect(error)) return this.#failure.reject(error);
         const retryInMs = Math.round(backoff.next());
         this.#log.warn({ error: errorMessage(error), retryInMs }, 'a group cannot be joined; trying again');
         await sleep(retryInMs, this.#stopping.signal);
@@ -229,7 +229,7 @@ export class Drain {
     void left.reader.stop(monotonicMs() + LEAVE_MS).finally(() => this.#leaving.delete(left));
   }
 
-  /** Looks at the topics of another setup. @returns those that are written to. @throws KafkaSetupError when a new one cannot be used */
+  /** Looks at the topics of another setup. @returns those that are written to. @throws FatalKafkaError when a new one cannot be used */
   async #newTopics(setup: DrainSetup): Promise<ReadonlyMap<string, OutputTopic>> {
     const { routes } = setup;
     const [found, read] = await Promise.all([
@@ -375,7 +375,7 @@ export class Drain {
             return setup().tenantHeaders;
           },
           turn,
-          bury: (record, refused) => this.#bury(owned, record, refused),
+          writeDeadLetters: (record, refused) => this.#writeDeadLetters(owned, record, refused),
           setAside: (batch) => this.#setAside(owned, batch),
           committed: (held, offset) => gauges.committed(held, offset),
         });
@@ -397,7 +397,7 @@ export class Drain {
     this.#events.setAside(partition, batch);
   }
 
-  async #bury(
+  async #writeDeadLetters(
     partition: AssignedPartition,
     record: FetchedRecord,
     refused: readonly Refused[],

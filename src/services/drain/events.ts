@@ -108,7 +108,7 @@ export class DrainEvents {
   }
 
   /** What the node refused could not be kept yet. */
-  notBuried(
+  deadLettersNotWritten(
     { topic, partition, offset }: Pick<FetchedRecord, 'topic' | 'partition' | 'offset'>,
     error: unknown,
     pauseMs: number,

@@ -1,7 +1,7 @@
 import { errorMessage, PoisonError, tooManyHeaders } from '../../core/model/errors.ts';
 import { unknownVersion } from '../../core/record/headers.ts';
 import { giveBack } from '../../core/wire/memory.ts';
-import { isDefect, KafkaSetupError } from '../../io/kafka/errors.ts';
+import { FatalKafkaError, isDefect } from '../../io/kafka/errors.ts';
 import type { AssignedPartition, CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
 import type { CommittedStart, GroupReader } from '../../io/kafka/group/group-reader.ts';
 import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
@@ -25,7 +25,7 @@ export interface ForwarderOptions {
   /** Record headers that go to the node as HTTP headers. */
   readonly tenantHeaders: readonly string[];
   /** Keeps what the node refuses for good. */
-  readonly bury: (record: FetchedRecord, refused: readonly Refused[]) => Promise<void>;
+  readonly writeDeadLetters: (record: FetchedRecord, refused: readonly Refused[]) => Promise<void>;
   /** Keeps a record batch that cannot be read. */
   readonly setAside: (batch: CorruptBatch) => Promise<void>;
   readonly committed: (partition: AssignedPartition, offset: bigint) => void;
@@ -62,7 +62,7 @@ export class Forwarder {
     this.#maybeTaken = this.#crashed;
   }
 
-  /** Runs until the partition drains. @throws PartitionLostError, and KafkaSetupError from `bury` */
+  /** Runs until the partition drains. @throws PartitionLostError, and FatalKafkaError from `writeDeadLetters` */
   async run(progressed: () => void): Promise<void> {
     const { reader, client, events, committed } = this.#options;
     const partition = this.#partition;
@@ -83,7 +83,7 @@ export class Forwarder {
           if (error instanceof DeliveryStoppedError) break;
           throw error;
         }
-        if (refused.length > 0) await this.#bury(record, refused);
+        if (refused.length > 0) await this.#writeDeadLetters(record, refused);
         events.delivered(record, refused, Date.now());
         first = false;
       }
@@ -172,11 +172,11 @@ export class Forwarder {
     return this.#partition.active || this.#partTaken;
   }
 
-  #bury(record: FetchedRecord, refused: readonly Refused[]): Promise<void> {
-    const { bury, events } = this.#options;
+  #writeDeadLetters(record: FetchedRecord, refused: readonly Refused[]): Promise<void> {
+    const { writeDeadLetters, events } = this.#options;
     return this.#untilKept(
-      () => bury(record, refused),
-      (error, pauseMs) => events.notBuried(record, error, pauseMs),
+      () => writeDeadLetters(record, refused),
+      (error, pauseMs) => events.deadLettersNotWritten(record, error, pauseMs),
     );
   }
 
@@ -185,7 +185,8 @@ export class Forwarder {
     const { topic, partition } = this.#partition;
     return this.#untilKept(
       () => setAside(batch),
-      (error, pauseMs) => events.notBuried({ topic, partition, offset: batch.offset }, error, pauseMs),
+      (error, pauseMs) =>
+        events.deadLettersNotWritten({ topic, partition, offset: batch.offset }, error, pauseMs),
     );
   }
 
@@ -201,7 +202,7 @@ export class Forwarder {
         await keep();
         return;
       } catch (error) {
-        if (error instanceof KafkaSetupError) throw error;
+        if (error instanceof FatalKafkaError) throw error;
         const pauseMs = backoff.next();
         onFailure(error, pauseMs);
         await sleep(pauseMs, this.#partition.lost);

@@ -167,7 +167,7 @@ export class Takeover {
     return { standings, is, before };
   }
 
-  /** The oldest record. @throws KafkaSetupError where the process is to stop at what is missing */
+  /** The oldest record. @throws FatalKafkaError where the process is to stop at what is missing */
   async #origin(partition: AssignedPartition, { is, before }: Look): Promise<Origin> {
     const found = this.#origins.get(partition);
     if (found !== undefined) return found;

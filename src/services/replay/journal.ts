@@ -1,7 +1,7 @@
 import type { OutgoingRecord } from '../../core/model/records.ts';
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import type { KafkaConnection } from '../../io/kafka/client.ts';
-import { KafkaSetupError } from '../../io/kafka/errors.ts';
+import { FatalKafkaError } from '../../io/kafka/errors.ts';
 import type { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../../io/kafka/produce/transactional-producer.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
@@ -112,14 +112,14 @@ export class Journal {
   /**
    * Stores a new replay, or makes a stored one this process's.
    *
-   * @throws KafkaSetupError where brokers would not keep that much
+   * @throws FatalKafkaError where brokers would not keep that much
    */
   async begin(replay: Omit<StoredReplay, 'run' | 'phase' | 'updatedMs'>): Promise<void> {
     const begun: StoredReplay = { ...replay, run: this.#run, phase: 'running', updatedMs: Date.now() };
     const { metadata } = encodeEntry(begun, headOf(begun.partitions));
     const bytes = Buffer.byteLength(metadata) + METADATA_GROWTH_BYTES;
     if (bytes > METADATA_MAX_BYTES)
-      throw new KafkaSetupError(
+      throw new FatalKafkaError(
         `what replay ${replay.id} is takes ${Buffer.byteLength(metadata)} bytes in its consumer group, and ` +
           `${METADATA_MAX_BYTES - METADATA_GROWTH_BYTES} fit; give fewer or shorter selectors (--match)`,
       );
@@ -205,7 +205,7 @@ export class Journal {
  * The replay that Kafka has under an id. While one runs it may be a step behind.
  *
  * @param final whether transactions that are not settled are waited for
- * @throws KafkaSetupError where it cannot be read as a whole
+ * @throws FatalKafkaError where it cannot be read as a whole
  */
 export async function readReplay(
   admin: KafkaAdmin,
@@ -224,7 +224,7 @@ function decoded(id: string, committed: Parameters<typeof decodeReplay>[1]): Sto
     return decodeReplay(id, committed);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new KafkaSetupError(error.message, { cause: error });
+    throw new FatalKafkaError(error.message, { cause: error });
   }
 }
 
@@ -241,7 +241,7 @@ export async function listReplays(
       const replay = await readReplay(admin, id);
       if (replay !== undefined) replays.push(replay);
     } catch (error) {
-      if (!(error instanceof KafkaSetupError)) throw error;
+      if (!(error instanceof FatalKafkaError)) throw error;
       unreadable.push(error.message);
     }
   }

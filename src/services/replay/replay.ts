@@ -2,17 +2,17 @@ import { ConfigError, RetryableError } from '../../core/model/errors.ts';
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import type { KafkaConnection } from '../../io/kafka/client.ts';
 import {
+  FatalKafkaError,
   isConnectionTrouble,
   isRefused,
   isTakenOver,
-  KafkaSetupError,
   kafkaErrorType,
 } from '../../io/kafka/errors.ts';
 import { recordBytes } from '../../io/kafka/partition-queue.ts';
 import { type OffsetGap, RangeReader, type RangeStep } from '../../io/kafka/range/range-reader.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
 import { Backoff, sleep } from '../../io/time/sleep.ts';
-import type { Pace } from './pace.ts';
+import type { RateLimit } from './rate-limit.ts';
 import { RecordTimes } from './record-times.ts';
 import type { ReplayRange } from './stored-replay.ts';
 import type { ReplayCounts, ReplayTarget } from './target/target.ts';
@@ -32,10 +32,10 @@ export interface ReplayOptions {
   readonly topic: string;
   /** Which topic of that name; absent: brokers do not say. */
   readonly topicId?: string | undefined;
-  readonly pace: Pace;
+  readonly pace: RateLimit;
   /** Goes on behind records that retention has taken in the meantime. */
   readonly allowGaps: boolean;
-  /** At a record batch that cannot be read: end with a KafkaSetupError, or go on behind it. */
+  /** At a record batch that cannot be read: end with a FatalKafkaError, or go on behind it. */
   readonly onCorruptBatch?: 'stop' | 'skip';
   /** Opens the target, and reads what was stored: at the start, and after each error. */
   readonly open: () => Promise<ReplaySession>;
@@ -53,7 +53,7 @@ export interface ReplayEvents {
   /** A step is written and stored. */
   written(positions: ReadonlyMap<number, bigint>, counts: ReplayCounts): void;
   gap(gap: OffsetGap): void;
-  /** Something failed that time may mend. */
+  /** Something failed that a retry may fix. */
   retrying(error: unknown, pauseMs: number): void;
 }
 
@@ -73,7 +73,7 @@ const LOOK_AGAIN_MS = 500;
 /**
  * The loop of a replay: read ▸ wait for its turn ▸ write a step and store its positions; until the ends of the ranges.
  *
- * One step at a time; reading goes on beside it. After any error everything is opened anew and goes on from what is
+ * One step at a time; reading goes on beside it. After any error everything is opened again and goes on from what is
  * stored: nobody guesses what became of a step. Where Kafka or the target is away it waits.
  */
 export class Replay {
@@ -92,7 +92,7 @@ export class Replay {
     this.#options = options;
   }
 
-  /** @throws KafkaSetupError, ConfigError where going on is not for this process to decide */
+  /** @throws FatalKafkaError, ConfigError where going on is not for this process to decide */
   async run(): Promise<ReplayEnd> {
     const { stop, events } = this.#options;
     for (;;) {
@@ -192,14 +192,14 @@ export class Replay {
 
   /** @param failures in a row, with this one */
   #isPassing(error: unknown, failures: number): boolean {
-    if (error instanceof KafkaSetupError || error instanceof ConfigError || isRefused(error)) return false;
+    if (error instanceof FatalKafkaError || error instanceof ConfigError || isRefused(error)) return false;
     if (isConnectionTrouble(error) || error instanceof RetryableError) return true;
     return isKafkas(error) && failures < ATTEMPTS;
   }
 }
 
 /** Records that were to be replayed are gone. */
-export class GapError extends KafkaSetupError {
+export class GapError extends FatalKafkaError {
   readonly gaps: readonly OffsetGap[];
 
   constructor(gaps: readonly OffsetGap[]) {

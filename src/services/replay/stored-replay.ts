@@ -16,7 +16,7 @@ export interface StoredReplay {
   readonly id: string;
   readonly spec: ReplaySpec;
   readonly phase: ReplayPhase;
-  /** Names the process that runs it: made up anew at each start and resumption. */
+  /** Names the process that runs it: made up again at each start and resumption. */
   readonly run: string;
   /** Milliseconds since the epoch. */
   readonly startedMs: number;

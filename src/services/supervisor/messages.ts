@@ -31,5 +31,5 @@ export type Message =
   /** `fault`: why it cannot go by the texts. */
   | { readonly kind: 'prepared'; readonly reload: number; readonly fault: string | undefined }
   | { readonly kind: 'committed'; readonly reload: number }
-  /** It ends, for a reason that only the operator can mend. `wrongConfig`: that is the configuration. */
+  /** It ends, for a reason that only the operator can fix. `wrongConfig`: that is the configuration. */
   | { readonly kind: 'unable'; readonly wrongConfig: boolean; readonly reason: string };

@@ -15,7 +15,7 @@ const REPORT_TIMEOUT_MS = 2_000;
 /** `waiting`: it ended by itself, and is started again after a pause. */
 export type ProcessState = 'starting' | 'running' | 'waiting' | 'stopped';
 
-/** Why a process cannot go on, where only the operator can mend it. */
+/** Why a process cannot go on, where only the operator can fix it. */
 export interface Unable {
   readonly wrongConfig: boolean;
   readonly reason: string;
@@ -49,7 +49,7 @@ export interface SupervisedProcessOptions {
  *     └───────────┴──────────▶ stopped                 told to, or it said that it is unable to go on
  * ```
  *
- * A life that ends for a reason that only the operator can mend is the last, as it would be without a supervisor;
+ * A life that ends for a reason that only the operator can fix is the last, as it would be without a supervisor;
  * except at a restart: then it could start before, so it may again.
  */
 export class SupervisedProcess {

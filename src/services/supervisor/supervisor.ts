@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { ConfigError } from '../../core/model/errors.ts';
-import { KafkaSetupError } from '../../io/kafka/errors.ts';
+import { FatalKafkaError } from '../../io/kafka/errors.ts';
 import type { Readiness } from '../../io/telemetry/admin-server.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import { labelled, mergedText } from '../../io/telemetry/merge.ts';
@@ -60,14 +60,14 @@ export class Supervisor {
           texts: () => this.#texts,
           onRestart: () => metrics.processRestarts.inc({ process: String(index) }),
           onUnable: ({ wrongConfig, reason }) =>
-            this.#failure.reject(new (wrongConfig ? ConfigError : KafkaSetupError)(reason)),
+            this.#failure.reject(new (wrongConfig ? ConfigError : FatalKafkaError)(reason)),
           log,
         }),
     );
     for (const { index } of this.#processes) metrics.processRestarts.inc({ process: String(index) }, 0);
   }
 
-  /** Rejects when a process has said that only the operator can mend what keeps it from going on. */
+  /** Rejects when a process has said that only the operator can fix what keeps it from going on. */
   get failure(): Promise<never> {
     return this.#failure.promise;
   }

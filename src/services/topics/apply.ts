@@ -1,5 +1,5 @@
 import type { TopicAdmin } from '../../io/kafka/admin/topic-admin.ts';
-import { KafkaSetupError } from '../../io/kafka/errors.ts';
+import { FatalKafkaError } from '../../io/kafka/errors.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
 import { sleep } from '../../io/time/sleep.ts';
 import type { TopicContents } from './consequence.ts';
@@ -42,7 +42,7 @@ function takesRecords(change: TopicChange): boolean {
  *
  * @param onChange told of each change that was asked of the cluster, once
  * @returns the last plan: without changes, or with refusals
- * @throws KafkaSetupError when the cluster refuses a change, or does not show it in time
+ * @throws FatalKafkaError when the cluster refuses a change, or does not show it in time
  */
 export async function applyTopics(
   wanted: readonly WantedTopic[],
@@ -92,8 +92,8 @@ async function perform(change: TopicChange, admin: TopicAdmin): Promise<void> {
   }
 }
 
-function notShown({ action, topic }: TopicChange, settleMs: number): KafkaSetupError {
-  return new KafkaSetupError(
+function notShown({ action, topic }: TopicChange, settleMs: number): FatalKafkaError {
+  return new FatalKafkaError(
     `topic ${topic}: the cluster took the request (${action}) and does not show its effect after ${Math.round(settleMs / 1000)} s; ` +
       'look at "penstock topics plan", and whether another process changes the topic back',
   );

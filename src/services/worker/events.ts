@@ -67,7 +67,7 @@ export class IngestEvents {
     this.#routed(topic, counts, routes);
     for (const { route, value, samples, series } of step.records)
       this.#sent(routes[route] ?? '', value.length, samples, series);
-    this.#buried(step.dead);
+    this.#deadLetters(step.dead);
   }
 
   /** A record batch that cannot be read is in the dead-letter topic, and passed over. */
@@ -81,7 +81,7 @@ export class IngestEvents {
     );
   }
 
-  /** Brings the cache's figures up to date; its counters begin anew with each reload. */
+  /** Brings the cache's figures up to date; its counters begin again with each reload. */
   cache(stats: SeriesCacheStats): void {
     this.#metrics.cacheBytes.set(stats.bytes);
     this.#metrics.cacheEntries.set(stats.series);
@@ -111,7 +111,7 @@ export class IngestEvents {
     this.#metrics.series.inc({ stage: 'publish', route }, series);
   }
 
-  #buried(dead: readonly DeadLetter[]): void {
+  #deadLetters(dead: readonly DeadLetter[]): void {
     if (dead.length === 0) return;
     const nowMs = monotonicMs();
     for (const { stage, reason, source } of dead)

@@ -3,8 +3,8 @@ import type { AssignedPartition } from '../../io/kafka/group/assigned-partition.
 import { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
 import { transactionalId } from '../../io/kafka/produce/transactional-id.ts';
 import { TransactionalProducer } from '../../io/kafka/produce/transactional-producer.ts';
+import { StaleAnswerGuard } from '../../io/kafka/stale-answer-guard.ts';
 import { withMark } from '../../io/kafka/topic/topic-mark.ts';
-import { UnlikelyAnswers } from '../../io/kafka/unlikely-answers.ts';
 import type { Publisher, PublisherFactory, StepPublication } from './publisher.ts';
 
 /**
@@ -17,14 +17,14 @@ export class ExactlyOnce implements PublisherFactory {
   readonly #groupId: string;
   readonly #timeoutMs: number;
   readonly #limit = new BatchLimit();
-  readonly #unknown: UnlikelyAnswers;
+  readonly #unknown: StaleAnswerGuard;
 
   /** @param unknown how long brokers may say that there is no such partition */
   constructor(
     connection: KafkaConnection,
     groupId: string,
     timeoutMs: number,
-    unknown = new UnlikelyAnswers(),
+    unknown = new StaleAnswerGuard(),
   ) {
     this.#connection = connection;
     this.#groupId = groupId;

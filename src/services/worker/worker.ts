@@ -104,7 +104,7 @@ export class Worker {
   /**
    * Looks at the topics, then joins the group. What is wrong with some of them is waited for.
    *
-   * @throws KafkaSetupError when none can be read, or no task topic is there
+   * @throws FatalKafkaError when none can be read, or no task topic is there
    */
   async start(): Promise<void> {
     let options: WorkerOptions;
@@ -138,7 +138,7 @@ export class Worker {
    * Makes ready to go by other options: those that may change while it runs (app/config/reload-effects.ts). They are put
    * in force between two steps; nothing is read again and nothing is lost. Routes that are the same list are left alone.
    *
-   * @throws KafkaSetupError when a topic that is new here cannot be used, ConfigError when a file of the registry's cannot
+   * @throws FatalKafkaError when a topic that is new here cannot be used, ConfigError when a file of the registry's cannot
    */
   async prepare(options: WorkerOptions): Promise<PreparedChange> {
     const sameRegistry = isDeepStrictEqual(options.registry, this.#options.registry);
@@ -170,7 +170,7 @@ export class Worker {
     this.#reader.subscriptionChanged();
   }
 
-  /** Looks at the topics of other options. @returns those that are written to. @throws KafkaSetupError when a new one cannot be used */
+  /** Looks at the topics of other options. @returns those that are written to. @throws FatalKafkaError when a new one cannot be used */
   async #newTopics(options: WorkerOptions): Promise<ReadonlyMap<string, OutputTopic>> {
     const [found, read] = await Promise.all([
       this.#outputs.look(neededBy(options)),

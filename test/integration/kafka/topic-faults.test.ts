@@ -3,14 +3,14 @@ import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RetryableError } from '../../../src/core/model/errors.ts';
-import { KafkaSetupError, kafkaErrorType } from '../../../src/io/kafka/errors.ts';
+import { FatalKafkaError, kafkaErrorType } from '../../../src/io/kafka/errors.ts';
 import { AssignedPartition } from '../../../src/io/kafka/group/assigned-partition.ts';
 import type { OffsetGap } from '../../../src/io/kafka/group/partition-session.ts';
 import { PlainProducer } from '../../../src/io/kafka/produce/plain-producer.ts';
 import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
+import { StaleAnswerGuard } from '../../../src/io/kafka/stale-answer-guard.ts';
 import { withMark } from '../../../src/io/kafka/topic/topic-mark.ts';
-import { UnlikelyAnswers } from '../../../src/io/kafka/unlikely-answers.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { CopyingWorker, type CopyOptions, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
@@ -86,7 +86,7 @@ describe('faults of topics', { concurrency: true }, () => {
       transform: ({ records }) =>
         records.map((record) => ({ ...record, topic: topics.output, partition: 7, headers: {} })),
     });
-    assert.ok(error instanceof KafkaSetupError, String(error));
+    assert.ok(error instanceof FatalKafkaError, String(error));
     assert.equal(
       error.message,
       `The brokers have no partition ${topics.output}/7. Run "penstock topics apply" with the same configuration.`,
@@ -97,11 +97,11 @@ describe('faults of topics', { concurrency: true }, () => {
   test('a plain producer refuses a partition that does not exist', async () => {
     const topic = await kafka.createTopic('plain', 1);
     let now = 0;
-    const producer = new PlainProducer(kafka.connection, new UnlikelyAnswers(30_000, () => now));
+    const producer = new PlainProducer(kafka.connection, new StaleAnswerGuard(30_000, () => now));
     const record = { topic, partition: 3, key: null, value: Buffer.from('x'), headers: {}, timestamp: 0 };
     for (now of [0, 29_999]) await assert.rejects(producer.send([record]), RetryableError);
     now = 30_000;
-    await assert.rejects(producer.send([record]), KafkaSetupError);
+    await assert.rejects(producer.send([record]), FatalKafkaError);
     await producer.close();
   });
 
@@ -109,7 +109,7 @@ describe('faults of topics', { concurrency: true }, () => {
     const topics = await setup({ 'max.message.bytes': '20000' });
     await kafka.produce(topics.input, 0, ['1', Buffer.alloc(30_000), '2']);
     const error = await failure(topics, {});
-    assert.ok(error instanceof KafkaSetupError, String(error));
+    assert.ok(error instanceof FatalKafkaError, String(error));
     assert.match(
       error.message,
       new RegExp(`a record of 30070 bytes for topic ${topics.output}, partition 0`),
@@ -132,7 +132,7 @@ describe('faults of topics', { concurrency: true }, () => {
     const topic = await kafka.createTopic('small', 1, { config: { 'max.message.bytes': '5000' } });
     const values = Array.from({ length: 300 }, (_, index) => `${index} ${'x'.repeat(1000)}`);
     await kafka.produce(topic, 0, values);
-    await assert.rejects(kafka.produce(topic, 0, [Buffer.alloc(6000)]), KafkaSetupError);
+    await assert.rejects(kafka.produce(topic, 0, [Buffer.alloc(6000)]), FatalKafkaError);
     assert.deepEqual(await kafka.readAll(topic, 1), [values]);
   });
 
@@ -160,7 +160,7 @@ describe('faults of topics', { concurrency: true }, () => {
     await commitAt(topics, 10);
     await deleteBefore(topics, 40);
     const error = await failure(topics, { onGap: () => 'stop' });
-    assert.ok(error instanceof KafkaSetupError, String(error));
+    assert.ok(error instanceof FatalKafkaError, String(error));
     assert.match(error.message, /\/0: the records 10 to 39 were gone before they were read/);
     assert.equal(await committed(topics), 10n);
   });
@@ -339,7 +339,7 @@ describe('faults of topics', { concurrency: true }, () => {
     assert.deepEqual(await kafka.readAll(topics.output, 1), [numbers(150, 200)]);
   });
 
-  test('a committed offset beyond the end, where all records are there, means a topic made anew', async () => {
+  test('a committed offset beyond the end, where all records are there, means a topic created again', async () => {
     const { topics, gaps, worker, isDoubting } = await committedBeyond(150);
     await worker.start();
     await isDoubting();

@@ -1,6 +1,6 @@
 import { expectedName } from '../../../core/model/nearest.ts';
 import { compileRoutes } from '../../../core/route/route.ts';
-import { KafkaSetupError } from '../../../io/kafka/errors.ts';
+import { FatalKafkaError } from '../../../io/kafka/errors.ts';
 import { batchToSkip, isPassed, requestSkip, type SkipTarget } from '../../../services/dead/skip.ts';
 import { drainGroupId, NodeAssignment } from '../../../services/drain/assignment.ts';
 import { ingestTopics } from '../../../services/worker/options.ts';
@@ -56,9 +56,9 @@ function groupOf({ config }: DeadSession, topic: string, partition: number): str
       )
     : undefined;
   if (owner !== undefined) return drainGroupId(topic, owner);
-  if (isTask) throw new KafkaSetupError(`${topic}/${partition} is read by no node of the configuration`);
+  if (isTask) throw new FatalKafkaError(`${topic}/${partition} is read by no node of the configuration`);
   const known = [...ingest, ...new Set(routes.map((route) => route.topic))];
-  throw new KafkaSetupError(
+  throw new FatalKafkaError(
     `no worker or drain of this configuration reads ${topic}; ${expectedName(topic, known)}`,
   );
 }

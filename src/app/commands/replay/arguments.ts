@@ -81,7 +81,7 @@ export interface RunOptions {
   readonly listen: string | undefined;
 }
 
-/** Options that do not belong to what a replay is, but to how it is run: --resume takes them anew. */
+/** Options that do not belong to what a replay is, but to how it is run: --resume takes them again. */
 const RUN_OPTIONS = ['rate', 'concurrency', 'yield-lag', 'allow-gaps', 'on-corrupt-batch', 'listen'] as const;
 const DEFAULT_MARGIN = '5m';
 const DEFAULT_CONCURRENCY = 4;

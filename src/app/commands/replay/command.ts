@@ -13,7 +13,7 @@ export interface ReplayCommand {
 }
 
 /** What a replay says on standard error: lines, and on a terminal a line that shows how far it is. */
-export class Voice {
+export class StatusLine {
   readonly #line = new ProgressLine();
   readonly isTerminal = process.stderr.isTTY === true;
 

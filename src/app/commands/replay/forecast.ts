@@ -1,6 +1,6 @@
 import { printableLines } from '../../../core/model/printable.ts';
-import { Pace } from '../../../services/replay/pace.ts';
 import { DryRun } from '../../../services/replay/plan/dry-run.ts';
+import { RateLimit } from '../../../services/replay/rate-limit.ts';
 import { Replay } from '../../../services/replay/replay.ts';
 import type { ReplaySpec } from '../../../services/replay/spec.ts';
 import type { ReplayRange } from '../../../services/replay/stored-replay.ts';
@@ -8,7 +8,7 @@ import { DONE, FAILED, printJson } from '../command.ts';
 import { defectNotes } from '../defect-notes.ts';
 import { formatTable } from '../text/table.ts';
 import type { RunOptions } from './arguments.ts';
-import type { ReplayCommand, Voice } from './command.ts';
+import type { ReplayCommand, StatusLine } from './command.ts';
 import { sourceDecoders } from './schemas.ts';
 import { routePipeline, selectionOf } from './target.ts';
 import { formatGap, formatNumber, formatRemainder, formatTarget } from './text.ts';
@@ -21,11 +21,11 @@ export async function forecastReplay(
   command: ReplayCommand,
   spec: ReplaySpec,
   partitions: ReadonlyMap<number, ReplayRange>,
-  { how, voice }: { readonly how: RunOptions; readonly voice: Voice },
+  { how, statusLine }: { readonly how: RunOptions; readonly statusLine: StatusLine },
 ): Promise<number> {
   const { config, connection, admin, json } = command;
   const { topic, target } = spec;
-  const source = sourceDecoders(config, topic, (message) => voice.say(message));
+  const source = sourceDecoders(config, topic, (message) => statusLine.say(message));
   const { decoders, prepare } = source;
   const route = target.route;
   const output = {
@@ -33,7 +33,7 @@ export async function forecastReplay(
     maxRecordBytes: config.topics.tasks.max_message_bytes - ROOM_BYTES,
   };
   const dryRun = new DryRun(
-    selectionOf({ config, spec, decoders, onDefect: defectNotes((message) => voice.say(message)) }),
+    selectionOf({ config, spec, decoders, onDefect: defectNotes((message) => statusLine.say(message)) }),
     route === undefined ? undefined : routePipeline({ config, decoders }, route, output),
   );
   const stop = new AbortController();
@@ -42,7 +42,7 @@ export async function forecastReplay(
   try {
     const end = await new Replay(connection, admin, {
       topic,
-      pace: new Pace(how.rate),
+      pace: new RateLimit(how.rate),
       allowGaps: how.allowGaps,
       onCorruptBatch: how.onCorruptBatch,
       open: async () => ({
@@ -55,15 +55,15 @@ export async function forecastReplay(
       stop: stop.signal,
       events: {
         opened: () => undefined,
-        written: () => voice.show(`${formatNumber(dryRun.counts.records)} records looked at`),
-        gap: (gap) => voice.say(formatGap(gap)),
+        written: () => statusLine.show(`${formatNumber(dryRun.counts.records)} records looked at`),
+        gap: (gap) => statusLine.say(formatGap(gap)),
         retrying: () => undefined,
       },
     }).run();
-    voice.clear();
+    statusLine.clear();
     if (end === 'stopped') return FAILED;
   } finally {
-    voice.clear();
+    statusLine.clear();
     await source.close();
   }
   if (json) printJson(asJson(spec, dryRun));

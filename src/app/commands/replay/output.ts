@@ -1,6 +1,6 @@
 import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';
 import { TopicAdmin } from '../../../io/kafka/admin/topic-admin.ts';
-import { KafkaSetupError } from '../../../io/kafka/errors.ts';
+import { FatalKafkaError } from '../../../io/kafka/errors.ts';
 import type { ReplayTargetSpec } from '../../../services/replay/spec.ts';
 import { settingsAtCreation, wantedTopics } from '../../../services/topics/wanted.ts';
 import { ingestTopics } from '../../../services/worker/options.ts';
@@ -63,7 +63,7 @@ function refuseOthersTopic(config: Config, topic: string): void {
  * Sees that the topic is there and has a partition for every task.
  *
  * @param create creates it where it is not there; else that is only told
- * @throws KafkaSetupError where it cannot take the records, with what to do
+ * @throws FatalKafkaError where it cannot take the records, with what to do
  */
 export async function prepareOutput(
   config: Config,
@@ -77,14 +77,14 @@ export async function prepareOutput(
   const state = (await topics.read([topic])).topics.get(topic);
   if (state !== undefined) {
     if (state.partitions < route.task.count)
-      throw new KafkaSetupError(
+      throw new FatalKafkaError(
         `topic ${topic} has ${state.partitions} partitions, and route ${name} has ${route.task.count} tasks; expected a ` +
           'topic with a partition for each task, or one that is not there yet: it is created',
       );
     return;
   }
   if (live)
-    throw new KafkaSetupError(
+    throw new FatalKafkaError(
       `topic ${topic} does not exist. Run "penstock topics apply" with ${config.file}.`,
     );
   const wanted = wantedTopics({

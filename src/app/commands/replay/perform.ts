@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { constants, setPriority } from 'node:os';
 import { sleep } from '../../../io/time/sleep.ts';
-import { Pace } from '../../../services/replay/pace.ts';
+import { RateLimit } from '../../../services/replay/rate-limit.ts';
 import { GapError, Replay } from '../../../services/replay/replay.ts';
 import { isStopRequested } from '../../../services/replay/stop-request.ts';
 import { WrongTargetError } from '../../../services/replay/target/target.ts';
 import { FAILED } from '../command.ts';
 import { expectedDeployment } from '../expected-deployment.ts';
 import type { RunOptions } from './arguments.ts';
-import type { ReplayCommand, Voice } from './command.ts';
+import type { ReplayCommand, StatusLine } from './command.ts';
 import { ReplayReport } from './report.ts';
 import { sourceDecoders } from './schemas.ts';
 import { type NewReplay, Sessions, TakenOverError } from './sessions.ts';
@@ -29,14 +29,18 @@ const HARD_STOP_GRACE_MS = 5_000;
 export async function performReplay(
   command: ReplayCommand,
   replay: NewReplay,
-  { resumed, how, voice }: { readonly resumed: boolean; readonly how: RunOptions; readonly voice: Voice },
+  {
+    resumed,
+    how,
+    statusLine,
+  }: { readonly resumed: boolean; readonly how: RunOptions; readonly statusLine: StatusLine },
 ): Promise<number> {
   const { config, connection, admin } = command;
   const { id, spec } = replay;
   const run = randomBytes(6).toString('hex');
-  const say = (message: string) => voice.say(`replay ${id}: ${message}`);
+  const say = (message: string) => statusLine.say(`replay ${id}: ${message}`);
   const stopping = stopOnSignal(config.stop_deadline, say);
-  const pace = new Pace(how.rate);
+  const pace = new RateLimit(how.rate);
   const source = sourceDecoders(config, spec.topic, say);
   const { decoders, prepare } = source;
   const openTarget = await targetFor({
@@ -54,7 +58,7 @@ export async function performReplay(
   const sessions = new Sessions(command, { replay, run, resumed }, openTarget);
   const ended = new AbortController();
   const watches: Promise<void>[] = [];
-  const report = new ReplayReport(command, { replay, resumed, pace, voice });
+  const report = new ReplayReport(command, { replay, resumed, pace, statusLine });
   try {
     await report.start(how.listen ?? config.admin.listen);
     bePolite();
@@ -96,7 +100,7 @@ export async function performReplay(
   } finally {
     ended.abort();
     stopping.done();
-    voice.clear();
+    statusLine.clear();
     // A client that is asked for something after it was closed connects again.
     await within(Promise.allSettled(watches), WATCHES_END_MS);
     await Promise.allSettled([report.close(), source.close()]);

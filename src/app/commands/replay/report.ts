@@ -5,13 +5,13 @@ import type { OffsetGap } from '../../../io/kafka/range/range-reader.ts';
 import { AdminServer } from '../../../io/telemetry/admin-server.ts';
 import { monotonicMs } from '../../../io/time/clock.ts';
 import { ReplayMetrics } from '../../../services/replay/metrics.ts';
-import type { Pace } from '../../../services/replay/pace.ts';
 import { ReplayProgress } from '../../../services/replay/progress.ts';
+import type { RateLimit } from '../../../services/replay/rate-limit.ts';
 import type { GapError, ReplayEnd, ReplayEvents } from '../../../services/replay/replay.ts';
 import { type ReplayRange, type StoredReplay, shareOf } from '../../../services/replay/stored-replay.ts';
 import type { ReplayCounts } from '../../../services/replay/target/target.ts';
 import { DONE, FAILED, printJson } from '../command.ts';
-import type { ReplayCommand, Voice } from './command.ts';
+import type { ReplayCommand, StatusLine } from './command.ts';
 import {
   formatBar,
   formatGap,
@@ -35,8 +35,8 @@ export class ReplayReport implements ReplayEvents {
   readonly #of: {
     readonly replay: Described;
     readonly resumed: boolean;
-    readonly pace: Pace;
-    readonly voice: Voice;
+    readonly pace: RateLimit;
+    readonly statusLine: StatusLine;
   };
   readonly #metrics = new ReplayMetrics();
   readonly #progress = new ReplayProgress();
@@ -49,7 +49,12 @@ export class ReplayReport implements ReplayEvents {
 
   constructor(
     command: ReplayCommand,
-    of: { readonly replay: Described; readonly resumed: boolean; readonly pace: Pace; readonly voice: Voice },
+    of: {
+      readonly replay: Described;
+      readonly resumed: boolean;
+      readonly pace: RateLimit;
+      readonly statusLine: StatusLine;
+    },
   ) {
     this.#command = command;
     this.#of = of;
@@ -57,7 +62,7 @@ export class ReplayReport implements ReplayEvents {
 
   /** Says what begins, and serves metrics where nobody else listens. */
   async start(listen: string): Promise<void> {
-    const { replay, resumed, voice } = this.#of;
+    const { replay, resumed, statusLine } = this.#of;
     const { spec, partitions } = replay;
     const left = [...partitions.values()].reduce((sum, { position, to }) => sum + (to - position), 0n);
     const how = resumed ? `goes on at ${formatShare(shareOf(replay))}` : 'begins';
@@ -89,10 +94,10 @@ export class ReplayReport implements ReplayEvents {
     });
     const show = () => {
       const snapshot = this.#progress.snapshot(monotonicMs());
-      if (voice.isTerminal) voice.show(formatBar(snapshot, this.#waiting));
+      if (statusLine.isTerminal) statusLine.show(formatBar(snapshot, this.#waiting));
       else this.#say(formatProgress(snapshot, this.#waiting));
     };
-    this.#timer = setInterval(show, voice.isTerminal ? BAR_EVERY_MS : LINE_EVERY_MS).unref();
+    this.#timer = setInterval(show, statusLine.isTerminal ? BAR_EVERY_MS : LINE_EVERY_MS).unref();
   }
 
   async close(): Promise<void> {
@@ -173,7 +178,7 @@ export class ReplayReport implements ReplayEvents {
   gapFound({ message }: GapError, stored: Described): number {
     clearInterval(this.#timer);
     if (this.#command.json) return this.end('stopped', stored);
-    this.#of.voice.clear();
+    this.#of.statusLine.clear();
     process.stderr.write(
       `penstock replay: ${printable(message)}. What was before them is done; penstock replay --resume ${stored.id} --allow-gaps ` +
         'goes on behind them\n',
@@ -182,13 +187,13 @@ export class ReplayReport implements ReplayEvents {
   }
 
   #say(message: string): void {
-    this.#of.voice.say(`replay ${this.#of.replay.id}: ${message}`);
+    this.#of.statusLine.say(`replay ${this.#of.replay.id}: ${message}`);
   }
 
   /** The result goes to standard output, unless the samples do. */
   #tell(lines: readonly string[]): void {
     const { target } = this.#of.replay.spec;
-    this.#of.voice.clear();
+    this.#of.statusLine.clear();
     const stream = target.kind === 'file' && target.file === '-' ? process.stderr : process.stdout;
     stream.write(`${lines.map(printable).join('\n')}\n`);
   }

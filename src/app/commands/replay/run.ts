@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';
 import { firstRecordTimes } from '../../../io/kafka/admin/first-records.ts';
-import { KafkaSetupError } from '../../../io/kafka/errors.ts';
+import { FatalKafkaError } from '../../../io/kafka/errors.ts';
 import { madeAgain } from '../../../io/kafka/range/range-fetcher.ts';
 import type { OffsetRange } from '../../../io/kafka/range/range-reader.ts';
 import { readReplay } from '../../../services/replay/journal.ts';
@@ -19,7 +19,7 @@ import { ingestTopics } from '../../../services/worker/options.ts';
 import type { Config } from '../../config/load.ts';
 import { DONE, FAILED, printJson, usageError } from '../command.ts';
 import type { AskedReplay, RunOptions } from './arguments.ts';
-import { type ReplayCommand, Voice } from './command.ts';
+import { type ReplayCommand, StatusLine } from './command.ts';
 import { forecastReplay } from './forecast.ts';
 import { prepareOutput, routeTargetSpec } from './output.ts';
 import { performReplay } from './perform.ts';
@@ -33,13 +33,13 @@ export async function startReplay(
   how: RunOptions,
 ): Promise<number> {
   const { config, connection, admin, json } = command;
-  const voice = new Voice();
+  const statusLine = new StatusLine();
   const topic = asked.topic ?? onlyIngestTopic(config);
   const target = targetSpec(config, topic, asked);
   await requireTopic(admin, topic);
   const id = asked.id ?? madeUpId(Date.now());
   if (asked.id !== undefined && (await readReplay(admin, id)) !== undefined)
-    throw new KafkaSetupError(
+    throw new FatalKafkaError(
       `there is a replay ${id} already; penstock replay --resume ${id} goes on with it, another --id begins a new one`,
     );
 
@@ -50,29 +50,29 @@ export async function startReplay(
     cuts.length > 0 && ranges.size > 0 ? await firstRecordTimes(connection, admin, topic, ranges) : NO_TIMES;
   if (marginCuts.length > 0) {
     const list = marginCuts.map(({ partition }) => partition).join(', ');
-    voice.say(`note: of the margin before the range retention has taken a part (partition ${list})`);
+    statusLine.say(`note: of the margin before the range retention has taken a part (partition ${list})`);
   }
-  if (!mayBeCut(topic, cuts, times, how, voice)) return FAILED;
+  if (!mayBeCut(topic, cuts, times, how, statusLine)) return FAILED;
   if (ranges.size === 0) return nothingThere(topic, asked.range, json);
 
   const spec = { topic, ...(topicId === undefined ? {} : { topicId }), target, ...selectionSpec(asked) };
   const partitions = fromTheStart(ranges);
   if (target.kind === 'route') {
-    const say = (message: string) => voice.say(message);
+    const say = (message: string) => statusLine.say(message);
     await prepareOutput(config, admin, target, !asked.dryRun, say);
   }
-  if (asked.dryRun) return await forecastReplay(command, spec, partitions, { how, voice });
+  if (asked.dryRun) return await forecastReplay(command, spec, partitions, { how, statusLine });
   const replay = { id, spec, startedMs: Date.now(), counts: NO_COUNTS, partitions, extra: {} };
-  return await performReplay(command, replay, { resumed: false, how, voice });
+  return await performReplay(command, replay, { resumed: false, how, statusLine });
 }
 
 /** Goes on with a replay that was stopped or killed. @returns the exit code */
 export async function resumeReplay(command: ReplayCommand, id: string, how: RunOptions): Promise<number> {
   const { config, admin, json } = command;
-  const voice = new Voice();
+  const statusLine = new StatusLine();
   const replay = await readReplay(admin, id);
   if (replay === undefined)
-    throw new KafkaSetupError(`there is no replay ${id}; penstock replay list shows those that there are`);
+    throw new FatalKafkaError(`there is no replay ${id}; penstock replay list shows those that there are`);
   const { spec, partitions } = replay;
   if (isDone(replay)) {
     if (json) printJson({ id, end: 'done', records: replay.counts.records, samples: replay.counts.samples });
@@ -87,12 +87,12 @@ export async function resumeReplay(command: ReplayCommand, id: string, how: RunO
   if (spec.topicId !== undefined && topicId !== undefined && spec.topicId !== topicId)
     throw madeAgain(spec.topic);
   const cuts = planRest(partitions, await admin.offsetBounds(spec.topic));
-  if (!mayBeCut(spec.topic, cuts, NO_TIMES, how, voice)) return FAILED;
+  if (!mayBeCut(spec.topic, cuts, NO_TIMES, how, statusLine)) return FAILED;
   if (spec.target.kind === 'route') {
-    const say = (message: string) => voice.say(message);
+    const say = (message: string) => statusLine.say(message);
     await prepareOutput(config, admin, spec.target, true, say);
   }
-  return await performReplay(command, replay, { resumed: true, how, voice });
+  return await performReplay(command, replay, { resumed: true, how, statusLine });
 }
 
 const NO_TIMES: ReadonlyMap<number, number> = new Map();
@@ -124,7 +124,7 @@ function selectionSpec({ match, sample, bySampleTime, range }: AskedReplay): Par
 
 async function requireTopic(admin: KafkaAdmin, topic: string): Promise<void> {
   if ((await admin.partitionCounts([topic])).has(topic)) return;
-  throw new KafkaSetupError(
+  throw new FatalKafkaError(
     `topic ${topic} does not exist; expected a topic of the cluster that kafka.brokers names`,
   );
 }
@@ -134,7 +134,7 @@ async function plan(admin: KafkaAdmin, topic: string, range: RangeRequest): Prom
     return await planRanges(admin, topic, range);
   } catch (error) {
     if (error instanceof RangeError)
-      throw new KafkaSetupError(`topic ${topic}: ${error.message}`, { cause: error });
+      throw new FatalKafkaError(`topic ${topic}: ${error.message}`, { cause: error });
     throw error;
   }
 }
@@ -145,13 +145,16 @@ function mayBeCut(
   cuts: readonly Cut[],
   times: ReadonlyMap<number, number>,
   { allowGaps }: RunOptions,
-  voice: Voice,
+  statusLine: StatusLine,
 ): boolean {
   if (cuts.length === 0) return true;
-  voice.say(`topic ${topic}: of this range retention has taken, or may have taken, a part:`);
-  for (const line of formatCuts(cuts, times)) voice.say(line);
-  if (allowGaps) voice.say('--allow-gaps is given: what is left is replayed');
-  else voice.say('Nothing was replayed. Give --allow-gaps to replay what is left, or a range that is there.');
+  statusLine.say(`topic ${topic}: of this range retention has taken, or may have taken, a part:`);
+  for (const line of formatCuts(cuts, times)) statusLine.say(line);
+  if (allowGaps) statusLine.say('--allow-gaps is given: what is left is replayed');
+  else
+    statusLine.say(
+      'Nothing was replayed. Give --allow-gaps to replay what is left, or a range that is there.',
+    );
   return allowGaps;
 }
 

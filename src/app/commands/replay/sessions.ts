@@ -1,5 +1,5 @@
 import { ConfigError } from '../../../core/model/errors.ts';
-import { KafkaSetupError } from '../../../io/kafka/errors.ts';
+import { FatalKafkaError } from '../../../io/kafka/errors.ts';
 import { BatchLimit } from '../../../io/kafka/produce/send-rounds.ts';
 import { sleep } from '../../../io/time/sleep.ts';
 import { Journal, readReplay } from '../../../services/replay/journal.ts';
@@ -15,7 +15,7 @@ export type NewReplay = Omit<StoredReplay, 'run' | 'phase' | 'updatedMs'>;
 const SETTLED_MS = 2_000;
 
 /** Another process goes on with the replay. */
-export class TakenOverError extends KafkaSetupError {
+export class TakenOverError extends FatalKafkaError {
   constructor(id: string) {
     super(
       `replay ${id} was resumed by another process, which goes on where this one was; this one ends. ` +
@@ -111,12 +111,12 @@ export class Sessions {
   }
 
   /** Not the same as taken over, nor as never begun. */
-  #forgotten(): KafkaSetupError {
+  #forgotten(): FatalKafkaError {
     const { id, partitions } = this.stored ?? this.#of.replay;
     const positions = [...partitions]
       .map(([partition, { position }]) => `${partition}:${position}`)
       .join(', ');
-    return new KafkaSetupError(
+    return new FatalKafkaError(
       `Kafka has forgotten replay ${id} while it waited (offsets.retention.minutes of the brokers, or its group was ` +
         `deleted). As far as this process knows it was, as partition:offset, at ${positions}; begin a new one from there`,
     );
@@ -126,7 +126,7 @@ export class Sessions {
     const { replay, resumed } = this.#of;
     if (this.begun) throw new TakenOverError(replay.id);
     if (!resumed && journal.replay !== undefined)
-      throw new KafkaSetupError(
+      throw new FatalKafkaError(
         `replay ${replay.id} was begun by another process just now; choose another --id`,
       );
     await journal.begin(journal.replay ?? replay);

@@ -51,7 +51,7 @@ export interface TargetContext {
 }
 
 /**
- * Opens the target anew: at the start, and after each error, always with a journal that was just opened. What is to
+ * Opens the target again: at the start, and after each error, always with a journal that was just opened. What is to
  * live longer, such as caches and decoders, belongs outside of it.
  */
 export type OpenTarget = (journal: Journal) => Promise<ReplayTarget>;
@@ -59,7 +59,7 @@ export type OpenTarget = (journal: Journal) => Promise<ReplayTarget>;
 /**
  * Makes ready what a replay writes to.
  *
- * @throws ConfigError, KafkaSetupError where the target cannot be had, with what to do; nothing has been written then
+ * @throws ConfigError, FatalKafkaError where the target cannot be had, with what to do; nothing has been written then
  */
 export async function targetFor(context: TargetContext): Promise<OpenTarget> {
   const { target } = context.spec;

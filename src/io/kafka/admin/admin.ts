@@ -3,7 +3,7 @@ import { RetryableError } from '../../../core/model/errors.ts';
 import { monotonicMs } from '../../time/clock.ts';
 import { sleep } from '../../time/sleep.ts';
 import { BRIEF, type KafkaConnection } from '../client.ts';
-import { isCoordinatorMoving, KafkaSetupError, kafkaErrorType } from '../errors.ts';
+import { FatalKafkaError, isCoordinatorMoving, kafkaErrorType } from '../errors.ts';
 import { clusterOf, type PartitionMetadata } from '../patch/admin.ts';
 import { topicIdOf } from '../patch/metadata-v10.ts';
 import { stably } from '../patch/offset-fetch.ts';
@@ -199,7 +199,7 @@ export class KafkaAdmin {
       return count < partitions ? [`topic ${topic} has ${count} partitions, ${partitions} are needed`] : [];
     });
     if (faults.length > 0) {
-      throw new KafkaSetupError(
+      throw new FatalKafkaError(
         `${faults.join('; ')}. Run "penstock topics apply" with the same configuration.`,
       );
     }

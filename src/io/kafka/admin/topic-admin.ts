@@ -2,7 +2,7 @@ import type { Admin, IResourceConfigEntry } from 'kafkajs';
 import { errorMessage } from '../../../core/model/errors.ts';
 import { monotonicMs } from '../../time/clock.ts';
 import { sleep } from '../../time/sleep.ts';
-import { KafkaSetupError, kafkaErrorType } from '../errors.ts';
+import { FatalKafkaError, kafkaErrorType } from '../errors.ts';
 import { TopicTroubleError } from '../topic/topic-trouble.ts';
 import type { KafkaAdmin } from './admin.ts';
 import { brokerSettings, OFFSETS_RETENTION } from './broker-settings.ts';
@@ -123,7 +123,7 @@ export class TopicAdmin {
     return known;
   }
 
-  /** @returns false if the topic was there already. @throws KafkaSetupError when the cluster refuses it. */
+  /** @returns false if the topic was there already. @throws FatalKafkaError when the cluster refuses it. */
   async create({ topic, partitions, replicationFactor, settings }: NewTopic): Promise<boolean> {
     const admin = await this.#admin.client();
     const request = {
@@ -140,7 +140,7 @@ export class TopicAdmin {
       const reasons = (error as { errors?: unknown[] }).errors ?? [error];
       const reason = reasons.map((each) => `${errorMessage(each)} ${kafkaErrorType(each)}`.trim()).join('; ');
       const replicas = replicationFactor === 0 ? "the broker's number of" : replicationFactor;
-      throw new KafkaSetupError(
+      throw new FatalKafkaError(
         `topic ${topic} cannot be created with ${partitions} partitions and ${replicas} replicas: ${reason}`,
         { cause: error },
       );
@@ -191,7 +191,7 @@ export class TopicAdmin {
 
   /**
    * Waits until each topic has that many partitions, all with a leader.
-   * @throws KafkaSetupError after `timeoutMs`, naming what is missing
+   * @throws FatalKafkaError after `timeoutMs`, naming what is missing
    */
   async waitUntilUsable(partitions: ReadonlyMap<string, number>, timeoutMs: number): Promise<void> {
     const deadline = monotonicMs() + timeoutMs;
@@ -200,7 +200,7 @@ export class TopicAdmin {
         const usable = await this.#partitionsWithLeader(topic);
         if (usable >= count) break;
         if (monotonicMs() > deadline) {
-          throw new KafkaSetupError(
+          throw new FatalKafkaError(
             `topic ${topic} has ${usable} of ${count} partitions with a leader after ${timeoutMs / 1000} s; ` +
               'are all brokers up?',
           );

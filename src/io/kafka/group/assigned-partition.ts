@@ -11,7 +11,7 @@ import { fetchedBytes } from '../patch/record-set.ts';
 import type { FetchedBatch, GroupMembership } from '../patch/types.ts';
 import type { TopicMark } from '../topic/topic-mark.ts';
 import type { TopicTrouble } from '../topic/topic-trouble.ts';
-import { Expansion } from './expansion.ts';
+import { DecompressionRatio } from './decompression-ratio.ts';
 
 /** What a partition needs of the group that it is read in. */
 export interface PartitionGroup {
@@ -96,7 +96,7 @@ export class AssignedPartition {
   waitsFor: string | undefined;
   readonly #group: PartitionGroup;
   readonly #queue = new PartitionQueue();
-  readonly #expansion = new Expansion();
+  readonly #expansion = new DecompressionRatio();
   readonly #lost = new AbortController();
   readonly #ending = new AbortController();
   #state: 'opening' | 'consuming' | 'draining' | 'lost' = 'opening';

@@ -24,7 +24,7 @@ export interface AssignerOptions {
 /**
  * A partition assigner for kafkajs that moves as little as it can, and nothing that its holder has not given up.
  *
- * kafkajs has every member join anew in a rebalance and it has no static membership, so each member says in its join
+ * kafkajs has every member join again in a rebalance and it has no static membership, so each member says in its join
  * what it holds. A partition moves in two rebalances: in the first nobody gets it, and its holder finishes its work; in
  * the second it is free. User data that cannot be read counts as a claim to nothing: a leader that throws would stop
  * the group.

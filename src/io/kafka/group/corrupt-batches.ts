@@ -15,7 +15,7 @@ export function skipGroup(groupId: string): string {
   return `penstock.skip.${groupId}`;
 }
 
-/** What tells a batch from any other one that may be at the same offset, as in a topic that was made anew. */
+/** What tells a batch from any other one that may be at the same offset, as in a topic that was created again. */
 export function fingerprint({ offset, checksum, length }: UnreadableBatch): string {
   return `${offset}:${checksum.toString(16).padStart(8, '0')}:${length}`;
 }

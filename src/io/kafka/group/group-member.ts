@@ -84,7 +84,7 @@ export class GroupMember {
 
   /**
    * Joins the group. Resolves when reading has begun; waits for brokers that are away. It may be called again: after
-   * that it does nothing, after a failure it tries anew.
+   * that it does nothing, after a failure it tries again.
    */
   start(): Promise<void> {
     this.#heartbeats ??= setInterval(() => this.#heartbeat(), this.#options.heartbeatInterval);

@@ -7,9 +7,9 @@ import { SharedAnswer } from '../admin/shared-answer.ts';
 import type { KafkaConnection } from '../client.ts';
 import { isMembershipError, kafkaErrorType, type UnreadableBatchError } from '../errors.ts';
 import type { ConsumerGroupInstance, FetchRoom } from '../patch/types.ts';
+import { StaleAnswerGuard } from '../stale-answer-guard.ts';
 import { type Identity, TopicIdentity, type TopicNow } from '../topic/topic-identity.ts';
 import { readMark, withMark } from '../topic/topic-mark.ts';
-import { UnlikelyAnswers } from '../unlikely-answers.ts';
 import type { AssignedPartition, PartitionGroup } from './assigned-partition.ts';
 import type { CorruptBatches } from './corrupt-batches.ts';
 import { GroupMember, type GroupMemberOptions, type MemberEvents, within } from './group-member.ts';
@@ -80,7 +80,7 @@ export class GroupReader {
     admin: KafkaAdmin,
     options: GroupReaderOptions,
     log: Logger,
-    unlikely = new UnlikelyAnswers(),
+    unlikely = new StaleAnswerGuard(),
   ) {
     this.#metadata = new SharedAnswer(() => this.#refreshMetadata());
     this.#identity = new TopicIdentity((topic) => this.#topicNow(topic), unlikely);
@@ -150,7 +150,7 @@ export class GroupReader {
   /**
    * Where to begin: the committed offset, or the oldest record kept when there is none or it is gone.
    *
-   * @throws RetryableError while what the brokers say is unlikely, KafkaSetupError when there is no such partition
+   * @throws RetryableError while what the brokers say is unlikely, FatalKafkaError when there is no such partition
    */
   startOffset(partition: AssignedPartition): Promise<CommittedStart> {
     return this.#starts.of(partition);

@@ -2,11 +2,11 @@ import type { Logger } from 'pino';
 import { errorMessage } from '../../../core/model/errors.ts';
 import { Backoff, sleep } from '../../time/sleep.ts';
 import {
+  FatalKafkaError,
   isConnectionTrouble,
   isDefect,
   isMembershipError,
   isUnauthorized,
-  KafkaSetupError,
   kafkaErrorType,
   OffsetOutOfRangeError,
   PartitionLostError,
@@ -58,7 +58,7 @@ export interface SessionOptions<Resource> {
  * work. After any error of the work a new session begins the same way, since only that tells what of the last
  * step was committed. Trouble with Kafka is waited out here, with pauses that grow.
  *
- * @throws KafkaSetupError and what else only the operator can mend, and defects; the process then ends
+ * @throws FatalKafkaError and what else only the operator can fix, and defects; the process then ends
  */
 export async function runSessions<Resource>(
   partition: AssignedPartition,
@@ -112,7 +112,7 @@ function isPassing(error: unknown): boolean {
 }
 
 function isForTheOperator(error: unknown): boolean {
-  return error instanceof KafkaSetupError || isUnauthorized(error) || isDefect(error);
+  return error instanceof FatalKafkaError || isUnauthorized(error) || isDefect(error);
 }
 
 /** Says what ended a session. An error that is not known to come from Kafka or from outside shows where it does. */
@@ -131,7 +131,7 @@ function report<Resource>(
   if (isMembershipError(error)) {
     log.debug(fields, 'a step met a rebalance and is done again from the committed offset');
   } else if (error instanceof OffsetOutOfRangeError) {
-    log.debug(fields, 'reading begins anew where the records are');
+    log.debug(fields, 'reading begins again where the records are');
   } else {
     onFailure(error);
     const isKnown = kafkaErrorType(error) !== '' || isConnectionTrouble(error);
@@ -181,14 +181,14 @@ export function gapRecords({ from, to }: Pick<OffsetGap, 'from' | 'to'>): number
   return Math.max(1, Number(to - from));
 }
 
-/** Says that records are missing. @throws KafkaSetupError where the process is to stop at that */
+/** Says that records are missing. @throws FatalKafkaError where the process is to stop at that */
 export function reportGap(
   gap: OffsetGap,
   { log, onGap }: Pick<SessionOptions<unknown>, 'log' | 'onGap'>,
 ): void {
   const { what, advice } = describeGap(gap);
   if (onGap(gap) === 'stop') {
-    throw new KafkaSetupError(`${what}, and on_offset_gap is stop. ${advice}`);
+    throw new FatalKafkaError(`${what}, and on_offset_gap is stop. ${advice}`);
   }
   log.error({ ...gap, from: String(gap.from), to: String(gap.to) }, what);
 }

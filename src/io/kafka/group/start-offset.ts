@@ -1,7 +1,7 @@
 import type { CommittedOffset, KafkaAdmin, OffsetBounds } from '../admin/admin.ts';
-import { KafkaSetupError } from '../errors.ts';
+import { FatalKafkaError } from '../errors.ts';
+import type { StaleAnswerGuard } from '../stale-answer-guard.ts';
 import type { TopicIdentity } from '../topic/topic-identity.ts';
-import type { UnlikelyAnswers } from '../unlikely-answers.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
 
 /**
@@ -27,8 +27,8 @@ export interface CommittedStart extends StartOffset {
  * Decides where to begin. Never lets kafkajs decide: it replaces an offset out of range in silence.
  *
  * A committed offset below the oldest record kept means that retention was faster than the reader. One above the end
- * means, if the broker is not just behind (`UnlikelyAnswers`), that the partition is another one than it was. Where it
- * has all records from 0 on, and its topic is not known to be the same, the topic was made anew, and everything in it is
+ * means, if the broker is not just behind (`StaleAnswerGuard`), that the partition is another one than it was. Where it
+ * has all records from 0 on, and its topic is not known to be the same, the topic was created again, and everything in it is
  * unread. Else records were lost, as in an unclean leader election: what is left of them was read, so reading goes on at
  * the end.
  */
@@ -61,7 +61,7 @@ export interface StartQuestions {
   /** Asks the group's coordinator; undefined where nothing was committed. */
   readonly committed: (partition: AssignedPartition) => Promise<CommittedOffset | undefined>;
   readonly identity: Pick<TopicIdentity, 'look'>;
-  readonly unlikely: UnlikelyAnswers;
+  readonly unlikely: StaleAnswerGuard;
   /** Whether a partition without a commit was read before. */
   readonly forgotten?: ((partition: AssignedPartition, bounds: OffsetBounds) => Promise<boolean>) | undefined;
 }
@@ -77,7 +77,7 @@ export class StartOffsets {
   /**
    * The committed offset, or the oldest record kept when there is none or it is gone.
    *
-   * @throws RetryableError while an answer is unlikely, KafkaSetupError when there is no such partition
+   * @throws RetryableError while an answer is unlikely, FatalKafkaError when there is no such partition
    */
   async of(partition: AssignedPartition): Promise<CommittedStart> {
     // In this order: what was committed for a topic that is deleted goes with it, and the ends may be those of the
@@ -129,8 +129,8 @@ export class StartOffsets {
     const subject = `${topic}/${partition} exists`;
     if (bounds === undefined) {
       this.#ask.unlikely.met(subject, `topic ${topic} has no partition ${partition}`);
-      throw new KafkaSetupError(
-        `Topic ${topic} has no partition ${partition}. Was it deleted and made anew?`,
+      throw new FatalKafkaError(
+        `Topic ${topic} has no partition ${partition}. Was it deleted and created again?`,
       );
     }
     this.#ask.unlikely.refuted(subject);

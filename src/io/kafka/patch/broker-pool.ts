@@ -54,11 +54,11 @@ const INCOMPLETE_MAX_AGE_MS = 2_000;
  * Partitions without a leader (partition-errors.ts) are waited for while that may be an election, once, and then
  * looked for every two seconds, as are topics that are not there.
  */
-export function talkativeFirst(
+export function patchBrokerPool(
   Original: new (...args: never[]) => BrokerPool,
   shuffle: (ids: string[]) => string[],
 ): unknown {
-  return class TalkativeFirst extends Original {
+  return class PatchedBrokerPool extends Original {
     /** Partitions that were waited for. */
     #leaderless: ReadonlySet<string> = new Set();
     #nextSeed: Promise<void> | undefined;
@@ -91,7 +91,7 @@ export function talkativeFirst(
 
     override async findConnectedBroker(): Promise<Broker> {
       const { brokers } = this;
-      const ids = this.#talkativeFirst();
+      const ids = this.#patchBrokerPool();
       const connected = ids.find((id) => brokers[id]!.isConnected() && !isSilent(brokers[id]!));
       for (const nodeId of connected === undefined ? ids : [connected]) {
         const broker = await this.findBroker({ nodeId }).catch(() => undefined);
@@ -112,14 +112,14 @@ export function talkativeFirst(
     }
 
     /** Node ids. */
-    #talkativeFirst(): string[] {
+    #patchBrokerPool(): string[] {
       const { brokers } = this;
       const order = (id: string) => Number(isSilent(brokers[id]!));
       return shuffle(Object.keys(brokers)).sort((a, b) => order(a) - order(b));
     }
 
     override async withBroker(question: Question): Promise<unknown> {
-      const ids = this.#talkativeFirst();
+      const ids = this.#patchBrokerPool();
       if (ids.length === 0) return super.withBroker(question); // says so
       let reached = false;
       let failure: unknown;

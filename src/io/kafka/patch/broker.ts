@@ -16,11 +16,11 @@ interface Broker {
  * and fails each request with "Broker not connected", with nobody to ask it again: for as long as the client lives. And
  * it sends an old broker older requests, without what they lack.
  */
-export function acquaintedBroker(Original: new (...args: never[]) => Broker): unknown {
-  return class AcquaintedBroker extends Original {
+export function patchBroker(Original: new (...args: never[]) => Broker): unknown {
+  return class PatchedBroker extends Original {
     readonly #stranger = this.lookupRequest;
 
-    /** @throws KafkaSetupError when the broker is too old */
+    /** @throws FatalKafkaError when the broker is too old */
     override async connect(): Promise<void> {
       await super.connect();
       requireVersions(this.brokerAddress, this.versions ?? {});

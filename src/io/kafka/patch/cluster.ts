@@ -18,7 +18,7 @@ export interface Cluster {
  * topic for each that it is asked for, and copies what it has found so far: 10,000 partitions take it 0.6 s, at each
  * question for their ends.
  */
-export function indexedLeaders<Original extends new (...args: never[]) => Cluster>(
+export function patchCluster<Original extends new (...args: never[]) => Cluster>(
   OriginalCluster: Original,
 ): Original {
   const Base = OriginalCluster as unknown as new (...args: never[]) => Cluster;

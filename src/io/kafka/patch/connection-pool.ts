@@ -21,11 +21,11 @@ const REBALANCE_CONNECTION = 2;
  * A broker reads the next request of a connection when it has answered the one before. In kafkajs a JoinGroup, which
  * waits for all members, so holds up the heartbeats and commits of the partitions that stay.
  */
-export function rebalancingApart(
+export function patchConnectionPool(
   Original: new (options: unknown) => ConnectionPool,
   Connection: ConnectionClass,
 ): unknown {
-  return class RebalancingApart extends Original {
+  return class PatchedConnectionPool extends Original {
     constructor(options: unknown) {
       super(options);
       this.pool[REBALANCE_CONNECTION] = new Connection(options);

@@ -73,8 +73,8 @@ export class SilentBrokerError extends Error {
  *   next one overwrites. A Produce request's memory is given back when it has been answered: left to the garbage
  *   collector, requests of megabytes make it run many times a second (docs/internals/measurements.md).
  */
-export function decisiveConnection(Original: new (...args: never[]) => Connection): unknown {
-  return class DecisiveConnection extends Original {
+export function patchConnection(Original: new (...args: never[]) => Connection): unknown {
+  return class PatchedConnection extends Original {
     override async connect(): Promise<boolean> {
       if (!this.isConnected()) this.#responses = new ResponseReader();
       try {

@@ -27,7 +27,7 @@ import type {
   FetchedBatch,
   FetchRoom,
   OriginalConsumerGroup,
-  PendingBatch,
+  PatchedBatch,
 } from './types.ts';
 
 /** What Penstock is told of a kafkajs consumer group, and is asked by it. */
@@ -51,7 +51,7 @@ export interface GroupObserver {
    * `false` throws the batch away: kafkajs neither hands it on nor moves its position.
    */
   fetched(batch: FetchedBatch): boolean;
-  /** The broker has no record at the position any more. Nothing is reset; the partition must be sought anew. */
+  /** The broker has no record at the position any more. Nothing is reset; the partition must be sought again. */
   offsetOutOfRange(topic: string, partition: number): void;
   /** What is at the position cannot be read. Nothing is passed over; the next fetch meets it again. */
   unreadable(topic: string, partition: number, error: UnreadableBatchError): void;
@@ -164,7 +164,7 @@ class CoordinatorMovedError extends Error {
  * - With every partition paused the original sleeps out its wait; here a resumed partition ends it.
  * - Heartbeats are due by a clock that is not set, and one counts as heard when it was sent and answered. The original
  *   goes by the system's time: it sends none for an hour when that is an hour back, and says that all is well.
- * - A coordinator that cannot be reached, or is none any more, is looked for anew, also when a commit meets it. The
+ * - A coordinator that cannot be reached, or is none any more, is looked for again, also when a commit meets it. The
  *   original asks a dead broker for ever, and makes the whole group rebalance when another broker takes over, or the
  *   consumer crash when that broker is not ready yet.
  * - A rebalance goes on beside the fetches, and a member that has given up partitions starts one. In the original
@@ -174,8 +174,8 @@ class CoordinatorMovedError extends Error {
  * - A leader that moves, or hangs, does not make the group rebalance, and fetches to several brokers that all want to join
  *   join once.
  */
-export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Original): unknown {
-  return class ObservedConsumerGroup extends OriginalGroup {
+export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Original): unknown {
+  return class PatchedConsumerGroup extends OriginalGroup {
     heardMs = Number.NEGATIVE_INFINITY;
     /** When the last heartbeat was answered, and before the first: when this was made. */
     #answeredMs = monotonicMs();
@@ -199,7 +199,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     override async fetch(nodeId: string): Promise<FetchedBatch[]> {
       const observer = this.#observer;
       if (observer === undefined) {
-        const batches = (await super.fetch(nodeId)) as PendingBatch[];
+        const batches = (await super.fetch(nodeId)) as PatchedBatch[];
         return Promise.all(batches.map((batch) => batch.read(ANY_SIZE)));
       }
       const { waitMs = this.maxWaitTime } = observer.fetchBounds?.() ?? {};
@@ -221,7 +221,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
       this.#metadata = metadata;
       this.#tellMissing();
       const taken: FetchedBatch[] = [];
-      for (const batch of batches as PendingBatch[]) {
+      for (const batch of batches as PatchedBatch[]) {
         const read = await this.#read(batch, observer);
         if (read !== undefined && this.#isTaken(read, observer)) taken.push(read);
       }
@@ -264,7 +264,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
     }
 
     /** Reads what has come, as much as there is room for; undefined where nothing of it is wanted now. */
-    async #read(batch: PendingBatch, observer: GroupObserver): Promise<FetchedBatch | undefined> {
+    async #read(batch: PatchedBatch, observer: GroupObserver): Promise<FetchedBatch | undefined> {
       const { topic, partition } = batch;
       const room = this.hasSeekOffset(batch)
         ? undefined
@@ -330,7 +330,7 @@ export function observedConsumerGroup(OriginalGroup: new (args: Arguments) => Or
         this.heardMs = sentMs;
         this.#answeredMs = monotonicMs();
       } catch (error) {
-        // A member that is asked to join again is known, and its session begins anew.
+        // A member that is asked to join again is known, and its session begins again.
         if (kafkaErrorType(error) === 'REBALANCE_IN_PROGRESS') this.heardMs = sentMs;
         throw this.#lookedInto(error);
       }

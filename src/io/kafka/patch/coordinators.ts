@@ -42,7 +42,7 @@ interface ManagerOptions<C> {
  * moves costs no more than with the original, a request that the remembered one has surely not carried out (it cannot be
  * reached, or says that it is not the coordinator) goes to the one that is found then.
  */
-export function rememberingManager<T>(
+export function patchTransactionManager<T>(
   original: (options: ManagerOptions<TransactionCluster>) => T,
 ): (options: ManagerOptions<Cluster>) => T {
   return (options) => original({ ...options, cluster: withKnownCoordinators(options.cluster) });

@@ -23,9 +23,7 @@ export interface FetchingGroup {
  * The original does both at each fetch, in a time that grows with the square of the topic's partitions: 45 ms with
  * 10,000.
  */
-export function plannedFetches<Group extends new (...args: never[]) => FetchingGroup>(
-  Original: Group,
-): Group {
+export function patchFetches<Group extends new (...args: never[]) => FetchingGroup>(Original: Group): Group {
   const Base = Original as unknown as new (...args: never[]) => FetchingGroup;
   return class PlannedFetches extends Base {
     #checked: readonly [metadata: unknown, joined: unknown] = [undefined, undefined];

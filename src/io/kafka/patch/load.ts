@@ -2,15 +2,15 @@ import { createRequire } from 'node:module';
 import type * as KafkaJs from 'kafkajs';
 import { filterAbortedMessages } from './aborted.ts';
 import { withCluster } from './admin.ts';
-import { acquaintedBroker } from './broker.ts';
-import { talkativeFirst } from './broker-pool.ts';
-import { indexedLeaders } from './cluster.ts';
-import { decisiveConnection } from './connection.ts';
-import { rebalancingApart } from './connection-pool.ts';
-import { observedConsumerGroup } from './consumer-group.ts';
-import { rememberingManager } from './coordinators.ts';
+import { patchBroker } from './broker.ts';
+import { patchBrokerPool } from './broker-pool.ts';
+import { patchCluster } from './cluster.ts';
+import { patchConnection } from './connection.ts';
+import { patchConnectionPool } from './connection-pool.ts';
+import { patchConsumerGroup } from './consumer-group.ts';
+import { patchTransactionManager } from './coordinators.ts';
 import { crc32c } from './crc32c.ts';
-import { arrayDifference, plannedFetches } from './fetch-plan.ts';
+import { arrayDifference, patchFetches } from './fetch-plan.ts';
 import { extendMetadata } from './metadata-v10.ts';
 import { extendOffsetFetch } from './offset-fetch.ts';
 import {
@@ -20,11 +20,11 @@ import {
   separateCommitErrors,
   tolerantMetadata,
 } from './partition-errors.ts';
-import { pendingBatch } from './pending-batch.ts';
+import { patchBatch } from './pending-batch.ts';
 import { produceRequest } from './produce-request.ts';
 import { copyRecordSet, type OriginalFormats, type ResponseFormat, releasingResponse } from './record-set.ts';
 import { createRequest } from './request.ts';
-import { quietRequestQueue } from './request-queue.ts';
+import { patchRequestQueue } from './request-queue.ts';
 import { extendTxnOffsetCommit } from './txn-offset-commit.ts';
 
 /**
@@ -67,9 +67,7 @@ const formats: OriginalFormats = {
 };
 replace('protocol/requests/fetch/v4/decodeMessages.js', () => copyRecordSet);
 replace('consumer/filterAbortedMessages.js', () => filterAbortedMessages);
-replace<Parameters<typeof pendingBatch>[0]>('consumer/batch.js', (original) =>
-  pendingBatch(original, formats),
-);
+replace<Parameters<typeof patchBatch>[0]>('consumer/batch.js', (original) => patchBatch(original, formats));
 // Later versions take what finds the errors from the first.
 replace('protocol/requests/metadata/v0/response.js', tolerantMetadata);
 replace('protocol/requests/produce/v3/response.js', namedProduceErrors);
@@ -100,21 +98,24 @@ replace<Parameters<typeof extendTxnOffsetCommit>[0]>(
 replace<Parameters<typeof extendOffsetFetch>[0]>('protocol/requests/offsetFetch/index.js', (original) =>
   extendOffsetFetch(original, protocol),
 );
-replace('network/requestQueue/index.js', quietRequestQueue);
-replace('network/connection.js', decisiveConnection);
-replace<Parameters<typeof rebalancingApart>[0]>('network/connectionPool.js', (original) =>
-  rebalancingApart(original, require('kafkajs/src/network/connection')),
+replace('network/requestQueue/index.js', patchRequestQueue);
+replace('network/connection.js', patchConnection);
+replace<Parameters<typeof patchConnectionPool>[0]>('network/connectionPool.js', (original) =>
+  patchConnectionPool(original, require('kafkajs/src/network/connection')),
 );
-replace('broker/index.js', acquaintedBroker);
-replace<Parameters<typeof talkativeFirst>[0]>('cluster/brokerPool.js', (original) =>
-  talkativeFirst(original, require('kafkajs/src/utils/shuffle')),
+replace('broker/index.js', patchBroker);
+replace<Parameters<typeof patchBrokerPool>[0]>('cluster/brokerPool.js', (original) =>
+  patchBrokerPool(original, require('kafkajs/src/utils/shuffle')),
 );
-replace<Parameters<typeof indexedLeaders>[0]>('cluster/index.js', indexedLeaders);
-replace<Parameters<typeof observedConsumerGroup>[0]>('consumer/consumerGroup.js', (original) =>
-  observedConsumerGroup(plannedFetches(original as never)),
+replace<Parameters<typeof patchCluster>[0]>('cluster/index.js', patchCluster);
+replace<Parameters<typeof patchConsumerGroup>[0]>('consumer/consumerGroup.js', (original) =>
+  patchConsumerGroup(patchFetches(original as never)),
 );
 replace<Parameters<typeof withCluster>[0]>('admin/index.js', withCluster);
-replace<Parameters<typeof rememberingManager>[0]>('producer/eosManager/index.js', rememberingManager);
+replace<Parameters<typeof patchTransactionManager>[0]>(
+  'producer/eosManager/index.js',
+  patchTransactionManager,
+);
 
 /** The kafkajs module, with Penstock's replacements in force. */
 export const kafkajs: typeof KafkaJs = require('kafkajs');

@@ -25,7 +25,7 @@ const turns = new Turns(READ_AT_ONCE);
  * kafkajs' `Batch` whose record set is read when it is known how much room there is for its records. One that was read
  * knows where to go on, also where it has no record; the original stands still there, or goes to the end.
  */
-export function pendingBatch(OriginalBatch: BatchClass, formats: OriginalFormats): BatchClass {
+export function patchBatch(OriginalBatch: BatchClass, formats: OriginalFormats): BatchClass {
   class ReadBatch extends OriginalBatch {
     readonly isHeldBack: boolean;
     readonly #next: bigint;
@@ -40,7 +40,7 @@ export function pendingBatch(OriginalBatch: BatchClass, formats: OriginalFormats
       return this.messagesWithinOffset.length > 0 ? super.lastOffset() : String(this.#next - 1n);
     }
   }
-  return class PendingBatch extends OriginalBatch {
+  return class PatchedBatch extends OriginalBatch {
     readonly #data: PartitionData;
 
     constructor(topic: string, fetchedOffset: string, data: PartitionData) {

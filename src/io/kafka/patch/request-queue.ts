@@ -52,8 +52,8 @@ const TIMEOUT_CHECK_MS = 100;
  *
  * The first words on a connection have the time that they ask for. The original gives them that of any request at least.
  */
-export function quietRequestQueue(Original: new (...args: never[]) => RequestQueue): unknown {
-  return class QuietRequestQueue extends Original {
+export function patchRequestQueue(Original: new (...args: never[]) => RequestQueue): unknown {
+  return class PatchedRequestQueue extends Original {
     #empty: Promise<void> | undefined;
     /** When the requests in flight were sent. */
     readonly #sentMs = new WeakMap<SocketRequest, number>();

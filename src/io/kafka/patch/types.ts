@@ -71,7 +71,7 @@ export interface FetchedBatch {
 }
 
 /** A batch whose record set has come and is not read yet. */
-export interface PendingBatch extends FetchedBatch {
+export interface PatchedBatch extends FetchedBatch {
   /** Reads records from the offset that was asked for on, as many as take `bytes` of memory. Call it once. */
   read(room: FetchRoom): Promise<FetchedBatch & { readonly isHeldBack: boolean }>;
   /** Frees the record set. */

@@ -2,8 +2,8 @@ import type { IHeaders, TopicMessages } from 'kafkajs';
 import { RetryableError } from '../../../core/model/errors.ts';
 import type { OutgoingRecord } from '../../../core/model/records.ts';
 import { monotonicMs } from '../../time/clock.ts';
-import { KafkaSetupError } from '../errors.ts';
-import type { UnlikelyAnswers } from '../unlikely-answers.ts';
+import { FatalKafkaError } from '../errors.ts';
+import type { StaleAnswerGuard } from '../stale-answer-guard.ts';
 
 /** A producer whose metadata may be older than this is not believed when it knows no such partition. */
 const FRESH_METADATA_MS = 10_000;
@@ -33,13 +33,13 @@ export function topicMessages(records: readonly OutgoingRecord[]): TopicMessages
  *
  * @param connectedMs when the producer connected, by `monotonicMs`: partitions may have been added since
  * @param unknown partitions that producers with fresh metadata did not know: a broker may not have heard of them yet
- * @throws RetryableError when another producer, with fresh metadata, may know the partition; else KafkaSetupError
+ * @throws RetryableError when another producer, with fresh metadata, may know the partition; else FatalKafkaError
  */
 export function assertAcknowledged(
   records: readonly OutgoingRecord[],
   acknowledged: readonly { readonly topicName: string; readonly partition: number }[],
   connectedMs: number,
-  unknown: UnlikelyAnswers,
+  unknown: StaleAnswerGuard,
 ): void {
   const seen = new Set(acknowledged.map(({ topicName, partition }) => `${topicName}/${partition}`));
   const missing = new Set(
@@ -51,7 +51,7 @@ export function assertAcknowledged(
     throw new RetryableError(`The metadata has no partition ${[...missing].join(', ')}; it may be old`);
   }
   for (const id of missing) unknown.met(id, `the metadata has no partition ${id}`);
-  throw new KafkaSetupError(
+  throw new FatalKafkaError(
     `The brokers have no partition ${[...missing].join(', ')}. Run "penstock topics apply" with the same configuration.`,
   );
 }

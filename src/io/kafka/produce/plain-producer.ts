@@ -3,7 +3,7 @@ import { RetryableError } from '../../../core/model/errors.ts';
 import type { OutgoingRecord } from '../../../core/model/records.ts';
 import { monotonicMs } from '../../time/clock.ts';
 import { BRIEF, type KafkaConnection } from '../client.ts';
-import { UnlikelyAnswers } from '../unlikely-answers.ts';
+import { StaleAnswerGuard } from '../stale-answer-guard.ts';
 import { assertAcknowledged, topicMessages } from './outgoing.ts';
 import { BatchLimit } from './send-rounds.ts';
 
@@ -17,11 +17,11 @@ interface Connected {
 export class PlainProducer {
   readonly #connection: KafkaConnection;
   readonly #limit = new BatchLimit();
-  readonly #unknown: UnlikelyAnswers;
+  readonly #unknown: StaleAnswerGuard;
   #connected: Promise<Connected> | undefined;
 
   /** @param unknown how long brokers may say that there is no such partition */
-  constructor(connection: KafkaConnection, unknown = new UnlikelyAnswers()) {
+  constructor(connection: KafkaConnection, unknown = new StaleAnswerGuard()) {
     this.#connection = connection;
     this.#unknown = unknown;
   }
@@ -29,7 +29,7 @@ export class PlainProducer {
   /**
    * Resolves when every record is in all in-sync replicas. After an error some may be there, some not.
    *
-   * @throws KafkaSetupError for a partition that does not exist, a record that is too large and one that is refused for
+   * @throws FatalKafkaError for a partition that does not exist, a record that is too large and one that is refused for
    * good; RetryableError while it is not sure that the partition does not exist
    */
   async send(records: readonly OutgoingRecord[]): Promise<void> {

@@ -1,6 +1,6 @@
 import { isoTime } from '../../../core/model/iso-time.ts';
 import type { OutgoingRecord } from '../../../core/model/records.ts';
-import { KafkaSetupError, kafkaErrorType, namedPartition } from '../errors.ts';
+import { FatalKafkaError, kafkaErrorType, namedPartition } from '../errors.ts';
 
 /**
  * What a broker refuses for good: it would refuse it again. Returns undefined for any other error.
@@ -10,13 +10,13 @@ import { KafkaSetupError, kafkaErrorType, namedPartition } from '../errors.ts';
 export function refusedForGood(
   error: unknown,
   round: readonly OutgoingRecord[],
-): KafkaSetupError | undefined {
+): FatalKafkaError | undefined {
   const named = namedPartition(error);
   const ofTopic = round.filter(({ topic }) => topic === named?.topic);
   const records = ofTopic.length > 0 ? ofTopic : round;
   switch (kafkaErrorType(error)) {
     case 'INVALID_TIMESTAMP':
-      return new KafkaSetupError(
+      return new FatalKafkaError(
         `The brokers refuse records for ${topicsOf(records)} for their time, ${timesOf(records)}, which is that of writing: ` +
           "the clock of this machine, or a broker's, is further off than message.timestamp.before.max.ms and " +
           'message.timestamp.after.max.ms of the topic allow. Set the clock; with message.timestamp.type LogAppendTime the ' +
@@ -24,7 +24,7 @@ export function refusedForGood(
         { cause: error },
       );
     case 'INVALID_RECORD':
-      return new KafkaSetupError(
+      return new FatalKafkaError(
         `The brokers refuse records for ${topicsOf(records)} as invalid. Records have no key, which a topic with ` +
           'cleanup.policy compact does not take: "penstock topics plan" shows what has to be set otherwise.',
         { cause: error },

@@ -53,7 +53,7 @@ export class BatchLimit {
   /**
    * To be called with the error of a round. Returns when the same records may pass in smaller rounds.
    *
-   * @throws KafkaSetupError when a record alone is too large, or refused for good; the error itself when it is another one
+   * @throws FatalKafkaError when a record alone is too large, or refused for good; the error itself when it is another one
    */
   shrink(error: unknown, round: readonly OutgoingRecord[]): void {
     if (!isTooLarge(error)) throw refusedForGood(error, round) ?? error;

@@ -3,10 +3,10 @@ import type { OutgoingRecord } from '../../../core/model/records.ts';
 import { monotonicMs } from '../../time/clock.ts';
 import { sleep } from '../../time/sleep.ts';
 import { BRIEF, type KafkaConnection } from '../client.ts';
-import { KafkaSetupError, kafkaErrorType } from '../errors.ts';
+import { FatalKafkaError, kafkaErrorType } from '../errors.ts';
 import { withMembership } from '../patch/txn-offset-commit.ts';
 import type { GroupMembership } from '../patch/types.ts';
-import { UnlikelyAnswers } from '../unlikely-answers.ts';
+import { StaleAnswerGuard } from '../stale-answer-guard.ts';
 import { transactionError } from '../unsettled-transaction.ts';
 import { assertAcknowledged, topicMessages } from './outgoing.ts';
 import type { BatchLimit } from './send-rounds.ts';
@@ -35,7 +35,7 @@ export interface ProducerOptions {
    * Partitions that metadata did not have, of this producer and those before it. Absent: the first metadata that does
    * not have a partition is believed.
    */
-  readonly unknown?: UnlikelyAnswers;
+  readonly unknown?: StaleAnswerGuard;
 }
 
 /** A group that nobody joins takes commits of any generation. */
@@ -61,13 +61,13 @@ const CONCURRENT_RETRY_SHARE = 1 / 16;
 export class TransactionalProducer {
   readonly #producer: Producer;
   readonly #limit: BatchLimit;
-  readonly #unknown: UnlikelyAnswers;
+  readonly #unknown: StaleAnswerGuard;
   readonly #connectedMs: number;
   readonly #id: string;
 
   private constructor(
     producer: Producer,
-    { transactionalId, limit, unknown = new UnlikelyAnswers(0) }: ProducerOptions,
+    { transactionalId, limit, unknown = new StaleAnswerGuard(0) }: ProducerOptions,
     connectedMs: number,
   ) {
     this.#producer = producer;
@@ -109,7 +109,7 @@ export class TransactionalProducer {
   /**
    * One transaction. When it resolves the records and the offsets are committed; when it throws, nobody knows.
    *
-   * @throws KafkaSetupError for a partition that does not exist and a record that is too large; nothing is committed
+   * @throws FatalKafkaError for a partition that does not exist and a record that is too large; nothing is committed
    */
   async send(source: SourceOffsets, records: readonly OutgoingRecord[]): Promise<void> {
     const transaction = await this.#producer.transaction();
@@ -118,7 +118,7 @@ export class TransactionalProducer {
       await this.#sendRecords(transaction, records);
     } catch (error) {
       // Nobody will open this producer again soon, and readers wait for transactions that are open.
-      if (error instanceof KafkaSetupError) await transaction.abort().catch(() => undefined);
+      if (error instanceof FatalKafkaError) await transaction.abort().catch(() => undefined);
       throw transactionError(error, this.#id);
     }
     await transaction.commit();

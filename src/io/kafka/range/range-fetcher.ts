@@ -5,10 +5,10 @@ import type { KafkaAdmin } from '../admin/admin.ts';
 import { BRIEF, type KafkaConnection } from '../client.ts';
 import {
   CorruptBatchError,
+  FatalKafkaError,
   isConnectionTrouble,
   isCoordinatorMoving,
   isMembershipError,
-  KafkaSetupError,
   type UnreadableBatchError,
 } from '../errors.ts';
 import { createAssigner } from '../group/assigner.ts';
@@ -29,7 +29,7 @@ export interface RangeFetcherOptions {
   readonly onChange: () => void;
 }
 
-/** A range that does not go on for this long is held up by something that this reader cannot mend, in ms. */
+/** A range that does not go on for this long is held up by something that this reader cannot fix, in ms. */
 const STALLED_MS = 120_000;
 const STALL_CHECK_MS = 1_000;
 const FETCH_MAX_BYTES = 8 * 1024 * 1024;
@@ -176,7 +176,7 @@ export class RangeFetcher {
       unreadable: (_, partition, error) => this.#unreadable(partition, error, onFetched),
       metadataChanged: () => this.#checkTopic(),
       topicMissing: () =>
-        this.#fail(new KafkaSetupError(`topic ${this.#options.topic} was deleted while it was read`)),
+        this.#fail(new FatalKafkaError(`topic ${this.#options.topic} was deleted while it was read`)),
     };
   }
 
@@ -246,10 +246,10 @@ export class RangeFetcher {
     try {
       const bound = (await this.#admin.offsetBounds(topic, [partition])).get(partition);
       if (bound === undefined || bound.high < queue.position) {
-        throw new KafkaSetupError(
+        throw new FatalKafkaError(
           `topic ${topic}, partition ${partition}: offset ${queue.position} was to be read, and ` +
             `${bound === undefined ? 'there is no such partition' : `the end is ${bound.high}`}; was the topic deleted ` +
-            'and made anew?',
+            'and created again?',
         );
       }
       if (bound.low > queue.position) queue.skipTo(bound.low);
@@ -285,7 +285,7 @@ export class RangeFetcher {
     if (monotonicMs() - this.#movedMs < STALLED_MS) return;
     const partitions = waiting.map(({ partition }) => partition).join(', ');
     reject(
-      new KafkaSetupError(
+      new FatalKafkaError(
         `topic ${this.#options.topic} cannot be read to its end: nothing has come of partition ${partitions} for ` +
           `${STALLED_MS / 1000} s. Are all its partitions led by a broker, and is no transaction left open by a writer ` +
           'that died?',
@@ -315,8 +315,8 @@ export class RangeFetcher {
 }
 
 /** What to throw for a topic of which offsets were known, and that is another one by now. */
-export function madeAgain(topic: string): KafkaSetupError {
-  return new KafkaSetupError(
+export function madeAgain(topic: string): FatalKafkaError {
+  return new FatalKafkaError(
     `topic ${topic} was deleted and made again since the range was fixed: what it has at these offsets are other records. ` +
       'Nothing of it is read; begin a new one for what it has now',
   );

@@ -78,7 +78,7 @@ export class RangeReader {
    * Waits for records and takes them, in order within a partition. The first call begins to read.
    *
    * @returns undefined when all ranges have been taken to their ends, or `signal` was aborted
-   * @throws KafkaSetupError where a range does not go on; trouble with Kafka that lasts
+   * @throws FatalKafkaError where a range does not go on; trouble with Kafka that lasts
    */
   async take(limits: RangeTakeLimits, signal?: AbortSignal): Promise<RangeStep | undefined> {
     this.#fetcher.start();
@@ -153,7 +153,7 @@ const VISIT_LIMITS: RangeTakeLimits = { maxRecords: 500, maxBytes: 8 * 1024 * 10
  * Reads ranges once and hands over their records, in order within a partition. Records that retention takes in the
  * meantime are passed over.
  *
- * @throws what `visit` throws; KafkaSetupError where a range does not go on
+ * @throws what `visit` throws; FatalKafkaError where a range does not go on
  */
 export async function readRanges(
   connection: KafkaConnection,

@@ -4,10 +4,10 @@ import type { DeadTopic } from '../../../core/record/dead-letter.ts';
 import { Backoff, sleep } from '../../time/sleep.ts';
 import type { KafkaAdmin } from '../admin/admin.ts';
 import {
+  FatalKafkaError,
   isDefect,
   isMembershipError,
   isTakenOver,
-  KafkaSetupError,
   kafkaErrorType,
   namedPartition,
   PartitionLostError,
@@ -281,7 +281,7 @@ function namedTrouble(error: unknown, records: readonly OutgoingRecord[]): Outpu
       ...(partition === undefined ? {} : { partitions: new Set([partition]) }),
     };
   }
-  const isRefused = error instanceof KafkaSetupError && !(error instanceof RecordsRefusedError);
+  const isRefused = error instanceof FatalKafkaError && !(error instanceof RecordsRefusedError);
   return isRefused && (type === 'INVALID_RECORD' || type === 'INVALID_TIMESTAMP')
     ? { topic, kind: 'records_refused', message: errorMessage(error) }
     : undefined;
@@ -294,5 +294,5 @@ function onlyTopic(records: readonly OutgoingRecord[]): string | undefined {
 
 /** No answer about one topic ends the process: a session after this one may meet another. */
 function forAnother(error: unknown): unknown {
-  return error instanceof KafkaSetupError ? new RetryableError(errorMessage(error), { cause: error }) : error;
+  return error instanceof FatalKafkaError ? new RetryableError(errorMessage(error), { cause: error }) : error;
 }

@@ -1,5 +1,5 @@
 import type { AssignedPartition } from '../group/assigned-partition.ts';
-import type { UnlikelyAnswers } from '../unlikely-answers.ts';
+import type { StaleAnswerGuard } from '../stale-answer-guard.ts';
 import type { TopicMark } from './topic-mark.ts';
 
 /** A topic as metadata have it. */
@@ -23,7 +23,7 @@ export interface Identity {
 /** Tells a topic that was deleted and made again from the one that had its name before, by Kafka's ids of topics. */
 export class TopicIdentity {
   readonly #ask: (topic: string) => Promise<TopicNow | undefined>;
-  readonly #unlikely: UnlikelyAnswers;
+  readonly #unlikely: StaleAnswerGuard;
   readonly #nowMs: () => number;
   /** By partition the id with which this process has begun it. Offsets of a topic are deleted with it. */
   readonly #begun = new Map<string, string>();
@@ -33,7 +33,7 @@ export class TopicIdentity {
   /** @param ask what metadata say now */
   constructor(
     ask: (topic: string) => Promise<TopicNow | undefined>,
-    unlikely: UnlikelyAnswers,
+    unlikely: StaleAnswerGuard,
     nowMs: () => number = Date.now,
   ) {
     this.#ask = ask;

@@ -1,5 +1,5 @@
 import { RetryableError } from '../../../core/model/errors.ts';
-import { KafkaSetupError } from '../errors.ts';
+import { FatalKafkaError } from '../errors.ts';
 
 /** What can be wrong with a topic, or with a partition of it: stable identifiers, as metrics name them. */
 export type TroubleKind =
@@ -74,7 +74,7 @@ export function isAbsent({ kind }: TopicTrouble): boolean {
  * What a look has found of topics that another configuration needs. One that is in use already may be in trouble: that is
  * no reason to leave the rest as it is.
  *
- * @throws KafkaSetupError when another one is
+ * @throws FatalKafkaError when another one is
  */
 export function assertNewUsable(
   found: Iterable<readonly [topic: string, state: { readonly trouble: TopicTrouble | undefined }]>,
@@ -87,6 +87,6 @@ export function assertNewUsable(
 }
 
 /** The error of a process, or a command, that cannot do without these topics. */
-export function unusableTopics(troubles: Iterable<TopicTrouble>): KafkaSetupError {
-  return new KafkaSetupError([...new Set([...troubles].map(({ message }) => message))].join('; '));
+export function unusableTopics(troubles: Iterable<TopicTrouble>): FatalKafkaError {
+  return new FatalKafkaError([...new Set([...troubles].map(({ message }) => message))].join('; '));
 }

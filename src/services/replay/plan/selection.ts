@@ -22,7 +22,7 @@ export interface SelectionOptions extends SeriesChoiceOptions {
   readonly toMs?: number;
   /** Of them those on a record as a whole hold here; labels are looked at by the route that a series goes to. */
   readonly limits: IngestLimits;
-  /** Headers that a record keeps which had to be written anew. */
+  /** Headers that a record keeps which had to be written again. */
   readonly tenantHeaders: readonly string[];
   /** Told of each record that is refused because Penstock has a defect. */
   readonly onDefect?: (record: FetchedRecord, error: RecordDefect) => void;

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ConfigError, errorMessage } from '../../../core/model/errors.ts';
-import { KafkaSetupError } from '../../../io/kafka/errors.ts';
+import { FatalKafkaError } from '../../../io/kafka/errors.ts';
 
 /** Where lines go to. `bytes` were written by this replay, those of its predecessors included. */
 export interface LineOutput {
@@ -78,7 +78,7 @@ export class LineFile implements LineOutput {
     try {
       return await work;
     } catch (error) {
-      throw new KafkaSetupError(
+      throw new FatalKafkaError(
         `--to-file: ${this.#path} cannot be written any further: ${errorMessage(error)}; ${remedy(error)}`,
         { cause: error },
       );
@@ -130,7 +130,7 @@ export class LineStream implements LineOutput {
     stream.on('error', () => undefined);
   }
 
-  /** @throws KafkaSetupError when nobody reads the stream any more, or it takes no more */
+  /** @throws FatalKafkaError when nobody reads the stream any more, or it takes no more */
   async write(text: Buffer): Promise<void> {
     const failed = await new Promise<Error | null | undefined>((resolve) => {
       this.#stream.write(text, resolve);
@@ -140,7 +140,7 @@ export class LineStream implements LineOutput {
         codeOf(failed) === 'EPIPE'
           ? 'nobody reads standard output any more'
           : 'standard output takes no more';
-      throw new KafkaSetupError(`--to-file -: ${why}, so the samples were cut off: ${failed.message}`);
+      throw new FatalKafkaError(`--to-file -: ${why}, so the samples were cut off: ${failed.message}`);
     }
     this.bytes += text.length;
   }

@@ -47,7 +47,7 @@ interface StepInHand {
 /** Where positions are stored: the journal. */
 export type PositionStore = Pick<Journal, 'commit'>;
 
-/** Answers to a first request that speak of a wrong URL or login: nobody waits for that to mend itself. */
+/** Answers to a first request that speak of a wrong URL or login: waiting does not fix that. */
 const WRONG_ADDRESS = new Set([401, 402, 403, 404, 405, 406, 407]);
 
 /**

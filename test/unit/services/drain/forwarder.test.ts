@@ -94,7 +94,7 @@ describe('a forwarder', () => {
       backoffMinMs: 1,
       backoffMaxMs: 2,
       tenantHeaders: [],
-      bury: (_, refused) => bury(refused),
+      writeDeadLetters: (_, refused) => bury(refused),
       setAside: async ({ offset }) => {
         done.push(`set aside ${offset}`);
       },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { afterEach, describe, test } from 'node:test';
 import { ConfigError } from '../../../../src/core/model/errors.ts';
-import { KafkaSetupError } from '../../../../src/io/kafka/errors.ts';
+import { FatalKafkaError } from '../../../../src/io/kafka/errors.ts';
 import { createLog } from '../../../../src/io/telemetry/log.ts';
 import { Metrics } from '../../../../src/io/telemetry/metrics.ts';
 import { SupervisorLink } from '../../../../src/services/supervisor/link.ts';
@@ -95,7 +95,7 @@ describe('a supervisor', () => {
 
   test('fails without a restart when a process says that only the operator can help', async () => {
     await start({ do: 'unable' });
-    await assert.rejects(supervisor.failure, new KafkaSetupError('the topic is missing'));
+    await assert.rejects(supervisor.failure, new FatalKafkaError('the topic is missing'));
     await supervisor.stop(performance.now() + 10_000);
     assert.deepEqual(
       (await processes()).map(({ restarts }) => restarts),

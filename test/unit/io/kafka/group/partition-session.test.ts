@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { pino } from 'pino';
 import { DefectError, orDefect, RetryableError } from '../../../../../src/core/model/errors.ts';
-import { KafkaSetupError } from '../../../../../src/io/kafka/errors.ts';
+import { FatalKafkaError } from '../../../../../src/io/kafka/errors.ts';
 import { AssignedPartition } from '../../../../../src/io/kafka/group/assigned-partition.ts';
 import { type OffsetGap, runSessions } from '../../../../../src/io/kafka/group/partition-session.ts';
 import type { CommittedStart } from '../../../../../src/io/kafka/group/start-offset.ts';
@@ -116,7 +116,7 @@ describe('runSessions', () => {
       new DefectError('step'),
     ])
       await assert.rejects(fail(error), error);
-    await assert.rejects(fail(new KafkaSetupError('no topic')), KafkaSetupError);
+    await assert.rejects(fail(new FatalKafkaError('no topic')), FatalKafkaError);
   });
 
   test('tries again after trouble of Kafka and of kafkajs, and says where an unknown error comes from', async () => {

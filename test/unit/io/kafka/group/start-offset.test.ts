@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RetryableError } from '../../../../../src/core/model/errors.ts';
 import type { OffsetBounds } from '../../../../../src/io/kafka/admin/admin.ts';
-import { KafkaSetupError } from '../../../../../src/io/kafka/errors.ts';
+import { FatalKafkaError } from '../../../../../src/io/kafka/errors.ts';
 import { AssignedPartition } from '../../../../../src/io/kafka/group/assigned-partition.ts';
 import { StartOffsets, startOffset } from '../../../../../src/io/kafka/group/start-offset.ts';
+import { StaleAnswerGuard } from '../../../../../src/io/kafka/stale-answer-guard.ts';
 import { TopicIdentity } from '../../../../../src/io/kafka/topic/topic-identity.ts';
 import type { TopicMark } from '../../../../../src/io/kafka/topic/topic-mark.ts';
-import { UnlikelyAnswers } from '../../../../../src/io/kafka/unlikely-answers.ts';
 
 describe('startOffset', () => {
   const bounds = { low: 10n, high: 20n };
@@ -52,7 +52,7 @@ class Answers {
   topicId = '';
   mark: TopicMark | undefined;
   isForgotten = false;
-  readonly #unlikely = new UnlikelyAnswers(30_000, () => this.now);
+  readonly #unlikely = new StaleAnswerGuard(30_000, () => this.now);
   readonly starts = new StartOffsets({
     admin: {
       offsetBounds: async () => {
@@ -235,6 +235,6 @@ describe('StartOffsets', () => {
     assert.equal((await answers.at(0)).offset, 0n);
     answers.fresh = undefined;
     await assert.rejects(answers.at(1), RetryableError);
-    await assert.rejects(answers.at(30_001), KafkaSetupError);
+    await assert.rejects(answers.at(30_001), FatalKafkaError);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { talkativeFirst } from '../../../../../src/io/kafka/patch/broker-pool.ts';
+import { patchBrokerPool } from '../../../../../src/io/kafka/patch/broker-pool.ts';
 
 const MAX_AGE_MS = 60_000;
 
@@ -61,7 +61,7 @@ function node(silent: boolean, connected = false): Node {
 }
 
 function pool(silent: readonly string[], connected = true): OriginalPool {
-  const Talkative = talkativeFirst(OriginalPool as never, (ids) => ids) as typeof OriginalPool;
+  const Talkative = patchBrokerPool(OriginalPool as never, (ids) => ids) as typeof OriginalPool;
   const made = new Talkative();
   for (const id of ['1', '2', '3']) made.brokers[id] = node(silent.includes(id), connected);
   return made;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KafkaSetupError } from '../../../../../src/io/kafka/errors.ts';
-import { acquaintedBroker } from '../../../../../src/io/kafka/patch/broker.ts';
+import { FatalKafkaError } from '../../../../../src/io/kafka/errors.ts';
+import { patchBroker } from '../../../../../src/io/kafka/patch/broker.ts';
 
 /** kafkajs' broker as far as the replacement asks it. */
 class OpenBroker {
@@ -21,7 +21,7 @@ class OpenBroker {
   }
 }
 
-const Acquainted = acquaintedBroker(OpenBroker) as typeof OpenBroker;
+const Acquainted = patchBroker(OpenBroker) as typeof OpenBroker;
 
 test('a broker is connected when its versions are known, and the connection is open', async () => {
   const broker = new Acquainted();
@@ -37,7 +37,7 @@ test('a broker without what exactly once needs is refused', async () => {
     const broker = new Acquainted();
     broker.versions = versions;
     const error = await broker.connect().catch((reason: unknown) => reason);
-    assert.ok(error instanceof KafkaSetupError, String(error));
+    assert.ok(error instanceof FatalKafkaError, String(error));
     return error.message;
   };
   const [fetch, commit] = [{ maxVersion: 9 }, { maxVersion: 4 }];

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Cluster, indexedLeaders } from '../../../../../src/io/kafka/patch/cluster.ts';
+import { type Cluster, patchCluster } from '../../../../../src/io/kafka/patch/cluster.ts';
 
 /** kafkajs' own, as long as nothing here loads the replacements. */
 const Original = createRequire(import.meta.url)('kafkajs/src/cluster/index.js') as new (
   options: object,
 ) => Cluster & { brokerPool: { metadata: unknown } };
-const Indexed = indexedLeaders(Original);
+const Indexed = patchCluster(Original);
 
 const logger = { namespace: () => logger };
 const OPTIONS = { logger, brokers: ['127.0.0.1:1'], retry: {}, clientId: 'test' };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
-import { decisiveConnection } from '../../../../../src/io/kafka/patch/connection.ts';
+import { patchConnection } from '../../../../../src/io/kafka/patch/connection.ts';
 
 type Login = [seconds: number, nanos: number] | null;
 
@@ -51,7 +51,7 @@ class DueConnection {
 }
 
 function connection(): DueConnection {
-  const Decisive = decisiveConnection(DueConnection) as typeof DueConnection;
+  const Decisive = patchConnection(DueConnection) as typeof DueConnection;
   return new Decisive();
 }
 

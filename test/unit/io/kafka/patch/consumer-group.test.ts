@@ -4,7 +4,7 @@ import { SilentBrokerError } from '../../../../../src/io/kafka/patch/connection.
 import {
   type GroupObserver,
   OBSERVER,
-  observedConsumerGroup,
+  patchConsumerGroup,
 } from '../../../../../src/io/kafka/patch/consumer-group.ts';
 import { readRecordSet } from '../../../../../src/io/kafka/patch/record-set.ts';
 import type { ConsumerGroupInstance } from '../../../../../src/io/kafka/patch/types.ts';
@@ -90,7 +90,7 @@ class OriginalGroup {
 }
 
 function group(observer: Partial<GroupObserver> = {}): OriginalGroup & ConsumerGroupInstance {
-  const Observed = observedConsumerGroup(OriginalGroup as never) as new (
+  const Observed = patchConsumerGroup(OriginalGroup as never) as new (
     args: unknown,
   ) => OriginalGroup & ConsumerGroupInstance;
   const told = { groupCreated() {}, readable: async () => undefined, ...observer };

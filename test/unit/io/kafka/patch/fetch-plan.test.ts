@@ -2,18 +2,18 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type Cluster, indexedLeaders } from '../../../../../src/io/kafka/patch/cluster.ts';
+import { type Cluster, patchCluster } from '../../../../../src/io/kafka/patch/cluster.ts';
 import {
   arrayDifference,
   type FetchingGroup,
-  plannedFetches,
+  patchFetches,
 } from '../../../../../src/io/kafka/patch/fetch-plan.ts';
 
 /** kafkajs' own, as long as nothing here loads the replacements. */
 const Original = createRequire(import.meta.url)('kafkajs/src/consumer/consumerGroup.js') as new (
   options: object,
 ) => FetchingGroup;
-const Planned = plannedFetches(Original);
+const Planned = patchFetches(Original);
 
 type Leaders = Readonly<Record<string, readonly number[]>>;
 
@@ -42,7 +42,7 @@ class PlainCluster implements Cluster {
   }
 }
 
-const IndexedCluster = indexedLeaders(PlainCluster);
+const IndexedCluster = patchCluster(PlainCluster);
 
 interface Member extends FetchingGroup {
   filterPartitionsByNode(nodeId: string, partitions: { topic: string; partitions: number[] }[]): object[];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { quietRequestQueue } from '../../../../../src/io/kafka/patch/request-queue.ts';
+import { patchRequestQueue } from '../../../../../src/io/kafka/patch/request-queue.ts';
 
 const require = createRequire(import.meta.url);
 const HOUR_MS = 3_600_000;
@@ -21,7 +21,7 @@ interface Queue {
 
 /** kafkajs' own queue with the replacement, and what becomes of the requests that are pushed, by number. */
 function queue(t: TestContext) {
-  const Quiet = quietRequestQueue(require('kafkajs/src/network/requestQueue/index.js')) as new (
+  const Quiet = patchRequestQueue(require('kafkajs/src/network/requestQueue/index.js')) as new (
     options: object,
   ) => Queue;
   const silent = { debug() {}, warn() {} };

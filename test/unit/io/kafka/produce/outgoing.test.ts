@@ -3,12 +3,12 @@ import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { RetryableError } from '../../../../../src/core/model/errors.ts';
 import type { OutgoingRecord } from '../../../../../src/core/model/records.ts';
-import { KafkaSetupError, RecordsRefusedError } from '../../../../../src/io/kafka/errors.ts';
+import { FatalKafkaError, RecordsRefusedError } from '../../../../../src/io/kafka/errors.ts';
 import { PartitionQueue } from '../../../../../src/io/kafka/partition-queue.ts';
 import { assertAcknowledged, topicMessages } from '../../../../../src/io/kafka/produce/outgoing.ts';
 import { BatchLimit } from '../../../../../src/io/kafka/produce/send-rounds.ts';
 import { concurrentPause } from '../../../../../src/io/kafka/produce/transactional-producer.ts';
-import { UnlikelyAnswers } from '../../../../../src/io/kafka/unlikely-answers.ts';
+import { StaleAnswerGuard } from '../../../../../src/io/kafka/stale-answer-guard.ts';
 
 function record(topic: string, partition: number, bytes = 3): OutgoingRecord {
   return { topic, partition, key: null, value: Buffer.alloc(bytes), headers: {}, timestamp: 5 };
@@ -41,7 +41,7 @@ describe('outgoing records', () => {
   test('that the brokers have not acknowledged are an error that names the partition', () => {
     const records = [record('x', 1), record('y', 7), record('y', 7)];
     const now = performance.now();
-    const atOnce = new UnlikelyAnswers(0);
+    const atOnce = new StaleAnswerGuard(0);
     assertAcknowledged(
       records,
       [
@@ -54,13 +54,13 @@ describe('outgoing records', () => {
     const missing = () => assertAcknowledged(records, [{ topicName: 'x', partition: 1 }], now, atOnce);
     assert.throws(
       missing,
-      (error: Error) => error instanceof KafkaSetupError && /partition y\/7\. Run/.test(error.message),
+      (error: Error) => error instanceof FatalKafkaError && /partition y\/7\. Run/.test(error.message),
     );
   });
 
   test('are tried again when the metadata may only be old', () => {
     const hourAgo = performance.now() - 3_600_000;
-    const atOnce = new UnlikelyAnswers(0);
+    const atOnce = new StaleAnswerGuard(0);
     assert.throws(() => assertAcknowledged([record('x', 1)], [], hourAgo, atOnce), RetryableError);
   });
 });
@@ -68,7 +68,7 @@ describe('outgoing records', () => {
 describe('a partition that no metadata has', () => {
   test('is an error only when fresh metadata has lacked it for long, without an acknowledgement in between', () => {
     let now = 0;
-    const unknown = new UnlikelyAnswers(30_000, () => now);
+    const unknown = new StaleAnswerGuard(30_000, () => now);
     const send = (atMs: number, ...acknowledged: { topicName: string; partition: number }[]) => {
       now = atMs;
       assertAcknowledged([record('x', 1)], acknowledged, performance.now(), unknown);
@@ -77,7 +77,7 @@ describe('a partition that no metadata has', () => {
     assert.throws(() => send(20_000), RetryableError);
     send(25_000, { topicName: 'x', partition: 1 });
     assert.throws(() => send(30_000), RetryableError);
-    assert.throws(() => send(60_000), KafkaSetupError);
+    assert.throws(() => send(60_000), FatalKafkaError);
   });
 });
 
@@ -130,7 +130,7 @@ describe('BatchLimit', () => {
       () => limit.shrink(tooLarge(), round!),
       (error: Error) => {
         return (
-          error instanceof KafkaSetupError &&
+          error instanceof FatalKafkaError &&
           error.message.includes('a record of 9070 bytes for topic x, partition 0')
         );
       },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RetryableError } from '../../../../../src/core/model/errors.ts';
 import {
-  KafkaSetupError,
+  FatalKafkaError,
   RecordsRefusedError,
   StaleMembershipError,
 } from '../../../../../src/io/kafka/errors.ts';
@@ -55,7 +55,7 @@ test('a step that fails again and again is halved, whatever for; a rebalance say
 
 test('trouble of another kind blames no record', () => {
   const size = new StepSize(1_000);
-  const error = new KafkaSetupError('no such topic');
+  const error = new FatalKafkaError('no such topic');
   for (let i = 0; i < 10; i++) assert.equal(size.failed(error, records(1), 5_000), error);
   assert.equal(size.refusalOf({ partition: 0, offset: 0n }), undefined);
 });

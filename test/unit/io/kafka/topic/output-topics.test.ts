@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { RetryableError } from '../../../../../src/core/model/errors.ts';
 import type { OutgoingRecord } from '../../../../../src/core/model/records.ts';
 import type { KafkaAdmin, TopicState } from '../../../../../src/io/kafka/admin/admin.ts';
-import { KafkaSetupError, RecordsRefusedError } from '../../../../../src/io/kafka/errors.ts';
+import { FatalKafkaError, RecordsRefusedError } from '../../../../../src/io/kafka/errors.ts';
 import { type Holder, OutputTopics } from '../../../../../src/io/kafka/topic/output-topics.ts';
 import { missingTopic, TopicTroubleError } from '../../../../../src/io/kafka/topic/topic-trouble.ts';
 import { TopicTroubles } from '../../../../../src/io/kafka/topic/topic-troubles.ts';
@@ -112,12 +112,12 @@ describe('topics that are written to', () => {
   test('an error that names none leads to a look at the topics of the step', async () => {
     const cluster = await new Cluster().use();
     cluster.states.set('b', MISSING);
-    const error = await cluster.refusal(new KafkaSetupError('no partition'), [record('a'), record('b')]);
+    const error = await cluster.refusal(new FatalKafkaError('no partition'), [record('a'), record('b')]);
     assert.ok(error instanceof TopicTroubleError);
     assert.equal(error.trouble.topic, 'b');
     // With nothing found it is tried again, and ends no process.
     cluster.states.set('b', WELL);
-    const other = await cluster.refusal(new KafkaSetupError('no partition'), [record('a')]);
+    const other = await cluster.refusal(new FatalKafkaError('no partition'), [record('a')]);
     assert.ok(other instanceof RetryableError && !(other instanceof TopicTroubleError), String(other));
     cluster.outputs.close();
   });

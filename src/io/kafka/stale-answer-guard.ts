@@ -10,7 +10,7 @@ const FORGOTTEN_MS = 60_000;
  * Answers of Kafka that are hardly ever true, and that a broker gives which has missed the last elections: an end
  * before what was committed, a partition that does not exist. One is believed when it has lasted.
  */
-export class UnlikelyAnswers {
+export class StaleAnswerGuard {
   readonly #lastingMs: number;
   readonly #now: () => number;
   readonly #met = new Map<string, { readonly sinceMs: number; readonly lastMs: number }>();
@@ -23,7 +23,7 @@ export class UnlikelyAnswers {
 
   /**
    * Returns when `subject` has been answered like this for long enough. After a minute in which nobody asked it
-   * begins anew.
+   * begins again.
    *
    * @throws RetryableError before; the question is to be asked again, best of another broker
    */

@@ -21,7 +21,7 @@ export interface StepLimits {
  * How fast a replay may go: at most `rate` samples a second, in small steps, and nothing while the live flow lags.
  * Times by `monotonicMs`.
  */
-export class Pace {
+export class RateLimit {
   readonly #rate: number | undefined;
   /** Before this no further step may begin. */
   #nextMs = Number.NEGATIVE_INFINITY;

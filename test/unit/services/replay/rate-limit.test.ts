@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Pace } from '../../../../src/services/replay/pace.ts';
+import { RateLimit } from '../../../../src/services/replay/rate-limit.ts';
 
 test('without a rate no step waits, and steps are as large as they may be', () => {
-  const pace = new Pace();
+  const pace = new RateLimit();
   const { limits } = pace;
   pace.spent(1_000_000, 50_000, 0);
   assert.equal(pace.waitMs(0), 0);
@@ -12,7 +12,7 @@ test('without a rate no step waits, and steps are as large as they may be', () =
 });
 
 test('a rate holds over many steps, and idle time is not made up for', () => {
-  const pace = new Pace(1_000);
+  const pace = new RateLimit(1_000);
   let nowMs = 0;
   for (let step = 0; step < 50; step++) {
     nowMs += pace.waitMs(nowMs);
@@ -26,7 +26,7 @@ test('a rate holds over many steps, and idle time is not made up for', () => {
 });
 
 test('steps that begin late by a little do not add up', () => {
-  const pace = new Pace(1_000);
+  const pace = new RateLimit(1_000);
   let nowMs = 10_000;
   for (let step = 0; step < 50; step++) {
     nowMs += pace.waitMs(nowMs) + 40;
@@ -36,7 +36,7 @@ test('steps that begin late by a little do not add up', () => {
 });
 
 test('the first step of a rated replay is one record; then steps are what may go in a fifth of a second', () => {
-  const pace = new Pace(1_000);
+  const pace = new RateLimit(1_000);
   assert.equal(pace.limits.maxRecords, 1);
   pace.spent(2_000, 100, 0);
   assert.equal(pace.limits.maxBytes, 1_000 * 0.2 * 20);
@@ -45,7 +45,7 @@ test('the first step of a rated replay is one record; then steps are what may go
 });
 
 test('it waits as long as it yields', () => {
-  const pace = new Pace();
+  const pace = new RateLimit();
   pace.yielding = true;
   assert.equal(pace.waitMs(0), Number.POSITIVE_INFINITY);
   pace.yielding = false;

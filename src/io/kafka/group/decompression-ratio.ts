@@ -7,7 +7,7 @@ const DECAY = 1 / 8;
  * How many bytes a partition's queue takes for a byte that is fetched: more than one where batches are compressed, or
  * records are small. A fetch is asked for in bytes on the wire, and a queue is bounded in bytes of memory.
  */
-export class Expansion {
+export class DecompressionRatio {
   #value = UNSEEN;
   #isSeen = false;
 
