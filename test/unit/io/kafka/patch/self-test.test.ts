@@ -10,9 +10,9 @@ const run = promisify(execFile);
 async function connectAfter(first: string): Promise<string> {
   const script = `
     ${first === '' ? '' : `await import('${first}');`}
-    const { KafkaConnection } = await import('./src/kafka/client.ts');
-    const { kafkaOptions } = await import('./src/kafka/options.ts');
-    const { createLog } = await import('./src/telemetry/log.ts');
+    const { KafkaConnection } = await import('./src/io/kafka/client.ts');
+    const { kafkaOptions } = await import('./src/io/kafka/options.ts');
+    const { createLog } = await import('./src/io/telemetry/log.ts');
     try {
       new KafkaConnection(kafkaOptions.parse({ brokers: ['127.0.0.1:1'] }), createLog('silent', 'test'));
       console.log('connects');
