@@ -76,7 +76,7 @@ function noteOf({ cacheMib }: WorkerCase, usages: readonly Usage[]): { note?: st
   if (cacheMib !== undefined) notes.push(`series_cache_bytes: ${cacheMib}MiB`);
   if (usages.length > 1) {
     const all = usages.map(({ cpuMicrosPerSample }) => cpuMicrosPerSample.toFixed(3));
-    notes.push(`the middle one of ${all.join(', ')}`);
+    notes.push(`the median of ${all.join(', ')}`);
   }
   return notes.length === 0 ? {} : { note: notes.join('; ') };
 }

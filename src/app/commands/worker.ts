@@ -42,7 +42,7 @@ function runWorker(argv: string[]): Promise<number> {
     name: 'worker',
     help: HELP,
     create: (config, metrics, log) => {
-      // With a supervisor this one is not started: it is made since it refuses what the processes would.
+      // With a supervisor it is constructed only to validate: it rejects what the processes would reject.
       const worker = createWorker(settings, config, metrics, log);
       const processes = processCount(config);
       return processes === 1 ? worker : createSupervisor(processes, config, metrics, log);

@@ -87,7 +87,7 @@ export function schemaAt(root: z.ZodType, path: readonly PropertyKey[]): z.ZodTy
   return schema;
 }
 
-/** Whether a schema is a secret or has one in it: whatever else is given in its place may hold that secret. */
+/** True for a schema that is or contains a secret: any value given for it is masked. */
 function holdsSecret(wrapped: z.ZodType): boolean {
   const { schema } = bare(wrapped);
   if (schema instanceof z.ZodObject) {

@@ -51,7 +51,7 @@ const MOST_IN_BUCKET = 64;
  * of its heap have grown by some 10 MB V8 collects garbage, and slabs taken one by one were half of its work.
  */
 const RESERVED_BYTES = 64 * 1024 * 1024;
-/** An epoch is over when so many times the series that there is room for were seen. */
+/** Length of an epoch, in multiples of the cache's capacity. */
 const EPOCH_PASSES = 2;
 /** A slab that gives back less than this share of it was swept in vain. */
 const LEAST_FREED = 1 / 16;

@@ -94,7 +94,7 @@ export class KafkaConnection {
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
 
-/** Opens sockets as kafkajs does, but with the certificates of the moment, and reports those that fail. */
+/** Opens sockets as kafkajs does, but with the certificates now on disk, and reports those that fail. */
 function socketFactory(files: TlsFiles | undefined, trouble: ConnectionTrouble): ISocketFactory {
   return ({ host, port, onConnect }) => {
     const name = net.isIP(host) === 0 ? { servername: host } : {};

@@ -101,7 +101,7 @@ export class KafkaLoginError extends Error {
 /** A commit was held back: the group has moved on to a generation in which the partition is not known to be ours. */
 export class StaleMembershipError extends Error {
   override readonly name = 'StaleMembershipError';
-  /** The broker's word for it, had it been asked. */
+  /** The error code the broker would return. */
   readonly type = 'REBALANCE_IN_PROGRESS';
 }
 

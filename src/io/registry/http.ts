@@ -25,7 +25,7 @@ export class RegistryHttp {
     this.#base = url.replace(/\/+$/, '');
     const files = url.startsWith('https:') ? new TlsFiles(tls, 'registry.tls') : undefined;
     this.#agent = new Agent({
-      // Opens connections with the certificates of the moment.
+      // Opens connections with the certificates now on disk.
       connect: (options, callback) =>
         buildConnector({ ...(files?.current() ?? {}), timeout })(options, callback),
       headersTimeout: timeout,

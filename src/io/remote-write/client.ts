@@ -234,7 +234,7 @@ function accessTo(options: RemoteWriteClientOptions): NodeAccess {
   };
 }
 
-/** Options of TLS with the certificates of the moment. @throws ConfigError when a file cannot be used */
+/** Options of TLS with the certificates now on disk. @throws ConfigError when a file cannot be used */
 function tlsOptions({ tls }: RemoteWriteClientOptions): () => TlsConnection | Record<string, never> {
   const files = tls === undefined ? undefined : new TlsFiles(tls, "the node's tls");
   return () => files?.current() ?? {};

@@ -9,7 +9,7 @@ import { BadHeaderError } from './errors.ts';
 /** Largest body that is taken apart to look for the series at fault, in bytes, uncompressed. */
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
 
-/** No node is waited for longer at its word, however wrong its clock or its proxy's maintenance page. */
+/** Upper bound for Retry-After, in ms, which may come from a wrong clock or a proxy. */
 const MOST_RETRY_AFTER_MS = 5 * 60_000;
 
 /** How often a record of one series is sent again that was refused. */

@@ -65,7 +65,7 @@ const BACKOFF_MIN_MS = 200;
 const BACKOFF_MAX_MS = 10_000;
 /** Whoever takes over a replay writes so within this time, in ms. */
 const TAKE_OVER_MS = 3_000;
-/** While nothing is written, others are told so often that the replay lives, in ms. */
+/** Heartbeat interval while idle, in ms. */
 const KEEP_MS = 10_000;
 /** How long it sleeps at most before it looks again whether it may go on, in ms. */
 const LOOK_AGAIN_MS = 500;

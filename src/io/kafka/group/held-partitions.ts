@@ -92,7 +92,7 @@ export class HeldPartitions {
     }
   }
 
-  /** The member is none any more. */
+  /** This process is no longer a member of the group. */
   loseAll(): void {
     for (const partition of [...this.#held.values(), ...this.#givenUp]) partition.lose();
     this.#held.clear();

@@ -164,7 +164,7 @@ class CoordinatorMovedError extends Error {
  * - With every partition paused the original sleeps out its wait; here a resumed partition ends it.
  * - Heartbeats are due by a clock that is not set, and one counts as heard when it was sent and answered. The original
  *   goes by the system's time: it sends none for an hour when that is an hour back, and says that all is well.
- * - A coordinator that cannot be reached, or is none any more, is looked for again, also when a commit meets it. The
+ * - A coordinator that cannot be reached, or no longer is one, is looked up again, also when a commit meets it. The
  *   original asks a dead broker for ever, and makes the whole group rebalance when another broker takes over, or the
  *   consumer crash when that broker is not ready yet.
  * - A rebalance goes on beside the fetches, and a member that has given up partitions starts one. In the original

@@ -4,7 +4,9 @@ import { lend } from '../../../core/wire/memory.ts';
 const HEAD_BYTES = 8;
 const SIZE_BYTES = 4;
 const CORRELATION_BYTES = 4;
-/** Memory is taken this far at once. Beyond it grows with what comes: a size may be a stranger's words, not Kafka's. */
+/**
+ * Allocated up front at most, in bytes; beyond that the buffer grows as bytes arrive, since the size field cannot be trusted.
+ */
 const FIRST_BYTES = 16 * 1024 * 1024;
 
 const EMPTY = Buffer.alloc(0);
