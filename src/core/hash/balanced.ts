@@ -1,19 +1,19 @@
 import { compareByBytes } from './byte-order.ts';
 import { NO_SLOT, slotsOf } from './numbered.ts';
-import { type TaskIndex, type TaskTopic, taskRanks } from './ranks.ts';
+import { type TaskIndex, type TaskTopic, taskRanks, taskScore } from './ranks.ts';
+import { roomOf } from './room.ts';
 import { divideAmongSlots } from './slot-tasks.ts';
-
-/** What a node may have of all tasks, as a multiple of the mean. */
-const MOST_TASKS = 1.15;
 
 const NOBODY = -1;
 
 /** How nodes and tasks see each other. */
 interface Preferences {
-  /** By node, task ▸ its rank there, from 0 to 1. */
-  readonly ranks: readonly Float64Array[];
+  /** How high a node ranks a task, from 0 to 1. */
+  rank(node: number, task: TaskIndex): number;
   /** Task ▸ node that keeps it before others, or NOBODY. */
   readonly home: Int32Array;
+  /** The nodes that may rank a task higher than its home does. */
+  readonly strangers: readonly number[];
 }
 
 /**
@@ -25,8 +25,8 @@ interface Preferences {
  * their own: it would move more, for what the sum does not need.
  *
  * Nodes that are numbered (`slotsOf`) know of each other without a look at the list, and so can do better: the tasks are divided
- * evenly among the numbers, and a task asks the node of its number first, which keeps it before others. A node that comes
- * behind the last one, or goes, or comes back, moves its own tasks and hardly any other.
+ * among the numbers (`divideAmongSlots`), and a task asks the node of its number first, which keeps it before others. A node
+ * that comes behind the last one, or goes, or comes back, moves its own tasks and few others.
  *
  * Sources: D. Gale, L. Shapley, "College Admissions and the Stability of Marriage" (1962); V. Mirrokni, M. Thorup, M.
  * Zadimoghaddam, "Consistent Hashing with Bounded Loads" (2018).
@@ -48,7 +48,8 @@ export function assignBalanced(topics: readonly TaskTopic[], nodes: readonly str
 
 function unnumbered(topics: readonly TaskTopic[], nodes: readonly string[]): Preferences {
   const ranks = nodes.map((name) => taskRanks(name, topics));
-  return { ranks, home: new Int32Array(ranks[0]!.length).fill(NOBODY) };
+  const home = new Int32Array(ranks[0]!.length).fill(NOBODY);
+  return { rank: (node, task) => ranks[node]![task]!, home, strangers: [] };
 }
 
 /**
@@ -56,38 +57,40 @@ function unnumbered(topics: readonly TaskTopic[], nodes: readonly string[]): Pre
  * is distributed as the highest of that many ranks, and at the others it is lower.
  */
 function numbered(topics: readonly TaskTopic[], nodes: readonly string[], slots: Int32Array): Preferences {
-  const total = topics.reduce((sum, { count }) => sum + count, 0);
   const last = Math.max(...slots);
   const first = slots.includes(0) ? 0 : 1;
-  const rankOf = Array.from({ length: last + 1 }, (_, slot) => taskRanks(`slot ${slot}`, topics));
-  const { fromZero, fromOne } = divideAmongSlots(total, last, (slot) => rankOf[slot]!);
-  const slotOf = first === 0 ? fromZero : fromOne;
+  const slotOf = divideAmongSlots(topics, first, last);
   const highest = taskRanks('slots', topics).map((rank) => rank ** (1 / (last + 1 - first)));
-  const ranks = nodes.map((name, node) =>
-    slots[node] === NO_SLOT
-      ? taskRanks(name, topics)
-      : highest.map((rank, task) =>
-          slotOf[task] === slots[node] ? rank : rank * rankOf[slots[node]!]![task]!,
-        ),
-  );
-  return { ranks, home: slotOf.map((slot) => slots.indexOf(slot)) };
+  const strangers = [...nodes.keys()].filter((node) => slots[node] === NO_SLOT);
+  const strange = new Map(strangers.map((node) => [node, taskRanks(nodes[node]!, topics)]));
+  const ids = topics.flatMap(({ topic, count }) => Array.from({ length: count }, (_, id) => ({ topic, id })));
+  // Few tasks ask more than one slot, so these are computed where they do.
+  const rank = (node: number, task: TaskIndex) => {
+    const other = strange.get(node);
+    if (other !== undefined) return other[task]!;
+    const slot = slots[node]!;
+    if (slotOf[task] === slot) return highest[task]!;
+    return highest[task]! * taskScore(`slot ${slot}`, ids[task]!.topic, ids[task]!.id);
+  };
+  return { rank, home: slotOf.map((slot) => slots.indexOf(slot)), strangers };
 }
 
 class Matching {
   readonly #nodes: readonly string[];
-  readonly #ranks: readonly Float64Array[];
+  readonly #preferences: Preferences;
   readonly #home: Int32Array;
+  readonly #all: readonly number[];
   readonly #total: number;
   readonly #room: number;
   readonly #held: TaskIndex[][];
 
-  constructor(nodes: readonly string[], { ranks, home }: Preferences) {
+  constructor(nodes: readonly string[], preferences: Preferences) {
     this.#nodes = nodes;
-    this.#ranks = ranks;
-    this.#home = home;
-    this.#total = home.length;
-    const mean = this.#total / nodes.length;
-    this.#room = Math.max(Math.ceil(mean), Math.floor(MOST_TASKS * mean));
+    this.#all = [...nodes.keys()];
+    this.#preferences = preferences;
+    this.#home = preferences.home;
+    this.#total = this.#home.length;
+    this.#room = roomOf(this.#total, nodes.length);
     this.#held = nodes.map(() => []);
   }
 
@@ -123,22 +126,28 @@ class Matching {
   /** Whether a node keeps task `a` before `b`: the one that is at home there, else the one that it ranks higher. */
   #keepsBefore(node: number, a: TaskIndex, b: TaskIndex): boolean {
     const atHome = Number(this.#home[a] === node) - Number(this.#home[b] === node);
-    return atHome !== 0 ? atHome > 0 : this.#ranks[node]![a]! > this.#ranks[node]![b]!;
+    return atHome !== 0 ? atHome > 0 : this.#rank(node, a) > this.#rank(node, b);
   }
 
   /** Whom a task asks after `last`; there is always one, since all nodes together have room for all tasks. */
   #nextNode(task: TaskIndex, last: number): number {
+    const home = this.#home[task]!;
+    const asked = last === NOBODY && home !== NOBODY ? [home, ...this.#preferences.strangers] : this.#all;
     let next = NOBODY;
-    for (let node = 0; node < this.#nodes.length; node++) {
+    for (const node of asked) {
       if (last !== NOBODY && !this.#isBefore(task, last, node)) continue;
       if (next === NOBODY || this.#isBefore(task, node, next)) next = node;
     }
     return next;
   }
 
+  #rank(node: number, task: TaskIndex): number {
+    return this.#preferences.rank(node, task);
+  }
+
   /** Whether a task asks node `a` before `b`: the one that ranks it higher; of those that rank it the same, the first by name. */
   #isBefore(task: TaskIndex, a: number, b: number): boolean {
-    const higher = this.#ranks[a]![task]! - this.#ranks[b]![task]!;
+    const higher = this.#rank(a, task) - this.#rank(b, task);
     return higher !== 0 ? higher > 0 : compareByBytes(this.#nodes[a]!, this.#nodes[b]!) < 0;
   }
 }

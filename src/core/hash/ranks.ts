@@ -23,21 +23,45 @@ const SCORES = 2 ** 53;
  */
 export function taskRanks(name: string, topics: readonly TaskTopic[]): Float64Array {
   const ranks = new Float64Array(topics.reduce((sum, { count }) => sum + count, 0));
-  const key = new SeriesKey();
-  const words = new Uint32Array(2);
   let start = 0;
   for (const { topic, count } of topics) {
-    const scores = new Float64Array(count);
-    for (let id = 0; id < count; id++) {
-      key.writeTriple(name, topic, String(id));
-      xxh64Into(key.bytes, 0, key.length, words);
-      // The upper 53 bits: as many as a number holds.
-      scores[id] = (words[0]! * 0x20_0000 + (words[1]! >>> 11)) / SCORES;
+    const scores = taskScores(name, topic, count);
+    const order = ascending(scores);
+    for (let below = 0; below < count; below++) {
+      const id = order[below]!;
+      ranks[start + id] = (below + scores[id]!) / count;
     }
-    for (const [below, id] of ascending(scores).entries()) ranks[start + id] = (below + scores[id]!) / count;
     start += count;
   }
   return ranks;
+}
+
+const key = new SeriesKey();
+const words = new Uint32Array(2);
+
+/** The scores of a topic's tasks 0 … count - 1 at `name`, as parts of 1. */
+export function taskScores(name: string, topic: string, count: number): Float64Array {
+  const scores = new Float64Array(count);
+  key.writePair(name, topic);
+  const before = key.length;
+  for (let id = 0; id < count; id++) {
+    key.length = before;
+    scores[id] = scoreWith(id);
+  }
+  return scores;
+}
+
+export function taskScore(name: string, topic: string, id: number): number {
+  key.writePair(name, topic);
+  return scoreWith(id);
+}
+
+/** Of the name and the topic that `key` has. */
+function scoreWith(id: number): number {
+  key.add(String(id));
+  xxh64Into(key.bytes, 0, key.length, words);
+  // The upper 53 bits: as many as a number holds.
+  return (words[0]! * 0x20_0000 + (words[1]! >>> 11)) / SCORES;
 }
 
 /**

@@ -54,10 +54,9 @@ export class SeriesKey {
     this.part(second);
   }
 
-  /** Three texts, 0xFF behind each. */
-  writeTriple(first: string, second: string, third: string): void {
-    this.writePair(first, second);
-    this.part(third);
+  /** One more text behind those written last, and 0xFF. */
+  add(text: string): void {
+    this.part(text);
   }
 
   /** Texts one after the other, with nothing between them. */

@@ -1,102 +1,188 @@
-import { ascending, type TaskIndex } from './ranks.ts';
+import { FromOne } from './from-one.ts';
+import { type TaskIndex, type TaskTopic, taskScores } from './ranks.ts';
+import { AHEAD, emptiest, roomOf } from './room.ts';
+import { planRoute } from './route-plan.ts';
 
-/** Tasks divided among slots: task ▸ slot. */
-export interface SlotTasks {
-  /** Among slots from 0 on. */
-  readonly fromZero: Int32Array;
-  /** Among slots from 1 on, for nodes that are numbered from 1. Differs in what slot 0 has, and in nothing else. */
-  readonly fromOne: Int32Array;
-}
+/** How far ahead a plan is looked at for what leaves first. */
+const IN_SIGHT = 16;
+/** From how many slots that would soon have too much a new one takes a task, in exchange for one that it has by plan. */
+const EXCHANGED = 3;
+/** How many tasks go back to where their plan has them as a slot is added, unless others have to move. */
+const RETURNED = 1;
+
+const NOWHERE = -1;
+const NEVER = 2 ** 30;
 
 /**
- * Divides `total` tasks among the slots up to `last`. Slot 0 has all at first; each further one takes its share, its
- * highest-ranked tasks, from the fullest. So loads differ by one at most, and one slot more takes its own tasks from the
- * others and moves nothing else. What slot 0 has is with others where there is no slot 0, and where it is changes
- * as little as possible.
+ * Divides all tasks among the slots up to `last`, so that no slot has more than its room among so many.
  *
- * @param ranksOf slot ▸ task ▸ its rank there, 0 … 1
+ * Each topic has a plan of its own (`planRoute`). The sum over topics may be more than a slot has room for, so some tasks are
+ * elsewhere: where a slot has few tasks, about one of twenty. As slots are added one after the other, that changes
+ * slowly; a slot more takes about its own tasks, and a topic more changes little of the others.
+ *
+ * @param first 0, or 1 if there is no slot 0. It makes a difference to what slot 0 has, and to nothing else.
+ * @returns task ▸ slot
  */
-export function divideAmongSlots(
-  total: number,
-  last: number,
-  ranksOf: (slot: number) => Float64Array,
-): SlotTasks {
-  const zero = new Division(total, 0);
-  const one = new Division(total, 1);
+export function divideAmongSlots(topics: readonly TaskTopic[], first: 0 | 1, last: number): Int32Array {
+  const division = new Division(topics, last);
+  const fromOne = first === 1 ? new FromOne(division.slotOf, division.scores) : undefined;
   for (let slot = 1; slot <= last; slot++) {
-    const order = ascending(ranksOf(slot)).reverse();
-    const share = Math.floor(total / (slot + 1));
-    const most = Math.ceil(total / slot);
-    const taken = zero.take(slot, share, order, [
-      // What others have above one more than the share first, so that none is left with more.
-      (task) => zero.loadWith(task) > share + 1,
-      (task) => zero.loadWith(task) > share && one.loadWith(task) > most,
-      (task) => zero.loadWith(task) > share,
-    ]);
-    if (slot === 1) continue;
-    for (const task of taken) one.move(task, slot);
-    one.level(
-      slot,
-      most,
-      order.filter((task) => zero.slotOf[task] === 0),
-    );
+    division.add(slot);
+    if (slot > 1) fromOne?.add(slot);
   }
-  return { fromZero: zero.slotOf, fromOne: one.slotOf };
+  return fromOne?.slotOf ?? division.slotOf;
 }
 
 class Division {
   readonly slotOf: Int32Array;
-  /** By slot; none for slots before the first. */
-  readonly #loads: number[] = [];
+  /** Task ▸ its score, for when nothing else decides. */
+  readonly scores: Float64Array;
+  readonly #total: number;
+  /** Slot ▸ tasks that it takes by plan when it comes. */
+  readonly #joining: TaskIndex[][];
+  /** Task ▸ slot by plan. */
+  readonly #planned: Int32Array;
+  /** Task ▸ slots that take it later by plan, the next one last. */
+  readonly #later: number[][];
+  readonly #loads: number[];
+  #newest = 0;
 
-  constructor(total: number, first: number) {
-    this.slotOf = new Int32Array(total).fill(first);
-    this.#loads[first] = total;
-  }
-
-  /** How many tasks are in the slot of `task`. */
-  loadWith(task: TaskIndex): number {
-    return this.#loads[this.slotOf[task]!]!;
-  }
-
-  /** Moves the first `share` tasks in `order` that can be spared to `slot`: by the first of the conditions, then the next. */
-  take(
-    slot: number,
-    share: number,
-    order: Int32Array,
-    spared: readonly ((task: TaskIndex) => boolean)[],
-  ): TaskIndex[] {
-    const taken: TaskIndex[] = [];
-    for (const isSpared of spared) {
-      for (const task of order) {
-        if (taken.length === share) return taken;
-        if (this.slotOf[task] === slot || !isSpared(task)) continue;
-        this.move(task, slot);
-        taken.push(task);
+  constructor(topics: readonly TaskTopic[], last: number) {
+    this.#total = topics.reduce((sum, { count }) => sum + count, 0);
+    this.slotOf = new Int32Array(this.#total);
+    this.scores = new Float64Array(this.#total);
+    this.#planned = new Int32Array(this.#total);
+    this.#later = Array.from(this.slotOf, () => []);
+    this.#joining = Array.from({ length: last + IN_SIGHT + 1 }, () => []);
+    this.#loads = [this.#total];
+    let start = 0;
+    for (const topic of topics) {
+      this.scores.set(taskScores('slots', topic.topic, topic.count), start);
+      for (const [slot, ids] of planRoute(topic, last + IN_SIGHT).entries()) {
+        for (const id of ids) this.#joining[slot]!.push(start + id);
       }
+      start += topic.count;
     }
-    return taken;
-  }
-
-  /** Leaves no slot with more than `most`: what is `movable` goes to `slot` while it has room, then to the emptiest. */
-  level(slot: number, most: number, movable: Int32Array): void {
-    this.#loads[slot] ??= 0;
-    for (const task of movable) {
-      if (this.loadWith(task) > most) this.move(task, this.#loads[slot] < most ? slot : this.#emptiest());
+    for (let slot = last + IN_SIGHT; slot > 0; slot--) {
+      for (const task of this.#joining[slot]!) this.#later[task]!.push(slot);
     }
   }
 
-  move(task: TaskIndex, slot: number): void {
+  add(slot: number): void {
+    this.#newest = slot;
+    this.#loads[slot] = 0;
+    const most = roomOf(this.#total, slot + 1);
+    const mostSoon = roomOf(this.#total, slot + 1 + AHEAD);
+    const joining = this.#joiningFrom(slot);
+    const pushed = this.#pushOut(slot, most);
+    this.#leaveOut(joining, most - pushed.length, mostSoon);
+    for (const crowded of this.#crowded(slot, mostSoon)) {
+      const atMost = mostSoon - 1 - pushed.length;
+      this.#leaveOut(joining, atMost, Math.max(mostSoon, this.#loads[crowded]! - 1));
+      if (joining.size + pushed.length < mostSoon) pushed.push(this.#takeSpare(crowded));
+    }
+    let elsewhere = 0;
+    for (const task of [...joining.keys(), ...pushed]) {
+      const to = this.#loads[slot] < most ? slot : emptiest(this.#loads, 0);
+      if (to !== slot) elsewhere++;
+      this.#put(task, to);
+    }
+    this.#return(RETURNED - elsewhere, mostSoon);
+  }
+
+  /** Takes what a slot has by plan out of where it is. @returns task ▸ the slot that it was in */
+  #joiningFrom(slot: number): Map<TaskIndex, number> {
+    const from = new Map<TaskIndex, number>();
+    for (const task of this.#joining[slot]!) {
+      from.set(task, this.slotOf[task]!);
+      this.#take(task);
+      this.#planned[task] = slot;
+      this.#later[task]!.pop();
+    }
+    return from;
+  }
+
+  /** Takes out what slots before `newest` have above `most`. */
+  #pushOut(newest: number, most: number): TaskIndex[] {
+    const pushed: TaskIndex[] = [];
+    for (let slot = 0; slot < newest; slot++) {
+      while (this.#loads[slot]! > most) pushed.push(this.#takeSpare(slot));
+    }
+    return pushed;
+  }
+
+  /** Of those that join, no more than `atMost` do: who would leave first stays where it was, if that has less than `most`. */
+  #leaveOut(joining: Map<TaskIndex, number>, atMost: number, most: number): void {
+    if (joining.size <= atMost) return;
+    for (const task of [...joining.keys()].sort((a, b) => this.#byLeaving(a, b))) {
+      const from = joining.get(task)!;
+      if (joining.size <= atMost) return;
+      if (this.#loads[from]! >= most) continue;
+      this.#put(task, from);
+      joining.delete(task);
+    }
+  }
+
+  /** The slots before `newest` that have most above `most`, without what leaves by plan until then; EXCHANGED of them. */
+  #crowded(newest: number, most: number): number[] {
+    const excess = this.#loads.map((load) => load - most);
+    if (!excess.some((above) => above > 0)) return [];
+    for (const [task, slot] of this.slotOf.entries()) {
+      if (slot !== NOWHERE && this.#leaves(task) <= newest + AHEAD) excess[slot]! -= 1;
+    }
+    const crowded = [...excess.keys()].filter((slot) => slot < newest && excess[slot]! > 0);
+    return crowded.sort((a, b) => excess[b]! - excess[a]! || a - b).slice(0, EXCHANGED);
+  }
+
+  /** Takes out of a slot one that has its plan elsewhere, else who leaves first. */
+  #takeSpare(slot: number): TaskIndex {
+    let spare = NOWHERE;
+    for (let task = this.slotOf.indexOf(slot); task !== -1; task = this.slotOf.indexOf(slot, task + 1)) {
+      if (spare === NOWHERE || this.#bySparing(task, spare) < 0) spare = task;
+    }
+    this.#take(spare);
+    return spare;
+  }
+
+  /** Up to `count` tasks go to the slots of their plan, where there is room: who leaves those last first. */
+  #return(count: number, most: number): void {
+    const away: TaskIndex[] = [];
+    for (let task = 0; task < this.#total; task++) {
+      const home = this.#planned[task]!;
+      if (this.slotOf[task] !== home && this.#loads[home]! < most) away.push(task);
+    }
+    away.sort((a, b) => this.#byLeaving(b, a));
+    let left = count;
+    for (const task of away) {
+      const home = this.#planned[task]!;
+      if (left <= 0 || this.#loads[home]! >= most) continue;
+      this.#take(task);
+      this.#put(task, home);
+      left--;
+    }
+  }
+
+  /** The slot that takes a task next by plan, as far as that is in sight. */
+  #leaves(task: TaskIndex): number {
+    return Math.min(this.#later[task]!.at(-1) ?? NEVER, this.#newest + IN_SIGHT);
+  }
+
+  #byLeaving(a: TaskIndex, b: TaskIndex): number {
+    return this.#leaves(a) - this.#leaves(b) || this.scores[a]! - this.scores[b]! || a - b;
+  }
+
+  #bySparing(a: TaskIndex, b: TaskIndex): number {
+    const atHome = (task: TaskIndex) => Number(this.#planned[task] === this.slotOf[task]);
+    return atHome(a) - atHome(b) || this.#byLeaving(a, b);
+  }
+
+  #take(task: TaskIndex): void {
     this.#loads[this.slotOf[task]!]! -= 1;
-    this.#loads[slot] = (this.#loads[slot] ?? 0) + 1;
-    this.slotOf[task] = slot;
+    this.slotOf[task] = NOWHERE;
   }
 
-  #emptiest(): number {
-    let emptiest = this.#loads.length - 1;
-    this.#loads.forEach((load, slot) => {
-      if (load < this.#loads[emptiest]!) emptiest = slot;
-    });
-    return emptiest;
+  #put(task: TaskIndex, slot: number): void {
+    this.#loads[slot]! += 1;
+    this.slotOf[task] = slot;
   }
 }
