@@ -40,6 +40,7 @@ export class JsonOutput implements DecodeOutput {
   readonly #printer: Printer;
   /** Not through an object: `__proto__` is a label name like any other. */
   readonly #labels = new LabelTexts(({ name, value }) => `${quoted(name)}:${quoted(value)}`);
+  readonly #samples = new SampleTexts();
   rejects = 0;
 
   constructor(write: (text: string) => void) {
@@ -50,8 +51,8 @@ export class JsonOutput implements DecodeOutput {
     const printer = this.#printer;
     printer.print(`{"labels":{${this.#labels.of(labels).join()}},"samples":[`);
     let separator = '';
-    for (const { timestamp, value } of samples) {
-      printer.print(`${separator}[${jsonTime(timestamp)},"${formatGeneral(value)}"]`);
+    for (const sample of samples) {
+      printer.print(`${separator}${this.#samples.of(sample)}`);
       separator = ',';
     }
     printer.print(']}\n');
@@ -84,6 +85,21 @@ class LabelTexts {
     );
     this.#labels = labels;
     return this.#texts;
+  }
+}
+
+/** Samples as JSON. Most have the time of the one before, and many its value: those are not made into text again. */
+class SampleTexts {
+  #timestamp: bigint | undefined;
+  #value = 0;
+  #text = '';
+
+  of({ timestamp, value }: { readonly timestamp: bigint; readonly value: number }): string {
+    if (timestamp === this.#timestamp && Object.is(value, this.#value)) return this.#text;
+    this.#timestamp = timestamp;
+    this.#value = value;
+    this.#text = `[${jsonTime(timestamp)},"${formatGeneral(value)}"]`;
+    return this.#text;
   }
 }
 

@@ -4,13 +4,12 @@
  */
 const ACTIVE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 
-/** What nearly every text is, and is told much sooner. */
-const PLAIN = /^[\x20-\x7e]*$/;
+/** What nearly every text is: printable ASCII that JSON does not escape. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 /** A text as a JSON string, in which nothing is left that a terminal obeys. It stays valid JSON of the same text. */
 export function quoted(text: string): string {
-  const json = JSON.stringify(text);
-  return PLAIN.test(json) ? json : json.replace(ACTIVE, escaped);
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text).replace(ACTIVE, escaped);
 }
 
 /** The same without the quotes around it, and without escapes where none are needed: for text that people read. */
