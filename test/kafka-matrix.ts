@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { scriptArguments } from './support/script-arguments.ts';
 import { KAFKA_VERSION } from './support/servers/kafka-distribution.ts';
 
-const OLDEST = '3.7.2';
+const OLDEST = '3.8.1';
 const NEWEST = '4.4.0';
 const FAULTS = ['kafka', 'worker', 'drain', 'replay'].map((name) => `test/faults/${name}`);
 const SUITES = [

@@ -14,7 +14,7 @@ export interface TestFiles {
 
 const QUICK = ['unit', 'cases', 'conformance', 'fuzz'];
 const SERVED = ['e2e', 'integration'];
-/** Brokers, processes and nodes that die or hang, outages of minutes, clocks that step. Each waits for long. */
+/** Brokers, processes and nodes that die or hang, batches and disks that fail, long outages, clocks that step. */
 const FAULTS = ['faults'];
 
 /** The folders of a run without filters. */

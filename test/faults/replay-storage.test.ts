@@ -4,6 +4,8 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
+import { History } from '../e2e/history.ts';
+import { scrape, trueSeries } from '../e2e/truth.ts';
 import { createRunFolder, removeRunFolder } from '../support/cache.ts';
 import { closeAfterTests } from '../support/closing.ts';
 import { Deployment } from '../support/deployment.ts';
@@ -16,8 +18,6 @@ import {
   startVictoriaMetrics,
   type VictoriaMetrics,
 } from '../support/servers/victoriametrics.ts';
-import { History } from './history.ts';
-import { scrape, trueSeries } from './truth.ts';
 
 /**
  * A replay end to end: 36 minutes of history in the ingest topic, of which 30, 2 million samples, are replayed to
