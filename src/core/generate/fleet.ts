@@ -3,7 +3,7 @@ import { Random } from './random.ts';
 import { SERVICES, type Service } from './services.ts';
 
 export interface FleetOptions {
-  /** Series that exist at one time, about. At least those of one pod. */
+  /** Approximate number of series at one time; at least those of one pod. */
   readonly series: number;
   /** Same seed, same pods and values. */
   readonly seed: number;
@@ -13,7 +13,7 @@ export interface FleetOptions {
   readonly startMs: number;
 }
 
-/** What one scrape of one pod brings. */
+/** Result of one scrape of one pod. */
 export interface Scrape {
   readonly pod: PodIdentity;
   /** Timestamp of every sample, ms since the epoch. */
@@ -23,25 +23,25 @@ export interface Scrape {
   readonly stale: boolean;
 }
 
-/** The place of one pod: when it goes, another takes it. */
+/** The place of one pod: when the pod ends, another takes it. */
 interface Slot {
   readonly service: Service;
   pod: Pod;
   nextMs: number;
-  /** When the pod goes. */
+  /** Time at which the pod ends. */
   endMs: number;
   lastMs: number;
 }
 
-/** A pod lives between these, in ms. */
+/** Shortest and longest life of a pod, ms. */
 const LIFE_MS = [60_000, 600_000] as const;
-/** The first pods have lived before the run; none goes sooner than this, ms. */
+/** The first pods are in the middle of their life; none ends sooner than this, ms. */
 const FIRST_END_MS = 10_000;
-/** A new pod needs this long to start, ms. */
+/** Time that a new pod takes to start, ms. */
 const START_MS = [500, 4_000] as const;
-/** Chance that a pod went because a new version is rolled out. */
+/** Probability that the end of a pod is the rollout of a new version. */
 const ROLLOUT = 0.3;
-/** Traffic swings around the usual with this period, so that a short trial sees it. */
+/** Period of the traffic's swing, ms: short enough for a short trial to see it. */
 const SWING_MS = 120_000;
 
 /**

@@ -2,7 +2,7 @@ import { type Label, type Labels, labelsFrom, METRIC_NAME } from '../model/label
 import type { Random } from './random.ts';
 import type { BusinessCounter, Endpoint, Service } from './services.ts';
 
-/** What tells one pod from another. */
+/** Identity of a pod: the source of its series' common labels. */
 export interface PodIdentity {
   /** Such as `cart-7d9f8b6c5-x2k4j`. */
   readonly name: string;
@@ -33,7 +33,7 @@ interface MutableSeries {
 const BOUNDS = [0.005, 0.025, 0.1, 0.25, 1, 2.5];
 const CODES = ['200', '404', '500'];
 const PAGE_BYTES = 4096;
-/** How steep durations are spread around the median (shape of a log-logistic distribution). */
+/** Shape of the log-logistic distribution of durations: the larger, the closer they are to the median. */
 const STEEPNESS = 2.2;
 
 /**

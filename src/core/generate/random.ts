@@ -30,12 +30,12 @@ export class Random {
     return low + Math.floor(this.next() * (high - low + 1));
   }
 
-  /** A whole number whose mean is `mean`: the fraction decides by chance. */
+  /** `mean` rounded up or down at random, so that the average is `mean`. */
   round(mean: number): number {
     return Math.floor(mean + this.next());
   }
 
-  /** Letters and digits as Kubernetes puts them into the names of pods. */
+  /** Letters and digits as in the names of Kubernetes' pods. */
   letters(count: number): string {
     return Array.from({ length: count }, () => LETTERS[this.integer(0, LETTERS.length - 1)]).join('');
   }

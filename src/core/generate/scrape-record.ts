@@ -5,7 +5,7 @@ import type { Scrape } from './fleet.ts';
 /** Prometheus' stale marker: a NaN with this payload (Prometheus, model/value). */
 export const STALE_MARKER_BITS = 0x7ff0000000000002n;
 
-/** Headers of a record for the ingest topic: a type that no other encoding has, so they win over the topic's own. */
+/** Headers of a record for the ingest topic. The type names one encoding alone, so it wins over the configured one. */
 export const RECORD_HEADERS = {
   'content-type': 'application/x-protobuf;proto=prometheus.WriteRequest',
   'content-encoding': 'snappy',

@@ -2,18 +2,18 @@
 export interface Endpoint {
   readonly method: string;
   readonly route: string;
-  /** Requests a second that one pod gets. */
+  /** Requests per second and pod. */
   readonly rate: number;
   /** Median duration in seconds. */
   readonly median: number;
 }
 
-/** A counter of the business itself: one series for each value of a label. */
+/** A business counter: one series for each value of a label. */
 export interface BusinessCounter {
   readonly name: string;
   readonly label: string;
   readonly values: readonly string[];
-  /** Events a second and pod, over all values. */
+  /** Events per second and pod, over all values. */
   readonly rate: number;
 }
 
@@ -22,11 +22,11 @@ export interface Service {
   readonly name: string;
   readonly namespace: string;
   readonly team: string;
-  /** Pods of this service for one of a service with weight 1. */
+  /** Number of pods relative to a service with weight 1. */
   readonly weight: number;
   readonly endpoints: readonly Endpoint[];
   readonly business?: BusinessCounter;
-  /** Name of the queue that it works off. */
+  /** Name of the queue that it consumes. */
   readonly queue?: string;
 }
 

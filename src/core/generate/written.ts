@@ -1,7 +1,7 @@
 import { formatSeries, type Labels } from '../model/labels.ts';
 import type { Scrape } from './fleet.ts';
 
-/** A series and everything that was written of it, in order of time. */
+/** A series and all samples written of it, in order of time. */
 export interface WrittenSeries {
   readonly labels: Labels;
   /** Milliseconds since the epoch. */
@@ -13,13 +13,13 @@ export interface WrittenSeries {
 /** Figures of one service, or of all. */
 export interface WrittenCounts {
   samples: number;
-  /** Series that ever were. */
+  /** Distinct series of the whole run. */
   series: number;
   pods: number;
 }
 
 /**
- * The truth about a run: what was written, counted and, if wanted, kept.
+ * Ground truth of a run: counts of what was written and, if wanted, the samples.
  *
  * Kept samples stay in memory: about 16 bytes each.
  */
@@ -39,7 +39,7 @@ export class Written {
     return (this.#kept ?? new Map<string, WrittenSeries>()).values();
   }
 
-  /** The samples of this scrape have been written. */
+  /** Adds a scrape whose samples have been written. */
   add({ pod, timestampMs, series, stale }: Scrape): void {
     const { namespace, name } = pod.service;
     const key = `${namespace}/${name}`;

@@ -6,11 +6,11 @@ import { divideAmongSlots } from './slot-tasks.ts';
 
 const NOBODY = -1;
 
-/** How nodes and tasks see each other. */
+/** Input of the matching: ranks of the tasks at the nodes, and their homes. */
 interface Preferences {
-  /** How high a node ranks a task, from 0 to 1. */
+  /** Rank of a task at a node, from 0 to 1, higher is better. */
   rank(node: number, task: TaskIndex): number;
-  /** Task ▸ node that keeps it before others, or NOBODY. */
+  /** Task ▸ its home, the node that keeps it before others, or NOBODY. */
   readonly home: Int32Array;
   /** The nodes that may rank a task higher than its home does. */
   readonly strangers: readonly number[];
@@ -19,14 +19,14 @@ interface Preferences {
 /**
  * Hash 2 over all topics: rendezvous hashing with bounded load, the tasks and nodes matched by deferred acceptance.
  *
- * Each task asks the nodes in the order of its ranks there (`taskRanks`), the highest first. A node keeps the highest-ranked of
- * those that ask it, as many as it has room for: max(ceil(mean), floor(1.15 mean)). Whom it does not keep asks the next one.
- * The result does not depend on the order in which they ask, nor on that of the nodes. The tasks of one topic have no bound of
- * their own: it would move more, for what the sum does not need.
+ * Each task asks the nodes in descending order of its rank there (`taskRanks`). A node has room for max(ceil(mean),
+ * floor(1.15 mean)) tasks: it keeps the highest-ranked that ask it, and the others ask their next node. The result
+ * depends neither on the order in which tasks ask nor on that of the nodes. A single topic has no bound of its own:
+ * that would move more tasks, and the total does not need it.
  *
- * Nodes that are numbered (`slotsOf`) know of each other without a look at the list, and so can do better: the tasks are divided
- * among the numbers (`divideAmongSlots`), and a task asks the node of its number first, which keeps it before others. A node
- * that comes behind the last one, or goes, or comes back, moves its own tasks and few others.
+ * Numbered nodes (`slotsOf`) do better, since a number implies those before it: the tasks are divided among the numbers
+ * (`divideAmongSlots`), and a task first asks the node of its number, which keeps it before others. A node that is
+ * added after the last one, or removed, or comes back, moves its own tasks and few others.
  *
  * Sources: D. Gale, L. Shapley, "College Admissions and the Stability of Marriage" (1962); V. Mirrokni, M. Thorup, M.
  * Zadimoghaddam, "Consistent Hashing with Bounded Loads" (2018).
@@ -53,8 +53,8 @@ function unnumbered(topics: readonly TaskTopic[], nodes: readonly string[]): Pre
 }
 
 /**
- * To nodes that are not numbered, all numbered ones together are as many nodes as they are slots: the rank of a task at its own slot
- * is distributed as the highest of that many ranks, and at the others it is lower.
+ * Ranks with numbered nodes. Compared with the other nodes, the slots together count as that many nodes: the rank of a
+ * task at its own slot is distributed as the highest of that many ranks, and at the other slots it is lower.
  */
 function numbered(topics: readonly TaskTopic[], nodes: readonly string[], slots: Int32Array): Preferences {
   const last = Math.max(...slots);
@@ -64,7 +64,7 @@ function numbered(topics: readonly TaskTopic[], nodes: readonly string[], slots:
   const strangers = [...nodes.keys()].filter((node) => slots[node] === NO_SLOT);
   const strange = new Map(strangers.map((node) => [node, taskRanks(nodes[node]!, topics)]));
   const ids = topics.flatMap(({ topic, count }) => Array.from({ length: count }, (_, id) => ({ topic, id })));
-  // Few tasks ask more than one slot, so these are computed where they do.
+  // Few tasks ask more than one slot, so these ranks are computed when asked for.
   const rank = (node: number, task: TaskIndex) => {
     const other = strange.get(node);
     if (other !== undefined) return other[task]!;
@@ -123,13 +123,13 @@ class Matching {
     return held.splice(worst, 1)[0];
   }
 
-  /** Whether a node keeps task `a` before `b`: the one that is at home there, else the one that it ranks higher. */
+  /** Whether a node keeps task `a` before `b`: the one at home there first, else the higher rank. */
   #keepsBefore(node: number, a: TaskIndex, b: TaskIndex): boolean {
     const atHome = Number(this.#home[a] === node) - Number(this.#home[b] === node);
     return atHome !== 0 ? atHome > 0 : this.#rank(node, a) > this.#rank(node, b);
   }
 
-  /** Whom a task asks after `last`; there is always one, since all nodes together have room for all tasks. */
+  /** The node that a task asks after `last`. There is one, since all nodes together have room for all tasks. */
   #nextNode(task: TaskIndex, last: number): number {
     const home = this.#home[task]!;
     const asked = last === NOBODY && home !== NOBODY ? [home, ...this.#preferences.strangers] : this.#all;
@@ -145,7 +145,7 @@ class Matching {
     return this.#preferences.rank(node, task);
   }
 
-  /** Whether a task asks node `a` before `b`: the one that ranks it higher; of those that rank it the same, the first by name. */
+  /** Whether a task asks node `a` before `b`: the one that ranks it higher first; for equal ranks, by name. */
   #isBefore(task: TaskIndex, a: number, b: number): boolean {
     const higher = this.#rank(a, task) - this.#rank(b, task);
     return higher !== 0 ? higher > 0 : compareByBytes(this.#nodes[a]!, this.#nodes[b]!) < 0;

@@ -1,7 +1,7 @@
 import type { TaskIndex } from './ranks.ts';
 import { AHEAD, emptiest, roomOf } from './room.ts';
 
-/** Where the tasks of slot 0 are while there is no slot 0: each in a slot of its own choice, as long as that has room. */
+/** Division without a slot 0: its tasks are guests in the other slots, each in one slot as long as that has room. */
 export class FromOne {
   /** Task ▸ slot, from 1 on. */
   readonly slotOf: Int32Array;
@@ -9,14 +9,14 @@ export class FromOne {
   /** All tasks, the highest score first. */
   readonly #order: readonly TaskIndex[];
 
-  /** @param fromZero task ▸ slot from 0 on, changed as slots are added */
+  /** @param fromZero task ▸ slot from 0 on, which the caller updates as slots are added */
   constructor(fromZero: Int32Array, scores: Float64Array) {
     this.#fromZero = fromZero;
     this.slotOf = new Int32Array(fromZero.length).fill(1);
     this.#order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || b - a);
   }
 
-  /** After `slot`, the newest, has its tasks of those from 0 on. */
+  /** Adds `slot`, the newest. `fromZero` has to include it already. */
   add(slot: number): void {
     const loads = new Array<number>(slot + 1).fill(0);
     for (const [task, one] of this.#fromZero.entries()) {
@@ -33,7 +33,7 @@ export class FromOne {
     };
     const most = roomOf(this.slotOf.length, slot);
     for (const task of guests) if (loadWith(task) > most) moveOn(task, most);
-    // One more, so that not all have to when the next slot comes.
+    // One guest moves early, so that not all have to when the next slot is added.
     const mostSoon = roomOf(this.slotOf.length, slot + AHEAD);
     const early = guests.find((task) => loadWith(task) > mostSoon);
     if (early !== undefined && Math.min(...loads.slice(1)) < mostSoon) moveOn(early, mostSoon);

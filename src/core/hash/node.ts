@@ -3,7 +3,7 @@ import { SeriesKey } from './series-key.ts';
 import { xxh64Into } from './xxhash64.ts';
 
 /**
- * Hash 2 of one topic for itself: rendezvous hashing with bounded load. The result is task ▸ index into `nodes`.
+ * Hash 2 of a single topic: rendezvous hashing with bounded load. The result is task ▸ index into `nodes`.
  *
  * Tasks in order of id each take the best-scored node that holds fewer than ceil(count / nodes). The
  * order of `nodes` does not matter: the same task goes to the node of the same name.

@@ -1,15 +1,15 @@
 import { compareByBytes } from './byte-order.ts';
 
-/** In the place of a slot: the node is not one of the numbered ones. */
+/** Instead of a slot: the node is not numbered. */
 export const NO_SLOT = -1;
 
-/** Names up to their last digits, the digits, and what is behind. */
+/** A name split at its last digits: text before, digits, text behind. */
 const LAST_DIGITS = /^(.*?)(\d+)(\D*)$/su;
-/** Slots go to 999 or, where that leaves too many free (`host-101` … `host-140`), to 99. */
+/** Digits of a slot: up to 999 or, if that leaves too many free (`host-101` … `host-140`), up to 99. */
 const SLOT_DIGITS = [3, 2];
 /**
- * The slots of nodes that are numbered, as those of a StatefulSet are: node ▸ its number, or NO_SLOT for one that is named
- * otherwise. Undefined if fewer than two thirds are numbered alike, or take less than half of the slots up to the highest.
+ * Slots of numbered nodes, such as those of a StatefulSet: node ▸ its number, or NO_SLOT for a node named otherwise.
+ * Undefined if fewer than two thirds are numbered alike, or if they take less than half of the slots up to the highest.
  *
  * It depends on the names alone, not on their order.
  */
@@ -22,7 +22,7 @@ export function slotsOf(nodes: readonly string[]): Int32Array | undefined {
   return undefined;
 }
 
-/** The slots of the most nodes whose names differ in their last `digits` digits alone. */
+/** Slots of the largest family: the most nodes whose names differ only in their last `digits` digits. */
 function largestFamily(nodes: readonly string[], digits: number): Int32Array {
   const families = new Map<string, Map<number, string>>();
   for (const name of [...nodes].sort(compareByBytes)) {

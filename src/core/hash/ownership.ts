@@ -6,16 +6,16 @@ import type { TaskTopic } from './ranks.ts';
 export type { TaskTopic } from './ranks.ts';
 
 /**
- * How tasks are divided among nodes: `balanced` over all topics, or `per_route`, each topic for itself, as before there was a
- * choice.
+ * How tasks are divided among nodes: `balanced` over all topics, or `per_route`, each topic by itself, as in releases
+ * without a choice.
  */
 export type OwnershipMethod = 'balanced' | 'per_route';
 
 export const OWNERSHIP_METHODS = ['balanced', 'per_route'] as const satisfies OwnershipMethod[];
 
-/** Which node computes a task. A function of task and event time alone, never of the series. */
+/** Owner of each task. A function of task and event time alone, never of the series. */
 export interface Ownership {
-  /** Name of the node that has `task` of `topic` at event time `timeMs`, milliseconds since the epoch. */
+  /** Name of the node that owns `task` of `topic` at event time `timeMs`, milliseconds since the epoch. */
   owner(topic: string, task: number, timeMs: number): string;
   /** Tasks of `node` at event time `timeMs`, ascending; none if topic or node is unknown. */
   tasksOf(topic: string, node: string, timeMs: number): number[];

@@ -2,13 +2,13 @@ import type { TaskTopic } from './ranks.ts';
 import { taskScores } from './ranks.ts';
 
 /**
- * Divides the tasks of one topic among slots, whatever other topics there are. Slot 0 has all at first, in the order of their
- * scores; each further slot takes its share, one after the other from the slot that has most, there the last one.
+ * Divides the tasks of one topic among slots, independently of other topics. Slot 0 begins with all, in the order of
+ * their scores; each further slot takes its share, one task at a time: the last one of the slot that has most.
  *
- * Loads are level, and one slot more takes its own tasks and moves nothing else. Where a share is no whole number, and
- * which of equally full slots give, is up to hashes with the topic's name: over many topics it comes out even.
+ * Loads are level, and an added slot moves only the tasks that it takes. Hashes with the topic's name decide how a
+ * fractional share is rounded and which of equally full slots gives first: over many topics that evens out.
  *
- * @returns slot ▸ ids of the tasks that it takes when it comes
+ * @returns slot ▸ ids of the tasks that it takes when it is added
  */
 export function planRoute({ topic, count }: TaskTopic, last: number): number[][] {
   const scores = taskScores('slots', topic, count);

@@ -1,14 +1,14 @@
 import { type Label, type Labels, labelValue } from '../model/labels.ts';
 import { compareByBytes } from './byte-order.ts';
 
-/** Between the parts of a key. 0xFF is in no UTF-8 text, so two label sets never share a key. */
+/** Ends each part of a key. 0xFF occurs in no UTF-8 text, so two label sets never share a key. */
 const SEPARATOR = 0xff;
 
 const encoder = new TextEncoder();
 
 /**
- * The bytes of a series or group that are hashed: name 0xFF value 0xFF per label, labels sorted by the
- * bytes of the name (docs/concepts/hashing.md). One instance is written again and again; its buffer only grows.
+ * Hash input of a series or group: name 0xFF value 0xFF per label, labels sorted by the bytes of the name
+ * (docs/concepts/hashing.md). An instance is meant for reuse; its buffer only grows.
  */
 export class SeriesKey {
   /** Holds the key in `[0, length)`. Replaced when it grows: do not keep it across writes. */
@@ -25,7 +25,7 @@ export class SeriesKey {
     }
   }
 
-  /** The key of the series that the labels stand for: one with an empty value is as good as absent. */
+  /** The key of the series' identity: a label with an empty value counts as absent. */
   writeIdentity(labels: Labels): void {
     this.length = 0;
     for (const label of sortedByName(labels)) {
@@ -95,7 +95,7 @@ export class SeriesKey {
   }
 }
 
-/** Group label names as `writeGroup` wants them: each once, in byte order. */
+/** Group label names as `writeGroup` takes them: each once, in byte order. */
 export function groupLabelNames(names: readonly string[]): readonly string[] {
   return [...new Set(names)].sort(compareByBytes);
 }

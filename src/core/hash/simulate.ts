@@ -2,7 +2,7 @@ import { type Labels, METRIC_NAME } from '../model/labels.ts';
 import { assignTopics, type OwnershipMethod, type TaskTopic } from './ownership.ts';
 import { compileTask, type TaskHash } from './task.ts';
 
-/** What a change moves, and the least that it could move. Shares are of 1. */
+/** Tasks or groups moved by a change, and the least possible. Shares are fractions of 1. */
 export interface Movement {
   readonly total: number;
   readonly moved: number;
@@ -27,7 +27,7 @@ export interface NodesChange {
   readonly all: NodeChange;
 }
 
-/** How many tasks go to another node when the list changes from `before` to `after`. */
+/** Tasks that go to another node when the list changes from `before` to `after`. */
 export function simulateNodes(
   topics: readonly TaskTopic[],
   before: readonly string[],
@@ -80,8 +80,8 @@ export interface CountOptions {
 }
 
 /**
- * How many of `groups` change task when the task count goes from `before` to `after`.
- * A group is where its first task is: the spread shifts both sides alike, so it has no part in this.
+ * Those of `groups` that change task when the task count goes from `before` to `after`.
+ * Only a group's first task is compared: the spread shifts both sides alike.
  */
 export function simulateCount(
   groups: readonly Labels[],
@@ -107,7 +107,7 @@ export function simulateCount(
   };
 }
 
-/** `total` groups of one label, for when nobody has a list of real ones. */
+/** `total` made-up groups of one label, for want of real ones. */
 export function syntheticGroups(total: number): Labels[] {
   return Array.from({ length: total }, (_, at) => [{ name: METRIC_NAME, value: `group_${at}` }]);
 }

@@ -3,24 +3,24 @@ import { type TaskIndex, type TaskTopic, taskScores } from './ranks.ts';
 import { AHEAD, emptiest, roomOf } from './room.ts';
 import { planRoute } from './route-plan.ts';
 
-/** How far ahead a plan is looked at for what leaves first. */
+/** Look-ahead in slots for the order in which tasks leave a slot by plan. */
 const IN_SIGHT = 16;
-/** From how many slots that would soon have too much a new one takes a task, in exchange for one that it has by plan. */
+/** Most crowded slots from which a new one takes a task each, in exchange for one of its planned tasks. */
 const EXCHANGED = 3;
-/** How many tasks go back to where their plan has them as a slot is added, unless others have to move. */
+/** Tasks that return to their planned slot when a slot is added, less those that find no room in the new one. */
 const RETURNED = 1;
 
 const NOWHERE = -1;
 const NEVER = 2 ** 30;
 
 /**
- * Divides all tasks among the slots up to `last`, so that no slot has more than its room among so many.
+ * Divides all tasks among the slots up to `last`, so that no slot has more than its room (`roomOf`).
  *
- * Each topic has a plan of its own (`planRoute`). The sum over topics may be more than a slot has room for, so some tasks are
- * elsewhere: where a slot has few tasks, about one of twenty. As slots are added one after the other, that changes
- * slowly; a slot more takes about its own tasks, and a topic more changes little of the others.
+ * Each topic has its own plan (`planRoute`). The sum over topics may exceed a slot's room, so some tasks are not in
+ * their planned slot: about one of twenty if slots have few tasks. That changes slowly as slots are added one by one:
+ * one more slot takes about its own tasks, and one more topic hardly changes the others.
  *
- * @param first 0, or 1 if there is no slot 0. It makes a difference to what slot 0 has, and to nothing else.
+ * @param first 0, or 1 if there is no slot 0, which affects the tasks of slot 0 only
  * @returns task ▸ slot
  */
 export function divideAmongSlots(topics: readonly TaskTopic[], first: 0 | 1, last: number): Int32Array {
@@ -35,10 +35,10 @@ export function divideAmongSlots(topics: readonly TaskTopic[], first: 0 | 1, las
 
 class Division {
   readonly slotOf: Int32Array;
-  /** Task ▸ its score, for when nothing else decides. */
+  /** Task ▸ its score, a tie-breaker. */
   readonly scores: Float64Array;
   readonly #total: number;
-  /** Slot ▸ tasks that it takes by plan when it comes. */
+  /** Slot ▸ tasks that it takes by plan when it is added. */
   readonly #joining: TaskIndex[][];
   /** Task ▸ slot by plan. */
   readonly #planned: Int32Array;
@@ -90,7 +90,7 @@ class Division {
     this.#return(RETURNED - elsewhere, mostSoon);
   }
 
-  /** Takes what a slot has by plan out of where it is. @returns task ▸ the slot that it was in */
+  /** Removes the tasks planned for `slot` from where they are. @returns task ▸ the slot that it was in */
   #joiningFrom(slot: number): Map<TaskIndex, number> {
     const from = new Map<TaskIndex, number>();
     for (const task of this.#joining[slot]!) {
@@ -102,7 +102,7 @@ class Division {
     return from;
   }
 
-  /** Takes out what slots before `newest` have above `most`. */
+  /** Removes tasks from the slots before `newest` until none has more than `most`. */
   #pushOut(newest: number, most: number): TaskIndex[] {
     const pushed: TaskIndex[] = [];
     for (let slot = 0; slot < newest; slot++) {
@@ -111,7 +111,7 @@ class Division {
     return pushed;
   }
 
-  /** Of those that join, no more than `atMost` do: who would leave first stays where it was, if that has less than `most`. */
+  /** Limits `joining` to `atMost`: the tasks that leave first stay where they were, if that has less than `most`. */
   #leaveOut(joining: Map<TaskIndex, number>, atMost: number, most: number): void {
     if (joining.size <= atMost) return;
     for (const task of [...joining.keys()].sort((a, b) => this.#byLeaving(a, b))) {
@@ -123,7 +123,7 @@ class Division {
     }
   }
 
-  /** The slots before `newest` that have most above `most`, without what leaves by plan until then; EXCHANGED of them. */
+  /** Up to EXCHANGED slots before `newest`, those furthest above `most` without what leaves by plan within AHEAD. */
   #crowded(newest: number, most: number): number[] {
     const excess = this.#loads.map((load) => load - most);
     if (!excess.some((above) => above > 0)) return [];
@@ -134,7 +134,7 @@ class Division {
     return crowded.sort((a, b) => excess[b]! - excess[a]! || a - b).slice(0, EXCHANGED);
   }
 
-  /** Takes out of a slot one that has its plan elsewhere, else who leaves first. */
+  /** Removes one task from a slot: one that is planned elsewhere, else the one that leaves first. */
   #takeSpare(slot: number): TaskIndex {
     let spare = NOWHERE;
     for (let task = this.slotOf.indexOf(slot); task !== -1; task = this.slotOf.indexOf(slot, task + 1)) {
@@ -144,7 +144,7 @@ class Division {
     return spare;
   }
 
-  /** Up to `count` tasks go to the slots of their plan, where there is room: who leaves those last first. */
+  /** Moves up to `count` tasks to their planned slots, if those have room: the ones that leave them last first. */
   #return(count: number, most: number): void {
     const away: TaskIndex[] = [];
     for (let task = 0; task < this.#total; task++) {
@@ -162,7 +162,7 @@ class Division {
     }
   }
 
-  /** The slot that takes a task next by plan, as far as that is in sight. */
+  /** The slot that takes a task next by plan, capped at the look-ahead. */
   #leaves(task: TaskIndex): number {
     return Math.min(this.#later[task]!.at(-1) ?? NEVER, this.#newest + IN_SIGHT);
   }

@@ -6,9 +6,8 @@ import { SeriesKey } from './series-key.ts';
 const key = new SeriesKey();
 
 /**
- * The hash that stream-metrics-route gives a label set, for those who move from it: all names and values
- * in one list, sorted by bytes, put one after the other, FNV-1a 32. Unlike a series key this is not
- * injective: {a="b"} and {b="a"} share a hash.
+ * stream-metrics-route's hash of a label set, for those who move from it: all names and values in one list, sorted by
+ * bytes and concatenated, FNV-1a 32. Unlike a series key this is not injective: {a="b"} and {b="a"} share a hash.
  */
 export function streamMetricsRouteHash(labels: Labels): number {
   const texts: string[] = [];

@@ -22,7 +22,7 @@ export interface TaskOptions {
   readonly hash: TaskHash;
 }
 
-/** What led to a task, for `penstock explain`. */
+/** Steps from labels to a task, for `penstock explain`. */
 export interface TaskExplanation {
   /** The group: `{namespace="shop",service="cart"}`. */
   readonly groupKey: string;
@@ -57,7 +57,7 @@ export function compileTask(options: TaskOptions): TaskFunction {
   const key = new SeriesKey();
   const group = new Uint32Array(2);
   const series = new Uint32Array(2);
-  /** Values of the group labels that `group` and `first` are of; none before the first series. */
+  /** Values of the group labels for which `group` and `first` hold; none before the first series. */
   const hashed: string[] = [];
   /** The group's first task. */
   let first = 0;
@@ -65,7 +65,7 @@ export function compileTask(options: TaskOptions): TaskFunction {
   /**
    * Leaves the group's hash in `group`, high and low word, and its first task in `first`.
    *
-   * Fast path: new series come target by target, so most are of the group of the one before. Then there is nothing to do
+   * Fast path: new series come target by target, so most have the same group as the one before, and its hash is kept
    * (the twin is a function of its own for each series, in the tests; docs/internals/measurements.md).
    */
   function hashGroup(labels: Labels): void {
@@ -81,7 +81,7 @@ export function compileTask(options: TaskOptions): TaskFunction {
     for (let at = 0; at < names.length; at++) hashed[at] = labelValue(labels, names[at]!);
   }
 
-  /** Never without group labels: the hash is then of all labels, or costs nothing. */
+  /** False without group labels: the hash is then of all labels, or costs nothing. */
   function isHashed(labels: Labels): boolean {
     for (let at = 0; at < names.length; at++) if (hashed[at] !== labelValue(labels, names[at]!)) return false;
     return names.length > 0;

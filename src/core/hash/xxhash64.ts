@@ -2,8 +2,8 @@
  * xxHash64 with seed 0, in 32-bit arithmetic: a BigInt per step would cost more than the hash.
  * Source: "xxHash fast digest algorithm", doc/xxhash_spec.md, section "XXH64 Algorithm Description".
  *
- * Every 64-bit quantity is two int32, high and low word. JavaScript returns one value, so the helpers
- * leave theirs in `word`. Inputs are below 4 GiB.
+ * Every 64-bit quantity is two int32, high and low word. A function returns only one value, so the helpers
+ * leave their result in `word`. Inputs are below 4 GiB.
  */
 
 // The five primes of the specification, as high and low word.
@@ -79,7 +79,7 @@ export function xxh64Into(bytes: Uint8Array, start: number, end: number, out: Ui
   out[1] = word[1]! ^ word[0]!;
 }
 
-/** Consumes whole 32-byte stripes, leaves the merged accumulator in `word`, gives the offset after them. */
+/** Consumes whole 32-byte stripes, leaves the merged accumulator in `word`, returns the offset after them. */
 function stripes(bytes: Uint8Array, start: number, end: number): number {
   const after = end - ((end - start) & 31);
   let high = 0;
@@ -104,8 +104,8 @@ function stripes(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /**
- * One lane: `round` over the 8 bytes at `start` of every stripe before `end`. The loop that long inputs
- * spend their time in, so it is written out on local variables.
+ * One lane: `round` over the 8 bytes at `start` of every stripe before `end`. The hot loop of long inputs, so it
+ * is inlined on local variables.
  */
 function accumulate(
   bytes: Uint8Array,

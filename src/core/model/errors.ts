@@ -4,19 +4,19 @@
  * - `ConfigError`: the user's configuration or arguments are wrong. Exit code 2, nothing is started.
  * - `PoisonError`: this record or series can never be used. It goes to the dead letters; the rest goes on.
  * - `RetryableError`: infrastructure is in trouble. The same work is tried again; nothing is committed.
- * - `DefectError`, and what JavaScript throws for a mistake in a program: a defect of Penstock. The process stops with
+ * - `DefectError`, and JavaScript's own errors for programming mistakes: a defect of Penstock. The process stops with
  *   the stack, Kafka holds the work.
  *
- * Anything else comes from a library that reaches outside, and is tried again with its stack in the log.
+ * Anything else comes from a library that does I/O, and is tried again with its stack in the log.
  */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** Where a record or series failed, as dead letters and metrics name it. */
+/** Stage at which a record or series failed, as dead letters and metrics name it. */
 export type Stage = 'decode' | 'relabel' | 'encode' | 'deliver';
 
-/** A message says what is wrong; more of it than this is quoted input. */
+/** UTF-16 units of a message that are kept: the rest of a longer one is quoted input. */
 const MESSAGE_UNITS = 1_000;
 
 /**
@@ -41,12 +41,12 @@ export class PoisonError extends Error {
   }
 }
 
-/** C0, DEL and C1 control characters, which a terminal or a log obeys, and halves of surrogate pairs. */
+/** Control characters (C0, DEL, C1), which terminals interpret, and lone surrogates. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/gu;
 
-/** The text, at most 1,000 UTF-16 units of it, with control characters written as `\u001b`. */
+/** The text, cut to 1,000 UTF-16 units, with control characters and lone surrogates escaped (`\u001b`). */
 export function printable(text: string): string {
-  // Joined with other text by concatenation, V8 would keep all of the text for the part of it.
+  // The Buffer makes a copy: V8 keeps all of a text in memory for a slice of it.
   const short =
     text.length <= MESSAGE_UNITS ? text : `${Buffer.from(text.slice(0, MESSAGE_UNITS)).toString()}…`;
   return short.search(UNPRINTABLE) < 0 ? short : short.replace(UNPRINTABLE, escaped);
@@ -73,9 +73,9 @@ export class DefectError extends Error {
   override readonly name = 'DefectError';
 }
 
-/** An error that nobody foresaw, met while one record was read. The cause has the stack. */
+/** An unexpected error while one record was processed. The cause has the stack. */
 export class RecordDefect extends DefectError {
-  /** How far it came: `decode` is before anything of the record was sent on. */
+  /** `decode`: nothing of the record was sent on. `walk`: some of its series may have been. */
   readonly during: 'decode' | 'walk';
 
   constructor(during: RecordDefect['during'], cause: unknown) {
@@ -85,9 +85,9 @@ export class RecordDefect extends DefectError {
 }
 
 /**
- * Runs work that does no I/O, and takes bad input for data: what it throws is a defect.
+ * Runs work that does no I/O and does not throw for bad input: any other error is a defect.
  *
- * @throws DefectError; RetryableError where the work says that itself
+ * @throws DefectError, and RetryableError if the work throws one
  */
 export function orDefect<T>(work: () => T): T {
   try {
@@ -103,7 +103,7 @@ export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A record not all of whose headers were read. */
+/** Error for a record with more headers than are read. */
 export function tooManyHeaders(headersLeftOut: number, stage: Stage = 'decode'): PoisonError {
   return new PoisonError(
     stage,

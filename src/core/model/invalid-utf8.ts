@@ -1,7 +1,7 @@
-/** Python's `surrogateescape` (PEP 383): this and the byte is the half of a surrogate pair that stands for it. */
+/** Python's `surrogateescape` (PEP 383): an invalid byte b becomes the lone surrogate 0xDC00 + b. */
 const ESCAPED = 0xdc00;
 
-/** Text of bytes that are not all UTF-8. Each byte that is not becomes half of a surrogate pair: `isWellFormed` tells. */
+/** Decodes bytes that are not all UTF-8. Invalid ones become lone surrogates, so `isWellFormed` is false. */
 export function escapeInvalid(bytes: Uint8Array): string {
   const units = new Uint16Array(bytes.length);
   let length = 0;
@@ -21,7 +21,7 @@ export function escapeInvalid(bytes: Uint8Array): string {
   return Buffer.from(units.buffer, 0, length * 2).toString('utf16le');
 }
 
-/** Bytes of the character at `at` (RFC 3629, section 4); 0 where there is none. */
+/** Bytes of the character at `at` (RFC 3629, section 4); 0 if it is invalid. */
 function characterBytes(bytes: Uint8Array, at: number): number {
   const first = bytes[at]!;
   if (first < 0x80) return 1;
@@ -29,7 +29,7 @@ function characterBytes(bytes: Uint8Array, at: number): number {
   if (first < 0xc2 || first > 0xf4) return 0;
   for (let i = 1; i < size; i++) if (((bytes[at + i] ?? 0) & 0xc0) !== 0x80) return 0;
   const point = codePoint(bytes, at, size);
-  // Overlong forms, surrogates, and what is beyond Unicode.
+  // Overlong forms, surrogates, and code points above U+10FFFF.
   if (size === 3 && (point < 0x800 || (point >= 0xd800 && point <= 0xdfff))) return 0;
   return size === 4 && (point < 0x10000 || point > 0x10ffff) ? 0 : size;
 }
@@ -42,12 +42,12 @@ function codePoint(bytes: Uint8Array, at: number, size: number): number {
 }
 
 /**
- * The first `most` bytes as text in quotes, for messages. What is not UTF-8 is told by its byte (`\\udce9` is E9), since
- * U+FFFD would hide what there is to be found.
+ * The first `most` bytes as quoted text, for messages. Invalid bytes stay recognisable (`\\udce9` is E9); U+FFFD would
+ * hide them.
  */
 export function quoteBytes(bytes: Uint8Array, most: number): string {
   let end = Math.min(bytes.length, most);
-  // Not within a character.
+  // Do not cut a character in two.
   for (let cut = 0; end < bytes.length && cut < 3 && (bytes[end]! & 0xc0) === 0x80; cut++) end--;
   const start = bytes.subarray(0, end);
   return JSON.stringify(escapeInvalid(start) + (end < bytes.length ? '…' : ''));

@@ -13,12 +13,11 @@ export interface Label {
 export type Labels = readonly Label[];
 
 /**
- * No series has more, whatever the limit: rules and the search for a label go through the others for each, so that what
- * they cost grows with the square of their number.
+ * Hard limit, whatever is configured: rules and lookups scan all labels for each label, so their cost is quadratic.
  */
 export const MOST_LABELS = 10_000;
 
-/** The metric name's label. */
+/** Label that holds the metric name. */
 export const METRIC_NAME = '__name__';
 
 /** The value of label `name`, or `''` when the series has none (the two mean the same in Prometheus). */

@@ -1,6 +1,6 @@
 /**
- * A change whose parts that may fail or take time are done. One of the two is called, once: `commit` makes it, at once and
- * without failing; `discard` frees what was made ready for it.
+ * A change of which all that may fail or take time is done. Call one of the two, once: `commit` applies it,
+ * synchronously and without failing; `discard` frees what was prepared.
  */
 export interface PreparedChange {
   commit(): void;

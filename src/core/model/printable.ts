@@ -1,28 +1,28 @@
 /**
- * Characters that a terminal obeys or that change how the text around them is read: controls (C0, DEL, C1), the
- * separators of lines and paragraphs, and what turns the direction of writing.
+ * Active characters: those that a terminal interprets or that change how the text around them is displayed. Controls
+ * (C0, DEL, C1), line and paragraph separators, and bidirectional controls.
  */
 const ACTIVE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 
-/** What nearly every text is: printable ASCII that JSON does not escape. */
+/** Fast path for nearly every text: printable ASCII that JSON does not escape. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
-/** A text as a JSON string, in which nothing is left that a terminal obeys. It stays valid JSON of the same text. */
+/** JSON string of a text with all active characters escaped. It parses to the same text. */
 export function quoted(text: string): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text).replace(ACTIVE, escaped);
 }
 
-/** The same without the quotes around it, and without escapes where none are needed: for text that people read. */
+/** The text with active characters escaped and nothing else changed: for people, not for parsers. */
 export function printable(text: string): string {
   return text.replace(ACTIVE, escaped);
 }
 
-/** JSON in which nothing is left that a terminal obeys, but the line breaks between its values. It stays the same JSON. */
+/** JSON with active characters escaped, except the line breaks of its layout. It parses to the same value. */
 export function printableJson(value: unknown, indent?: number): string {
   return printableLines(JSON.stringify(value, null, indent));
 }
 
-/** The same for a text of several lines, whose own line breaks stay. What is put into one line wants `printable`. */
+/** As `printable`, but line breaks stay. Text that is put into one line needs `printable`. */
 export function printableLines(text: string): string {
   return text.replace(ACTIVE, (character) => (character === '\n' ? character : escaped(character)));
 }

@@ -1,8 +1,8 @@
-/** A record as it came out of Kafka. */
+/** A record as read from Kafka. */
 export interface SourceRecord {
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer | string | null | undefined>>;
-  /** How many headers it had beyond those. */
+  /** Number of further headers, which were not read. */
   readonly headersLeftOut?: number;
   /** Kafka timestamp in ms. */
   readonly timestamp: number;
@@ -14,12 +14,12 @@ export interface SourceRecord {
 
 /** Headers that name the tenant of a record, as received. One object stands for one tenant throughout a step. */
 export interface Tenant {
-  /** Unequal for unequal headers; '' where there are none. */
+  /** Distinct for distinct headers; '' without any. */
   readonly key: string;
   readonly headers: Readonly<Record<string, Buffer | string>>;
 }
 
-/** What goes to one partition of a task topic. */
+/** A record for one partition of a task topic. */
 export interface TaskRecord {
   readonly route: number;
   readonly topic: string;

@@ -2,11 +2,11 @@ const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
- * A time as RFC 3339, section 5.6, in whole ms since the epoch, rounded down; undefined where it is none.
+ * Parses an RFC 3339 time (section 5.6) into whole ms since the epoch, rounded down; undefined if it is invalid.
  *
- * The one rule for times in text, in records and on the command line. Days and hours that do not exist are no time
- * (`Date.parse` takes 30 February for 1 or 2 March). Nor is second 60: Unix time has no leap seconds, so it would be the
- * same as the second after it.
+ * Used for all times in text, in records and on the command line. Days and hours that do not exist are invalid
+ * (`Date.parse` takes 30 February for 1 or 2 March). So is second 60: Unix time has no leap seconds, so it would equal
+ * the second after it.
  */
 export function rfc3339Ms(text: string): number | undefined {
   const match = RFC3339.exec(text);
@@ -36,7 +36,7 @@ export function rfc3339Ms(text: string): number | undefined {
   return date.getTime() + minutes * 60_000 + s * 1000 + Number(fraction.padEnd(3, '0').slice(0, 3));
 }
 
-/** Days of a month, counted from 1; 0 for a month that does not exist. */
+/** Days in a month (1 … 12); 0 for a month that does not exist. */
 function daysOf(year: number, month: number): number {
   const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
   return month === 2 && isLeap ? 29 : (DAYS[month - 1] ?? 0);

@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { shown } from './types.ts';
 
-/** Addresses: hosts, host:port and URLs. What cannot be one is refused here, not found out by a resolver at run time. */
+/** Addresses: hosts, host:port and URLs. Invalid ones are refused here, not by a resolver at run time. */
 
-/** Part of a DNS name. `_` is no letter of host names, but containers are named so and resolvers take it. */
+/** Part of a DNS name. Host names must not have `_`, but names of containers do, and resolvers accept it. */
 const DNS_LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
 const MAX_NAME = 253;
 
@@ -64,9 +64,9 @@ export function splitAddress(text: string): { host: string; port: number } {
 }
 
 /**
- * What is wrong with the URL of an HTTP server, and what is expected; undefined where nothing is.
+ * Fault of an HTTP server's URL, with what is expected instead; undefined if it has none.
  *
- * @param login what takes the place of a user and password in the URL
+ * @param login key to use instead of a user and password in the URL
  */
 export function urlFault(text: string, login = ''): string | undefined {
   const instead = login === '' ? '' : `, and ${login} instead`;
@@ -75,7 +75,7 @@ export function urlFault(text: string, login = ''): string | undefined {
   const expected = 'expected http://host:port or https://host:port';
   const no = `${shown(text)} is no HTTP URL`;
   const url = URL.parse(text);
-  // URL.parse leaves blanks and control characters out, and takes slashes that are missing or too many.
+  // URL.parse drops blanks and control characters, and accepts missing or surplus slashes.
   if (url === null || !/^https?:\/\/[^/\\]/i.test(text) || /[\s\p{Cc}\\]/u.test(text)) {
     const [, host] = /^https?:\/\/([^/?#:]*)(?::\d*)?(?:[/?#]|$)/i.exec(text) ?? [];
     return host !== undefined && !isHost(host)
@@ -86,7 +86,7 @@ export function urlFault(text: string, login = ''): string | undefined {
   return url.port === '0' ? `${no}: ports are from 1 to 65535; ${expected}` : undefined;
 }
 
-/** As it was written: a parsed one may be escaped. */
+/** The host as written: that of a parsed URL may be escaped. */
 function hostOf(text: string): string {
   return /^https?:\/\/([^/?#]*)/i.exec(text)?.[1]?.replace(/:\d*$/, '') ?? text;
 }
@@ -102,7 +102,7 @@ export function httpUrl(login = '') {
     .meta({ format: 'uri' });
 }
 
-/** The complete URL of a remote-write endpoint: without a path remote write's usual one is meant. */
+/** The complete URL of a remote-write endpoint: one without a path gets /api/v1/write. */
 export function remoteWriteUrl(text: string): string {
   const url = new URL(text);
   if (url.pathname === '/') url.pathname = '/api/v1/write';

@@ -1,6 +1,6 @@
 import { duration } from './types.ts';
 
-/** The keys of every section that says how a remote-write receiver is asked again. Output: milliseconds. */
+/** Timeout and retry keys of every section with a remote-write receiver. Output: milliseconds. */
 export function attemptKeys() {
   return {
     request_timeout: duration()
@@ -17,7 +17,7 @@ export function attemptKeys() {
 
 type Refuse = (key: string, message: string) => void;
 
-/** Reports a first pause that is longer than the longest. */
+/** Reports a `backoff_min` above `backoff_max`. */
 export function refuseBackwardPauses(
   options: { readonly backoff_min: number; readonly backoff_max: number },
   refuse: Refuse,

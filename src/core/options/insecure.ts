@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** The key of every section with a login that says that it may travel as it is. */
+/** Key of every section with a login: allows sending it unencrypted. */
 export function allowInsecure(of: string) {
   return z
     .boolean()
@@ -8,12 +8,12 @@ export function allowInsecure(of: string) {
     .describe(`Send ${of} unencrypted where there is no TLS: whoever is on the way can read and use them.`);
 }
 
-/** Whether what is sent to this URL can be read on the way. */
+/** Whether requests to this URL are unencrypted. */
 export function isUnencrypted(url: string): boolean {
   return URL.parse(url)?.protocol === 'http:';
 }
 
-/** Said where a login would travel over http://. `key` is that of the section, where it has a name of its own. */
+/** Message for a login that would be sent over http://. `key`: the section's own name for `allow_insecure`. */
 export function unencrypted(what: string, key = 'allow_insecure'): string {
   return `the URL is http://, and ${what} would travel unencrypted; expected https://, or ${key}: true`;
 }

@@ -2,11 +2,11 @@ import * as z from 'zod';
 import { host } from './address.ts';
 import { filePath } from './types.ts';
 
-/** Whom TLS is spoken with, for the descriptions of the keys. */
+/** The TLS peer, as the descriptions of the keys name it. */
 export interface TlsPeer {
   /** `the brokers'`. */
   readonly whose: string;
-  /** What stands for `server_name` when it is absent. */
+  /** Name that is checked when `server_name` is absent. */
   readonly hostName: string;
 }
 
@@ -28,7 +28,7 @@ export function tlsKeys({ whose, hostName }: TlsPeer) {
   };
 }
 
-/** A `tls` section as its connections need it. */
+/** A parsed `tls` section. */
 export interface TlsSettings {
   readonly ca_file?: string | undefined;
   readonly cert_file?: string | undefined;

@@ -9,7 +9,7 @@ import * as z from 'zod';
 const SECRETS = new WeakSet<z.ZodType>();
 const PATHS = new WeakSet<z.ZodType>();
 
-/** The longest wait that timers and the Kafka protocol can hold: a signed 32-bit number of milliseconds. */
+/** Longest duration: timers and Kafka's protocol have signed 32-bit ms. Also the largest size in Kafka's protocol. */
 const INT32_MAX = 2 ** 31 - 1;
 
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
@@ -85,7 +85,7 @@ function quantity(
     });
 }
 
-/** A text that must never be printed. `isSecret` knows it again. */
+/** A text that must never be printed; `isSecret` recognises the schema. */
 export function secret() {
   const schema = z.string().min(1).meta({ writeOnly: true });
   SECRETS.add(schema);

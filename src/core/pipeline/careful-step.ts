@@ -3,30 +3,30 @@ import type { SourceRecord } from '../model/records.ts';
 import type { Pipeline, Step, StepLoad, StepOutput } from './pipeline.ts';
 
 export interface StepRun {
-  /** Whether the step ends here although it has more records. */
+  /** True ends the step; the records left go into the next. */
   readonly isFull: (load: StepLoad) => boolean;
-  /** Told of each record that is set aside because Penstock has a defect. */
+  /** Called for each record that is set aside because of a defect of Penstock. */
   readonly onDefect: (record: SourceRecord, error: RecordDefect) => void;
-  /** What of a record is to be run, undefined for nothing; default: all of it. It may be asked again. */
+  /** The part of a record to run, undefined for none; default: all of it. May be called again for a record. */
   readonly select?: ((record: SourceRecord) => SourceRecord | undefined) | undefined;
-  /** What is known to be of no use before it is read; default: nothing. */
+  /** Error with which a record is set aside unread; default: none. */
   readonly refusalOf?: ((record: SourceRecord) => PoisonError | undefined) | undefined;
 }
 
-/** What came of the first `count` of the records. */
+/** Output of a step for the first `count` records. */
 export interface RanStep {
   readonly output: StepOutput;
   readonly count: number;
 }
 
 /**
- * Runs records of one partition through a pipeline, one at least, in a step.
+ * Runs records of one partition, one at least, through a pipeline in one step.
  *
- * No record may stop the process. An error that nobody foresaw is looked into: a record that throws again when it is read
- * once more is set aside as a whole, with the reason `defect`, and the rest goes on. What an error in the middle of a
- * record has left behind in outputs and cache is not trusted, so those are made again.
+ * No record may stop the process. After an unexpected error each record is retried: one that fails again is set aside
+ * as a whole, with the reason `defect`, and the others go on. An error in the middle of a record leaves outputs and
+ * cache in an unknown state, so they are rebuilt.
  *
- * @throws what no single record causes: then the program is wrong, and the process has to end
+ * @throws errors that no single record causes: then the program is wrong, and the process has to end
  */
 export function runRecords(pipeline: Pipeline, records: readonly SourceRecord[], run: StepRun): RanStep {
   try {
@@ -61,7 +61,7 @@ function runAll(
   return { output: step.flush(), count };
 }
 
-/** Nothing of a record is in the step before it is decoded: the step is sound, and goes on. */
+/** Processes a record. An error in decoding leaves the step sound: the record is retried once, then set aside. */
 function take(pipeline: Pipeline, step: Step, record: SourceRecord, run: StepRun): void {
   try {
     step.process(record);
@@ -87,7 +87,7 @@ function setAside(step: Step, record: SourceRecord, defect: RecordDefect, { onDe
   step.setAside(record, new PoisonError('decode', 'defect', defect.message));
 }
 
-/** Tries records one at a time, each in a step of its own, in a pipeline whose state is nobody else's. */
+/** Tries records one at a time, each in its own step, in a scratch pipeline. */
 class Alone {
   readonly #pipeline: Pipeline;
   #scratch: Pipeline;
@@ -97,7 +97,7 @@ class Alone {
     this.#scratch = pipeline.scratch();
   }
 
-  /** The error that the record leads to again and again; undefined where it can be used. */
+  /** The record's error if it fails twice, else undefined. */
   defectOf(record: SourceRecord): RecordDefect | undefined {
     return this.#attempt(record) && this.#attempt(record);
   }

@@ -8,7 +8,7 @@ import { compress } from '../wire/snappy.ts';
 import { WRITE_REQUEST } from '../wire/write-request.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 
-/** What could not be used, with the reason. */
+/** Data that could not be used, and the reason. */
 export interface DeadLetter {
   readonly source: SourceRecord;
   readonly stage: Stage;
@@ -17,22 +17,22 @@ export interface DeadLetter {
   readonly message: string;
   /** The record as received, or the offending series as a snappy'd WriteRequest. */
   readonly value: Buffer | null;
-  /** What names the encoding of `value`, and the tenant headers; of a whole record all its headers. */
+  /** Encoding of `value` and tenant headers; for a whole record all its headers. */
   readonly headers: Readonly<Record<string, Buffer | string | null>>;
   /** TimeSeries in `value`; 0 where it is the whole record or was never a TimeSeries. */
   readonly series: number;
 }
 
-/** What a redriven record says of its past: a part of it that fails again is as old, and was redriven as often. */
+/** Redrive history of a record, which a part of it that fails again inherits. */
 const HISTORY: readonly string[] = [HEADER.redriven, HEADER.firstSeen];
 
-/** Headers of a value that is a remote write 1.0 request, whatever else the topic of its source holds. */
+/** Headers of a value that is a remote write 1.0 request, whatever the encoding of its source. */
 const WRITE_REQUEST_HEADERS = {
   'content-type': 'application/x-protobuf;proto=prometheus.WriteRequest',
   'content-encoding': 'snappy',
 } as const;
 
-/** Types that several encodings share, by the decoder that claims them, in the form that means it alone. */
+/** Content types that several encodings share ▸ the form that names only the decoder which claims the type. */
 const UNSHARED: Readonly<Record<string, string>> = {
   'text/plain': 'text/plain; version=0.0.4',
   'application/json': 'application/jsonl',
@@ -44,12 +44,12 @@ const UNSHARED: Readonly<Record<string, string>> = {
  * max.message.bytes is Kafka's default, with room for one large series.
  */
 const ENOUGH_BYTES = 256 * 1024;
-/** Mostly it is a few series of a record. */
+/** Initial buffer: usually only a few series of a record are set aside. */
 const FIRST_BYTES = 4 * 1024;
 
 /** The whole record as a dead letter. */
 export function deadWhole(source: SourceRecord, error: PoisonError): DeadLetter {
-  // Entries, since an assignment to a header's name can be something else: __proto__.
+  // By entries: an assignment to a header named __proto__ would set the prototype.
   const received = Object.entries(source.headers).filter(
     (entry): entry is [string, Buffer | string | null] => {
       return entry[1] !== undefined;
@@ -60,14 +60,14 @@ export function deadWhole(source: SourceRecord, error: PoisonError): DeadLetter 
   return { source, stage, reason, message, value: source.value, headers, series: 0 };
 }
 
-/** The parts of a record that its decoder set aside, each with all that it takes to decode it alone. */
+/** The parts of a record that its decoder set aside, each with the headers needed to decode it alone. */
 export function deadParts(
   source: SourceRecord,
   rejects: readonly Reject[],
   tenant: DeadLetter['headers'],
 ): DeadLetter[] {
   if (rejects.length === 0) return [];
-  // Once for all: a record may have thousands of headers, and hundreds of parts.
+  // Computed once: a record may have thousands of headers, and hundreds of parts.
   const shared = { ...kept(source, [...HISTORY, HEADER.timestamp, HEADER.query, HEADER.path]), ...tenant };
   return rejects.map(({ reason, message, value, contentType }) => ({
     source,
@@ -80,14 +80,14 @@ export function deadParts(
   }));
 }
 
-/** A small part of a large body must not keep the body in memory until it is published. */
+/** Copies a small part of a large body, which would otherwise stay in memory until the part is published. */
 function ofItsOwn(part: Buffer): Buffer {
   return part.length * 2 < part.buffer.byteLength ? Buffer.from(part) : part;
 }
 
 /**
- * What is left of a WriteRequest from `from` on, whose framing is sound, when no more of it may be read: whole fields,
- * some 256 KiB a dead letter, so that each fits and, redriven, has a budget of its own.
+ * The rest of a WriteRequest with sound framing, from `from` on, that may not be read any more: whole fields, about
+ * 256 KiB a dead letter, so that each fits the topic and has its own budget when it is redriven.
  */
 export function deadRest(
   source: SourceRecord,
@@ -117,7 +117,7 @@ export function deadRest(
   return letters;
 }
 
-/** Of the headers named, in lower case, those that the record has. */
+/** Those of the named headers (lower case) that the record has. */
 function kept({ headers }: SourceRecord, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     names.map((name) => [name, headerText(headers, name)]).filter(([, text]) => text !== ''),
@@ -125,8 +125,8 @@ function kept({ headers }: SourceRecord, names: readonly string[]): Record<strin
 }
 
 /**
- * Collects the series of one record that cannot be used: those with the same reason share a dead letter, so that a
- * producer that gets all its series wrong does not multiply records. The message is that of the first.
+ * Collects the unusable series of one record. Those with the same reason share a dead letter, so that a producer that
+ * gets all its series wrong does not multiply records. The message is that of the first.
  */
 export class DeadSeries {
   readonly #byReason = new Map<string, { error: PoisonError; request: WriteRequestBuilder }>();
@@ -176,13 +176,13 @@ function partHeaders(source: SourceRecord, tenant: DeadLetter['headers']): DeadL
   return { ...kept(source, HISTORY), ...tenant, ...WRITE_REQUEST_HEADERS };
 }
 
-/** Headers, message and framing of a dead letter take about so many bytes more than the headers it keeps. */
+/** Approximate bytes of a dead letter's own headers and framing, its message left out. */
 const LETTER_BYTES = 500;
 
 /** Bytes that a dead letter takes in a transaction. */
 export function weightOf({ source, value, headers, message }: DeadLetter): number {
   let bytes = LETTER_BYTES + (value?.length ?? 0) + message.length;
-  // At most: a long one is left out.
+  // Upper bound: a long key is left out.
   bytes += source.key?.length ?? 0;
   for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
   return bytes;

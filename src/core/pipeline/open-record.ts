@@ -12,18 +12,18 @@ import { type Framing, readFraming } from '../wire/write-request.ts';
 export interface OpenedRecord {
   readonly decoded: Decoded;
   readonly framing: Framing;
-  /** What is left of what the record may cost. */
+  /** Remaining budget of the record. */
   readonly budget: RecordBudget;
 }
 
-/** A body that is sound and has nothing in it, not even something to count: it is counted itself. */
+/** Counts for a sound body that holds nothing, not even anything else to count. */
 const EMPTY = Object.freeze({ empty_record: 1 });
 
 /**
- * What the worker and `penstock decode` begin a record with. The insides of its series are not looked at.
+ * Decodes a record and checks the outer framing, not the content of the series. For the worker and `penstock decode`.
  *
- * @param nowMs the time of receipt, asked where the record has no time
- * @throws PoisonError where nothing of the record can be used, RetryableError where its schema has not been fetched
+ * @param nowMs the time of receipt, for a record without a time
+ * @throws PoisonError if nothing of the record can be used, RetryableError if its schema has not been fetched
  */
 export function openRecord(
   record: SourceRecord,

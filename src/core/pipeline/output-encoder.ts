@@ -4,7 +4,7 @@ import { ByteSink } from '../wire/byte-sink.ts';
 import type { LabelBlock } from '../wire/label-block.ts';
 import { varintLength } from '../wire/write-request-builder.ts';
 
-/** Label fields as a route sends them on. They are in `[0, length)`, until the next but one call of `encode`. */
+/** Encoded output labels of a route, in `[0, length)`. The second next call of `encode` overwrites them. */
 export interface EncodedLabels {
   readonly bytes: Buffer;
   readonly view: DataView;
@@ -12,28 +12,28 @@ export interface EncodedLabels {
 }
 
 const FIRST_BYTES = 16 * 1024;
-/** Labels of a longer series are not remembered beyond the next but one. */
+/** A longer list of labels is dropped when its buffer is used again. */
 const KEPT_LABELS = 256;
-/** UTF-16 units up to which a label is first taken for ASCII, with room for the most that it may take. */
+/** Labels of up to so many UTF-16 units are tried as ASCII first, with room reserved for their worst case. */
 const SHORT_UNITS = 4096;
 /** Room for the tags and lengths of one label. */
 const HEADS_BYTES = 32;
-/** In place of an index into the labels: the task label. */
+/** Stands for the task label, instead of an index into the labels. */
 const TASK = -1;
 
 /**
  * Encodes the output labels of one route: those after relabeling, with the task label in place of any of that name, in
  * byte order of their names, as remote write asks.
  *
- * Fast path: series in a row share most labels and have the same names. So the order is kept from the series before,
- * and a label equal to the one that stood at its place there is copied as it was encoded there, a run of them in one
- * go. The plain twin, which encodes label by label, is in the tests.
+ * Fast path: consecutive series have the same label names and share most values. So the order of the previous series is
+ * reused, and labels equal to its label at the same place are copied in encoded form, a whole run at a time. The plain
+ * twin, which encodes label by label, is in the tests.
  */
 export class OutputEncoder {
   readonly #name: string;
   /** The label of each task, made when it is first needed. */
   readonly #taskLabels: Label[] = [];
-  /** Names before they are put in order, and where each output label comes from: an index into them, or TASK. */
+  /** Label names of the previous series, and the order of the output: indexes into them, or TASK. */
   #names: string[] = [];
   #order: number[] = [];
   #current = new EncodedFields();
@@ -43,7 +43,7 @@ export class OutputEncoder {
     this.#name = taskLabel;
   }
 
-  /** `received` has the labels as they came, in `raw`: one that relabeling has left alone is copied from there. */
+  /** `received`: the labels as they came, in `raw`; one that relabeling left unchanged is copied from there. */
   encode(labels: Labels, task: number, received: LabelBlock, raw: DataView): EncodedLabels {
     if (!this.#sameNames(labels)) {
       this.#names = labels.map(({ name }) => name);
@@ -93,7 +93,7 @@ function outputOrder(names: readonly string[], taskLabel: string): number[] {
   return order.sort((a, b) => compareByBytes(nameOf(a), nameOf(b)));
 }
 
-/** The output labels of one series, encoded one behind the other. */
+/** The encoded output labels of one series, one after the other. */
 class EncodedFields {
   readonly #sink = new ByteSink(FIRST_BYTES);
   readonly #labels: Label[] = [];
@@ -150,7 +150,7 @@ class EncodedFields {
   }
 
   /**
-   * False, with something half written, where a text is not ASCII.
+   * False if a text is not ASCII; the field is then half written.
    * Fast path: crossing into C++ for two short texts costs more than writing them here; `#encodeText` is its twin.
    */
   #encodeAscii(name: string, value: string): boolean {
@@ -184,7 +184,7 @@ class EncodedFields {
     this.#sink.length += this.#sink.bytes.write(text, this.#sink.length);
   }
 
-  /** What comes before the name. */
+  /** Tags and lengths up to the name. */
   #heads(nameLength: number, valueLength: number): void {
     const size = 2 + varintLength(nameLength) + varintLength(valueLength) + nameLength + valueLength;
     this.#sink.head(0x0a, size);

@@ -4,18 +4,18 @@ import { splitTail } from '../wire/labels-first.ts';
 import { readTail, SeriesTail } from '../wire/write-request.ts';
 
 /**
- * Appends a TimeSeries that starts at byte 0 of `bytes` and ends at `end`, with so many samples.
- * False where it is too large by itself.
+ * Appends the TimeSeries in `[0, end)` of `bytes`, which has `samples` samples.
+ * False if it is too large by itself.
  */
 export type AppendPart = (bytes: DataView, end: number, samples: number) => boolean;
 
 /**
- * Sends a series that no record can hold as several, each with all labels and some of the fields that follow them.
+ * Splits a series too large for one record into several, each with all labels and some of the other fields.
  * A field that is too large even alone is set aside with the labels. Slow and plain: it hardly ever runs.
  *
- * @param room bytes that a record has for the fields, the output labels already taken off
- * @param repeated bytes of those output labels, which each part has again
- * @returns samples and histograms sent; -1 where nothing at all could be sent
+ * @param room bytes of a record left for the fields, after the output labels
+ * @param repeated bytes of the output labels, which each part repeats
+ * @returns samples and histograms sent; -1 if nothing at all could be sent
  */
 export function appendInParts(
   body: Buffer,
@@ -51,8 +51,8 @@ export function appendInParts(
 }
 
 /**
- * Each part has all labels again, so they may take at most so many times the room that is left for samples: else one record of
- * 32 MiB with labels of a megabyte would become terabytes.
+ * Most bytes of labels, as a multiple of the room left for samples. Each part repeats all labels: without this bound
+ * one record of 32 MiB with labels of a megabyte would become terabytes.
  */
 const MOST_LABEL_SHARE = 8;
 /** Tag and length in front of a TimeSeries. */

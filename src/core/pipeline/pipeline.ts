@@ -25,46 +25,45 @@ export type { DeadLetter } from './dead-letter.ts';
 export type { PipelineRoute } from './series-router.ts';
 export type { RouteCounts, StepCounts } from './step-counts.ts';
 
-/** How a pipeline is made. */
 export interface PipelineOptions {
   /** In order of their `index`, from 0. */
   readonly routes: readonly PipelineRoute[];
   /** Memory for the series cache. */
   readonly cacheBytes: number;
-  /** Most bytes of a task record's value, by its topic. Leave room below `max.message.bytes` for headers and framing. */
+  /** Most bytes of a task record's value, by topic. Leave room below `max.message.bytes` for headers and framing. */
   readonly maxRecordBytes: (topic: string) => number;
   readonly limits?: IngestLimits;
   /** Names of the headers that tell tenants apart. */
   readonly tenantHeaders?: readonly string[];
   /** The decoders of a topic's records. Default: all of them, `auto`, for every topic. */
   readonly decoders?: (topic: string) => DecoderRegistry;
-  /** Makes the decoders again: they keep buffers between records, and one has thrown an error that nobody foresaw. */
+  /** Recreates the decoders after an unexpected error in one: they keep buffers between records. */
   readonly renewDecoders?: () => void;
   /** The time that samples' ages count from, in ms since the epoch. */
   readonly now?: () => number;
-  /** Size of the cache's slabs, and start of its hash: a test's concern. */
+  /** Slab size and hash seed of the cache, for tests. */
   readonly slabBytes?: number;
   readonly hashSeed?: number;
 }
 
-/** What a reload may change; absent is left as it is. */
+/** Options that a reload may change; absent ones stay as they are. */
 export interface ReplacedRules
   extends Partial<Pick<PipelineOptions, 'cacheBytes' | 'limits' | 'tenantHeaders'>> {
   readonly routes?: readonly PipelineRoute[] | undefined;
 }
 
-/** What came out of a step. */
+/** Output of a step. */
 export interface StepOutput {
   readonly records: TaskRecord[];
   readonly dead: DeadLetter[];
   readonly counts: StepCounts;
 }
 
-/** How much a step has become: what its publication takes in memory, and in one transaction. */
+/** Size of a step: what publishing it takes in memory, and in one transaction. */
 export interface StepLoad {
   /** Bytes of the records when decompressed and decoded. */
   readonly decodedBytes: number;
-  /** Outputs that hold a buffer: a route's task and a tenant each. */
+  /** Outputs that hold a buffer: one per route, task and tenant. */
   readonly outputs: number;
   /** Memory of outputs and task records, their headers included. */
   readonly outputBytes: number;
@@ -75,17 +74,17 @@ export interface StepLoad {
 }
 
 /**
- * Between two looks at the clock in the walk over series that are known: some 2,000 of them, 0.2 ms, so that a look costs
- * nothing. Series that are new spend their own time.
+ * Bytes of known series between two readings of the clock: some 2,000 series, 0.2 ms, so that the reading costs
+ * nothing. New series are charged to the budget one by one.
  */
 const LOOK_BYTES = 512 * 1024;
-/** What such a look costs of the budget: as many units as make it look (record-budget.ts). */
+/** Units charged then: so many that the budget reads the clock (record-budget.ts). */
 const LOOK_UNITS = 256;
 
-/** Bytes of output buffers kept while no step uses them: as many as a step has bytes at most, after decompression. */
+/** Most bytes of unused output buffers that are kept: the limit of a step's bytes after decompression. */
 const POOL_BYTES = 64 * 1024 * 1024;
 
-/** Series cache of a pipeline that records are tried in, one at a time. */
+/** Bytes of the series cache of a scratch pipeline. */
 const SCRATCH_BYTES = 256 * 1024;
 
 /** Routes and all that depends on them: replaced as a whole by a reload. */
@@ -93,7 +92,7 @@ interface Generation {
   readonly routes: readonly PipelineRoute[];
   readonly cache: SeriesCache;
   readonly router: SeriesRouter;
-  /** Where the cold path builds what the cache takes over. */
+  /** The cold path builds entries here; the cache copies them. */
   readonly entry: EntryBuilder;
 }
 
@@ -116,7 +115,7 @@ export class Pipeline {
     this.#generation = this.#compile(options.routes);
   }
 
-  /** A step: an accumulation of records of one partition of `topic`. It may be flushed and used again any number of times. */
+  /** Begins a step, which accumulates records of one partition of `topic`. It can be used again after `flush`. */
   begin(topic = ''): Step {
     const { limits = DEFAULT_LIMITS, tenantHeaders = [], maxRecordBytes, now = Date.now } = this.#options;
     const outputs = (routes: readonly PipelineRoute[]) =>
@@ -137,9 +136,8 @@ export class Pipeline {
   }
 
   /**
-   * A reload. What a step holds already keeps the routes it was made with; its next flush takes up the new ones. Limits and
-   * tenant headers are those of steps that begin from now on. What is known of series is kept while it stays true: without
-   * other routes, and with the same limits and memory.
+   * Applies a reload. An open step takes up new routes at its next flush; new limits and tenant headers apply to steps
+   * begun from now on. The series cache is kept unless routes, limits or its memory change.
    */
   replace({ routes, ...rules }: ReplacedRules): void {
     const { cacheBytes, limits } = this.#options;
@@ -149,13 +147,13 @@ export class Pipeline {
     if (routes !== undefined || !isSame) this.#generation = this.#compile(routes ?? this.#generation.routes);
   }
 
-  /** Makes all again that was in use when something threw: nobody knows what state it is in. Steps in hand are void. */
+  /** Rebuilds decoders, cache and router, whose state is unknown after an unexpected error. Open steps are void. */
   renew(): void {
     this.renewDecoders();
     this.#generation = this.#compile(this.#generation.routes);
   }
 
-  /** The same for the decoders alone. Steps in hand go on with the new ones. */
+  /** Rebuilds the decoders alone. Open steps go on with the new ones. */
   renewDecoders(): void {
     this.#options.renewDecoders?.();
     if (this.#ownDecoders !== undefined) this.#ownDecoders = new DecoderRegistry('auto', createDecoders());
@@ -192,7 +190,7 @@ function isSameLimits(before: IngestLimits = DEFAULT_LIMITS, after: IngestLimits
   return keys.every((key) => before[key] === after[key]);
 }
 
-/** Where the parts of one output series are: see `TaskOutput.append`. */
+/** Positions of the parts of one output series, as `TaskOutput.append` takes them. */
 interface SeriesParts {
   readonly body: Buffer;
   readonly start: number;
@@ -220,7 +218,7 @@ export class Step {
   #outputs: TaskOutputs;
   #counts: StepCounts;
   #dead: DeadLetter[] = [];
-  /** How many of them are in `#deadBytes`. */
+  /** Number of dead letters counted in `#deadBytes`. */
   #weighed = 0;
   #deadBytes = 0;
   /** Slot of the series before this one. */
@@ -228,14 +226,14 @@ export class Step {
   #timestamp = 0;
   /** Samples outside of it are set aside. */
   #window: TimeWindow = ANY_TIME;
-  /** Of these, samples outside of it are counted. */
+  /** Samples taken, but outside of this window, are counted as unstorable. */
   #stored: TimeWindow = ANY_TIME;
-  /** What is in both: nearly all. */
+  /** Overlap of the two windows: nearly every sample is in it. */
   #usual: TimeWindow = ANY_TIME;
   #record: SourceRecord | undefined;
   #budget: RecordBudget = NO_BUDGET;
   readonly #look = () => this.#budget.spend(LOOK_UNITS);
-  /** Why the walk over the record ends before its end. */
+  /** Error that ends the walk over the record early. */
   #stopped: PoisonError | undefined;
 
   constructor(
@@ -256,7 +254,7 @@ export class Step {
     this.#counts = zeroCounts(this.#generation.routes.length);
   }
 
-  /** What came of the records since the last flush, so far. */
+  /** Size of the output since the last flush. */
   get load(): StepLoad {
     for (; this.#weighed < this.#dead.length; this.#weighed++) {
       this.#deadBytes += weightOf(this.#dead[this.#weighed]!);
@@ -274,10 +272,11 @@ export class Step {
   }
 
   /**
-   * Takes one record. Bad input never throws: it becomes a dead letter, the whole record where its outer framing is
+   * Processes one record. Bad input never throws: it becomes a dead letter, the whole record if its outer framing is
    * broken (nothing of it is sent on then), else the series at fault alone.
    *
-   * @throws RecordDefect for what nobody foresaw; after one during the walk the step is of no use (careful-step.ts)
+   * @throws RetryableError if the record's schema has not been fetched; RecordDefect for an unexpected error: after one
+   *   during the walk the step must not be used any more (careful-step.ts)
    */
   process(record: SourceRecord): void {
     this.#record = record;
@@ -307,7 +306,7 @@ export class Step {
     this.#deadSeries.drain(record, this.#outputs.tenantHeaders, this.#dead);
   }
 
-  /** Takes one record as a dead letter, without looking at it. */
+  /** Makes one record a dead letter without reading it. */
   setAside(record: SourceRecord, error: PoisonError): void {
     this.#counts.records++;
     this.#counts.bytes += record.value?.length ?? 0;
@@ -319,7 +318,7 @@ export class Step {
     this.#dead.push(deadWhole(record, error));
   }
 
-  /** Hands over what came of the records since the last flush. */
+  /** Hands over the output since the last flush. */
   flush(): StepOutput {
     this.#countNew();
     const output = { records: this.#outputs.drain(), dead: this.#dead, counts: this.#counts };
@@ -347,7 +346,7 @@ export class Step {
     if (unrouted !== undefined) this.#counts.unroutedExample = unrouted;
   }
 
-  /** The record as a WriteRequest whose outer framing is sound. */
+  /** Decodes the record into a WriteRequest with sound outer framing, and counts what it leaves out. */
   #decode(record: SourceRecord): Decoded {
     const { decoded, framing, budget } = openRecord(record, this.#decoders(), this.#limits, this.#clock);
     this.#budget = budget;
@@ -408,7 +407,7 @@ export class Step {
     if (position < body.length) this.#setRestAside(this.#stopped!, body, position);
   }
 
-  /** One TimeSeries in `[start, end)`. Throws PoisonError, with nothing sent on, where it cannot be used. */
+  /** Sends the TimeSeries in `[start, end)`. Throws PoisonError, with nothing sent on, if it cannot be used. */
   #series(body: Buffer, view: DataView, start: number, end: number): void {
     const cache = this.#cache;
     const tail = this.#tail;
@@ -439,7 +438,7 @@ export class Step {
     this.#send(body, view, start, labelsEnd, end);
   }
 
-  /** Goes on with the samples within the time limits, then sets the others aside. */
+  /** Sends the samples within the time limits, then sets the others aside. */
   #splitByTime(body: Buffer, start: number, labelsEnd: number, end: number): void {
     const { taken, refused } = splitByTime(body, start, labelsEnd, end, this.#window, this.#budget);
     if (taken !== undefined) this.#series(taken, viewOf(taken), 0, taken.length);
@@ -449,7 +448,7 @@ export class Step {
     }
   }
 
-  /** The series is taken: a storage may have been told to take its times. */
+  /** Counts samples that storages usually refuse. They are sent: a storage may be configured to take them. */
   #countUnstorable(body: Buffer, start: number, labelsEnd: number, end: number): void {
     const counts = (this.#counts.unstorable ??= {});
     const { refused } = splitByTime(body, start, labelsEnd, end, this.#stored, this.#budget);
@@ -516,8 +515,8 @@ export class Step {
   }
 
   /**
-   * A series that is more than a record takes. Apart from `#send`, since a closure there would have V8 make an object
-   * of its variables for every series that passes.
+   * Sends a series too large for one record in parts. Not inside `#send`: for a closure there V8 would allocate an
+   * object for its variables with every series.
    */
   #sendInParts(output: TaskOutput, series: SeriesParts): number {
     const { body, start, labelsEnd, end, prefix, entry, middleAt, middle, rest } = series;
@@ -536,7 +535,7 @@ export class Step {
     this.#deadSeries.add(error, timeSeries, this.#record!, this.#outputs.tenantHeaders, this.#dead);
   }
 
-  /** The series from `from` on: those before it were sent or set aside, so that nothing is lost and nothing comes twice. */
+  /** Sets the series from `from` on aside. Those before were sent or set aside: nothing is lost or duplicated. */
   #setRestAside(error: PoisonError, body: Buffer, from: number): void {
     const letters = deadRest(this.#record!, error, body, from, this.#outputs.tenantHeaders);
     for (const letter of letters) {

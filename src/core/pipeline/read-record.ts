@@ -12,7 +12,7 @@ import { type OpenedRecord, openRecord } from './open-record.ts';
 import { splitByTime, timeWindow } from './sample-age.ts';
 import { tenantHeadersOf } from './tenant.ts';
 
-/** A series as it comes before the first route. */
+/** A series as received, before any route. */
 export interface ReadSeries {
   readonly labels: Labels;
   /** Its samples in their order; times in ms since the epoch. */
@@ -21,20 +21,20 @@ export interface ReadSeries {
   readonly histograms: number;
 }
 
-/** Takes what becomes of a record, in its order. */
+/** Receives the series and rejects of a record in their order; those of the decoder come last. */
 export interface RecordVisitor {
   series(series: ReadSeries): void;
-  /** The whole record, a part of it that the decoder set aside, or a series. */
+  /** The whole record, the rest that may not be read, a part that the decoder set aside, or a series. */
   reject(reason: string, message: string): void;
 }
 
-/** What a series costs of the budget, as in the worker (series-router.ts). */
+/** Cost of a series in units of the budget, as in the worker (series-router.ts). */
 const SERIES_UNITS = 8;
 
-/** Series that are visited in one go, so that the time this takes is not asked for with each. */
+/** Series visited at a time: the CPU time of the visits is measured once for all of them. */
 const SERIES_A_VISIT = 256;
 
-/** What a record held beside its series, and is not carried on. */
+/** Content of a record beside its series, which is not carried on. */
 export interface LeftBehind {
   readonly metadata: number;
   readonly unknownFields: number;
@@ -44,8 +44,8 @@ export interface LeftBehind {
 export const NOTHING_LEFT: LeftBehind = { metadata: 0, unknownFields: 0, uncarried: {} };
 
 /**
- * Reads one record as a worker does, up to where routing begins: the same decoders, limits, checks and refusals. What the
- * visitor does with the series is no part of the record's time. It is the plain twin of what the pipeline does with a record, without a cache; a test holds the two against each other.
+ * Reads one record as a worker does, up to routing: the same decoders, limits, checks and refusals. Time spent in the
+ * visitor is not charged to the record. Plain twin of the pipeline, without a cache; a test compares the two.
  */
 export class RecordReading {
   readonly #decoders: DecoderRegistry;
@@ -57,9 +57,9 @@ export class RecordReading {
   #budget: RecordBudget | undefined;
   /** Read and not yet visited. */
   #series: ReadSeries[] = [];
-  /** Why nothing more of the record is read. */
+  /** Error that ends the reading of the record. */
   #stopped: PoisonError | undefined;
-  /** The series at which that was found out is not read either. */
+  /** The reading ended within a series, which is not read either. */
   #cut = false;
 
   /** @param nowMs the time from which `max_age` and `max_future` count */
@@ -75,7 +75,7 @@ export class RecordReading {
     this.#nowMs = nowMs;
   }
 
-  /** Never throws for what a record holds: that is a reject. Throws for a defect, and RetryableError for a schema. */
+  /** Bad input is a reject. @throws RetryableError if the schema has not been fetched; any other error is a defect */
   read(record: SourceRecord, visitor: RecordVisitor): LeftBehind {
     let opened: OpenedRecord;
     try {
@@ -119,7 +119,7 @@ export class RecordReading {
     }
   }
 
-  /** The TimeSeries in `[start, end)`: visited, or a reject; or both, where some of its samples are taken. */
+  /** The TimeSeries in `[start, end)` is visited, rejected, or both if only some of its samples are taken. */
   #judge(body: Buffer, start: number, end: number, visitor: RecordVisitor): void {
     try {
       this.#read(body, start, end, visitor);

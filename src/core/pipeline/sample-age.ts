@@ -9,7 +9,7 @@ export interface AgeLimits {
   readonly max_future?: number;
 }
 
-/** Times in ms between which samples are taken, both included. Infinite where there is no limit. */
+/** Oldest and newest sample time that is taken, in ms since the epoch. Infinite where there is no limit. */
 export interface TimeWindow {
   readonly oldest: number;
   readonly newest: number;
@@ -20,7 +20,7 @@ export const ANY_TIME: TimeWindow = {
   newest: Number.POSITIVE_INFINITY,
 };
 
-/** What is taken at `nowMs`; `ANY_TIME` itself where there is no limit. */
+/** The window at `nowMs`; `ANY_TIME` itself if there is no limit. */
 export function timeWindow({ max_age = 0, max_future = 0 }: AgeLimits, nowMs: number): TimeWindow {
   if (max_age === 0 && max_future === 0) return ANY_TIME;
   return {
@@ -29,24 +29,22 @@ export function timeWindow({ max_age = 0, max_future = 0 }: AgeLimits, nowMs: nu
   };
 }
 
-/**
- * A time before it is one in seconds that was taken for milliseconds, or none at all: no storage keeps samples for that
- * long. VictoriaMetrics drops what is more than two days ahead.
- */
+/** Earlier times are seconds mistaken for milliseconds, or unset: no storage keeps samples for that long. */
 const EARLIEST_STORED_MS = Date.UTC(1971, 0);
+/** VictoriaMetrics drops samples more than two days ahead. */
 const STORED_AHEAD_MS = 2 * 86_400_000;
 
-/** The times that a storage takes. */
+/** Sample times that storages usually take. */
 export function storedWindow(nowMs: number): TimeWindow {
   return { oldest: EARLIEST_STORED_MS, newest: nowMs + STORED_AHEAD_MS };
 }
 
-/** What is in both. */
+/** Intersection of two windows. */
 export function overlap(a: TimeWindow, b: TimeWindow): TimeWindow {
   return { oldest: Math.max(a.oldest, b.oldest), newest: Math.min(a.newest, b.newest) };
 }
 
-/** Samples of a series that are not taken, all for the same reason. */
+/** Samples of a series that are refused for the same reason. */
 export interface RefusedPart {
   readonly error: PoisonError;
   readonly kind: 'too_old' | 'in_future';
@@ -55,9 +53,9 @@ export interface RefusedPart {
   readonly samples: number;
 }
 
-/** A TimeSeries taken apart by the time of its samples. */
+/** A TimeSeries split by the time of its samples. */
 export interface PartsByTime {
-  /** The series with the samples that are taken; undefined where there is none. */
+  /** The series with the samples that are taken; undefined if there are none. */
   readonly taken: Buffer | undefined;
   readonly refused: readonly RefusedPart[];
 }
@@ -69,13 +67,13 @@ const EARLY = 2;
 const OTHER = 3;
 
 /**
- * Takes the samples and histograms outside of a window out of a series whose fields have been checked. Each part has
- * all labels; the other fields stay with the first part. Plain code: it runs for series over a limit alone.
+ * Splits the samples and histograms outside of a window off a series whose fields have been checked. Each part has all
+ * labels; fields without a time go with the first part. Plain code: it runs only for series over a limit.
  *
- * A series may have millions of fields: nothing is kept of each, so that the parts take no more than the series and its
- * labels twice. The first walk measures the parts, the second fills them.
+ * A series may have millions of fields, so no state is kept per field: the parts take no more memory than the series
+ * and two more copies of its labels. The first walk measures the parts, the second fills them.
  *
- * @throws PoisonError where `budget` is used up
+ * @throws PoisonError when `budget` is used up
  */
 export function splitByTime(
   body: Buffer,
@@ -124,7 +122,7 @@ export function splitByTime(
   return { taken, refused };
 }
 
-/** The fields of a series behind its labels, one after the other, each with what its time says of it. */
+/** Iterates over the fields of a series after its labels, and classifies each by its time. */
 class TimedFields {
   kind = OTHER;
   timeMs = 0;
@@ -176,7 +174,7 @@ function inFuture(timeMs: number, { newest }: TimeWindow): PoisonError {
   return new PoisonError('decode', 'sample_in_future', message);
 }
 
-/** RFC 3339, or the number where no calendar has that time. */
+/** RFC 3339, or the number if it is out of Date's range. */
 function timeText(ms: number): string {
   return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`;
 }

@@ -2,28 +2,27 @@ import { copyBytes, equalBytes } from '../wire/bytes.ts';
 import { TAG_FIELD_1 } from '../wire/write-request.ts';
 import { ENTRY, type EntryBuilder } from './series-entry.ts';
 
-/** How a cache is made. */
 export interface SeriesCacheOptions {
-  /** Most memory for slabs and tables together, in bytes; at least two slabs are used whatever this says. */
+  /** Most memory for slabs and tables together, in bytes; two slabs are used in any case. */
   readonly bytes: number;
   /** Size of a slab: a power of two. */
   readonly slabBytes?: number;
-  /** Start value of the hash: random per process, so that series that collide in one do not in all. */
+  /** Hash seed: random per process, so that series that collide in one process do not collide in all. */
   readonly seed?: number;
 }
 
-/** What the cache holds and how it fared since it was made. */
+/** Content of the cache, and counters since it was made. */
 export interface SeriesCacheStats {
   readonly series: number;
   /** Bytes allocated. */
   readonly bytes: number;
-  /** Series recognised because they came after the one they came after last time. */
+  /** Series recognised as the successor of the series before. */
   readonly predicted: number;
   /** Series recognised by looking them up. */
   readonly found: number;
   /** Series that took the cold path. */
   readonly missed: number;
-  /** Of those, how many were not kept: all that is kept is in use, or they are too large. */
+  /** Of `missed`, those not kept: everything kept is in use, or the entry is too large, or its bucket full. */
   readonly unkept: number;
   readonly evicted: number;
 }
@@ -36,48 +35,48 @@ interface Slab {
 }
 
 const NONE = -1;
-/** Used whatever the budget is. */
+/** Slabs used whatever the budget is. */
 const LEAST_SLABS = 2;
-/** A place is a word's number in 31 bits. */
+/** A place is the index of a word, in 31 bits. */
 const MAX_BYTES = 2 ** 33;
 const FIRST_SLOTS = 1024;
 /**
- * Most slots of a bucket. There is a bucket a slot, so by chance none comes near. But MurmurHash3 has texts that collide
- * whatever the seed, any number of them; whoever sends such must not make each lookup a search through all of them.
+ * Most slots of a bucket. With as many buckets as slots, none comes near by chance. But any number of texts can be made
+ * whose MurmurHash3 collides under every seed: whoever sends those must not turn each lookup into a search of them all.
  */
 const MOST_IN_BUCKET = 64;
 /**
- * Address space that slabs are cut from, taken at once. Untouched it costs nothing; but each time that the bytes outside
- * of its heap have grown by some 10 MB V8 collects garbage, and slabs taken one by one were half of its work.
+ * Address space reserved at once, which slabs are cut from. Untouched it costs nothing. V8 collects garbage each time
+ * external memory has grown by some 10 MB: slabs allocated one by one were half of that work.
  */
 const RESERVED_BYTES = 64 * 1024 * 1024;
 /** Length of an epoch, in multiples of the cache's capacity. */
 const EPOCH_PASSES = 2;
-/** A slab that gives back less than this share of it was swept in vain. */
+/** A sweep that frees less than this share of a slab counts as in vain. */
 const LEAST_FREED = 1 / 16;
-/** Bytes of the tables below for each slot, the bucket included. */
+/** Bytes of the tables below per slot, its bucket included. */
 const TABLE_BYTES = 4 * 4 + 1 + 4;
 
 /**
  * Series by their raw label bytes: a series seen before is recognised without decoding it.
  *
- * **Fast path.** What follows a series was most often followed by the same one last time. So each entry remembers its
- * successor, and that one's bytes are compared first; no hash is computed. Else the bytes are hashed and looked up, and
- * compared again: a hash alone never decides. (Costs: docs/internals/measurements.md; the plain twin is a Map, in the tests.)
+ * **Fast path.** A series is mostly followed by the same series as last time. So each entry remembers its successor,
+ * whose bytes are compared first, without computing a hash. If they differ, the bytes are hashed, looked up and
+ * compared: a hash alone never decides. (Costs: docs/internals/measurements.md; the plain twin is a Map, in the tests.)
  *
- * **Memory.** Entries (series-entry.ts) lie one behind the other in slabs, in the order of arrival, so at a million
- * series a request still reads memory in order. Tables indexed by slot hold place, hash, chain, successor and the epoch
- * of the last use; a slot is a small number that outlives the moving of its entry. A successor may name a slot that
- * means another series by now: then its bytes differ, and the lookup decides.
+ * **Memory.** Entries (series-entry.ts) are stored one after the other in slabs, in the order of arrival, so that with
+ * a million series a request still reads memory in order. Tables indexed by slot hold place, hash, chain, successor and
+ * the epoch of the last use; a slot is a small number that stays the same when its entry moves. A successor's slot may
+ * belong to another series by now: then the bytes differ, and the lookup decides.
  *
- * **Eviction.** Time is counted in epochs: twice as many series seen as there is room for. When the budget is spent the
- * slabs are swept in turn: entries used in this epoch or the one before move to the front, the others are forgotten. Where
- * nothing is forgotten a new series is used once and not kept. So a million series that come once, or series that are more
- * than there is room for and come in turn, leave what is kept in use, where a cache that makes room for the newest would
- * have no hits at all; and what is no longer sent makes room at the latest when four times as many series as there is
- * room for have been seen.
+ * **Eviction.** Time is counted in epochs: one ends when twice as many series were seen as fit in the cache. When the
+ * budget is spent the slabs are swept in turn: entries used in this epoch or the one before move to the front, the
+ * others are evicted. If nothing can be evicted a new series is used once and not kept. So a million series that come
+ * only once, or more series in turn than fit, do not displace the entries in use; a cache that always keeps the newest
+ * would have no hits at all. Series that are no longer sent are evicted at the latest when four times as many series as
+ * fit were seen.
  *
- * After `next`, `find` or `insert` the fields `words`, `view`, `word` and `slot` tell where the entry is, until the next call.
+ * After `next`, `find` or `insert` the fields `words`, `view`, `word` and `slot` locate the entry, until the next call.
  */
 export class SeriesCache {
   /** The current entry: its slab's words and bytes, the index of its first word, its slot (-1: not kept). */
@@ -101,19 +100,19 @@ export class SeriesCache {
   /** The next slot in the same bucket; of a free slot, the next free one. */
   #chain = new Int32Array(FIRST_SLOTS);
   #successor = new Int32Array(FIRST_SLOTS);
-  /** The epoch of its last use, in eight bits: an entry that stays for 256 epochs unseen has one more. */
+  /** Epoch of the last use, in eight bits: an entry unused for 256 epochs counts as just used. */
   #used = new Uint8Array(FIRST_SLOTS);
   #buckets = new Int32Array(FIRST_SLOTS).fill(NONE);
   /** Slots that were ever in use. */
   #slots = 0;
   #free = NONE;
-  /** Hash of the series that `find` looked for last, and whether its bucket takes no more. */
+  /** Hash that `find` looked up last, and whether its bucket is full. */
   #lookedUp = 0;
   #isFull = false;
   #epoch = 0;
-  /** Of series seen in all, how many there are when the epoch ends. */
+  /** Value of `#seen` at which the epoch ends. */
   #epochEnd = 0;
-  /** Slabs swept in vain, one after the other, in this epoch. */
+  /** Consecutive slabs swept in vain in this epoch. */
   #sweptInVain = 0;
 
   #series = 0;
@@ -162,8 +161,8 @@ export class SeriesCache {
   }
 
   /**
-   * Looks up the label fields in `[start, labelsEnd)` of `body` by hash, and remembers what it finds as the successor of
-   * `previous`. If there is an entry it becomes the current one.
+   * Looks up the label fields in `[start, labelsEnd)` of `body` by hash, and remembers what it finds as the successor
+   * of `previous`. If there is an entry it becomes the current one.
    */
   find(previous: number, body: DataView, start: number, labelsEnd: number): boolean {
     if (this.#seen >= this.#epochEnd) this.#nextEpoch();
@@ -189,7 +188,7 @@ export class SeriesCache {
 
   /**
    * Keeps a series that `find` has just not found, as the successor of `previous`; its entry becomes the current one.
-   * One larger than a quarter of a slab, or whose bucket is full, or for which there is no room, is used once and not kept.
+   * It is used once and not kept if it is larger than a quarter of a slab, its bucket is full, or there is no room.
    */
   insert(previous: number, entry: EntryBuilder): void {
     if (this.#isFull || entry.length > this.#slabWords || !this.#makeRoom(entry.length / 4)) {
@@ -224,7 +223,7 @@ export class SeriesCache {
 
   /**
    * Whether the series in `[start, end)` has exactly the raw labels of this slot. Equal bytes mean equal fields, so it
-   * is enough to see that no further label field begins behind them.
+   * only remains to check that no further label field follows.
    */
   #matches(slot: number, body: DataView, start: number, end: number): boolean {
     const place = this.#place[slot]!;
@@ -243,14 +242,14 @@ export class SeriesCache {
     return true;
   }
 
-  /** Whether there is a free slot, and room for so many words in the slab that is written to. */
+  /** Makes sure of a free slot, and of room for `words` words in the slab being written. False if there is none. */
   #makeRoom(words: number): boolean {
     return (
       (this.#hasSlot() && this.#hasRoom(words)) || (this.#sweep() && this.#hasSlot() && this.#hasRoom(words))
     );
   }
 
-  /** Whether there is a free slot. Tables grow as far as the budget goes. */
+  /** Whether there is a free slot. Grows the tables within the budget. */
   #hasSlot(): boolean {
     if (this.#free !== NONE || this.#slots < this.#place.length) return true;
     const slots = this.#place.length * 2;
@@ -259,7 +258,7 @@ export class SeriesCache {
     return true;
   }
 
-  /** Whether the slab that is written to has room for so many words. Slabs are added as far as the budget goes. */
+  /** Whether the slab being written has room for `words` words. Adds slabs within the budget. */
   #hasRoom(words: number): boolean {
     if (this.#slabs[this.#writing]!.used + words <= this.#slabWords) return true;
     const isSpent = this.#bytes(this.#place.length) + this.#slabWords * 4 > this.#maxBytes;
@@ -291,7 +290,7 @@ export class SeriesCache {
     return this.#predicted + this.#found + this.#missed;
   }
 
-  /** Series that there is room for, if all are like those that are kept. */
+  /** Capacity in series, if all are like those that are kept. */
   #room(): number {
     return Math.ceil(this.#series * Math.max(1, this.#maxBytes / this.#bytes(this.#place.length)));
   }
@@ -303,8 +302,8 @@ export class SeriesCache {
   }
 
   /**
-   * Makes the next slab the one to write to: entries in use move to its front, the others are forgotten.
-   * False where nothing was forgotten, or nothing is to be expected until the epoch ends.
+   * Makes the next slab the one being written: entries in use move to its front, the others are evicted.
+   * False if nothing was evicted, or if all slabs were swept in vain already in this epoch.
    */
   #sweep(): boolean {
     if (this.#sweptInVain >= this.#slabs.length) return false;
@@ -341,7 +340,7 @@ export class SeriesCache {
     this.#evicted++;
   }
 
-  /** The slot that `#hasSlot` has found. */
+  /** Takes the slot that `#hasSlot` has found. */
   #takeSlot(): number {
     const slot = this.#free;
     if (slot === NONE) return this.#slots++;
@@ -357,7 +356,7 @@ export class SeriesCache {
     const used = new Uint8Array(slots);
     used.set(this.#used);
     this.#used = used;
-    // Every slot is in use here, so the chains can be made again.
+    // Every slot is in use here, so the chains can be rebuilt.
     this.#buckets = new Int32Array(slots).fill(NONE);
     for (let slot = 0; slot < this.#slots; slot++) {
       const bucket = this.#hash[slot]! & (slots - 1);
@@ -366,7 +365,7 @@ export class SeriesCache {
     }
   }
 
-  /** Bytes allocated, with tables for so many slots. */
+  /** Bytes of the slabs, and of tables for `slots` slots. */
   #bytes(slots: number): number {
     return this.#slabs.length * this.#slabWords * 4 + slots * TABLE_BYTES;
   }
@@ -378,7 +377,7 @@ function grown(table: Int32Array<ArrayBuffer>, slots: number): Int32Array<ArrayB
   return larger;
 }
 
-/** A 32-bit hash of the bytes in `[start, end)`: MurmurHash3's mixing, four bytes at a time. Only used inside the process. */
+/** 32-bit hash of the bytes in `[start, end)`: MurmurHash3's mixing, four bytes at a time. Not stored or sent. */
 export function hashBytes(seed: number, bytes: DataView, start: number, end: number): number {
   let hash = seed ^ (end - start);
   let i = start;

@@ -1,7 +1,7 @@
 import { copyBytes, KEPT_BYTES, viewOf } from '../wire/bytes.ts';
 
 /**
- * What the cache keeps of one series, as one run of 32-bit words (host order) and bytes:
+ * A cache entry: one series, as a run of 32-bit words (host order) and bytes:
  *
  *     word 0  bytes of the whole entry, a multiple of 4
  *     word 1  slot: the entry's number in the cache's tables
@@ -11,14 +11,14 @@ import { copyBytes, KEPT_BYTES, viewOf } from '../wire/bytes.ts';
  *     per route that the series matches:
  *       word 0  index of the route
  *       word 1  task, or DROPPED where a rule drops the series
- *       word 2  prefix: so many bytes of the raw labels open the output labels
- *       word 3  middle: so many bytes follow that are not in the raw labels
- *       word 4  suffix: the raw labels from here to their end close the output labels
+ *       word 2  prefix: number of bytes that output labels and raw labels begin with alike
+ *       word 3  middle: number of bytes that follow, which are not in the raw labels
+ *       word 4  suffix: offset in the raw labels from which on they end the output labels
  *       the middle's bytes, padded to 4
  *
- * So the output labels are prefix + middle + suffix. Where only the task label is added, the middle is that label alone,
- * and an entry takes little more than the raw labels: half the memory of keeping both forms, and the labels are copied
- * from the request, which is in the processor's cache, not from this entry, which at a million series is not.
+ * The output labels are prefix + middle + suffix. If only the task label is added, the middle is that label alone, and
+ * an entry takes little more than the raw labels: half the memory of keeping both forms. The labels are copied from the
+ * request, which is in the CPU's cache, not from this entry, which with a million series is not.
  */
 export const ENTRY = { bytes: 0, slot: 1, rawLength: 2, routes: 3, words: 4 } as const;
 export const ROUTE = { index: 0, task: 1, prefix: 2, middle: 3, suffix: 4, words: 5 } as const;
@@ -33,7 +33,7 @@ export function padded(bytes: number): number {
 
 const FIRST_BYTES = 16 * 1024;
 
-/** Builds entries, one after the other in the same memory. */
+/** Builds entries, one at a time, in the same buffer. */
 export class EntryBuilder {
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   words = new Int32Array(this.#bytes.buffer);
@@ -63,7 +63,7 @@ export class EntryBuilder {
     this.#route(route, DROPPED, 0, 0, this.#rawLength);
   }
 
-  /** A route that takes the series, with `length` bytes of encoded output labels: `labels`, and a view of the same. */
+  /** Adds a route that takes the series. Its encoded output labels are `length` bytes of `labels` and of its view. */
   addTask(route: number, task: number, labels: Uint8Array, labelsView: DataView, length: number): void {
     const base = ENTRY.words * 4;
     const rawLength = this.#rawLength;

@@ -5,8 +5,8 @@ import { ProtobufReader } from '../wire/protobuf-reader.ts';
 import { WriteRequestBuilder } from '../wire/write-request-builder.ts';
 
 /**
- * Why a worker makes a series a dead letter before any route sees it; undefined if it takes it. The labels are
- * written as remote write and read by what the worker reads them with, so that both decide alike.
+ * Reason for which a worker makes a series a dead letter before any route sees it; undefined if it takes the series.
+ * The labels are encoded as remote write and read with the worker's decoder, so that both decide alike.
  */
 export function seriesRefusal(labels: Labels, limits: LabelLimits): string | undefined {
   const builder = new WriteRequestBuilder();

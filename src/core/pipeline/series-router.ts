@@ -9,36 +9,36 @@ export interface PipelineRoute {
   /** Position in the list of routes. */
   readonly index: number;
   readonly topic: string;
-  /** Any of them lets a series in, as received; none at all lets in every series. */
+  /** A series, as received, has to match one of them. Empty: every series matches. */
   readonly selectors: readonly { matches(labels: Labels): boolean }[];
-  /** `undefined`, or no labels, where a rule drops the series. Must not change its argument. */
+  /** `apply` returns undefined or no labels if a rule drops the series; it must not change its argument. */
   readonly relabeler: { apply(labels: Labels, between?: () => void): Labels | undefined };
-  /** False where the relabeler has no rules: it is then not asked. */
+  /** False if the relabeler has no rules: it is then not called. */
   readonly hasRules: boolean;
-  /** How many rules it has; absent: not known. They are what a new series costs. */
+  /** Number of rules, for the cost of a new series; absent: unknown. */
   readonly rules?: number;
   /** Labels after relabeling ▸ 0 … count-1. */
   task(labels: Labels): number;
   /** Label that carries the task. */
   readonly taskLabel: string;
   readonly count: number;
-  /** Labels that make up the group. A series without any of them is counted. */
+  /** Group labels. For each of them, new series without it are counted. */
   readonly groupLabels?: readonly string[];
 }
 
 /** Series that were new to a route. */
 export interface NewSeries {
   series: number;
-  /** By position in `groupLabels`: how many of them have no such label, or an empty one. */
+  /** Number of them in which the label is absent or empty, by position in `groupLabels`. */
   readonly without: number[];
 }
 
-/** What a new series costs, in units of RecordBudget (0.5 µs): to be decoded and kept, and for each rule. */
+/** Cost of a new series in units of RecordBudget (0.5 µs): for decoding and keeping it, and for each rule. */
 const SERIES_UNITS = 8;
 const RULE_UNITS = 1;
-/** Labels of more bytes than this cost so much a rule that the clock is looked at before each. */
+/** With more bytes of labels than this a rule costs so much that the clock is read before each. */
 const LONG_BYTES = 32 * 1024;
-/** A regular expression reads some 100 bytes in a unit. */
+/** Bytes that a regular expression reads per unit, about. */
 const RULE_BYTES_A_UNIT = 100;
 
 /**
@@ -62,30 +62,30 @@ export class SeriesRouter {
     this.#fresh = routes.map(nothingNew);
   }
 
-  /** What has been routed since this was asked last, by route. */
+  /** New series since the last call, by route. */
   takeNew(): NewSeries[] {
     const fresh = this.#fresh;
     this.#fresh = this.#routes.map(nothingNew);
     return fresh;
   }
 
-  /** The labels of one of the series that no route took since this was asked last. */
+  /** Labels of a series that no route matched since the last call, if there was one. */
   takeUnrouted(): Labels | undefined {
     const unrouted = this.#unrouted;
     this.#unrouted = undefined;
     return unrouted;
   }
 
-  /** What `route` costs for so many bytes of labels, in units of RecordBudget. */
+  /** Cost of `route` for `labelBytes` bytes of labels, in units of RecordBudget. */
   cost(labelBytes: number): number {
     return SERIES_UNITS + this.#rules * (RULE_UNITS + labelBytes / RULE_BYTES_A_UNIT);
   }
 
   /**
    * Fills `entry` from the label fields in `[start, labelsEnd)`.
-   * Throws PoisonError where the labels cannot be used (see LabelBlock.decode).
+   * Throws PoisonError if the labels cannot be used (see LabelBlock.decode).
    *
-   * @param look looks at the clock, and throws where the record has had its time
+   * @param look reads the clock, and throws if the record's time is used up
    */
   route(
     body: Buffer,

@@ -1,6 +1,6 @@
 import type { Labels } from '../model/labels.ts';
 
-/** What one route did with the series of a step. */
+/** Counts of one route in a step. */
 export interface RouteCounts {
   /** Sent on. */
   series: number;
@@ -8,13 +8,13 @@ export interface RouteCounts {
   /** Dropped by a relabeling rule. */
   droppedSeries: number;
   droppedSamples: number;
-  /** Series that the cache did not know. */
+  /** Sent series that the cache did not know. */
   newSeries: number;
-  /** How many of those have no such label after relabeling, by position in the route's group labels. */
+  /** Number of those without the label after relabeling, by position in the route's group labels. */
   newWithoutLabel: readonly number[];
 }
 
-/** What went through a step. Samples are data points: samples and native histograms. */
+/** Counts of a step. Samples are data points: samples and native histograms. */
 export interface StepCounts {
   records: number;
   /** Bytes of the records' values, as received. */
@@ -29,7 +29,7 @@ export interface StepCounts {
   /** Series that no route matched. */
   unroutedSeries: number;
   unroutedSamples: number;
-  /** The labels of such a series; absent where all of them were known. */
+  /** Labels of one of them that the cache did not know; absent if it knew them all. */
   unroutedExample?: Labels;
   /** Records of which nothing could be used, and single series set aside. */
   deadRecords: number;
@@ -37,13 +37,13 @@ export interface StepCounts {
   /** Fields of WriteRequests that no task record can carry: metric metadata, and fields unknown to remote write 1.0. */
   metadata: number;
   unknownFields: number;
-  /** Records whose Kafka time is none: the time of receipt stands for it. Absent where there were none. */
+  /** Records without a valid Kafka timestamp, which get the time of receipt. Absent if there were none. */
   withoutTime?: number;
-  /** What other encodings have and a remote write 1.0 series has no place for, by kind. */
+  /** Data of other encodings that a remote write 1.0 series cannot carry, by kind. */
   uncarried: Record<string, number>;
   /** Samples set aside for their times, by kind: `too_old`, `in_future`. */
   outOfRange: Record<string, number>;
-  /** Samples, of those that are taken, with times that no storage takes: `past`, `future`. Absent where there were none. */
+  /** Samples that are taken, with times that storages usually refuse: `past`, `future`. Absent if there were none. */
   unstorable?: Record<string, number>;
   /** Sample times in ms; Infinity and -Infinity where there was no sample. */
   oldestSampleMs: number;
@@ -52,7 +52,6 @@ export interface StepCounts {
   routes: RouteCounts[];
 }
 
-/** Counts of nothing. */
 export function zeroCounts(routes: number): StepCounts {
   return {
     records: 0,

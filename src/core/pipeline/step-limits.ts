@@ -1,8 +1,8 @@
 import type { StepLoad } from './pipeline.ts';
 
 /**
- * Where a step ends although it has more records; those left go into the next. The record that passes a limit is still of
- * the step, and what one record may become is limited too (`ingest.limits`, core/decode/rejects.ts,
+ * Limits at which a step ends early; the records left go into the next. The record that exceeds a limit still belongs
+ * to the step; what one record may become is limited elsewhere (`ingest.limits`, core/decode/rejects.ts,
  * core/record/dead-letter.ts).
  */
 export interface StepLimits extends StepLoad {
@@ -13,15 +13,15 @@ export interface StepLimits extends StepLoad {
 const MIB = 1024 * 1024;
 
 /**
- * A step takes 4 MiB as they are fetched. What that may become:
+ * A step takes 4 MiB as fetched, which may become:
  *
- * - `decodedBytes`, `ms`: of remote write in snappy some 40 MiB of series and 0.1 s, or 0.9 s where all of them are new
- *   (docs/internals/measurements.md); zstd can make gigabytes of it.
- * - `outputs`, `outputBytes`: tenants times tasks, each output with a buffer of 8 KiB at least: 32 MiB. Series that go to
- *   many routes are in memory once a route.
+ * - `decodedBytes`, `ms`: with remote write in snappy some 40 MiB of series and 0.1 s, or 0.9 s if all of them are new
+ *   (docs/internals/measurements.md); with zstd gigabytes.
+ * - `outputs`, `outputBytes`: tenants times tasks, each output with a buffer of 8 KiB at least: 32 MiB. A series that
+ *   several routes match is in memory once per route.
  * - `records`: the cost of a send grows with the square of its records in kafkajs.
- * - `deadLetters`, `deadBytes`: a hundred for a record of 200 bytes (core/decode/rejects.ts). A thousand are published in
- *   a fraction of a second, so that no transaction times out for them.
+ * - `deadLetters`, `deadBytes`: a hundred for a record of 200 bytes (core/decode/rejects.ts). A thousand are published
+ *   in a fraction of a second, so that no transaction times out for them.
  */
 export const STEP_LIMITS: StepLimits = {
   decodedBytes: 64 * MIB,
@@ -33,7 +33,7 @@ export const STEP_LIMITS: StepLimits = {
   deadBytes: 16 * MIB,
 };
 
-/** Whether a step has more than it may publish at once. Time is not looked at. */
+/** Whether a step has reached a limit of what it may publish at once. Time is not checked. */
 export function exceeds(load: StepLoad, limits: StepLoad): boolean {
   return (
     load.decodedBytes > limits.decodedBytes ||

@@ -3,12 +3,12 @@ import { copyBytes, release, viewOf } from '../wire/bytes.ts';
 import { compress, FRAGMENT_BYTES, joinBlocks, maxUncompressedLength } from '../wire/snappy.ts';
 import { TAG_FIELD_1 } from '../wire/write-request.ts';
 
-/** No output is larger than this before compression, however large records may be. */
+/** Most bytes of an output before compression, however large records may be. */
 const MOST_BYTES = 8 * 1024 * 1024;
 const FIRST_BYTES = 8 * 1024;
 /**
- * Bytes that are compressed at a time. Blocks of one fragment cost a few per cent of the worker's CPU time, for calls and
- * buffers; larger ones take more memory and save nothing (docs/internals/measurements.md).
+ * Bytes that are compressed at a time. Blocks of one fragment cost a few per cent of the worker's CPU time, for calls
+ * and buffers; larger ones take more memory and save nothing (docs/internals/measurements.md).
  */
 const BLOCK_BYTES = 4 * FRAGMENT_BYTES;
 
@@ -23,10 +23,10 @@ export interface OutputBuffer {
   readonly view: DataView;
 }
 
-/** Bytes of a record's own headers and framing, the tenant's left out: what each record of a step has again. */
+/** Bytes of headers and framing of each record, without the tenant's headers. */
 const RECORD_HEADER_BYTES = 400;
 
-/** What the outputs of a step hold together; they keep it up to date as they grow. */
+/** Totals of a step's outputs, which they update as they grow. */
 export class OutputLoad {
   /** Outputs that hold a buffer. */
   open = 0;
@@ -41,8 +41,8 @@ export class OutputLoad {
 }
 
 /**
- * Buffers that outputs fill between two flushes, lent again afterwards. Sizes are powers of two.
- * The largest free one is lent first: then an output seldom has to grow, which copies what it holds.
+ * Pool of buffers that outputs fill between two flushes. Sizes are powers of two.
+ * The largest free one is taken first: then an output seldom has to grow, which copies its content.
  */
 export class BufferPool {
   /** By the exponent of their size. */
@@ -50,12 +50,12 @@ export class BufferPool {
   readonly #maxBytes: number;
   #bytes = 0;
 
-  /** @param maxBytes most that is kept while nobody uses it */
+  /** @param maxBytes most bytes of unused buffers that are kept */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** A buffer of at least so many bytes; what it holds is not cleared. */
+  /** A buffer of at least `bytes` bytes, not cleared. */
   take(bytes: number): OutputBuffer {
     const exponent = Math.ceil(Math.log2(Math.max(bytes, FIRST_BYTES)));
     for (let size = this.#free.length - 1; size >= exponent; size--) {
@@ -79,10 +79,10 @@ export class BufferPool {
 }
 
 /**
- * The WriteRequest that grows for one (route, task, tenant), and the records that it has become already.
+ * The WriteRequest that grows for one (route, task, tenant), and the records already complete.
  *
- * It is compressed as it grows, a block at a time, so an output holds a block of what comes and not all of a step. A
- * record of a megabyte is not larger by it, since snappy looks no further back than a fragment anyway.
+ * It is compressed block by block as it grows, so an output holds one block before compression, not all of a step.
+ * Records are no larger for it, since snappy looks no further back than a fragment anyway.
  */
 export class TaskOutput {
   readonly route: number;
@@ -95,10 +95,10 @@ export class TaskOutput {
   readonly #load: OutputLoad;
   #buffer: OutputBuffer | undefined;
   #view: DataView;
-  /** Bytes in the buffer, and how many it may come to before `#makeRoom` is asked. */
+  /** Bytes in the buffer, and the number beyond which `#makeRoom` is called. */
   #length = 0;
   #limit = 0;
-  /** What comes before the buffer in the record, compressed, and its bytes before compression. */
+  /** Compressed blocks of the record before the buffer, and their bytes before compression. */
   #blocks: Buffer[] = [];
   #blocksLength = 0;
   #series = 0;
@@ -124,17 +124,18 @@ export class TaskOutput {
     this.#view = NO_VIEW;
   }
 
-  /** Nothing has come since the last `drain`. */
+  /** True if nothing was appended since the last `drain`. */
   get empty(): boolean {
     return this.#series === 0 && this.#sealed.length === 0;
   }
 
   /**
    * Appends one TimeSeries: `prefix` bytes of `body` at `start`, `middle` bytes of `entry` at `middleAt`, and `body` in
-   * `[rest, end)`: what the raw labels end with, and all that follows them, as it is.
-   * False, and nothing appended, where the series alone is more than the capacity.
+   * `[rest, end)`: the end of the raw labels, and all that follows them, as it is.
+   * False, with nothing appended, if the series alone exceeds the capacity.
    *
-   * Fast path: no object is made. Its plain twin, which encodes from decoded parts, is in test/support/plain-pipeline.ts.
+   * Fast path: no object is made. Its plain twin, which encodes from decoded parts, is in
+   * test/support/plain-pipeline.ts.
    */
   append(
     body: DataView,
@@ -184,7 +185,7 @@ export class TaskOutput {
     this.#limit = 0;
   }
 
-  /** Closes the record or the block, or grows the buffer. False where even an empty record is too small. */
+  /** Closes the record or the block, or grows the buffer. False if even an empty record is too small. */
   #makeRoom(total: number): boolean {
     if (total > this.capacity) return false;
     if (this.#blocksLength + this.#length + total > this.capacity) this.#seal();
@@ -195,7 +196,7 @@ export class TaskOutput {
     return true;
   }
 
-  /** Sees to it that the buffer has so many bytes, and returns how many it has. */
+  /** Grows the buffer to at least `needed` bytes, and returns its size. */
   #reserve(needed: number): number {
     const old = this.#buffer;
     if (old && old.bytes.length >= needed) return old.bytes.length;
@@ -247,7 +248,7 @@ export class TaskOutput {
   }
 }
 
-/** Blocks left to the garbage collector have it collect the whole heap once more in a few seconds. */
+/** Frees the blocks at once: left to the garbage collector they cost one more full collection every few seconds. */
 function joinAndRelease(blocks: readonly Buffer[]): Buffer {
   if (blocks.length === 1) return blocks[0]!;
   const joined = joinBlocks(blocks);

@@ -8,7 +8,7 @@ const NO_TENANT: Tenant = { key: '', headers: {} };
 /** Tenants remembered from one flush to the next. */
 const KEPT_TENANTS = 64;
 
-/** A place in a tenant's list of outputs. */
+/** Bytes of an element in a tenant's list of outputs. */
 const POINTER_BYTES = 8;
 
 /** The outputs of one tenant, in the order of routes and tasks. */
@@ -17,15 +17,15 @@ interface TenantOutputs {
   readonly byTask: (TaskOutput | undefined)[];
 }
 
-/** All outputs of a step: one per route, task and tenant, made when something comes for it. */
+/** All outputs of a step: one per route, task and tenant, made on first use. */
 export class TaskOutputs {
-  /** What all of them hold. */
+  /** Totals of all outputs. */
   readonly load = new OutputLoad();
   readonly #routes: readonly PipelineRoute[];
   readonly #tenantHeaders: readonly string[];
   readonly #tenantBytes: number | undefined;
   readonly #pool: BufferPool;
-  /** Number of a route's task 0 among all tasks; capacity of its outputs. */
+  /** By route: index of its task 0 among all tasks; capacity of its outputs. */
   readonly #firstTask: number[] = [];
   readonly #capacity: number[] = [];
   readonly #tasks: number;
@@ -57,7 +57,7 @@ export class TaskOutputs {
     this.#current = this.#select(NO_TENANT);
   }
 
-  /** Chooses the tenant that the following `of` are about. @throws PoisonError `tenant` */
+  /** Selects the tenant for the following calls of `of`. @throws PoisonError `tenant` */
   tenant(headers: RecordHeaders): void {
     if (this.#tenantHeaders.length === 0) return;
     const found = tenantHeadersOf(headers, this.#tenantHeaders, this.#tenantBytes);
@@ -67,12 +67,12 @@ export class TaskOutputs {
     this.#current = this.#select({ key, headers: found });
   }
 
-  /** Headers of the tenant chosen last. */
+  /** Headers of the selected tenant. */
   get tenantHeaders(): Tenant['headers'] {
     return this.#current.tenant.headers;
   }
 
-  /** The output of the tenant chosen last for a route's task. */
+  /** Output of the selected tenant for a route's task. */
   of(route: number, task: number): TaskOutput {
     const number = this.#firstTask[route]! + task;
     const { byTask, tenant } = this.#current;

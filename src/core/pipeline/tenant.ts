@@ -3,19 +3,19 @@ import { headerText } from '../decode/record-headers.ts';
 import { PoisonError } from '../model/errors.ts';
 
 /**
- * Longest name of a tenant in bytes, unless `ingest.limits.tenant_bytes` says otherwise. Mimir and Cortex take 150 bytes,
- * VictoriaMetrics a number; each task record carries it again.
+ * Default of `ingest.limits.tenant_bytes`: most bytes of a tenant header's value. Mimir and Cortex take 150 bytes,
+ * VictoriaMetrics a number; every task record repeats it.
  */
 export const TENANT_BYTES = 1024;
 
-/** What HTTP cannot carry, or a reader of logs and headers would stumble over. */
+/** Characters that HTTP headers cannot carry or that garble logs. */
 const CONTROL = /\p{Cc}/u;
 
 /**
  * The tenant headers of a record that have a value, as text, in the order of `names`.
  *
  * @param most bytes of one value; 0 is no limit
- * @throws PoisonError `tenant` where one cannot name a tenant: its series must not become another's
+ * @throws PoisonError `tenant` if a value cannot name a tenant: its series must not end up with another
  */
 export function tenantHeadersOf(
   headers: RecordHeaders,

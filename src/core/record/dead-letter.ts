@@ -3,18 +3,18 @@ import type { OutgoingRecord } from '../model/records.ts';
 import { HEADER, type Headers } from './headers.ts';
 import { isRecordTime } from './record-time.ts';
 
-/** Room that headers, key and framing take in a record batch, in bytes. */
+/** Bytes reserved in a record batch for headers, key and framing. */
 export const RECORD_OVERHEAD_BYTES = 16 * 1024;
-/** An error's message may quote input; more than this of it is cut. */
+/** UTF-16 units of an error's message that are kept: it may quote input. */
 const MESSAGE_CHARACTERS = 1_000;
 /** Headers as received are kept up to this many bytes in all; `RECORD_OVERHEAD_BYTES` has room for them. */
 const RECEIVED_HEADER_BYTES = 8 * 1024;
-/** Lengths of a header's name and value, at most: a thousand headers without a value are no small record. */
+/** Most bytes of a header's two length fields. Counted, since a thousand headers without a value add up. */
 const HEADER_FRAMING_BYTES = 6;
 
 /** A record's key is kept up to this many bytes. */
 const KEY_BYTES = 4 * 1024;
-/** What only says something of a letter: a record that has such headers was no letter. */
+/** Headers that describe the dead letter itself: those of the source record are dropped. */
 const SAID_HERE: ReadonlySet<string> = new Set([
   HEADER.truncated,
   HEADER.headersLeftOut,
@@ -22,10 +22,10 @@ const SAID_HERE: ReadonlySet<string> = new Set([
   HEADER.batch,
 ]);
 
-/** What a record that was redriven brings along, and any other is given. */
+/** Headers that a redriven record keeps; a record without a value for them gets new ones. */
 const KEPT_FROM_FIRST: ReadonlySet<string> = new Set([HEADER.firstSeen, HEADER.timestamp]);
 
-/** Where the dead letters go. */
+/** The dead-letter topic. */
 export interface DeadTopic {
   readonly topic: string;
   readonly partitions: number;
@@ -33,7 +33,7 @@ export interface DeadTopic {
   readonly maxMessageBytes: number;
 }
 
-/** What could not be used, and why. */
+/** Data that could not be used, and the reason. */
 export interface DeadContent {
   readonly source: {
     readonly topic: string;
@@ -49,7 +49,7 @@ export interface DeadContent {
   readonly message: string;
   /** The record as received, or the offending series as snappy(WriteRequest). */
   readonly value: Buffer | null;
-  /** Of a record batch that cannot be read: its size, of which `value` may be the beginning, and its offsets. */
+  /** Of an unreadable record batch: its size in bytes, of which `value` may be only the beginning, and its offsets. */
   readonly batch?: { readonly length: number; readonly offsets: string };
   /** Headers that describe `value`. */
   readonly headers: Headers;
@@ -58,11 +58,11 @@ export interface DeadContent {
 /**
  * A record of the dead-letter topic (docs/concepts/record-format.md).
  *
- * A value that the topic cannot hold is cut, and `penstock-truncated` gives its true length: the source record
- * is named beside it. A key of more than 4 KiB is left out, and `penstock-key-left-out` says how long it was. Headers
- * beyond 8 KiB are left out, and `penstock-headers-left-out` counts them. One that failed before keeps the time of its
- * first failure. `penstock-timestamp` keeps the time of the source record, or of its receipt where it has none: samples
- * may have no other.
+ * A value too large for the topic is cut, and `penstock-truncated` has its full length; `penstock-source` names the
+ * original. A key of more than 4 KiB is left out, and `penstock-key-left-out` has its length. Headers beyond 8 KiB are
+ * left out, and `penstock-headers-left-out` has their number. A record that failed before keeps the time of its first
+ * failure. `penstock-timestamp` has the time of the source record, or of its receipt if it has none: samples may have
+ * no other.
  */
 export function encodeDeadLetter(content: DeadContent, dead: DeadTopic, nowMs: number): OutgoingRecord {
   const { source, value, headers } = content;
@@ -93,12 +93,12 @@ export function encodeDeadLetter(content: DeadContent, dead: DeadTopic, nowMs: n
   };
 }
 
-/** The key of a record as its dead letters have it: null where it is too long for them. */
+/** The record's key, or null if it is too long to be kept. */
 function keptKey(key: Buffer | null | undefined): Buffer | null {
   return key == null || key.length > KEY_BYTES ? null : key;
 }
 
-/** As many headers as there is room for: a record that nobody can write is no dead letter. Those without a value are kept. */
+/** The received headers that fit: a dead letter has to stay writable. Headers without a value are kept. */
 function fittingHeaders(headers: DeadContent['headers']) {
   const fitting: Record<string, string | Buffer | null> = Object.create(null);
   let bytes = 0;

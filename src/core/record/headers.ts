@@ -1,11 +1,11 @@
 import { PoisonError, type Stage } from '../model/errors.ts';
 
-/** Headers as Kafka has them: by name, as received. */
+/** Headers of a Kafka record by name, as received. */
 export type Headers = Readonly<Record<string, Buffer | string | null | undefined>>;
 
 /** All headers of Penstock's own records (docs/concepts/record-format.md). */
 export const HEADER = {
-  /** Of task records and redrive markers: the version of their format. */
+  /** Format version of task records and redrive markers. */
   version: 'penstock-version',
   /** Of task records, `topic/partition/first-last`; of dead letters `topic/partition/offset`. */
   source: 'penstock-source',
@@ -15,9 +15,9 @@ export const HEADER = {
   samples: 'penstock-samples',
   /** Time of samples that carry none, in ms since the epoch, instead of the record's own. */
   timestamp: 'penstock-timestamp',
-  /** What HTTP would have behind the `?`: `precision=ms&extra_label=dc=west`. */
+  /** Query string of the HTTP request: `precision=ms&extra_label=dc=west`. */
   query: 'penstock-query',
-  /** The path of the request, for labels in the way of Pushgateway: `/metrics/job/batch/instance/a`. */
+  /** Path of the HTTP request, for Pushgateway's labels: `/metrics/job/batch/instance/a`. */
   path: 'penstock-path',
   stage: 'penstock-stage',
   reason: 'penstock-reason',
@@ -46,8 +46,8 @@ export function isOwnHeader(name: string): boolean {
 }
 
 /**
- * Why a record cannot be read: it says that it is of a version that this release does not know. Undefined for version 1,
- * and for records of other writers, which say none.
+ * Error for a record of a format version that this release does not know. Undefined for version 1, and for records of
+ * other writers, which have no version header.
  */
 export function unknownVersion(headers: Headers, stage: Stage): PoisonError | undefined {
   const version = headers[HEADER.version];

@@ -5,13 +5,12 @@ import { FORMAT_VERSION, HEADER, unknownVersion } from './headers.ts';
 /** First and last offset, both included. */
 export type OffsetRange = readonly [first: bigint, last: bigint];
 
-/** Key of a marker. A dead letter may have it too, from its record, but has a stage. */
+/** Key of a marker. A dead letter may have the same key, from its source record, but it also has a stage header. */
 const KEY = 'penstock-redriven';
 
 /**
- * The record by which a redrive says, in the dead-letter topic itself, which letters of the same partition it has
- * redriven. It is written in the transaction that carries them. Retention takes a marker after the letters that it
- * names, since it stands behind them.
+ * A redrive marker: a record in the dead-letter topic that lists the redriven letters of its partition. It is written
+ * in the transaction that redrives them. It follows the letters in the log, so retention deletes it after them.
  */
 export function markerRecord(
   topic: string,
@@ -31,9 +30,9 @@ export function markerRecord(
 }
 
 /**
- * The offsets that a marker names; undefined for a record that is none.
+ * The offsets that a marker lists; undefined for any other record.
  *
- * @throws ConfigError for a marker of a version that this release does not know: without it letters would be redriven
+ * @throws ConfigError for a marker of a version that this release does not know: ignoring it would redrive its letters
  *   a second time
  */
 export function readMarker({

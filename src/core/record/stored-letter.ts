@@ -1,14 +1,14 @@
 import type { SourceRecord } from '../model/records.ts';
 import { HEADER, headerOf, isOwnHeader } from './headers.ts';
 
-/** Where a dead letter came from. */
+/** Source record of a dead letter. */
 export interface LetterSource {
   readonly topic: string;
   readonly partition: number;
   readonly offset: bigint;
 }
 
-/** A dead letter as the topic has it. */
+/** A dead letter as stored in the topic. */
 export interface StoredLetter<R extends SourceRecord = SourceRecord> {
   readonly record: R;
   readonly stage: string;
@@ -16,7 +16,7 @@ export interface StoredLetter<R extends SourceRecord = SourceRecord> {
   readonly message: string;
   /** Undefined where the header cannot be read: a letter of another writer. */
   readonly source: LetterSource | undefined;
-  /** How often it was redriven before it came here. */
+  /** How often its record had been redriven before. */
   readonly redriven: number;
   /** RFC 3339; '' where the header is missing. */
   readonly firstSeen: string;
@@ -44,7 +44,7 @@ export function readLetter<R extends SourceRecord>(record: R): StoredLetter<R> |
   };
 }
 
-/** Why a letter is not the record as it was; undefined where it is. */
+/** Reason why a letter lacks part of its record; undefined if it lacks nothing. */
 export function incompleteness({
   headers,
 }: SourceRecord): 'corrupt_batch' | 'truncated' | 'headers_left_out' | undefined {
@@ -53,10 +53,10 @@ export function incompleteness({
   return headers[HEADER.headersLeftOut] != null ? 'headers_left_out' : undefined;
 }
 
-/** Headers of ours that belong to what the record is, not to what befell it. */
+/** Penstock's headers that describe the data, not its failure: a redrive keeps them. */
 const KEPT: readonly string[] = [HEADER.version, HEADER.query, HEADER.path, HEADER.timestamp];
 
-/** The headers with which a letter goes back to where it came from: those of its record, and how often it went back. */
+/** Headers of a redriven record: those of the original, how often it was redriven, and when it first failed. */
 export function redrivenHeaders({
   record,
   redriven,

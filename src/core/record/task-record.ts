@@ -9,7 +9,7 @@ export interface StepSource {
   readonly last: bigint;
 }
 
-/** The form of the header that names the source. */
+/** Value of the header that names the source. */
 export function formatSource({ topic, partition, first, last }: StepSource): string {
   return `${topic}/${partition}/${first}-${last}`;
 }
@@ -17,13 +17,13 @@ export function formatSource({ topic, partition, first, last }: StepSource): str
 /**
  * The records of one step for the task topics: snappy(WriteRequest), readable by any remote-write tool.
  *
- * Where a task gets several records from one step (split by size, or several tenants) each says which of how many
- * it is, so that a drain can tell a part from a repeat.
+ * If a task gets several records from one step (split by size, or several tenants), each has a part header, as `2/3`,
+ * so that a drain can tell a part from a duplicate.
  *
- * Their Kafka time is that of writing, so that retention counts from there; the source's is in a header.
+ * Their Kafka timestamp is the time of writing, so that retention counts from there; the source's is in a header.
  *
  * @param nowMs time of writing, in ms since the epoch
- * @param more further headers of all of them
+ * @param more further headers of every record
  */
 export function taskRecords(
   records: readonly TaskRecord[],
@@ -66,14 +66,14 @@ function taskRecord(
   };
 }
 
-/** Where a task record stands among those of its source partition. */
+/** Position of a task record among those of its source partition. */
 export interface TaskRecordSource {
   /** `topic/partition` of the source. */
   readonly topicPartition: string;
   /** Offsets of the step that it is made of, both included. */
   readonly first: bigint;
   readonly last: bigint;
-  /** Which of how many records of this step its task has; 1 of 1 where it has one. */
+  /** Number of this record, from 1, among the task's records of the step, and how many there are; usually 1 of 1. */
   readonly part: number;
   readonly parts: number;
   /** Id of the replay that wrote it; '' where a worker did. */
@@ -84,7 +84,7 @@ export interface TaskRecordSource {
 const SOURCE = /^([^/]{1,249}\/\d{1,10})\/(\d{1,19})-(\d{1,19})$/;
 const PART = /^(\d{1,10})\/(\d{1,10})$/;
 
-/** Undefined for records of other writers, which do not say where they come from. */
+/** Undefined for records of other writers, which have no source header. */
 export function readTaskRecordSource(headers: Headers): TaskRecordSource | undefined {
   const source = SOURCE.exec(headerOf(headers, HEADER.source));
   if (source === null) return undefined;
@@ -100,7 +100,7 @@ export function readTaskRecordSource(headers: Headers): TaskRecordSource | undef
   };
 }
 
-/** How many `series` or `samples` a task record says it has; 0 where it does not say. */
+/** Number of `series` or `samples` according to a task record's header; 0 if it has none. */
 export function countIn(headers: Headers, what: 'series' | 'samples'): number {
   const count = Number(headerOf(headers, HEADER[what]));
   return Number.isFinite(count) && count > 0 ? count : 0;

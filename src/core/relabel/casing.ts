@@ -1,7 +1,7 @@
 /**
- * Upper and lower case as Go has them: one character becomes one character ("simple" mappings of the
- * Unicode Character Database). JavaScript's full mappings (`ß` ▸ `SS`, a sigma that knows its place in the
- * word) are avoided by going character by character and refusing results of several.
+ * Upper and lower case as Go has them: one character becomes one character ("simple" mappings of the Unicode Character
+ * Database). JavaScript's full mappings (`ß` ▸ `SS`, the final sigma of a word) are avoided by mapping one character at
+ * a time and rejecting results of several.
  */
 export function toUpperSimple(text: string): string {
   return isAscii(text) ? text.toUpperCase() : mapCharacters(text, upperCharacter);
@@ -26,7 +26,7 @@ function mapCharacters(text: string, map: (char: string) => string): string {
 function upperCharacter(char: string): string {
   const upper = char.toUpperCase();
   if (isOneCharacter(upper)) return upper;
-  // Greek letters with an iota below: the full mapping writes the iota out, the simple one is the title case.
+  // Greek letters with iota subscript: the full mapping spells the iota out, the simple one is the title case.
   const code = char.codePointAt(0)!;
   const isLowerRow = code >= 0x1f80 && code <= 0x1faf && (code & 8) === 0;
   if (isLowerRow) return String.fromCodePoint(code + 8);

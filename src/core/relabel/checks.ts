@@ -27,7 +27,7 @@ const VICTORIAMETRICS_ACTIONS: readonly string[] = [
   'graphite',
 ];
 
-/** Refuses what the dialect's engine refuses: unknown actions, and keys that do not go together. */
+/** Refuses what the dialect's engine refuses: unknown actions, and keys that cannot be combined. */
 export function checkRule(rule: Rule, dialect: Dialect): void {
   checkAction(rule, dialect);
   if (dialect === 'prometheus') checkPrometheus(rule);
@@ -53,7 +53,7 @@ function checkAction(rule: Rule, dialect: Dialect): void {
 
 /** Actions that write to `target_label`. */
 const PROMETHEUS_NEEDS_TARGET = ['replace', 'hashmod', 'lowercase', 'uppercase', 'keepequal', 'dropequal'];
-/** Actions whose value cannot be shaped. */
+/** Actions that take no `replacement`. */
 const PROMETHEUS_FIXED_VALUE = ['lowercase', 'uppercase', 'keepequal', 'dropequal'];
 
 /** Source: Prometheus 3, model/relabel, `Config.Validate`, with the UTF-8 name scheme. */

@@ -9,20 +9,20 @@ import { compileVictoriaMetrics, victoriaMetricsEngine } from './victoriametrics
 export type { RelabelStep } from './explain.ts';
 export { type Dialect, RuleError } from './rule.ts';
 
-/** Relabel rules, compiled. What it remembers of earlier series makes it faster, and never changes a result. */
+/** Compiled relabel rules. Cached answers for earlier series make them faster, and never change a result. */
 export interface Relabeler {
   /**
    * The labels after all rules and the engine's final step; undefined when the series is dropped or no
    * label is left. The input is not changed, and an empty list of rules changes nothing.
    *
-   * @param between called before each rule, for series that cost much: where it throws, the rules end
+   * @param between called before each rule, to limit the time of expensive series: if it throws, the rules end
    */
   apply(labels: Labels, between?: () => void): Label[] | undefined;
-  /** What each rule did, up to the one that drops the series, and the final step if it did something. */
+  /** Effect of each rule, up to the one that drops the series, and of the final step if it has one. */
   explain(labels: Labels): RelabelStep[];
 }
 
-/** A rule and what it was compiled to. */
+/** A rule and its compiled action. */
 export interface CompiledRule {
   readonly rule: Rule;
   readonly action: Action;
@@ -36,8 +36,8 @@ const DIALECTS: Readonly<Record<Dialect, { engine: Engine; compile: (rule: Rule)
 /**
  * Compiles rules for one engine's dialect.
  *
- * @param rules parsed YAML 1.1 mappings. `parseRules` keeps how a scalar was written, which engines see;
- *   values of any other YAML reader do too, except that `True` and `1.50` are then read as `true` and `1.5`.
+ * @param rules parsed YAML 1.1 mappings. `parseRules` keeps the spelling of scalars, which engines see; values of any
+ *   other YAML reader work too, except that `True` and `1.50` are then read as `true` and `1.5`.
  * @throws RuleError for the first rule that the engine would refuse.
  */
 export function compileRelabel(rules: readonly unknown[], dialect: Dialect): Relabeler {

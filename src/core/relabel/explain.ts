@@ -6,7 +6,7 @@ import type { Rule } from './rule.ts';
 export interface RelabelStep {
   /** Short text of the rule. */
   readonly rule: string;
-  /** Which rule, from 0; the final step has the number of rules. */
+  /** Index of the rule, from 0; that of the final step is the number of rules. */
   readonly index: number;
   readonly before: Label[];
   /** Undefined: the series was dropped here, or has no label left. */
@@ -14,7 +14,7 @@ export interface RelabelStep {
   readonly changed: boolean;
 }
 
-/** Applies the rules one by one and keeps what each has done. */
+/** Applies the rules one by one and records the effect of each. */
 export function explainRules(
   compiled: readonly { readonly rule: Rule; readonly action: Action }[],
   engine: Engine,
@@ -65,7 +65,7 @@ function isSame(before: Labels, after: Labels | undefined): boolean {
   );
 }
 
-/** Order apart, which the final step may change without a meaning. */
+/** Compares by name, whatever the order: it has no meaning, and the final step only removes and sorts labels. */
 function isSameSet(before: Labels, after: Labels): boolean {
   return (
     before.length === after.length && before.every(({ name }) => after.some((label) => label.name === name))

@@ -1,6 +1,6 @@
 /** A dotted name with stars, compiled: `app.*.count`. A star matches anything without a dot. */
 export interface GraphiteMatch {
-  /** The whole name and what each star took; undefined when the name does not match. */
+  /** The whole name and the text of each star; undefined when the name does not match. */
   match(name: string): readonly string[] | undefined;
 }
 
@@ -33,13 +33,13 @@ function matchParts(parts: readonly string[], name: string): readonly string[] |
   return at === name.length ? taken : undefined;
 }
 
-/** A label value made from what the stars took: `$1`, `${2}`, `$0` for the whole name. */
+/** A label value made from the texts of the stars: `$1`, `${2}`, `$0` for the whole name. */
 export type GraphiteTemplate = (taken: readonly string[]) => string;
 
-/** Braces that never close make the rest plain text. */
+/** An unclosed brace makes the rest plain text. */
 const REFERENCE = /\$(?:\{[^}]*$|\{([^}]*)\}|([0-9]*))/g;
 
-/** A reference to a star that is not there stays as it is written. */
+/** A reference to a star that does not exist stays as written. */
 export function compileGraphiteTemplate(template: string): GraphiteTemplate {
   return (taken) =>
     template.replace(REFERENCE, (written: string, braced?: string, digits?: string) => {

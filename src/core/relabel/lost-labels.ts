@@ -7,7 +7,7 @@ export interface SettledLabel {
   readonly label: string;
   /** Empty: no series has the label. */
   readonly value: string;
-  /** Which rule it is, from 0; undefined: the engine, which hands on no label whose name begins with __. */
+  /** Index of the rule that settles it, from 0; undefined: the engine, which removes labels that begin with __. */
   readonly rule: number | undefined;
 }
 
@@ -20,13 +20,13 @@ interface Settled {
 const ANYTHING = new Set([undefined, '.*', '(.*)']);
 /** Actions that give `target_label` a value. */
 const SETS_TARGET = new Set(['', 'replace', 'replace_all', 'hashmod', 'uppercase', 'lowercase']);
-/** Actions that give labels a name that nobody can tell beforehand. */
+/** Actions that give labels names which cannot be known beforehand. */
 const RENAMES = new Set(['labelmap', 'labelmap_all']);
 const SAMPLE_VALUE = 'value';
 
 /**
- * Which of `labels` the rules leave with one and the same value on every series, whatever comes in. Only what is sure is
- * told: a rule with a condition settles nothing.
+ * Those of `labels` that have the same value on every series after the rules, whatever comes in. Only certain cases are
+ * reported: a rule with a condition settles nothing.
  *
  * @param rules as `compileRelabel` takes them; they have been checked
  */
@@ -51,7 +51,7 @@ export function settledLabels(
   });
 }
 
-/** What is settled after one more rule. */
+/** Updates `settled` for one more rule. */
 function settle(
   settled: Map<string, Settled>,
   names: ReadonlySet<string>,
@@ -76,7 +76,7 @@ function settle(
     if (isConditional) return;
     const known = sources.filter((source): source is [string, string] => source[1] !== undefined);
     if (known.length === sources.length) {
-      // Where the rule does not match the target stays, and what it is may not be known.
+      // If the rule does not match, the target keeps its value. That may be unknown, so two are tried.
       const [first, second] = ['a', 'b'].map((value) => {
         const labels = new Map([[targetLabel, before?.value ?? value], ...known]);
         return run(labels).get(targetLabel) ?? '';
@@ -92,14 +92,14 @@ function isConstant({ action, regex, replacement }: Rule): boolean {
   return replaces && replacement !== undefined && !replacement.includes('$') && ANYTHING.has(regex);
 }
 
-/** The labels after one rule; those without a value are left out before it. */
+/** The labels after one rule, which is not given those without a value. */
 function runAlone(
   raw: unknown,
   dialect: Dialect,
   labels: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, string> {
   const given = [...labels].flatMap(([name, value]) => (value === '' ? [] : [{ name, value }]));
-  // One that no rule is about: engines end a series that has no label.
+  // A label that no rule is about: engines drop a series without labels.
   const kept = { name: '__penstock_probe__', value: SAMPLE_VALUE };
   const [step] = compileRelabel([raw], dialect).explain([...given, kept]);
   return new Map(step?.after?.map(({ name, value }) => [name, value]) ?? []);

@@ -80,7 +80,7 @@ class NodeReader {
   readonly #document: Document;
   readonly #lineOf: (node: unknown) => number;
   readonly #text: string;
-  /** Aliases on the way to the node that is being read. */
+  /** Targets of the aliases that are being followed, to find cycles. */
   readonly #open = new Set<unknown>();
 
   constructor(document: Document, lineOf: (node: unknown) => number, text: string) {
@@ -132,7 +132,7 @@ class NodeReader {
     const value = String(node.value ?? '');
     if (node.type === Scalar.PLAIN) return node.tag?.endsWith(':str') ? value : resolvePlain(value);
     const isBlock = node.type === Scalar.BLOCK_LITERAL || node.type === Scalar.BLOCK_FOLDED;
-    // Go's library does not make up a line end that the text does not have.
+    // Go's library adds no line end that the text does not have.
     const endsText = !this.#text.endsWith('\n') && (node.range?.[1] ?? 0) >= this.#text.length;
     return isBlock && endsText ? value.replace(/\n$/, '') : value;
   }

@@ -2,8 +2,8 @@
  * Relabeling as Prometheus does it. Source: Prometheus 3, model/relabel and labels.Builder, held by
  * conformance/relabel.json.
  *
- * The working list holds the labels as received, sorted by name, and behind them the labels that rules have
- * set, in the order in which they were first set. An empty label is an absent one.
+ * The working list holds the labels as received, sorted by name, then the labels that rules have set, in the
+ * order in which they were first set. An empty label is an absent one.
  */
 import { createHash } from 'node:crypto';
 import { compareByBytes } from '../hash/byte-order.ts';
@@ -30,7 +30,7 @@ function sortByName(labels: Label[]): Label[] {
   return labels;
 }
 
-/** A label that a rule has set: it keeps its place among those when it is set again. */
+/** A label set by a rule. It keeps its place when it is set again. */
 class SetLabel implements Label {
   readonly name: string;
   readonly value: string;

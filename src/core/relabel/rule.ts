@@ -1,15 +1,15 @@
 import { didYouMean } from './nearest.ts';
 import { formatFixed, YamlScalar } from './scalar.ts';
 
-/** The relabeling of which engine is meant. */
+/** Engine that the rules are written for. */
 export type Dialect = 'victoriametrics' | 'prometheus';
 
-/** A rule that cannot be used. The message says what was wrong and what to do. */
+/** An invalid rule. The message says what is wrong and what to do. */
 export class RuleError extends Error {
   override readonly name = 'RuleError';
-  /** Which rule, from 0. */
+  /** Index of the rule, from 0. */
   readonly index: number;
-  /** Which of its keys, if it is about one. */
+  /** The key at fault, if it is a single one. */
   readonly key: string | undefined;
 
   constructor(index: number, key: string | undefined, message: string, options?: ErrorOptions) {
@@ -19,12 +19,12 @@ export class RuleError extends Error {
   }
 }
 
-/** A rule as written: keys and types are known to be right, their combination is not. Absent is undefined. */
+/** A rule as written. Keys and types have been checked, their combination has not. Absent keys are undefined. */
 export interface Rule {
   readonly index: number;
   /** In lower case; `''` when it was given without a value. */
   readonly action: string;
-  /** As written, which VictoriaMetrics looks at once. */
+  /** As written: VictoriaMetrics compares this form when it decides on anchors. */
   readonly actionAsWritten: string;
   readonly sourceLabels: readonly string[] | undefined;
   readonly separator: string | undefined;
@@ -191,7 +191,7 @@ function isNull(value: unknown): boolean {
   return value === null || (value instanceof YamlScalar && value.value === null);
 }
 
-/** The spellings of null that Go's YAML never hands to a type with a parser of its own. */
+/** Spellings of null that Go's YAML does not pass to a type with its own parser. */
 function isBareNull(value: unknown): boolean {
   if (value instanceof YamlScalar) return value.value === null && ['', '~', 'null'].includes(value.text);
   return value === null;

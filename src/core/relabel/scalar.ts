@@ -1,13 +1,13 @@
 /**
  * Plain YAML scalars as Go's YAML library (gopkg.in/yaml.v2, which both engines use) understands them.
  *
- * A field that wants text takes the scalar as it was written (`1.50` stays `1.50`), a field that takes
- * anything sees the value (`1.50` is the number 1.5). Both readings have to survive parsing.
+ * A text field takes the scalar as written (`1.50` stays `1.50`), a field of any type sees the value (`1.50` is
+ * the number 1.5). So both have to survive parsing.
  */
 export class YamlScalar {
   /** As written in the file. */
   readonly text: string;
-  /** What it means: bigint for an integer, number for a float. */
+  /** The value: bigint for an integer, number for a float. */
   readonly value: null | boolean | number | bigint;
 
   constructor(text: string, value: null | boolean | number | bigint) {
@@ -24,7 +24,7 @@ const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/;
 const INFINITY = /^([-+]?)\.(?:inf|Inf|INF)$/;
 const NOT_A_NUMBER = /^\.(?:nan|NaN|NAN)$/;
 
-/** What an unquoted scalar without a tag means: text, or a scalar of another kind. Base 60 is not known. */
+/** Resolves an unquoted scalar without a tag: text, or a scalar of another type. Base 60 is not supported. */
 export function resolvePlain(text: string): string | YamlScalar {
   if (NULL.test(text)) return new YamlScalar(text, null);
   if (TRUE.test(text)) return new YamlScalar(text, true);

@@ -36,7 +36,7 @@ export function compileReplace(rule: Rule, pattern: VictoriaMetricsPattern): Act
   };
 }
 
-/** Without a regex that could fail and without groups in the target. */
+/** `replace` without a regex that could fail and without groups in the target. */
 function replaceWhatever(rule: Rule): Action {
   const { sourceLabels = [], separator = ';', targetLabel, replacement = '$1' } = rule;
   const hasReferences = replacement.includes('{{');
@@ -63,7 +63,7 @@ function replaceWhatever(rule: Rule): Action {
   };
 }
 
-/** Every `{{name}}` replaced by the value of that label. What is not closed stays as it is. */
+/** Replaces every `{{name}}` by the value of that label. An unclosed one stays as it is. */
 function fillReferences(text: string, labels: Labels): string {
   return text.replace(/\{\{(.*?)\}\}/gs, (_, name: string) => labelValue(labels, name));
 }

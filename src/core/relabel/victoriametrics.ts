@@ -2,7 +2,7 @@
  * Relabeling as VictoriaMetrics does it. Source: VictoriaMetrics 1.150, lib/promrelabel and
  * app/vmagent/remotewrite, held by conformance/relabel.json.
  *
- * Labels keep their order, a name may come to be there twice, and a label may be empty while the rules run.
+ * Labels keep their order, a name may occur twice, and a label may be empty while the rules run.
  */
 import { xxh64 } from '../hash/xxhash64.ts';
 import { type Label, labelValue, METRIC_NAME } from '../model/labels.ts';
@@ -43,7 +43,7 @@ export function compileVictoriaMetrics(rule: Rule): Action {
 
 function compilePattern(rule: Rule): VictoriaMetricsPattern {
   if (rule.regex === undefined) return MATCH_EVERYTHING;
-  // The engine compares the action as written here: in another case the anchors go.
+  // Here the engine compares the action as written: in another case the anchors are stripped.
   const keepAnchors = rule.actionAsWritten === 'replace_all' || rule.actionAsWritten === 'labelmap_all';
   try {
     return victoriaMetricsPattern(rule.regex, keepAnchors);
@@ -190,7 +190,7 @@ function insideReplacer(
 function labelmap(rule: Rule, pattern: VictoriaMetricsPattern): Action {
   const mapName = labelNameMapper(rule, pattern);
   return (labels) => {
-    // Labels that were added are not visited, but one that was changed on the way is seen as changed.
+    // Labels added on the way are not visited; one changed on the way is seen as changed.
     const count = labels.length;
     for (let index = 0; index < count; index++) {
       const { name, value } = labels[index]!;
@@ -210,7 +210,7 @@ function labelNameMapper(
   const template = compileTemplate(replacement, pattern.groupNames);
   const prefixAndRest = replacement === '$1' ? PREFIX_AND_REST.exec(pattern.text) : null;
   if (prefixAndRest) {
-    // The engine cuts the prefix off, so that the rest may hold a newline, which its regex would not take.
+    // The engine cuts the prefix off, so the rest may hold a newline, which its regex would not match.
     const [, prefix = '', operator] = prefixAndRest;
     const shortest = prefix.length + (operator === '+' ? 1 : 0);
     return (name) => (name.length >= shortest && name.startsWith(prefix) ? name.slice(prefix.length) : name);

@@ -4,15 +4,15 @@ import type { RelabelStep } from '../relabel/compile.ts';
 import { explainMismatch } from '../relabel/selector/explain.ts';
 import type { CompiledRoute } from './route.ts';
 
-/** How a selector of the route took the series. */
+/** Result of one of the route's selectors. */
 export interface SelectorResult {
   readonly selector: string;
   readonly matched: boolean;
-  /** Where it did not match: the filters that do not hold, one entry for each group of an `or`. */
+  /** If it did not match: the filters that do not hold, one entry for each group of an `or`. */
   readonly why: readonly string[];
 }
 
-/** Where a matching series goes after relabeling. */
+/** Task of a matching series after relabeling, and how it was computed. */
 export interface TaskPlacement {
   /** The group: `{namespace="shop",service="cart"}`. */
   readonly groupKey: string;
@@ -27,11 +27,11 @@ export interface TaskPlacement {
   readonly task: number;
   /** Partition of the route's topic: the task. */
   readonly partition: number;
-  /** What is written to the task topic: the labels after relabeling and the task label, sorted by name. */
+  /** Labels written to the task topic: those after relabeling and the task label, sorted by name. */
   readonly output: readonly Label[];
 }
 
-/** What one route does with one series. */
+/** Decisions of one route on one series. */
 export interface RouteExplanation {
   readonly route: CompiledRoute;
   readonly matched: boolean;
@@ -43,7 +43,7 @@ export interface RouteExplanation {
   readonly placement: TaskPlacement | undefined;
 }
 
-/** Follows a series through one route, as the pipeline takes it, and keeps what was decided and why. */
+/** Takes a series through one route as the pipeline does, recording each decision and its reason. */
 export function explainRoute(route: CompiledRoute, labels: Labels): RouteExplanation {
   const selectors = route.selectors.map((selector): SelectorResult => {
     const matched = selector.matches(labels);

@@ -131,7 +131,7 @@ export const routeOptions = z
     partitions: partitions ?? route.task.count,
   }));
 
-/** What may stand in a header as it is. `secret()` itself is refined where it is used, to stay known as one. */
+/** Characters that no token in a header has. The node checks it: `isSecret` would not know a refined `secret()`. */
 const NOT_IN_A_HEADER = /[^\u0021-\u007e]/;
 
 const basicAuth = z

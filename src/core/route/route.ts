@@ -11,7 +11,7 @@ export interface CompiledRoute {
   readonly index: number;
   /** Task topic. */
   readonly topic: string;
-  /** Any of them lets a series in, as received. Empty: every series. */
+  /** A series, as received, has to match one of them. Empty: every series matches. */
   readonly selectors: readonly Selector[];
   readonly relabeler: Relabeler;
   readonly hasRules: boolean;
@@ -26,7 +26,7 @@ export interface CompiledRoute {
   readonly groupLabels: readonly string[];
 }
 
-/** What is wrong with a route; `path` is within it. */
+/** A fault in a route; `path` is relative to the route. */
 export interface RouteProblem {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -57,7 +57,7 @@ export function compileRoutes({ routes, positions }: RouteSource): CompiledRoute
   return compiled;
 }
 
-/** Compiles one route; where selectors or rules are wrong it tells of each instead. */
+/** Compiles one route, or reports every invalid selector and rule. */
 export function compileRoute(
   options: RouteOptions,
   index: number,
@@ -90,7 +90,7 @@ export function compileRoute(
   return { route, problems };
 }
 
-/** Compiles the rules one by one first, so that it can tell of all that are wrong. */
+/** Compiles each rule alone first, so that every invalid one is reported. */
 function compileRules({ relabel, dialect }: RouteOptions, problems: RouteProblem[]): Relabeler | undefined {
   let refused = 0;
   for (const [at, rule] of relabel.entries()) {

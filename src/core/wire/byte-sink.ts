@@ -7,7 +7,7 @@ const VARINT_BYTES = 8;
 /** A buffer that grows as bytes are put at its end. */
 export class ByteSink {
   bytes: Buffer;
-  /** Of `bytes`, all of it. */
+  /** View of all of `bytes`. */
   view: DataView;
   /** Bytes written. Setting it back takes the last ones off again. */
   length = 0;
@@ -19,7 +19,7 @@ export class ByteSink {
     this.view = viewOf(this.bytes);
   }
 
-  /** Empties it, for another use of its memory, if that has not grown too large to be kept. */
+  /** Empties the sink, and replaces a buffer that has grown too large to be kept. */
   clear(): void {
     this.length = 0;
     if (this.bytes.length > KEPT_BYTES) this.#allocate(this.#capacity);
@@ -61,7 +61,7 @@ export class ByteSink {
     this.length += length;
   }
 
-  /** Appends what comes before a length-delimited field's content: tag byte and length. */
+  /** Appends the head of a length-delimited field: tag byte and length. */
   head(tag: number, length: number): void {
     this.byte(tag);
     this.varint(length);
@@ -74,8 +74,8 @@ export class ByteSink {
   }
 
   /**
-   * Closes a message whose length's place, `reserved` bytes before `contentStart`, was kept free: writes the length
-   * and moves the content up where it takes fewer bytes.
+   * Closes a message for whose length `reserved` bytes before `contentStart` were kept free: writes the length, and
+   * moves the content if it takes more or fewer bytes.
    */
   closeMessage(contentStart: number, reserved: number): void {
     const size = this.length - contentStart;
@@ -91,7 +91,7 @@ export class ByteSink {
     this.length += size;
   }
 
-  /** What was written, in a buffer of its own; the sink is empty afterwards. */
+  /** A copy of the bytes written; the sink is empty afterwards. */
   finish(): Buffer {
     const bytes = Buffer.from(this.bytes.subarray(0, this.length));
     this.length = 0;

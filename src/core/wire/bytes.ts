@@ -9,7 +9,7 @@
  * The plain twins, `Buffer.compare` and `Buffer.copy`, stand in test/unit/core/wire/bytes.test.ts.
  */
 
-/** Working memory larger than this is given up after the series that needed it: one huge series must not hold it for ever. */
+/** Larger working buffers are dropped after the series that needed them: a huge one must not hold memory for ever. */
 export const KEPT_BYTES = 128 * 1024;
 
 /** Whether `length` bytes of `a` from `i` equal those of `b` from `j`. The caller has checked the bounds. */
@@ -19,7 +19,7 @@ export function equalBytes(a: DataView, i: number, b: DataView, j: number, lengt
     if (a.getBigInt64(i, true) !== b.getBigInt64(j, true)) return false;
   }
   if (i === end) return true;
-  // The rest is fewer than 8 bytes: look at the last word again where there is one, else byte by byte.
+  // Fewer than 8 bytes are left: compare the last 8 bytes again if there are so many, else byte by byte.
   if (length >= 8) {
     const back = 8 - (end - i);
     return a.getBigInt64(i - back, true) === b.getBigInt64(j - back, true);
@@ -49,10 +49,10 @@ export function viewOf(bytes: Uint8Array): DataView {
 }
 
 /**
- * Gives the memory of a buffer back at once, if it is all its own; the buffer is empty afterwards.
+ * Frees the memory of a buffer at once, if the buffer is all of its ArrayBuffer; the buffer is empty afterwards.
  *
  * Left to the garbage collector, bodies of megabytes make it collect the whole heap some ten times a second, since
- * V8 goes by the bytes outside of it (docs/internals/measurements.md).
+ * V8 goes by external memory (docs/internals/measurements.md).
  */
 export function release(buffer: Buffer): void {
   const memory = buffer.buffer;

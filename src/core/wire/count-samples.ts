@@ -4,7 +4,7 @@ import { uncompress } from './snappy.ts';
 
 const MAX_BYTES = 256 * 1024 * 1024;
 
-/** Samples and native histograms of a snappy WriteRequest; undefined where it is none. */
+/** Number of samples and native histograms in a snappy WriteRequest; undefined if it is invalid. */
 export function samplesIn(snappy: Buffer): number | undefined {
   let count = 0;
   try {

@@ -3,7 +3,7 @@ import { labelsFirst } from './labels-first.ts';
 import { ProtobufReader } from './protobuf-reader.ts';
 import { readTail, SeriesTail, WRITE_REQUEST } from './write-request.ts';
 
-/** Takes the TimeSeries in `[start, end)`, its label fields in `[start, labelsEnd)`; `tail` says what follows them. */
+/** Called with the TimeSeries in `[start, end)`: its labels are in `[start, labelsEnd)`, `tail` sums up the rest. */
 export type VisitSeries = (
   bytes: Buffer,
   start: number,
@@ -14,7 +14,7 @@ export type VisitSeries = (
 
 /**
  * Every TimeSeries of a WriteRequest, labels first. Plain code; the hot path is in core/pipeline/pipeline.ts.
- * Throws PoisonError `protobuf` at what is malformed.
+ * Throws PoisonError `protobuf` if the body is malformed.
  */
 export function eachSeries(body: Buffer, visit: VisitSeries): void {
   const tail = new SeriesTail();

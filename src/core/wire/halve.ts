@@ -5,9 +5,9 @@ import { WRITE_REQUEST } from './write-request.ts';
  * Splits a WriteRequest (not compressed) into two with half of its series each.
  *
  * Fields other than series (metadata) go with the first half. `undefined` when there is at most one series. A body may
- * have millions of fields, so nothing is kept of each.
+ * have millions of fields, so no state is kept per field.
  *
- * Throws PoisonError `protobuf` where the framing is broken.
+ * Throws PoisonError `protobuf` if the framing is broken.
  */
 export function halveWriteRequest(body: Uint8Array): [Buffer, Buffer] | undefined {
   const series = countSeries(body);
@@ -26,7 +26,7 @@ function countSeries(body: Uint8Array): number {
   return series;
 }
 
-/** Passes over the next field; says whether it is a series. */
+/** Skips the next field; returns whether it is a series. */
 function isSeries(fields: ProtobufReader): boolean {
   fields.next();
   fields.skip();
@@ -37,7 +37,7 @@ function isSeries(fields: ProtobufReader): boolean {
 function separate(body: Uint8Array): [series: Buffer, others: Buffer] {
   const parts = [Buffer.allocUnsafeSlow(body.length), Buffer.allocUnsafeSlow(body.length)] as const;
   const ends: [number, number] = [0, 0];
-  /** Neighbours of one kind are copied at once. */
+  /** Start and kind of the fields not yet copied: neighbours of one kind are copied at once. */
   let from = 0;
   let kind = 0;
   const copy = (to: number) => {

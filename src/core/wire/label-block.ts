@@ -5,17 +5,17 @@ import { copyBytes, equalBytes, KEPT_BYTES, viewOf } from './bytes.ts';
 import { BYTES, malformed, ProtobufReader } from './protobuf-reader.ts';
 import { LABEL, TAG_FIELD_1, TIME_SERIES } from './write-request.ts';
 
-/** What the labels of a series may be; 0 is no limit. */
+/** Limits on the labels of a series; 0 is no limit. */
 export interface LabelLimits {
-  /** 0 and anything beyond `MOST_LABELS` is `MOST_LABELS`. */
+  /** At most `MOST_LABELS`, which 0 stands for. */
   readonly labels_per_series: number;
   readonly label_name_bytes: number;
   readonly label_value_bytes: number;
 }
 
 /**
- * End of the label fields with which the TimeSeries in `[start, end)` begins. Their insides are not looked at.
- * Throws PoisonError `protobuf` where one of them does not end within the series.
+ * End of the label fields at the start of the TimeSeries in `[start, end)`. Their content is not read.
+ * Throws PoisonError `protobuf` if one of them does not end within the series.
  */
 export function labelBlockEnd(bytes: Uint8Array, start: number, end: number): number {
   let position = start;
@@ -34,7 +34,7 @@ export function labelBlockEnd(bytes: Uint8Array, start: number, end: number): nu
   return position;
 }
 
-/** Labels that there is room for at first. */
+/** Initial capacity in labels. */
 const FIRST_LABELS = 64;
 const FIRST_BYTES = 4096;
 /** Bytes of a label that a message quotes. */
@@ -43,23 +43,23 @@ const QUOTED_BYTES = 120;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * The labels of one series, decoded from its label fields and with the place of each kept, so that a label that
- * relabeling leaves alone is written out again as the bytes it came in. One instance is used again and again.
+ * The decoded labels of one series, with the position of each field, so that a label that relabeling leaves unchanged
+ * is written as the bytes it came in. An instance is meant for reuse.
  *
- * Fast path: series that arrive one after the other share most of their labels, since an agent sends one target at a
- * time. So a field whose bytes equal those of the same field of the series before gives the same Label object, and no
- * string is made. That saves 1.8 µs of 5.8 a cold series (docs/internals/measurements.md); a fresh instance, which knows no
- * series before, is the plain twin in the tests.
+ * Fast path: consecutive series share most of their labels, since an agent sends one target at a time. So a field with
+ * the same bytes as the field at its index in the previous series yields the same Label object, and no string is made.
+ * That saves 1.8 µs of 5.8 per cold series (docs/internals/measurements.md); a fresh instance, without a previous
+ * series, is the plain twin in the tests.
  */
 export class LabelBlock {
-  /** Of the series decoded last. Of no use after `decode` has thrown. */
+  /** Labels of the series decoded last. Invalid after `decode` has thrown. */
   labels: Label[] = [];
   bytes: Buffer = Buffer.alloc(0);
   /** First byte of the label fields. */
   #base = 0;
   /**
-   * Per label, from the first byte of the label fields on: the first byte of its field, tag included, and the end,
-   * negated where the field is not plain. `#before…` are those of the last series that was decoded to its end.
+   * Per label, relative to the first byte of the label fields: start of its field, tag included, and its end, negated
+   * if the field is not plain. `#before…` are those of the last series that was decoded completely.
    */
   #starts = new Int32Array(FIRST_LABELS);
   #ends = new Int32Array(FIRST_LABELS);
@@ -107,7 +107,7 @@ export class LabelBlock {
     this.#remember(view, start, end);
   }
 
-  /** Length of the field at `position` if it is, byte for byte, the plain field that stood here in the series before; else 0. */
+  /** Length of the field at `position` if it equals the plain field at `index` of the previous series; else 0. */
   #sameAsBefore(view: DataView, position: number, end: number, index: number): number {
     if (index >= this.#before.length) return 0;
     const from = this.#beforeStarts[index]!;
@@ -116,7 +116,7 @@ export class LabelBlock {
     return equalBytes(view, position, this.#beforeView, from, length) ? length : 0;
   }
 
-  /** Keeps this series as the one before the next. */
+  /** Keeps this series as the previous one of the next. */
   #remember(view: DataView, start: number, end: number): void {
     const length = end - start;
     const has = this.#beforeBytes.length;
@@ -147,8 +147,8 @@ export class LabelBlock {
   }
 
   /**
-   * Index of this very label among those of the series decoded last, if it came in plain form; else -1. It is looked for
-   * from `hint` on first: who asks for the labels in their order is answered in linear time.
+   * Index of this Label object in the series decoded last, if its field is plain; else -1. The search begins at `hint`,
+   * so that looking up the labels in their order takes linear time.
    */
   find(label: Label, hint = 0): number {
     let index = this.labels.indexOf(label, hint);
@@ -179,7 +179,7 @@ export class LabelBlock {
     return field.position;
   }
 
-  /** The same for a field that is name then value and nothing else, so that its bytes may stand for the two; -1 for others. */
+  /** Reads a plain field: name, then value, nothing else, so that its bytes can be copied. -1 if it is not plain. */
   #plainField(position: number, end: number, index: number, limits: LabelLimits): number {
     const stop = this.#partEnd(TAG_FIELD_1, position, end);
     if (stop < 0 || stop > end) return -1;
@@ -214,22 +214,22 @@ export class LabelBlock {
     this.labels[index] = { name, value };
   }
 
-  /** End of the field at `position`; -1 where its tag is another or its length has more than two bytes. */
+  /** End of the field at `position`; -1 if it has another tag or its length takes more than two bytes. */
   #partEnd(tag: number, position: number, to: number): number {
     if (position + 1 >= to || this.bytes[position] !== tag) return -1;
     const b0 = this.bytes[position + 1]!;
     if (b0 < 0x80) return position + 2 + b0;
     const b1 = this.bytes[position + 2]!;
-    // A second byte of 0 is a length written longer than it need be.
+    // With a second byte of 0 the length is not in its shortest form.
     return position + 2 < to && b1 > 0 && b1 < 0x80 ? position + 3 + ((b0 & 0x7f) | (b1 << 7)) : -1;
   }
 
-  /** Where the content of a field with a length of at most two bytes begins. */
+  /** Start of the content of a field whose length takes at most two bytes. */
   #contentStart(position: number): number {
     return position + (this.bytes[position + 1]! < 0x80 ? 2 : 3);
   }
 
-  /** A label name: nearly always that of the label that stood here in the series before. */
+  /** Decodes a label name: nearly always the one at `index` of the previous series. */
   #name(begin: number, stop: number, index: number, { label_name_bytes: most }: LabelLimits): string {
     limitBytes('label_name_too_long', 'a label name', stop - begin, most, 'label_name_bytes');
     const before = this.#before[index]?.name;

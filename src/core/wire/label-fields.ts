@@ -2,8 +2,8 @@ import { copyBytes, viewOf } from './bytes.ts';
 import { TAG_FIELD_1 } from './write-request.ts';
 
 /**
- * Label fields of a TimeSeries, encoded one after the other, for decoders of text: they know labels as ranges of bytes
- * and never make strings of them. One instance is cleared and filled again for each series.
+ * Label fields of a TimeSeries, encoded one after the other, for text decoders: they have labels as ranges of bytes and
+ * never make strings of them. One instance is cleared and filled again for each series.
  */
 export class LabelFields {
   bytes = new Uint8Array(1024);
@@ -20,7 +20,7 @@ export class LabelFields {
     }
   }
 
-  /** A label whose name is `name[nameStart, nameEnd)` and whose value is `value[valueStart, valueEnd)`. */
+  /** Appends a label: its name is `name[nameStart, nameEnd)`, its value `value[valueStart, valueEnd)`. */
   label(
     name: Uint8Array,
     nameStart: number,
@@ -49,12 +49,12 @@ export class LabelFields {
     this.length = at;
   }
 
-  /** A label of whole buffers. */
+  /** Appends a label of whole buffers. */
   add(name: Uint8Array, value: Uint8Array): void {
     this.label(name, 0, name.length, value, 0, value.length);
   }
 
-  /** The fields of `other` behind these. */
+  /** Appends the fields of `other`. */
   append(other: LabelFields): void {
     const needed = this.length + other.length;
     if (needed > this.bytes.length) this.#grow(needed);

@@ -9,10 +9,10 @@ export interface LabelsFirst {
 }
 
 /**
- * The same TimeSeries with its label fields moved to the front. Protobuf lets fields come in any order; encoders write
- * them in theirs, so this is the rare case. Both kinds keep their order and their bytes, but for the tag of a label: it
- * becomes the one byte by which label fields are known elsewhere, since a varint may be written longer than it need be.
- * Throws PoisonError `protobuf` where `[start, end)` is malformed.
+ * The same TimeSeries with its label fields moved to the front. Protobuf allows fields in any order; encoders write
+ * labels first, so this is rare. Both kinds keep their order and bytes, except that the tag of a label is written as
+ * the single byte that other code looks for: a varint need not be in its shortest form.
+ * Throws PoisonError `protobuf` if `[start, end)` is malformed.
  */
 export function labelsFirst(bytes: Uint8Array, start: number, end: number): LabelsFirst {
   const result = Buffer.allocUnsafeSlow(end - start);
@@ -36,7 +36,7 @@ export function labelsFirst(bytes: Uint8Array, start: number, end: number): Labe
   return { bytes: result.subarray(0, length), labelsEnd };
 }
 
-/** One part of what follows the labels: whole fields, in `[start, end)`. */
+/** One part of the fields after the labels: whole fields, in `[start, end)`. */
 export interface TailPart {
   readonly start: number;
   readonly end: number;

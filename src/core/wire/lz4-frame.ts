@@ -9,23 +9,23 @@ const BLOCK_CHECKSUM = 0x10;
 const CONTENT_SIZE = 0x08;
 const CONTENT_CHECKSUM = 0x04;
 const DICTIONARY = 0x01;
-/** Where the flags are, the block size behind them, and where the optional fields begin. */
+/** Offsets of the flags, with the block size behind them, and of the optional fields. */
 const FLAGS_AT = 4;
 const FIELDS_AT = 6;
-/** In a block's length: it is not compressed. */
+/** Flag in a block's length: the block is not compressed. */
 const PLAIN_BLOCK = 0x80000000;
 
 export interface Lz4Frame {
   readonly bytes: Buffer;
-  /** Most bytes that it can come to: as many as its blocks are allowed to hold. */
+  /** Upper bound of its decompressed bytes: as many as its blocks may hold. */
   readonly bound: number;
 }
 
 /**
- * The LZ4 frames that follow each other in `bytes` (github.com/lz4/lz4, doc/lz4_Frame_format.md). The decompressor takes
- * the first frame and drops what follows it. Skippable frames are left out. A frame that is cut off is the last one.
+ * Splits `bytes` into LZ4 frames (github.com/lz4/lz4, doc/lz4_Frame_format.md), since the decompressor ignores all but
+ * the first. Skippable frames are left out. A truncated frame is the last one.
  *
- * @throws Error where something that is no frame follows
+ * @throws Error if anything but a frame follows
  */
 export function lz4Frames(bytes: Buffer): Lz4Frame[] {
   const frames: Lz4Frame[] = [];
@@ -55,7 +55,7 @@ function measure(bytes: Buffer, start: number): { end: number; bound: number } {
   while (at + 4 <= bytes.length) {
     const length = bytes.readUInt32LE(at);
     if (length === 0) break;
-    // A byte of a block comes to 255 at most.
+    // A byte of a compressed block becomes at most 255.
     const size = length % PLAIN_BLOCK;
     bound += length >= PLAIN_BLOCK ? size : Math.min(blockBytes, size * 255);
     at += 4 + size + checksum;

@@ -1,8 +1,8 @@
 import { release } from './bytes.ts';
 
-/** Less than this is not worth keeping: plain memory then. */
+/** Smaller buffers are not worth keeping: they are allocated plainly. */
 const LEAST_BYTES = 64 * 1024;
-/** Most that is kept while nobody uses it. */
+/** Most bytes of unused memory that are kept. */
 const KEPT_BYTES = 32 * 1024 * 1024;
 
 /** Free memory by the exponent of its size. */
@@ -11,10 +11,10 @@ let freeBytes = 0;
 const lent = new WeakSet<ArrayBufferLike>();
 
 /**
- * Memory for bytes that come and go by the megabyte: fetches, the records in them, Produce requests. It is not cleared.
+ * Lends memory for large buffers with a short life: fetches, the records in them, Produce requests. It is not cleared.
  *
- * Fast path: V8 goes by the bytes outside of its heap, and one as small as a worker's is collected, all of it, whenever
- * they have grown by some 10 MB. So what is given back is lent again instead of freed (docs/internals/measurements.md).
+ * Fast path: V8 collects all of a heap as small as a worker's whenever external memory has grown by some 10 MB. So
+ * memory that is given back is lent again instead of freed (docs/internals/measurements.md).
  */
 export function lend(bytes: number): Buffer<ArrayBuffer> {
   if (bytes < LEAST_BYTES || bytes > KEPT_BYTES) return Buffer.allocUnsafeSlow(bytes) as Buffer<ArrayBuffer>;
@@ -27,8 +27,8 @@ export function lend(bytes: number): Buffer<ArrayBuffer> {
 }
 
 /**
- * Takes memory back that was lent, or frees memory that is all the buffer's own. The buffer, and whatever else refers
- * to the same memory, is empty afterwards: what is used too long shows no one else's bytes.
+ * Takes lent memory back; frees any other (`release`). The buffer and all views of the same memory are empty
+ * afterwards, so that use after return cannot read another's bytes.
  */
 export function giveBack(buffer: Buffer): void {
   const memory = buffer.buffer;

@@ -8,7 +8,7 @@ export const START_GROUP = 3;
 export const END_GROUP = 4;
 export const FIXED32 = 5;
 
-/** How deep groups may nest before a message is refused. */
+/** Deepest nesting of groups; a message with more is refused. */
 const MAX_GROUP_DEPTH = 32;
 
 export function malformed(message: string): PoisonError {
@@ -66,7 +66,7 @@ export class ProtobufReader {
 
   /** A varint as a signed 64-bit integer (protobuf's int64). */
   int64(): bigint {
-    // Times in ms have six bytes: a number holds seven, at a fraction of the cost.
+    // Fast path: times in ms take six bytes, and a number holds seven at a fraction of a bigint's cost.
     const start = this.position;
     let low = 0;
     for (let i = 0, scale = 1; i < 7 && this.position < this.end; i++, scale *= 128) {
@@ -111,7 +111,7 @@ export class ProtobufReader {
     }
   }
 
-  /** Passes over the value of the field just read, groups included. */
+  /** Skips the value of the field just read, groups included. */
   skip(depth = 0): void {
     switch (this.wireType) {
       case VARINT:

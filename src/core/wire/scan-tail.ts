@@ -4,8 +4,8 @@ import { type SeriesTail, TAG_SAMPLE } from './write-request.ts';
 const TIME_BYTES = 6;
 
 /**
- * Fast path of `readTail` for what nearly every series has: samples only, each a value (or none, which means 0) and a
- * timestamp of our times, encoded as every encoder does it. False, with nothing promised about `tail`, for all else.
+ * Fast path of `readTail` for nearly every series: samples only, each a value (or none, which means 0) and a timestamp
+ * in the range of `TIME_BYTES`, in the usual encoding. False for all else; the content of `tail` is then unspecified.
  */
 export function scanTail(bytes: Uint8Array, start: number, end: number, tail: SeriesTail): boolean {
   tail.reset();

@@ -4,7 +4,7 @@ import { errorMessage, PoisonError } from '../model/errors.ts';
 /**
  * Snappy's block format, as remote write uses it (github.com/google/snappy, format_description.txt).
  *
- * The native package does the work; where it has no binary for the platform, snappyjs does, about eight times slower.
+ * Uses the native package or, if that has no binary for the platform, snappyjs, which is about eight times slower.
  */
 interface Codec {
   readonly name: 'native' | 'javascript';
@@ -61,9 +61,9 @@ const codec = load();
 export const snappyImplementation: Codec['name'] = codec.name;
 
 /**
- * A compressor takes its input in fragments of so many bytes, and no element refers to the one before (snappy.h,
- * kBlockSize). So fragments compressed one by one and joined take no more than all of them at once, but for a header each
- * that is dropped.
+ * Bytes of the fragments in which a compressor takes its input: no element refers to an earlier fragment (snappy.h,
+ * kBlockSize). So fragments compressed one by one and joined without their headers are no larger than all compressed at
+ * once.
  */
 export const FRAGMENT_BYTES = 64 * 1024;
 
@@ -72,7 +72,7 @@ export function maxCompressedLength(length: number): number {
   return 32 + length + Math.floor(length / 6);
 }
 
-/** The most bytes whose compressed form is sure to fit in `compressed` bytes; 0 where nothing fits. */
+/** The most bytes whose compressed form is sure to fit in `compressed` bytes; 0 if nothing fits. */
 export function maxUncompressedLength(compressed: number): number {
   return Math.max(0, Math.floor(((compressed - 32) * 6) / 7));
 }
@@ -93,9 +93,9 @@ export function uncompressedLength(bytes: Uint8Array): number {
 }
 
 /**
- * One block that uncompresses to what the blocks do, one behind the other. Nothing is compressed again: elements copy
- * from so many bytes back, so they mean the same wherever their block begins (format_description.txt, section 2).
- * Throws PoisonError `snappy` where a length header is broken, and looks no further into the blocks.
+ * Joins blocks into one that uncompresses to their contents in order. Nothing is compressed again: copies have relative
+ * offsets, so elements mean the same wherever their block begins (format_description.txt, section 2).
+ * Throws PoisonError `snappy` if a length header is broken; the elements are not checked.
  */
 export function joinBlocks(blocks: readonly Uint8Array[]): Buffer {
   let length = 0;
@@ -113,7 +113,7 @@ function headerEnd(block: Uint8Array): number {
   return end + 1;
 }
 
-/** A copy of 64 bytes, the longest, takes three: no block becomes more than so many times its size. */
+/** Upper bound of a block's expansion: the longest copy makes 64 bytes of three. */
 const MOST_EXPANSION = 22;
 
 /** Compresses to one block, in a buffer of its own. */
@@ -123,8 +123,8 @@ export function compress(bytes: Uint8Array): Buffer {
 
 /**
  * Uncompresses one block into a buffer of its own.
- * Throws PoisonError `snappy` where the block is corrupt, or claims more than its bytes can become, and `record_too_large` where its header claims more than
- * `maxBytes`; that is decided before any memory is taken.
+ * Throws PoisonError `snappy` if the block is corrupt or its header claims more than its bytes can become, and
+ * `record_too_large` if the header claims more than `maxBytes`. The header is checked before memory is allocated.
  */
 export function uncompress(bytes: Uint8Array, maxBytes: number): Buffer {
   refuseFramed(bytes);
@@ -161,13 +161,13 @@ export function uncompress(bytes: Uint8Array, maxBytes: number): Buffer {
   return body;
 }
 
-/** Stream formats around blocks: their first bytes, and what writes them. */
+/** Stream formats around blocks: their first bytes, and their names. */
 const FRAMED = [
   { start: Buffer.from('ff060000734e61507059', 'hex'), name: "snappy's stream format (framing_format.txt)" },
   { start: Buffer.from('82534e4150505900', 'hex'), name: "the format of snappy-java's SnappyOutputStream" },
 ] as const;
 
-/** Says what it is of a body that is snappy, but no block. Neither stream can be the begin of one of a record's size. */
+/** Refuses snappy streams by name. No block can begin like one: its first copy would reach back before the output. */
 function refuseFramed(bytes: Uint8Array): void {
   for (const { start, name } of FRAMED) {
     if (bytes[0] !== start[0] || !start.equals(bytes.subarray(0, start.length))) continue;

@@ -11,11 +11,11 @@ import { TIME_SERIES, WRITE_REQUEST } from './write-request.ts';
  *     builder.endSeries();
  *     const body = builder.finish();
  *
- * Labels first, then samples, as the hot path likes it. One builder may be used again after `finish`.
+ * Labels first, then samples, as the hot path expects. A builder can be used again after `finish`.
  */
 export class WriteRequestBuilder {
   #bytes: Buffer;
-  /** Of the bytes as they were when labels were last copied; they grow, so a view of other length is an old one. */
+  /** View of `#bytes` when labels were last copied; stale if the length differs, since `#bytes` is replaced to grow. */
   #view: DataView;
   #length = 0;
   #seriesStart = -1;
@@ -23,7 +23,7 @@ export class WriteRequestBuilder {
 
   #isWellFormed = true;
 
-  /** @param firstBytes what is allocated before anything is built */
+  /** @param firstBytes initial size of the buffer */
   constructor(firstBytes = FIRST_BYTES) {
     this.#bytes = Buffer.allocUnsafeSlow(firstBytes);
     this.#view = viewOf(this.#bytes);
@@ -34,7 +34,7 @@ export class WriteRequestBuilder {
     return this.#seriesCount;
   }
 
-  /** Whether all texts of the current series are Unicode: half of a surrogate pair is not, and has no UTF-8. */
+  /** Whether all texts of the current series are well-formed: a lone surrogate has no UTF-8. */
   get isWellFormed(): boolean {
     return this.#isWellFormed;
   }
@@ -50,7 +50,7 @@ export class WriteRequestBuilder {
     this.#seriesStart = this.#length;
     this.#isWellFormed = true;
     this.#reserve(LENGTH_BYTES + 1);
-    // The length is known at the end; until then its place is kept at full width.
+    // The length is known at the end; until then the most bytes that it can take are reserved.
     this.#length += LENGTH_BYTES + 1;
   }
 
@@ -80,8 +80,8 @@ export class WriteRequestBuilder {
   }
 
   /**
-   * A whole series of one sample: the labels of both, in that order. The time in ms as for `sample`.
-   * Fast path of beginSeries, labelFields, sample and endSeries: the size is known, so that nothing is moved.
+   * Appends a series of one sample with the labels of both, in that order. The time in ms as for `sample`.
+   * Fast path of beginSeries, labelFields, sample and endSeries: the size is known, so nothing is moved.
    */
   sampleSeries(labels: LabelFields, more: LabelFields, value: number, timestampMs: number | bigint): void {
     const size = labels.length + more.length + 12 + int64Length(timestampMs);
@@ -94,7 +94,7 @@ export class WriteRequestBuilder {
     this.#seriesCount++;
   }
 
-  /** Metadata of a metric family, texts as UTF-8; `type` is a number of prompb's MetricMetadata.MetricType. Not inside a series. */
+  /** Appends metadata of a metric family, in UTF-8; `type`: prompb's MetricMetadata.MetricType. Not inside a series. */
   metadata(type: number, metric: Uint8Array, help: Uint8Array): void {
     let size = 1 + varintLength(type);
     if (metric.length > 0) size += 1 + varintLength(metric.length) + metric.length;
@@ -109,7 +109,7 @@ export class WriteRequestBuilder {
   }
 
   /**
-   * One sample of the current series; the time in ms since the epoch, a bigint where it does not fit a number.
+   * One sample of the current series; the time in ms since the epoch, a bigint if it does not fit a number.
    * Both fields are always written. A number keeps no NaN payload: a stale marker needs `sampleBits`.
    */
   sample(value: number, timestampMs: number | bigint): void {
@@ -147,20 +147,20 @@ export class WriteRequestBuilder {
     this.#seriesCount++;
   }
 
-  /** Takes the current series back, as if it had not begun. */
+  /** Discards the current series. */
   discardSeries(): void {
     this.#length = this.#open();
     this.#seriesStart = -1;
   }
 
-  /** Takes back what was built since `length` and `series` had these values, an open series included. */
+  /** Discards what was built since `length` and `series` had these values, an open series included. */
   rollBack(length: number, series: number): void {
     this.#length = length;
     this.#seriesCount = series;
     this.#seriesStart = -1;
   }
 
-  /** A whole TimeSeries message as it is. */
+  /** Appends a whole TimeSeries message as it is. */
   rawSeries(timeSeries: Uint8Array): void {
     this.#reserve(timeSeries.length + 20);
     this.#byte(WRITE_REQUEST.timeseries * 8 + 2);
@@ -176,7 +176,7 @@ export class WriteRequestBuilder {
       throw new Error('finish inside a series: call endSeries or discardSeries first');
     const built = this.#bytes.subarray(0, this.#length);
     const isLarge = built.length > KEPT_BYTES;
-    // A copy of what is large would be as much memory again. It is given away, and the next record begins small.
+    // A copy of a large body would double its memory: the buffer itself is handed out, and a small one replaces it.
     const body = isLarge ? built : Buffer.from(built);
     if (isLarge) this.#replace();
     this.#length = 0;
@@ -184,7 +184,7 @@ export class WriteRequestBuilder {
     return body;
   }
 
-  /** Empties the builder, whatever is open: for the next record after one that was given up. */
+  /** Empties the builder, an open series included, after a record that was given up. */
   reset(): void {
     this.#length = 0;
     this.#seriesCount = 0;
@@ -231,7 +231,7 @@ export class WriteRequestBuilder {
     for (; rest > 0x7fffffff; rest = Math.floor(rest / 128)) {
       this.#bytes[this.#length++] = (rest % 128) | 0x80;
     }
-    // What fits 31 bits goes without division.
+    // Values of 31 bits need no division.
     for (; rest >= 0x80; rest >>>= 7) this.#bytes[this.#length++] = (rest & 0x7f) | 0x80;
     this.#bytes[this.#length++] = rest;
   }

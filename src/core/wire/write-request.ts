@@ -9,8 +9,8 @@ import {
 } from './protobuf-reader.ts';
 
 /**
- * Remote write 1.0's messages (prometheus.io/docs/specs/prw/remote_write_spec, prompb/remote.proto, prompb/types.proto).
- * Plain code: what the hot path does by hand in core/pipeline/pipeline.ts is here written out in full.
+ * Remote write 1.0's messages (prometheus.io/docs/specs/prw/remote_write_spec, prompb/remote.proto,
+ * prompb/types.proto). Plain and complete code; the hot path in core/pipeline/pipeline.ts parses by hand.
  */
 export const WRITE_REQUEST = { timeseries: 1, metadata: 3 } as const;
 export const TIME_SERIES = { labels: 1, samples: 2, exemplars: 3, histograms: 4 } as const;
@@ -22,7 +22,7 @@ export const TAG_FIELD_1 = 0x0a;
 /** Tag byte of `TimeSeries.samples`. */
 export const TAG_SAMPLE = 0x12;
 
-/** What a WriteRequest consists of, beside its bytes. */
+/** Number of a WriteRequest's fields by kind. */
 export interface Framing {
   series: number;
   metadata: number;
@@ -30,16 +30,16 @@ export interface Framing {
   unknown: number;
 }
 
-/** What reading fields may cost: a message may have very many. */
+/** Budget for reading fields, of which a message may have very many. */
 export interface FieldBudget {
   spend(units?: number): void;
 }
 
 /**
- * Walks the outermost fields of a WriteRequest, so that afterwards each TimeSeries is known to lie within it.
- * Throws PoisonError `protobuf` where that framing is broken. The insides of the series are not looked at.
+ * Checks the framing of a WriteRequest, its outermost fields: afterwards each TimeSeries is known to lie within it.
+ * Throws PoisonError `protobuf` if the framing is broken. The content of the series is not read.
  *
- * @param budget is told of each field off the fast path; what it throws ends the work
+ * @param budget charged for each field off the fast path; an error of its own ends the walk
  */
 export function readFraming(body: Uint8Array, budget?: FieldBudget): Framing {
   const reader = new ProtobufReader(body);
@@ -78,15 +78,15 @@ export function readFraming(body: Uint8Array, budget?: FieldBudget): Framing {
   return framing;
 }
 
-/** What follows the labels of a series. Times in ms since the epoch. One instance is filled again and again. */
+/** Summary of the fields after a series' labels. Times in ms since the epoch. An instance is meant for reuse. */
 export class SeriesTail {
   samples = 0;
   exemplars = 0;
   histograms = 0;
-  /** Infinity and -Infinity where there is no sample or histogram. */
+  /** Infinity and -Infinity if there is no sample or histogram. */
   oldestMs = Number.POSITIVE_INFINITY;
   newestMs = Number.NEGATIVE_INFINITY;
-  /** Label fields stand between or behind the others. */
+  /** There are label fields between or after the others. */
   hasLabels = false;
 
   reset(): void {
@@ -98,7 +98,7 @@ export class SeriesTail {
     this.hasLabels = false;
   }
 
-  /** Takes note of the time of one sample or histogram. */
+  /** Includes the time of one sample or histogram. */
   time(timestampMs: number): void {
     if (timestampMs < this.oldestMs) this.oldestMs = timestampMs;
     if (timestampMs > this.newestMs) this.newestMs = timestampMs;
@@ -111,7 +111,7 @@ export class SeriesTail {
  *
  * Groups, which protobuf 3 does not have, are refused here: vmagent does not take them, and these bytes go there.
  *
- * @param budget is told of each field; what it throws ends the work
+ * @param budget charged for each field; an error of its own ends the walk
  */
 export function readTail(
   bytes: Uint8Array,

@@ -15,10 +15,10 @@ const RLE_BLOCK = 1;
 const RESERVED_BLOCK = 3;
 
 /**
- * The zstd frames that follow each other in `bytes` (RFC 8878, section 3.1). Node's zlib decompresses the first frame and
- * drops what follows it. Skippable frames are left out. A frame that is cut off is the last one: its decoder says so.
+ * Splits `bytes` into zstd frames (RFC 8878, section 3.1), since Node's zlib ignores all but the first. Skippable
+ * frames are left out. A truncated frame is the last one; its decoder reports it.
  *
- * @throws Error where something that is no frame follows
+ * @throws Error if anything but a frame follows
  */
 export function zstdFrames(bytes: Buffer): Buffer[] {
   const frames: Buffer[] = [];
@@ -38,7 +38,7 @@ export function zstdFrames(bytes: Buffer): Buffer[] {
   return frames;
 }
 
-/** Beyond the end of `bytes` where the frame is cut off. */
+/** End of the frame at `start`; beyond the end of `bytes` if the frame is truncated. */
 function frameEnd(bytes: Buffer, start: number): number {
   const descriptor = bytes[start + DESCRIPTOR_AT] ?? 0;
   const isSingle = (descriptor & SINGLE_SEGMENT) !== 0;

@@ -2,29 +2,29 @@ import { constants, zstdDecompressSync } from 'node:zlib';
 import { errorMessage, PoisonError } from '../model/errors.ts';
 
 /**
- * Zstandard bodies of one frame or more (RFC 8878). Node's own functions read the first frame and say nothing of what
- * follows, while every other reader takes frames one behind the other, and passes over skippable ones.
+ * Zstandard bodies of one frame or more (RFC 8878). Node's own functions silently ignore all but the first frame, while
+ * other readers take consecutive frames and skip skippable ones.
  */
 
 const MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a50;
-/** Bytes of the frame content size, by its flag; with flag 0 it is there only in a single segment. */
+/** Bytes of the frame content size, by its flag. With flag 0 only a single segment has the field, of one byte. */
 const SIZE_BYTES = [0, 2, 4, 8];
 const DICTIONARY_BYTES = [0, 1, 2, 4];
 const BLOCK = { raw: 0, rle: 1, compressed: 2 } as const;
 
 /**
- * Memory that a frame may ask for its window: 128 MiB, zstd's own limit. It is reserved and touched only as far as the
- * frame has content.
+ * Largest window of a frame: 128 MiB, zstd's own limit. Its memory is reserved, and touched only as far as the frame
+ * has content.
  */
 const WINDOW = { [constants.ZSTD_d_windowLogMax]: 27 } as const;
-/** What a frame costs to set up, in units of a record's budget (0.5 µs). */
+/** Cost of setting up a frame, in units of a record's budget (0.5 µs). */
 const FRAME_UNITS = 50;
-/** Output is taken in pieces of this size, or of less for a frame that is small itself. */
+/** Size of the chunks of output; a smaller one for a frame that is small itself. */
 const CHUNK_BYTES = 64 * 1024;
 const SMALL_CHUNK_BYTES = 1024;
 
-/** Where the frame at `start` ends; its content is not looked at. Throws PoisonError `zstd` where it is none, or cut off. */
+/** End of the frame at `start`, whose content is not read. Throws PoisonError `zstd` if it is no frame or truncated. */
 export function zstdFrameEnd(bytes: Buffer, start: number): number {
   if (bytes.length - start < 4) throw cutOff(bytes, start);
   if (isSkippable(bytes, start)) {
@@ -42,12 +42,12 @@ export function zstdFrameEnd(bytes: Buffer, start: number): number {
   return blocksEnd(bytes, start, within(bytes, start, headerEnd(bytes, start)));
 }
 
-/** Whether the frame at `start`, which is whole, holds no content but an application's own data. */
+/** Whether the frame at `start`, of four bytes at least, is skippable: an application's own data, no content. */
 export function isSkippable(bytes: Buffer, start: number): boolean {
   return bytes.readUInt32LE(start) >>> 4 === SKIPPABLE_MAGIC >>> 4;
 }
 
-/** Where the header ends and the first block begins (RFC 8878, 3.1.1.1). */
+/** End of the frame's header, where the first block begins (RFC 8878, 3.1.1.1). */
 function headerEnd(bytes: Buffer, start: number): number {
   if (bytes.length - start < 5) throw cutOff(bytes, start);
   const descriptor = bytes[start + 4]!;
@@ -61,7 +61,7 @@ function headerEnd(bytes: Buffer, start: number): number {
   return dictionaryAt + dictionaryBytes + (sizeFlag === 0 && singleSegment ? 1 : SIZE_BYTES[sizeFlag]!);
 }
 
-/** Where a frame ends whose first block begins at `at` (RFC 8878, 3.1.1.2). */
+/** End of the frame whose first block begins at `at` (RFC 8878, 3.1.1.2). */
 function blocksEnd(bytes: Buffer, start: number, at: number): number {
   const checksumBytes = (bytes[start + 4]! & 0x04) !== 0 ? 4 : 0;
   for (let block = at; ; ) {
@@ -75,16 +75,16 @@ function blocksEnd(bytes: Buffer, start: number, at: number): number {
 }
 
 /**
- * Decompresses a body of any number of frames. Every byte of it is part of one.
- * Throws PoisonError `zstd` where that is not so or a frame is corrupt, and `record_too_large` where all frames together
- * come to more than `maxBytes`; memory is not taken far beyond that.
+ * Decompresses a body that consists of one frame or more, and nothing else.
+ * Throws PoisonError `zstd` if it does not or a frame is corrupt, and `record_too_large` if all frames together exceed
+ * `maxBytes`; not much more memory than that is allocated.
  *
- * @param spend is told what the frames cost, since a body may have very many; what it throws ends the work
+ * @param spend charged for each of several frames, since a body may have very many; its error ends the work
  */
 export function zstdDecompress(bytes: Buffer, maxBytes: number, spend?: (units: number) => void): Buffer {
   let end = zstdFrameEnd(bytes, 0);
   if (end === bytes.length) return isSkippable(bytes, 0) ? Buffer.alloc(0) : frame(bytes, maxBytes);
-  // What the library gives back for a small frame holds on to a whole chunk: it is copied and let go.
+  // The library's result for a small frame keeps a whole chunk in memory: it is copied.
   let out = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(SMALL_CHUNK_BYTES, bytes.length * 4)));
   let length = 0;
   for (let start = 0; start < bytes.length; start = end) {
@@ -98,11 +98,11 @@ export function zstdDecompress(bytes: Buffer, maxBytes: number, spend?: (units: 
   return out.subarray(0, length);
 }
 
-/** The content of the one frame that `bytes` is. */
+/** Decompresses `bytes`, which is a single frame. */
 function frame(bytes: Buffer, maxBytes: number, limit = maxBytes): Buffer {
   const chunkSize = bytes.length < SMALL_CHUNK_BYTES ? SMALL_CHUNK_BYTES : CHUNK_BYTES;
   try {
-    // A largest output of 0 is refused by Node.
+    // Node refuses a maxOutputLength of 0.
     const content = zstdDecompressSync(bytes, {
       chunkSize,
       maxOutputLength: Math.max(1, maxBytes),

@@ -1,7 +1,7 @@
 import { literalsOf } from './shape.ts';
 import { type CharSet, flatten, type Node } from './syntax.ts';
 
-/** How many ways through its alternatives a pattern may have; each of them costs the engine a try. */
+/** Most ways through a pattern's alternatives: each of them costs the engine an attempt. */
 const MAX_WAYS = 100;
 
 /**
@@ -23,7 +23,7 @@ interface Element {
   readonly first: readonly CharSet[];
   readonly nullable: boolean;
   readonly run: boolean;
-  /** Takes every character, however many there are. */
+  /** A run over any character. */
   readonly everything: boolean;
   /** Number of texts it stands for, where that is finite. */
   readonly ways: number;

@@ -12,7 +12,7 @@ export class Re2 {
   /** By group index; the whole match and unnamed groups have the empty name. */
   readonly groupNames: readonly string[];
   readonly #re: RE2JS;
-  /** The last text that was tested, and that was captured from, with the result; see `test`. */
+  /** Last text of `test` and of `captures`, with the result; see `test`. */
   #testedText: string | undefined;
   #tested = false;
   #capturedText: string | undefined;

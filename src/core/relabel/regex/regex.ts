@@ -56,17 +56,16 @@ function nativeCaptures(native: RegExp, plain: (text: string) => Captures | unde
 }
 
 /**
- * What VictoriaMetrics makes of an expression: it tests with `.` matching a newline, and captures with a
- * `.` that does not.
+ * An expression as VictoriaMetrics compiles it: `.` matches a newline in tests, but not in captures.
  */
 export interface VictoriaMetricsPattern extends Omit<WholePattern, 'replaceAll'> {
-  /** The expression matches everything: VictoriaMetrics then forgets it and captures with `(.*)`. */
+  /** The expression matches everything: VictoriaMetrics then drops it and captures with `(.*)`. */
   readonly matchesEverything: boolean;
-  /** Unless the text has a newline, `captures` answers wherever `test` says yes. */
+  /** Unless the text has a newline, `captures` finds a match whenever `test` does. */
   readonly capturesWhatItTests: boolean;
-  /** The expression unanchored, for the actions that look for it inside a text. */
+  /** The expression unanchored, for actions that search inside a text. */
   readonly inside: Re2;
-  /** The expression's text, without anchors unless it is for such an action. */
+  /** The expression's text; its anchors are kept only for such an action. */
   readonly text: string;
 }
 
@@ -89,7 +88,7 @@ function everythingPattern(): Omit<WholePattern, 'replaceAll'> {
 }
 
 /**
- * @param keepAnchors for an expression that is looked for inside a text.
+ * @param keepAnchors for actions that search inside a text.
  * @throws Error with RE2's reason.
  */
 export function victoriaMetricsPattern(expression: string, keepAnchors: boolean): VictoriaMetricsPattern {
@@ -115,8 +114,8 @@ export function victoriaMetricsPattern(expression: string, keepAnchors: boolean)
 }
 
 /**
- * VictoriaMetrics' test of a whole text, which is also that of its selectors. It is RE2, anchored and
- * dot-all, but for three of its shortcuts: a single `.` after at most a prefix does not match a newline,
+ * VictoriaMetrics' test of a whole text, also used by its selectors. It is RE2, anchored and dot-all,
+ * except for three shortcuts: a single `.` after at most a prefix does not match a newline,
  * `.+text.+` looks at the first `text` only, and a literal prefix is cut off before RE2 sees the rest, so
  * that `^`, `\b` and the like behind it see the start of a text.
  *

@@ -3,7 +3,7 @@ import { flatten, type Node } from './syntax.ts';
 /** Decides whether a whole text matches. */
 export type Test = (text: string) => boolean;
 
-/** How many texts an alternation may stand for before a regular expression is cheaper. */
+/** Most texts that a pattern may expand to: with more a regular expression is cheaper. */
 const MAX_LITERALS = 100;
 
 /**
@@ -89,7 +89,7 @@ function edgeTest(elements: readonly Node[]): Test | undefined {
   return undefined;
 }
 
-/** Characters that `.*` or `.+` takes at least; undefined for everything else. */
+/** Least number of characters of `.*` or `.+`; undefined for everything else. */
 export function runMinimum(node: Node): 0 | 1 | undefined {
   if (node.kind === 'group') return runMinimum(node.node);
   if (node.kind !== 'repeat' || node.operator === '?') return undefined;

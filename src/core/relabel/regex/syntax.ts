@@ -4,7 +4,7 @@
  *
  * Understood: literals, `\` before punctuation, `.`, `\d \w \s` and their opposites, plain classes, groups
  * (`(`, `(?:`, `(?s:`, named), `(?s)`, alternation, greedy `*`, `+` and `?`, and anchors at the outer edges.
- * The pattern is taken as anchored, so those say nothing, and its `.` as matching a newline.
+ * The pattern is taken as anchored, so anchors have no effect, and its `.` as matching a newline.
  */
 export type Node =
   | { readonly kind: 'literal'; readonly text: string }

@@ -1,9 +1,9 @@
-/** What each group of a match took, by index; 0 is the whole match. Undefined: took no part in it. */
+/** Texts of a match's groups, by index; 0 is the whole match. Undefined: the group took no part in it. */
 export type Captures = readonly (string | undefined)[];
 
 /** A replacement with references to capture groups, parsed once. Syntax: Go's `regexp.Expand`. */
 export interface Template {
-  /** The text when it refers to no group that could be filled; then `expand` is not needed. */
+  /** The text if it refers to no existing group; then `expand` is not needed. */
   readonly constant: string | undefined;
   /** Without a match every reference is empty. */
   expand(captures: Captures | undefined): string;
@@ -83,7 +83,7 @@ function readReference(text: string): { name: string; length: number } | undefin
 }
 
 function groupsOf(name: string, groupNames: readonly string[]): number[] {
-  // A leading zero makes it a name, and a number of ten digits is none.
+  // A leading zero, or more than nine digits, makes it a name.
   if (/^(?:0|[1-9][0-9]{0,8})$/.test(name)) {
     const group = Number(name);
     return group < groupNames.length ? [group] : [];

@@ -3,8 +3,8 @@ import { type Filter, parseSelector } from './parse.ts';
 import { compileSelector } from './selector.ts';
 
 /**
- * Why a selector does not match: the filters that do not hold, each with what the series has instead, such as
- * `service="cart" does not hold: service is "checkout"`. Between the groups of an `or`, one line each.
+ * Explains why a selector does not match: the filters that do not hold, each with the series' actual value, such as
+ * `service="cart" does not hold: service is "checkout"`. One line for each group of an `or`.
  */
 export function explainMismatch(selector: string, labels: Labels): string[] {
   const groups = parseSelector(selector);
@@ -17,7 +17,7 @@ export function explainMismatch(selector: string, labels: Labels): string[] {
   });
 }
 
-/** The filter as a selector takes it: JSON's escapes are also those of a selector's string. */
+/** The filter as selector text: JSON's escapes are valid in a selector's string too. */
 function filterText({ label, operator, value }: Filter): string {
   return `${labelText(label)}${operator}${JSON.stringify(value)}`;
 }
@@ -31,7 +31,7 @@ function actual(name: string, labels: Labels): string {
   return value === '' ? `the series has no ${name}` : `${name} is ${JSON.stringify(value)}`;
 }
 
-/** A name that is no identifier goes in quotes. */
+/** Quotes a name that is no identifier. */
 function labelText(label: string): string {
   return /^[a-zA-Z_:][a-zA-Z0-9_:.]*$/.test(label) ? label : `"${label}"`;
 }

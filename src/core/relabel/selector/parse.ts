@@ -1,4 +1,4 @@
-/** A label name, an operator and a value, as written between braces. */
+/** One filter between braces: label name, operator and value. */
 export interface Filter {
   readonly label: string;
   readonly operator: '=' | '!=' | '=~' | '!~';
@@ -16,7 +16,7 @@ export class SelectorError extends Error {
   }
 }
 
-/** One or another: what a filter can be followed by, or a metric name alone. */
+/** An element of a group: a filter, or a metric name, in front of the braces or in quotes between them. */
 type Entry = { readonly position: number } & ({ readonly filter: Filter } | { readonly metricName: string });
 
 interface Token {
@@ -54,7 +54,7 @@ class SelectorParser {
 
   parse(): Filter[][] {
     let parentheses = 0;
-    // As in any expression, a plus in front says nothing.
+    // A unary plus has no effect, as in any expression.
     for (;;) {
       if (this.#accept('(')) parentheses++;
       else if (!this.#accept('+')) break;
@@ -83,7 +83,7 @@ class SelectorParser {
     return groups;
   }
 
-  /** Filters up to `or` or the closing brace. A comma may stand before the brace. */
+  /** Filters up to `or` or the closing brace, before which a comma may stand. */
   #entries(): Entry[] {
     const entries: Entry[] = [];
     do entries.push(this.#entry());
@@ -199,7 +199,7 @@ function requiredName({ label, operator, value }: Filter): string | undefined {
   return label === NAME && operator === '=' ? value : undefined;
 }
 
-/** When the groups that require a metric name agree on it, it holds for those that say nothing of the name. */
+/** If all groups that require a metric name require the same, those without a filter on the name get it too. */
 function shareMetricName(groups: Filter[][]): Filter[][] {
   const names = new Set(groups.flatMap(([first]) => (first && requiredName(first)) || []));
   const [name] = names;

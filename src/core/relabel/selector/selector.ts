@@ -57,7 +57,7 @@ function hasValue(labels: Labels, name: string, value: string): boolean {
   return matchesValue(labels, name, (actual) => actual === value);
 }
 
-/** A name that is there more than once matches with any of its values. */
+/** A label name that occurs more than once matches with any of its values. */
 function matchesValue(labels: Labels, name: string, test: Test): boolean {
   let found = false;
   for (const label of labels) {
