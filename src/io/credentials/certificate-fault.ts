@@ -1,4 +1,4 @@
-/** Why Node does not trust a certificate: its names for OpenSSL's verification results. */
+/** Advice by Node's names of OpenSSL's verification results. */
 const VERIFICATION: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "the other side's certificate has expired; expected a renewed one there",
   CERT_NOT_YET_VALID: "the other side's certificate is not valid yet; are the clocks right?",
@@ -27,7 +27,7 @@ interface ErrorLike {
 }
 
 /**
- * What is wrong with a certificate, and what to do, if that is why a connection failed; else undefined.
+ * One line on the certificate that made a connection fail, and what to do; undefined for any other error.
  *
  * Looks through the causes of the error too. `tls.…` in the text are keys of the `tls` section.
  */

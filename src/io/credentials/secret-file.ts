@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { errorMessage, RetryableError } from '../../core/model/errors.ts';
 import { monotonicMs } from '../time/clock.ts';
 
-/** Tokens rotate within minutes; a file is looked at again after this. */
+/** Interval between reads of a file, in ms; tokens rotate within minutes. */
 const REREAD_MS = 2_000;
 
 /** A secret in a file that others replace: read again when it is used, at most every two seconds. */
@@ -18,9 +18,9 @@ export class SecretFile {
   }
 
   /**
-   * The text without line breaks at its end. While the file is away or empty, that of before.
+   * The text without trailing line breaks. While the file is missing or empty, the last value read.
    *
-   * @throws RetryableError when there has been none yet
+   * @throws RetryableError when nothing could be read yet
    */
   read(): string {
     if (this.#value !== undefined && this.#now() - this.#readAt < REREAD_MS) return this.#value;

@@ -18,7 +18,7 @@ export interface TlsConnection extends Pem {
 }
 
 /**
- * TLS settings whose PEM files may be renewed while the process runs: a new connection takes what is in them then.
+ * TLS settings whose PEM files may be renewed while the process runs: each new connection reads them again.
  */
 export class TlsFiles {
   readonly #settings: TlsSettings;
@@ -26,8 +26,8 @@ export class TlsFiles {
   #pem: Pem;
 
   /**
-   * @param section where the settings stand, for messages: `kafka.tls`
-   * @throws ConfigError when a file cannot be read, is no PEM, or certificate and key are no pair
+   * @param section path of the settings, for messages: `kafka.tls`
+   * @throws ConfigError when a file cannot be read or is not PEM, or when certificate and key do not match
    */
   constructor(settings: TlsSettings, section: string) {
     this.#settings = settings;
@@ -35,7 +35,7 @@ export class TlsFiles {
     this.#pem = this.#read();
   }
 
-  /** Options for `tls.connect`. While the files are half replaced, those of before. */
+  /** Options for `tls.connect`. While the files are only half replaced, the last valid ones. */
   current(): TlsConnection {
     try {
       this.#pem = this.#read();

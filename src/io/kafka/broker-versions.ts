@@ -1,21 +1,21 @@
 import { FatalKafkaError } from './errors.ts';
 
-/** What a broker answers ApiVersions, by the key of each request. */
+/** A broker's ApiVersions answer, by API key. */
 export type BrokerVersions = Readonly<Record<number, { readonly maxVersion: number }>>;
 
 /** The oldest Kafka that has the requests below. */
 export const OLDEST_KAFKA = '2.5';
 /**
- * The oldest Kafka that ends every transaction. Older ones read their transactions again when another broker goes or comes
- * back, and can lose sight of some of them over it: KAFKA-15468 and KAFKA-16352.
+ * The oldest Kafka that ends every transaction. Older coordinators reload their transactions when another broker goes
+ * or comes back, and can lose some of them in the process: KAFKA-15468 and KAFKA-16352.
  */
 export const STEADY_KAFKA = '3.8';
 
 const TXN_OFFSET_COMMIT = 28;
-/** TxnOffsetCommit as `STEADY_KAFKA` has it, and none before. */
+/** Version of TxnOffsetCommit that `STEADY_KAFKA` introduced: brokers that have it are new enough. */
 const STEADY_VERSION = 4;
 
-/** Requests in versions without which a step could be published twice, by their keys in Kafka's protocol. */
+/** Request versions, by API key, without which a step could be published twice. */
 const NEEDED: Readonly<
   Record<number, { readonly name: string; readonly version: number; readonly for: string }>
 > = {
@@ -28,9 +28,8 @@ const NEEDED: Readonly<
 };
 
 /**
- * Refuses a broker that is too old, by what it says itself.
+ * Refuses a broker that is too old, by its ApiVersions answer.
  *
- * @param versions what it answers ApiVersions, by key
  * @throws FatalKafkaError
  */
 export function requireVersions(broker: string, versions: BrokerVersions): void {
@@ -45,7 +44,7 @@ export function requireVersions(broker: string, versions: BrokerVersions): void 
   }
 }
 
-/** Whether a broker ends every transaction that it coordinates. */
+/** True for a broker that ends every transaction it coordinates (`STEADY_KAFKA`). */
 export function isSteady(versions: BrokerVersions): boolean {
   return (versions[TXN_OFFSET_COMMIT]?.maxVersion ?? -1) >= STEADY_VERSION;
 }

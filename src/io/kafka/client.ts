@@ -74,10 +74,10 @@ export class KafkaConnection {
   }
 
   /**
-   * A kafkajs instance of its own for one consumer, producer or admin client. They must not share one:
-   * kafkajs keeps its book of committed offsets there. Each asks another broker first: one that hangs does not hold up all.
+   * A kafkajs instance for one consumer, producer or admin client. They must not share one: kafkajs keeps committed
+   * offsets in it. Each instance asks another broker first, so one that hangs does not hold up all.
    *
-   * @param requestTimeoutMs most time for an answer, if that is less than the configuration allows
+   * @param requestTimeoutMs request timeout, if shorter than the configured one
    */
   instance(retry: RetryOptions, requestTimeoutMs = Number.POSITIVE_INFINITY): Kafka {
     const requestTimeout = Math.min(this.#config.requestTimeout!, requestTimeoutMs);
@@ -88,9 +88,8 @@ export class KafkaConnection {
 }
 
 /**
- * What sockets read into, all of them the same: whoever gets a piece copies it before the next one comes
- * (patch/response-reader.ts). Else each read would take memory that only the garbage collector gives back, and bring
- * less at a time.
+ * Read buffer shared by all sockets: each piece is copied before the next arrives (patch/response-reader.ts). Otherwise
+ * each read would allocate memory that only the garbage collector frees, and bring less at a time.
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
 
@@ -134,7 +133,7 @@ interface LogEntry {
   readonly log: Readonly<Record<string, unknown>> & { readonly message: unknown };
 }
 
-/** kafkajs logs each retry as an error and each pause as news; Penstock says itself what an operator acts on. */
+/** Forwards kafkajs' log at debug and trace: it logs each retry as an error; Penstock logs what an operator acts on. */
 function forwardTo(log: Logger, trouble: ConnectionTrouble) {
   return ({ namespace, level, log: entry }: LogEntry) => {
     const message = entry.message instanceof Error ? entry.message.message : String(entry.message);
@@ -150,7 +149,7 @@ function forwardTo(log: Logger, trouble: ConnectionTrouble) {
   };
 }
 
-/** What sockets do not report: a refused login, and a broker that is silent. */
+/** True for failures that sockets do not report: a refused login, and a broker that does not answer. */
 function isLoginOrTimeout(namespace: string, message: string): boolean {
   return namespace.startsWith('SaslAuthenticator-') || message === 'Connection timeout';
 }

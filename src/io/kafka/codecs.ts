@@ -11,22 +11,22 @@ interface EncoderLike {
   readonly buffer: Buffer;
 }
 
-/** What any batch may come to, and what none may, in bytes. */
+/** Decompressed size that every batch may have, and the size that none may exceed, in bytes. */
 const LEAST_LIMIT_BYTES = 64 * 1024 * 1024;
 export const MOST_BATCH_BYTES = 256 * 1024 * 1024;
-/** Between the two a batch may come to so many times its size as compressed. */
+/** Between the two, the limit is this multiple of the compressed size. */
 const MOST_RATIO = 64;
-/** Frames, members or blocks of one batch. Clients write one; what follows it is read too, but each costs some 30 µs. */
+/** Most frames of one batch. Clients write one; further ones are read too, but each costs some 30 µs. */
 const MOST_FRAMES = 10_000;
-/** Of snappy there are more: a block has 64 KiB at most in some clients, and less in others. */
+/** Most snappy blocks of one batch: clients write blocks of 64 KiB or less. */
 const MOST_BLOCKS = 100_000;
-/** Snappy blocks that are decompressed at once. */
+/** Snappy blocks decompressed concurrently. */
 const BLOCKS_AT_ONCE = 256;
 
 /**
- * Most that a record batch of `compressedBytes` may come to. Brokers limit batches as they are compressed
- * (`message.max.bytes`, 1 MiB unless told), and zstd makes 200 MiB of 6 KB: whoever may write to a topic could take all
- * memory of its readers. A batch that is larger is not read, as if it were corrupt (docs/internals/kafkajs.md).
+ * Decompressed size limit of a record batch of `compressedBytes`. Brokers limit the compressed size only
+ * (`message.max.bytes`, 1 MiB by default), and zstd makes 200 MiB of 6 KB: any producer could exhaust its readers'
+ * memory. A larger batch is treated as corrupt (docs/internals/kafkajs.md).
  */
 export function mostBatchBytes(compressedBytes: number): number {
   return Math.min(MOST_BATCH_BYTES, Math.max(LEAST_LIMIT_BYTES, compressedBytes * MOST_RATIO));
@@ -70,7 +70,7 @@ const snappyCodec = () => ({
   },
 });
 
-/** The header may come again in front of any block, where streams were joined: snappy-java reads that too. */
+/** Splits into blocks. Joined streams repeat the header in front of a block: snappy-java reads that too. */
 function xerialBlocks(data: Buffer): Buffer[] {
   const isHeader = (at: number) => data.subarray(at, at + XERIAL_MAGIC.length).equals(XERIAL_MAGIC);
   if (!isHeader(0)) return [data];
@@ -128,7 +128,7 @@ const zstdCodec = () => ({
   },
 });
 
-/** The frames one behind the other, decompressed in turn. */
+/** Decompresses the frames in turn and concatenates them. */
 async function joined<T>(frames: readonly T[], decompress: (frame: T) => Promise<Buffer>): Promise<Buffer> {
   if (frames.length === 1) return decompress(frames[0]!);
   checkFrames(frames.length, MOST_FRAMES);
@@ -137,7 +137,7 @@ async function joined<T>(frames: readonly T[], decompress: (frame: T) => Promise
   return Buffer.concat(parts);
 }
 
-/** Runs what inflates, with room for one byte more than `most`: zlib takes no limit of 0. */
+/** Runs `inflate` with a limit one byte above `most`, since zlib takes no limit of 0. @throws Error beyond `most` */
 async function limited(most: number, inflate: (maxOutputLength: number) => Promise<Buffer>): Promise<Buffer> {
   let body: Buffer;
   try {
@@ -149,7 +149,7 @@ async function limited(most: number, inflate: (maxOutputLength: number) => Promi
   return body;
 }
 
-/** Pieces that zlib puts together: with its own 16 KiB a large batch comes in thousands. */
+/** Output chunk size for zlib: with its default of 16 KiB a large batch comes in thousands of chunks. */
 function chunkSize({ length }: Buffer): number {
   return Math.min(MOST_CHUNK_BYTES, Math.max(LEAST_CHUNK_BYTES, length * CHUNK_RATIO));
 }
@@ -170,7 +170,7 @@ function tooLarge(): Error {
   );
 }
 
-/** Registers every codec that Kafka knows: a missing one would stop a consumer for good. kafkajs' own gzip has no limit. */
+/** Registers all of Kafka's codecs: a missing one would stop a consumer for good. kafkajs' gzip has no limit. */
 export function registerCodecs(): void {
   const { CompressionCodecs, CompressionTypes } = kafkajs;
   CompressionCodecs[CompressionTypes.GZIP] = gzipCodec;

@@ -3,15 +3,15 @@ import { errorMessage } from '../../core/model/errors.ts';
 import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
 import { monotonicMs } from '../time/clock.ts';
 
-/** While trouble lasts, one line about it in this time. */
+/** Interval between log lines about the same trouble, in ms. */
 const LOG_EVERY_MS = 10_000;
-/** Trouble that was not met for this long has ended. */
+/** Trouble not seen for this long is over, in ms. */
 const OVER_AFTER_MS = 60_000;
 
-/** Why a broker cannot be spoken to as it is; undefined where it does not tell. */
+/** Finds the mismatch between a broker's listener and the settings; undefined: none found. */
 type Diagnose = (broker: string) => Promise<string | undefined>;
 
-/** `host:port`; other places are URLs. */
+/** `host:port`; anything else is a URL. */
 const BROKER = /^[^/]+:\d+$/;
 
 interface Trouble {
@@ -21,10 +21,10 @@ interface Trouble {
 }
 
 /**
- * Says what keeps connections to the brokers from being made. kafkajs tries again in silence.
+ * Logs why connections to brokers fail: kafkajs retries without a word.
  *
- * The first failure of a kind is no trouble yet: it may be a broker that restarts, and at the start of a command
- * the command itself reports it.
+ * The first failure of a kind is not logged: it may be a broker that restarts, and at start-up the command itself
+ * reports it.
  */
 export class ConnectionTrouble {
   readonly #log: Logger;
@@ -32,7 +32,7 @@ export class ConnectionTrouble {
   readonly #diagnose: Diagnose;
   readonly #troubles = new Map<string, Trouble>();
 
-  /** @param diagnose asks a broker what it is that it wants; default: nobody is asked */
+  /** @param diagnose probes a broker's listener; default: none */
   constructor(log: Logger, now: () => number = monotonicMs, diagnose: Diagnose = async () => undefined) {
     this.#log = log;
     this.#now = now;

@@ -3,10 +3,10 @@ import { memoryOf } from './patch/record-set.ts';
 import type { FetchedBatch } from './patch/types.ts';
 
 /**
- * The records of a batch in memory of their own, all in one; the last of them carries it.
+ * The records of a batch in one allocation of their own, which the last of them carries.
  *
- * Mostly the record set was copied out of the fetch response as it was decoded. Compressed records are copied here: a
- * codec's output may be part of something larger, which a small partition that waits would keep alive.
+ * Uncompressed record sets were already copied out of the fetch response. Compressed records are copied here: a codec's
+ * output may be part of a larger buffer, which a few waiting records would keep alive.
  */
 export function copyRecords(batch: FetchedBatch): FetchedRecord[] {
   const { topic, partition } = batch;
@@ -28,7 +28,7 @@ export function copyRecords(batch: FetchedBatch): FetchedRecord[] {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Copies what the records refer to into one allocation. */
+/** Moves keys, values and headers of the records into one allocation. */
 function moveToOwn(records: readonly Writable<FetchedRecord>[]): Buffer {
   let total = 0;
   for (const record of records) total += contentBytes(record);
@@ -51,7 +51,7 @@ function moveToOwn(records: readonly Writable<FetchedRecord>[]): Buffer {
   return memory;
 }
 
-/** A time that a number holds exactly: whatever a producer has set, it can be written again. */
+/** Clamps a timestamp to safe integers, so that whatever a producer has set can be written again. */
 function safeTime(timestamp: string): number {
   const time = Number(timestamp);
   return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, time));

@@ -29,22 +29,22 @@ export class OffsetOutOfRangeError extends Error {
 
 /** A record batch that cannot be read. */
 export interface UnreadableBatch {
-  /** Of its first record. */
+  /** Offset of its first record. */
   readonly offset: bigint;
-  /** Where the next batch begins, as far as that can be told. */
+  /** Offset of the next batch, as far as it can be determined. */
   readonly nextOffset: bigint;
   /** The checksum that it carries. */
   readonly checksum: number;
-  /** Its size. */
+  /** Its size in bytes. */
   readonly length: number;
   /** The batch as it was fetched, or the beginning of a large one. */
   readonly bytes: Buffer;
 }
 
-/** A record batch is corrupt, or more than this process takes. It stays where it is: nothing behind it is read. */
+/** A record batch is corrupt or over the limits. Nothing after it is read until it is skipped. */
 export class UnreadableBatchError extends Error {
   override readonly name = 'UnreadableBatchError';
-  /** Absent until it is known where in a record set the batch is. */
+  /** Undefined until the batch has been located in its record set. */
   readonly batch: UnreadableBatch | undefined;
 
   constructor(
@@ -64,7 +64,7 @@ export class FatalKafkaError extends Error {
 /** A range ends at a record batch that cannot be read. */
 export class CorruptBatchError extends FatalKafkaError {
   readonly batch: UnreadableBatch | undefined;
-  /** What is wrong with the batch. */
+  /** The fault of the batch. */
   readonly reason: string;
 
   constructor(
@@ -81,7 +81,7 @@ export class CorruptBatchError extends FatalKafkaError {
 export class RecordsRefusedError extends FatalKafkaError {
   /** Short, stable identifier, as dead letters name it: `message_too_large`. */
   readonly reason: string;
-  /** The topic whose leader refuses it; undefined where the answer is about several. */
+  /** The topic whose leader refuses it, if known. */
   readonly topic: string | undefined;
 
   constructor(reason: string, message: string, options: ErrorOptions & { readonly topic?: string } = {}) {
@@ -123,7 +123,7 @@ const LEADER_MOVED = new Set([
   'FENCED_LEADER_EPOCH',
   'UNKNOWN_LEADER_EPOCH',
 ]);
-/** A broker says that it cannot now, for reasons of its own or while the cluster changes. */
+/** Errors on a broker's side, or while the cluster changes: transient. */
 const SERVER_TROUBLE = new Set([
   ...NOT_A_MEMBER,
   ...COORDINATOR_MOVING,
@@ -137,7 +137,7 @@ const SERVER_TROUBLE = new Set([
   'NOT_CONTROLLER',
   'KAFKA_STORAGE_ERROR',
 ]);
-/** What the broker answers to a producer whose transactional id another has taken over. */
+/** Answers to a producer whose transactional id another has taken over. */
 const TAKEN_OVER = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING']);
 const UNAUTHORIZED = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
@@ -147,10 +147,10 @@ const UNAUTHORIZED = new Set([
 ]);
 const LOGIN_REFUSED_TYPES = new Set(['SASL_AUTHENTICATION_FAILED', 'UNSUPPORTED_SASL_MECHANISM']);
 const LOGIN_REFUSED_NAMES = new Set(['KafkaJSSASLAuthenticationError', 'KafkaLoginError']);
-/** kafkajs gives a connection that broke in the middle of a login the name of a refusal. */
+/** kafkajs reports a connection that broke during a login as a refused login. */
 const LOGIN_INTERRUPTED = /failed: (Closed connection|Connection |Not connected|Request .* timed out)/;
 
-/** What JavaScript throws for a mistake in a program. */
+/** Error classes of programming mistakes. */
 const MISTAKES = [TypeError, RangeError, ReferenceError, AssertionError];
 const KAFKAJS_FRAME = /[\\/]node_modules[\\/]kafkajs[\\/]/;
 
@@ -169,10 +169,10 @@ const CONNECTION_TROUBLE = new Set([
 ]);
 
 const UNANSWERED = new Set(['KafkaJSRequestTimeoutError', 'KafkaJSConnectionClosedError']);
-/** kafkajs has connected to a broker and not learnt yet what it can do. */
+/** Message of kafkajs before it has learnt the broker's API versions. */
 const NOT_CONNECTED = 'Broker not connected';
 
-/** The broker's name for an error (`ILLEGAL_GENERATION`), wherever kafkajs has wrapped it; '' for any other. */
+/** Kafka's name of an error (`ILLEGAL_GENERATION`), also inside kafkajs' wrappers; '' for any other error. */
 export function kafkaErrorType(error: unknown): string {
   for (let at = error as KafkaErrorLike | undefined, depth = 0; at && depth < 8; depth += 1) {
     if (typeof at.type === 'string' && at.type !== '') return at.type;
@@ -181,7 +181,7 @@ export function kafkaErrorType(error: unknown): string {
   return '';
 }
 
-/** The topic, and the partition, that an answer is about (patch/partition-errors.ts); undefined where it names none. */
+/** Topic and partition that an error is about (patch/partition-errors.ts); undefined if it names none. */
 export function namedPartition(
   error: unknown,
 ): { readonly topic: string; readonly partition?: number } | undefined {
@@ -194,8 +194,8 @@ export function namedPartition(
 }
 
 /**
- * Penstock itself is wrong, and trying again would not end. kafkajs makes such mistakes too, but in trouble that passes: it
- * asks a cluster of which it knows no leader, or a connection that has just closed.
+ * True for a bug in Penstock, which a retry would only repeat. The same errors out of kafkajs' code do not count: it
+ * throws them in transient trouble, as with a cluster without known leaders or a connection that has just closed.
  */
 export function isDefect(error: unknown): boolean {
   if (error instanceof DefectError) return true;
@@ -207,7 +207,7 @@ export function isTooLarge(error: unknown): boolean {
   return TOO_LARGE.has(kafkaErrorType(error));
 }
 
-/** Brokers are away, or do not answer: transient, retry. */
+/** True when brokers are down or do not answer: transient, retry. */
 export function isConnectionTrouble(error: unknown): boolean {
   return someCause(
     error,
@@ -225,47 +225,47 @@ export function isUnanswered(error: unknown): boolean {
   return UNANSWERED.has(at.name ?? '') || isInterruptedLogin(at);
 }
 
-/** The broker says that this process is no member of the group in this generation. */
+/** True when the broker says that this process is not a member of the group in this generation. */
 export function isMembershipError(error: unknown): boolean {
   return NOT_A_MEMBER.has(kafkaErrorType(error));
 }
 
 /**
- * Another broker coordinates the group or the transactions now, or is about to, as the very first group of a cluster
- * meets it: transient, retry. What was asked was not done, and nobody has to join again.
+ * True while the coordinator of a group or of transactions moves or is not ready, as with the first group of a cluster:
+ * transient, retry. The request was not carried out, and no member has to rejoin.
  */
 export function isCoordinatorMoving(error: unknown): boolean {
   return COORDINATOR_MOVING.has(kafkaErrorType(error));
 }
 
-/** The broker asked does not lead the partition: the metadata, asked for again, say who does. */
+/** True when the broker asked does not lead the partition: refresh the metadata. */
 export function isLeaderMoved(error: unknown): boolean {
   return LEADER_MOVED.has(kafkaErrorType(error));
 }
 
-/** Another producer has opened the same transactional id: this one writes no more. */
+/** True when another producer has opened the same transactional id and fenced this one. */
 export function isTakenOver(error: unknown): boolean {
   return TAKEN_OVER.has(kafkaErrorType(error));
 }
 
-/** A broker failed at a request that is right, or does not know of a topic or leader that others know: transient, retry. */
+/** True when a broker failed a valid request, or does not yet know a topic or leader: transient, retry. */
 export function isServerTrouble(error: unknown): boolean {
   return SERVER_TROUBLE.has(kafkaErrorType(error));
 }
 
-/** The broker refuses this user: waiting does not help, the operator has to act. */
+/** True when the broker refuses this user: the operator has to act. */
 export function isRefused(error: unknown): boolean {
   return isUnauthorized(error) || isLoginRefused(error);
 }
 
-/** The user is known, but may not do what was asked for. */
+/** True when the user is known but lacks the right (ACLs). */
 export function isUnauthorized(error: unknown): boolean {
   return UNAUTHORIZED.has(kafkaErrorType(error));
 }
 
 /**
- * A password, a token or a certificate does not hold, here or at the other side. Wrong from the start it is a
- * wrong configuration; later it is a rotation that one side has not heard of yet.
+ * True when a password, token or certificate is rejected, on either side. At start-up that is a wrong configuration;
+ * later it is a rotation that has not reached one side yet.
  */
 export function isLoginRefused(error: unknown): boolean {
   if (certificateFault(error) !== undefined) return true;

@@ -2,10 +2,10 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { TlsConnection } from '../credentials/tls-files.ts';
 
-/** How a listener of a broker wants to be spoken to, as far as it shows. */
+/** Protocol of a broker's listener, as far as a probe can tell. */
 export interface Listener {
   readonly tls: boolean;
-  /** Mechanisms by which it takes a login; undefined: it takes none; `unknown`: it has not said. */
+  /** SASL mechanisms it offers; undefined: it takes no login; `unknown`: it did not say. */
   readonly mechanisms: readonly string[] | undefined | 'unknown';
 }
 
@@ -15,17 +15,17 @@ const UNSUPPORTED_SASL_MECHANISM = 33;
 const ILLEGAL_SASL_STATE = 34;
 /** A mechanism that no listener has: whoever takes a login answers with those that it has. */
 const NO_MECHANISM = 'PENSTOCK-PROBE';
-/** First bytes of a TLS record with an alert: what a TLS listener answers to plain text. */
+/** First byte of a TLS alert record, which a TLS listener answers to plain text. */
 const TLS_ALERT = 0x15;
 const CORRELATION_ID = 1;
 const HEADER_BYTES = 8;
 
 /**
- * Finds out how a listener wants to be spoken to, where a connection fails for a reason that does not show: brokers hang up
- * on clients that speak TLS or not where they should, and on those that do not log in.
+ * Finds out whether a listener speaks TLS and SASL, after a connection failed without a reason: brokers just hang up on
+ * clients that use TLS wrongly or do not log in.
  *
- * @param files what TLS is spoken with, where it is configured
- * @returns undefined where nothing that was seen tells: as of a broker that is away
+ * @param files certificates for TLS, if configured
+ * @returns undefined when the probe shows nothing, as with a broker that is down
  */
 export async function probeListener(
   address: { readonly host: string; readonly port: number },
@@ -46,11 +46,11 @@ interface Reply {
   readonly connected: boolean;
   /** The answer to the handshake, without its size. */
   readonly answer?: Buffer;
-  /** What came is a TLS alert. */
+  /** True if the broker answered with a TLS alert. */
   readonly alert: boolean;
 }
 
-/** Sends a handshake for a login, and waits for what comes of it. */
+/** Sends a SaslHandshake and waits for the answer, the end of the connection, or the timeout. */
 function ask(socket: net.Socket, timeoutMs: number, ready = 'connect'): Promise<Reply> {
   return new Promise((resolve) => {
     let connected = false;
@@ -94,7 +94,7 @@ function handshake(): Buffer {
   return Buffer.concat([size, request]);
 }
 
-/** Of an answer that begins with its correlation id: error, then the mechanisms. */
+/** Parses a SaslHandshake answer: correlation id, error code, mechanisms. */
 function mechanismsOf(answer: Buffer): Listener['mechanisms'] {
   if (answer.length < 6) return 'unknown';
   const error = answer.readInt16BE(4);

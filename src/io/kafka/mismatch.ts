@@ -5,17 +5,17 @@ import { isConnectionTrouble, kafkaErrorType } from './errors.ts';
 import { type Listener, probeListener } from './listener-probe.ts';
 import type { KafkaOptions } from './options.ts';
 
-/** A listener answers at once, or not at all. */
+/** Timeout of a probe: a listener answers at once or not at all. */
 const PROBE_MS = 3_000;
 
-/** kafkajs' own word for a mechanism that is not among those that a broker has named. */
+/** kafkajs' message for a mechanism that the broker does not offer. */
 const UNSUPPORTED = /mechanism is not supported/;
 
 type Access = Pick<KafkaOptions, 'brokers' | 'tls' | 'sasl'>;
 
 /**
- * Why no connection to these brokers can ever be made, in a line that says what to do: one of them wants TLS where none is
- * spoken, or the reverse, or a login that it is not given. Undefined where none of those that answer shows such a thing.
+ * One line on why connections to these brokers can never succeed, and what to do: TLS on one side only, or a login that
+ * is missing or not offered. Undefined when no broker that answers shows such a mismatch.
  */
 export async function accessMismatch(access: Access): Promise<string | undefined> {
   const { brokers, tls } = access;
@@ -30,8 +30,8 @@ export async function accessMismatch(access: Access): Promise<string | undefined
 }
 
 /**
- * The same, where an error may come of such a thing: brokers hang up, or refuse a mechanism. What an error says itself, as
- * that a certificate has expired, or a password is wrong, is left to it.
+ * `accessMismatch` for errors that may hide one: a broker hung up or refused a mechanism. Undefined for errors that
+ * speak for themselves, such as an expired certificate or a wrong password.
  */
 export async function mismatchBehind(error: unknown, access: Access): Promise<string | undefined> {
   const isUnclear =
@@ -43,7 +43,7 @@ export async function mismatchBehind(error: unknown, access: Access): Promise<st
   return mismatch && `${mismatch} (${plainTlsMessage(errorMessage(error))})`;
 }
 
-/** What of the settings a listener does not go with; undefined where they fit, as far as is known. */
+/** The setting that does not match a listener, and what to do; undefined when they match as far as known. */
 export function describeMismatch(
   broker: string,
   listener: Listener,
@@ -69,7 +69,7 @@ export function describeMismatch(
   return `Kafka (${broker}) wants a login there by ${has}, and kafka.sasl.mechanism ${given}; expected one of those, or the address of another listener`;
 }
 
-/** Host and port of `host:port`; the brackets of an IPv6 address are taken off. */
+/** Host and port of `host:port`, without the brackets of an IPv6 address. */
 function splitBroker(broker: string): { host: string; port: number } {
   const at = broker.lastIndexOf(':');
   return { host: broker.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(broker.slice(at + 1)) };

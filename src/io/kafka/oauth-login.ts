@@ -31,7 +31,7 @@ export function oauthLogin(tokens: TokenSource, trouble: ConnectionTrouble): Mec
           trouble.failed(`${host}:${port}`, error);
           throw error;
         } catch (error) {
-          // A connection that breaks says nothing of the token.
+          // A broken connection says nothing about the token.
           if (isLoginRefused(error)) tokens.refused(token);
           throw error;
         }
@@ -40,7 +40,7 @@ export function oauthLogin(tokens: TokenSource, trouble: ConnectionTrouble): Mec
   };
 }
 
-/** kafkajs wants the length in front, and puts one in front of what it hands back. */
+/** kafkajs expects the length in front of a request, and puts one in front of the answer. */
 function request(message: Buffer) {
   const length = Buffer.alloc(4);
   length.writeInt32BE(message.length);

@@ -10,15 +10,15 @@ type SaslOptions = KafkaOptions['sasl'];
 /** A token is fetched again when less than this share of its life is left. */
 const REFRESH_SHARE = 0.2;
 /**
- * kafkajs logs in again 5 s before a session ends, and a session ends with its token: one that is handed out
- * has to last longer than that. Half of a shorter life has to do.
+ * Least remaining life of a token that is handed out, in ms: a session ends with its token, and kafkajs logs in again
+ * 5 s before. For short lives, at most half of the life.
  */
 const REFRESH_MIN_MS = 20_000;
 const REFRESH_MAX_SHARE = 0.5;
 const TIMEOUT_MS = 10_000;
-/** After a failure the endpoint is left alone for this long; whoever asks meanwhile gets the same error. */
+/** Pause after a failure, in ms; meanwhile callers get the same error. */
 const PAUSE_MS = 1_000;
-/** Life of a token whose answer does not say (`expires_in` is optional, RFC 6749 section 5.1). */
+/** Life of a token without `expires_in`, which is optional (RFC 6749 section 5.1). */
 const DEFAULT_LIFE_SECONDS = 300;
 
 interface Token {
@@ -31,7 +31,7 @@ interface Token {
 /**
  * Tokens for SASL OAUTHBEARER by the client credentials grant (RFC 6749 section 4.4), cached until they age.
  *
- * kafkajs asks once a login, and Penstock has a connection a partition and broker, so caching is ours.
+ * kafkajs asks at every login, and Penstock has a connection per partition and broker, so the cache is here.
  */
 export class TokenSource {
   readonly #sasl: SaslOptions;
@@ -41,7 +41,7 @@ export class TokenSource {
   #pending: Promise<Token> | undefined;
   #failure: { readonly error: unknown; readonly untilMs: number } | undefined;
 
-  /** `onFailure` is told of every attempt that failed, also when an older token still serves. */
+  /** @param onFailure called for every failed attempt, also while an older token still serves */
   constructor(
     sasl: SaslOptions,
     onFailure: (url: string, error: unknown) => void,
@@ -62,7 +62,7 @@ export class TokenSource {
     try {
       return (await this.#fetch()).value;
     } catch (error) {
-      // The endpoint may be away for a while: a token that still holds is as good as a new one.
+      // The endpoint may be down for a while: a token that is still valid is as good as a new one.
       if (known !== undefined && known === this.#token && this.#now() < known.expiresAt) return known.value;
       throw error;
     }
@@ -137,7 +137,7 @@ async function ask(url: string, sasl: SaslOptions): Promise<{ status: number; te
       body: form.toString(),
       headersTimeout: TIMEOUT_MS,
       bodyTimeout: TIMEOUT_MS,
-      // Also for an answer that comes byte by byte.
+      // Bounds an answer that arrives byte by byte as well.
       signal: AbortSignal.timeout(TIMEOUT_MS),
       dispatcher,
     });

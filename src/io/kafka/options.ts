@@ -25,7 +25,7 @@ const tls = z
     }
   });
 
-/** What a mechanism shows to whoever reads the connection. Of SCRAM that is nothing that logs anybody in. */
+/** Credential that a mechanism sends readable without TLS. SCRAM sends none that could be reused. */
 const READABLE: Readonly<Record<string, string>> = { plain: 'the password', oauthbearer: 'the token' };
 
 const PASSWORD_KEYS = ['username', 'password'] as const;
@@ -104,7 +104,7 @@ export const kafkaOptions = z
     const { mechanism, token_url, allow_insecure } = sasl;
     const refuse = (key: string, message: string) =>
       context.addIssue({ code: 'custom', path: ['sasl', key], message });
-    // What is missing is told first.
+    // Missing keys are reported first.
     if (allow_insecure || neededKeys(mechanism).some((key) => sasl[key] === undefined)) return;
     const readable = READABLE[mechanism];
     if (readable !== undefined && !enabled) {

@@ -8,16 +8,16 @@ export interface FetchedRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer | string | null | undefined>>;
-  /** How many headers it had beyond those that are kept. */
+  /** Number of headers beyond those that are kept. */
   readonly headersLeftOut?: number;
   /**
-   * Of the last record of a fetch: the memory that it and those before it lie in. Who is done with all of them may
-   * give it back (core/wire/memory.ts).
+   * On the last record of a fetch: the memory of all its records. May be given back when all of them are done
+   * (core/wire/memory.ts).
    */
   readonly memory?: Buffer;
 }
 
-/** Bytes that a record is counted with beside its key, value and headers, and each header beside its own: the objects. */
+/** Bytes counted per record, and per header, for their objects, in addition to their content. */
 export const RECORD_OVERHEAD_BYTES = 400;
 export const HEADER_OVERHEAD_BYTES = 150;
 
@@ -28,12 +28,12 @@ export function recordBytes({ key, value, headers }: FetchedRecord): number {
   return bytes;
 }
 
-/** What was lent for the records of a fetch beyond what they take: up to as much again (core/wire/memory.ts). */
+/** Bytes of the lent buffer of a fetch beyond its records: up to as much again (core/wire/memory.ts). */
 function unusedBytes({ memory }: FetchedRecord): number {
   return memory === undefined ? 0 : memory.buffer.byteLength - memory.length;
 }
 
-/** Records of one partition between the fetch and the processing, in order. It counts bytes; its owner bounds them. */
+/** Fetched records of one partition, in order. Counts bytes; the owner bounds them. */
 export class PartitionQueue {
   #records: FetchedRecord[] = [];
   #bytes = 0;
@@ -43,7 +43,7 @@ export class PartitionQueue {
     return this.#bytes;
   }
 
-  /** The same with what was lent for them in vain: what the queue costs. */
+  /** Bytes including the unused part of lent buffers: what the queue costs. */
   get memoryBytes(): number {
     return this.#bytes + this.#unused;
   }
@@ -52,7 +52,6 @@ export class PartitionQueue {
     return this.#records.length;
   }
 
-  /** The first record, if there is one. */
   get first(): FetchedRecord | undefined {
     return this.#records[0];
   }
@@ -79,7 +78,7 @@ export class PartitionQueue {
     return taken;
   }
 
-  /** Puts records in front again that were taken last. */
+  /** Returns the records taken last to the front. */
   putBack(records: readonly FetchedRecord[]): void {
     this.#records = [...records, ...this.#records];
     for (const record of records) {

@@ -3,7 +3,7 @@ import { certificateFault, plainTlsMessage } from '../credentials/certificate-fa
 import { isUnauthorized } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
 
-/** What to change, by the way to log in. */
+/** Advice by SASL mechanism. */
 const CHECK: Readonly<Record<KafkaOptions['sasl']['mechanism'], string>> = {
   none: 'expected kafka.sasl settings, or a client certificate (kafka.tls.cert_file)',
   plain: 'expected other kafka.sasl.username and password (PENSTOCK_KAFKA_SASL_PASSWORD_FILE)',
@@ -13,7 +13,7 @@ const CHECK: Readonly<Record<KafkaOptions['sasl']['mechanism'], string>> = {
     'expected a token that the brokers accept: check kafka.sasl.token_url, the client and its scope',
 };
 
-/** One line on an error that `isRefused` knows: what was refused, by whom, and what to do. */
+/** One line for an error of `isRefused`: what was refused, by whom, and what to do. */
 export function refusal(error: unknown, { brokers, sasl }: KafkaOptions): string {
   const where = `Kafka (${brokers.join(', ')})`;
   const message = plainTlsMessage(errorMessage(error));

@@ -1,14 +1,14 @@
 import { RetryableError } from '../../core/model/errors.ts';
 import { monotonicMs } from '../time/clock.ts';
 
-/** A broker that was frozen, or cut off from the controller, learns within seconds what it has missed. */
+/** A broker that was suspended, or cut off from the controller, catches up within seconds. */
 const LASTING_MS = 30_000;
-/** Nothing is concluded from two answers that are further apart. A session that begins in trouble takes some seconds. */
+/** Answers further apart than this count as unrelated. A session that starts in trouble takes some seconds. */
 const FORGOTTEN_MS = 60_000;
 
 /**
- * Answers of Kafka that are hardly ever true, and that a broker gives which has missed the last elections: an end
- * before what was committed, a partition that does not exist. One is believed when it has lasted.
+ * Holds back implausible answers until they have lasted: an end offset below a committed one, a missing partition. They
+ * mostly come from a broker that has missed the last elections.
  */
 export class StaleAnswerGuard {
   readonly #lastingMs: number;
@@ -22,10 +22,9 @@ export class StaleAnswerGuard {
   }
 
   /**
-   * Returns when `subject` has been answered like this for long enough. After a minute in which nobody asked it
-   * begins again.
+   * Returns if this has been the answer about `subject` for long enough. Starts over after a minute without one.
    *
-   * @throws RetryableError before; the question is to be asked again, best of another broker
+   * @throws RetryableError until then: ask again, preferably another broker
    */
   met(subject: string, answer: string): void {
     const now = this.#now();
@@ -39,7 +38,7 @@ export class StaleAnswerGuard {
     );
   }
 
-  /** Another answer has come about `subject`. */
+  /** Forgets `subject`: a plausible answer has arrived. */
   refuted(subject: string): void {
     this.#met.delete(subject);
   }

@@ -2,7 +2,7 @@ import { RetryableError } from '../../core/model/errors.ts';
 import { type BrokerVersions, isSteady, STEADY_KAFKA } from './broker-versions.ts';
 import { kafkaErrorType } from './errors.ts';
 
-/** The broker that coordinates a transactional id, as kafkajs knows it. */
+/** The coordinator of a transactional id. */
 export interface TransactionCoordinator {
   readonly nodeId: string;
   /** `host:port`. */
@@ -17,12 +17,12 @@ interface NamedError {
 }
 
 /**
- * The last transaction of an id is decided, and its coordinator has not ended it for as long as that was waited for. What
- * needs the id waits; only the coordinator can end it.
+ * The last transaction of a transactional id has not been completed by its coordinator within the time waited. Work
+ * that needs the id waits: only the coordinator can complete it.
  */
 export class UnsettledTransactionError extends RetryableError {
   override readonly name = 'UnsettledTransactionError';
-  /** The broker's name for it, as `kafkaErrorType` finds it. */
+  /** Kafka's error name, for `kafkaErrorType`. */
   readonly type = 'CONCURRENT_TRANSACTIONS';
   readonly transactionalId: string;
 
@@ -32,13 +32,13 @@ export class UnsettledTransactionError extends RetryableError {
   }
 }
 
-/** The error of a transaction, which says what to do where it is that the one before has not ended. */
+/** Replaces CONCURRENT_TRANSACTIONS by an error that says what to do; returns any other error as it is. */
 export function transactionError(error: unknown, transactionalId: string): unknown {
   if (kafkaErrorType(error) !== 'CONCURRENT_TRANSACTIONS') return error;
   return new UnsettledTransactionError(transactionalId, error);
 }
 
-/** Notes in an answer whose it is. */
+/** Attaches the coordinator to an error that it answered. */
 export function nameCoordinator(error: unknown, coordinator: TransactionCoordinator): void {
   Object.assign(error as object, { [COORDINATOR]: coordinator });
 }

@@ -4,7 +4,9 @@ import type { KafkaAdmin } from './admin/admin.ts';
 import { isSteady, STEADY_KAFKA } from './broker-versions.ts';
 import { brokersOf } from './patch/admin.ts';
 
-/** Says at the start which brokers can leave a transaction without its end. Those that are away are not looked at. */
+/**
+ * Warns at start-up of brokers that may never end a transaction (before `STEADY_KAFKA`). Skips brokers that are down.
+ */
 export async function warnOfUnsteadyBrokers(admin: Pick<KafkaAdmin, 'client'>, log: Logger): Promise<void> {
   const brokers = await unsteadyBrokers(admin).catch((error) => {
     log.debug({ error: errorMessage(error) }, 'which version the brokers have is not known');

@@ -1,22 +1,22 @@
 import type { SchemaId } from '../../core/decode/schema/writer-schema.ts';
 import { PoisonError, RetryableError } from '../../core/model/errors.ts';
 
-/** What came of one request to the registry. */
+/** Response of the registry. */
 export interface RegistryAnswer {
   readonly url: string;
   readonly status: number;
-  /** The body, parsed where it is JSON. */
+  /** The body, parsed if it is JSON, else as text. */
   readonly data: unknown;
 }
 
-/** A schema as a registry gives it: Avro where it names no type. */
+/** A schema as sent by a registry: Avro if it names no type. */
 export interface RegisteredSchema {
   readonly schemaType?: string | null;
   readonly schema: string;
   readonly references?: readonly SchemaReference[] | null;
 }
 
-/** What a schema refers to: by the name that it uses, and where the registry has it. */
+/** A reference of a schema: the name it uses, and the subject and version in the registry. */
 export interface SchemaReference {
   readonly name: string;
   readonly subject: string;
@@ -24,23 +24,23 @@ export interface SchemaReference {
 }
 
 /**
- * What a registry says where it has no such schema, subject or version (docs.confluent.io, "Schema Registry API
- * Reference"). A 404 without one of these comes from something that is no registry, or from a wrong path.
+ * Error codes of a missing subject, version or schema (docs.confluent.io, "Schema Registry API Reference"). A 404
+ * without one of these comes from a wrong path, or not from a registry.
  */
 const UNKNOWN = new Map([
   [40401, 'subject'],
   [40402, 'version'],
   [40403, 'schema'],
 ]);
-/** Characters of an answer that messages repeat. */
+/** Characters of an answer quoted in messages. */
 const QUOTED = 200;
 
 /**
- * The schema in an answer to a question for schema `id`.
+ * The schema in an answer to a request for schema `id` or one of its references.
  *
- * Throws PoisonError where the registry is well and has no such schema: `schema_id`, or `schema_reference` for what
- * another schema refers to. Throws RetryableError for everything that time or an operator may fix: 5xx, 401, 403,
- * and whatever no registry says.
+ * @throws PoisonError when the registry works but has no such schema: `schema_id`, or `schema_reference` for a
+ *   reference
+ * @throws RetryableError for everything that time or an operator may fix: 5xx, 401, 403, and answers no registry gives
  */
 export function schemaIn(answer: RegistryAnswer, id: SchemaId): RegisteredSchema {
   const { url, status, data } = answer;

@@ -6,7 +6,7 @@ import { type RegistryAddress, RegistryHttp } from './http.ts';
 
 const GUIDS = '/schemas/guids/';
 
-/** Fetches schemas from a Confluent-compatible registry. One attempt a call; retries are the caller's. */
+/** Fetches schemas from a Confluent-compatible registry. One attempt per call; retries are the caller's. */
 export class RegistryClient {
   readonly #address: RegistryAddress;
   readonly #http: RegistryHttp;
@@ -18,10 +18,10 @@ export class RegistryClient {
   }
 
   /**
-   * Fetches a schema and those it refers to, and makes it ready to read records.
+   * Fetches a schema with its references, and compiles it.
    *
-   * @throws PoisonError where the registry has no such schema, or one that is of no use
-   * @throws RetryableError where the registry does not answer within `timeout`, or answers with trouble
+   * @throws PoisonError when the registry has no such schema, or an unusable one
+   * @throws RetryableError when the registry does not answer within `timeout`, or answers with a transient error
    */
   async fetch(id: SchemaId): Promise<WriterSchema> {
     const { url, timeout } = this.#address;
@@ -41,7 +41,11 @@ export class RegistryClient {
     }
   }
 
-  /** A registry that is well and has no schemas by GUID says 404 of its own, as a wrong path would. */
+  /**
+   * A working registry without schemas by GUID answers 404, as a wrong path would: checks with another request.
+   *
+   * @throws PoisonError when the registry works
+   */
   async #refuseGuid(path: string, { status, url }: RegistryAnswer, signal: AbortSignal): Promise<void> {
     if (![400, 404, 405, 501].includes(status)) return;
     const types = await this.#http.get('/schemas/types', signal);

@@ -7,17 +7,17 @@ import type { RegisteredSchema } from './answer.ts';
 import { JSON_SCHEMA } from './json-schema.ts';
 import { fetchReferences, type ReferencedSchema } from './references.ts';
 
-/** Fetches what the registry has at a path below its address. */
+/** Fetches the schema at a path below the registry's address. */
 export type GetSchema = (path: string) => Promise<RegisteredSchema>;
 
 /**
- * Fetches a schema and those it refers to through `get`, and makes it ready to read records.
+ * Fetches a schema with its references through `get`, and compiles it.
  *
- * @throws PoisonError where the schema is of no use, and what `get` throws
+ * @throws PoisonError when the schema is unusable; what `get` throws
  */
 export async function compileSchema(id: SchemaId, get: GetSchema): Promise<WriterSchema> {
   const schema = await get(typeof id === 'number' ? `/schemas/ids/${id}` : `/schemas/guids/${id}`);
-  // Its own references have as little a part in reading JSON as the schema.
+  // Neither the schema nor its references matter for reading JSON.
   if (schema.schemaType === 'JSON') return JSON_SCHEMA;
   const references = await fetchReferences(id, schema, get);
   try {

@@ -6,18 +6,18 @@ import type { RegistryAnswer } from './answer.ts';
 import type { RegistryOptions } from './options.ts';
 
 const MASK = '********';
-/** A registry in Kafka takes schemas of 1 MiB; JSON and escapes make more of it. */
+/** Largest answer, in bytes. Registries on Kafka accept schemas of 1 MiB; JSON escapes enlarge them. */
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** The options of a registry that there is. */
+/** Options of a configured registry. */
 export type RegistryAddress = RegistryOptions & { readonly url: string };
 
-/** Asks a registry over kept-alive connections. One attempt a call. */
+/** HTTP client for a registry, over kept-alive connections. One attempt per call. */
 export class RegistryHttp {
   readonly #base: string;
   readonly #agent: Agent;
   readonly #authorization: Readonly<Record<string, string>>;
-  /** What must not be repeated of an answer: proxies return what they were sent. */
+  /** Masked in answers with another status than 200: proxies may return what they were sent. */
   readonly #secrets: readonly string[];
 
   /** @throws ConfigError when a certificate or key file cannot be used */
@@ -37,10 +37,10 @@ export class RegistryHttp {
   }
 
   /**
-   * What a GET of a path says. Any status is an answer.
+   * Sends a GET. Any status is an answer.
    *
-   * @throws PoisonError where a schema is too large: it never changes, and who waits for it waits for ever
-   * @throws RetryableError where there is none, or `signal` aborts first
+   * @throws PoisonError when a schema is too large: it never changes, so waiting would not help
+   * @throws RetryableError when there is no answer; the reason of `signal` when it aborts first
    */
   async get(path: string, signal: AbortSignal): Promise<RegistryAnswer> {
     const url = this.#base + path;
@@ -77,7 +77,7 @@ export class RegistryHttp {
   }
 }
 
-/** The body of an answer, as far as a schema can be that is of use. */
+/** The body of an answer. @throws PoisonError (status 200) or RetryableError beyond `MAX_BYTES` */
 async function textOf(url: string, status: number, body: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -2,26 +2,26 @@ import type { SchemaId } from '../../core/decode/schema/writer-schema.ts';
 import { PoisonError } from '../../core/model/errors.ts';
 import type { RegisteredSchema, SchemaReference } from './answer.ts';
 
-/** A schema that another refers to. */
+/** A schema referenced by another. */
 export interface ReferencedSchema {
-  /** The name by which it is referred to: of a file in Protobuf. */
+  /** The name in the reference; in Protobuf a file name. */
   readonly name: string;
   readonly text: string;
 }
 
-/** More than any schema has. */
+/** Most references, in total; no real schema has as many. */
 const MAX_REFERENCES = 500;
-/** Characters of a schema together with those that it refers to. A registry in Kafka takes 1 MiB a schema. */
+/** Most characters of a schema with its references. Registries on Kafka accept 1 MiB per schema. */
 const MAX_CHARACTERS = 4 * 1024 * 1024;
-/** Schemas asked for at once. */
+/** Concurrent requests. */
 const AT_ONCE = 8;
 
 /**
- * The schemas that one refers to, and those that they refer to, each name once: where two of them refer to different
- * versions of a third, the reference that is nearest to the schema itself counts, as one name can mean one thing only.
+ * Fetches the references of a schema, transitively, each name once. If two schemas refer to different versions of a
+ * third, the reference nearest to the schema itself wins, since a name can have one meaning only.
  *
- * @param get fetches what the registry has at a path
- * @throws PoisonError `schema` where they are too many or too large, and what `get` throws
+ * @param get fetches the schema at a path
+ * @throws PoisonError `schema` when they are too many or too large; what `get` throws
  */
 export async function fetchReferences(
   id: SchemaId,

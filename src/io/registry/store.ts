@@ -2,28 +2,28 @@ import type { SchemaId, SchemaSource, WriterSchema } from '../../core/decode/sch
 import { PoisonError, RetryableError } from '../../core/model/errors.ts';
 import { monotonicMs } from '../time/clock.ts';
 
-/** Schemas kept, and ids kept that are of no use. A topic has a handful; garbage that looks like an id has any. */
+/** Most schemas kept, and most unusable ids. A topic has a handful; garbage that looks like an id has any number. */
 const KEPT = 20_000;
-/** Schemas asked for at once. */
+/** Concurrent requests. */
 const AT_ONCE = 8;
 /** Ids are signed 32-bit numbers, and none is negative. */
 const MAX_ID = 0x7fffffff;
 /**
- * Ids that the registry does not have, in `missing_ttl` and in a minute at least. Any producer can make up any number of
- * them, and each is a question; where there are more, the others are not asked for.
+ * Most requests for unusable ids per `missing_ttl`, or per minute if that is longer. Any producer can make up ids, and
+ * each costs a request; beyond this number unknown ids are refused without one.
  */
 const MAX_UNKNOWN = 10_000;
 const MIN_WINDOW_MS = 60_000;
-/** Ids remembered that were not asked for: more than the records of one step. */
+/** Most ids remembered as refused: more than the records of one step. */
 const MAX_REFUSED = 2_000_000;
 
 export interface SchemaStoreOptions {
-  /** How long an id that is of no use is remembered, in ms: it may be registered later. */
+  /** How long an unusable id is remembered, in ms: it may be registered later. */
   readonly missingTtlMs: number;
   readonly now?: () => number;
 }
 
-/** Schemas by id. A schema never changes, so what has been fetched once is kept; so is, for a while, what there is not. */
+/** Cache of schemas by id. Schemas never change, so they are kept; missing ids are remembered for a while. */
 export class SchemaStore implements SchemaSource {
   readonly #fetch: (id: SchemaId) => Promise<WriterSchema>;
   readonly #missingTtlMs: number;
@@ -34,7 +34,7 @@ export class SchemaStore implements SchemaSource {
   readonly #refused = new Set<SchemaId>();
   #unknown = { since: 0, count: 0 };
 
-  /** @param fetch throws PoisonError where the id is of no use, RetryableError where that is not known */
+  /** @param fetch throws PoisonError for an unusable id, RetryableError while that is not known */
   constructor(fetch: (id: SchemaId) => Promise<WriterSchema>, options: SchemaStoreOptions) {
     this.#fetch = fetch;
     this.#missingTtlMs = options.missingTtlMs;
@@ -52,10 +52,10 @@ export class SchemaStore implements SchemaSource {
   }
 
   /**
-   * Resolves when `schema` knows about every id, be it that there is none.
+   * Resolves when `schema` has an answer for every id, a schema or a PoisonError.
    *
-   * @param ids those that matter most first: after too many that do not exist the others are not asked for
-   * @throws RetryableError when the registry could not be asked; ids that it has answered for stay known
+   * @param ids most important first: after too many unusable ids the rest are refused without a request
+   * @throws RetryableError when the registry did not answer; answers received so far stay known
    */
   async ensure(ids: Iterable<SchemaId>): Promise<void> {
     const wanted = [...ids].filter((id) => !this.#isKnown(id));
@@ -72,7 +72,7 @@ export class SchemaStore implements SchemaSource {
     return missing !== undefined && missing.until > this.#now();
   }
 
-  /** Partitions that need the same schema at once share the request. */
+  /** Concurrent requests for the same id share one. */
   #once(id: SchemaId): Promise<void> {
     const pending = this.#pending.get(id) ?? this.#ask(id).finally(() => this.#pending.delete(id));
     this.#pending.set(id, pending);
@@ -124,7 +124,7 @@ function notAsked(id: SchemaId): PoisonError {
   return new PoisonError('decode', 'schema_id', `schema ${id} was not asked for: ${why}`);
 }
 
-/** Puts an entry in; the oldest makes room. */
+/** Inserts an entry and evicts the oldest beyond `KEPT`. */
 function keep<T>(map: Map<SchemaId, T>, id: SchemaId, value: T): void {
   map.delete(id);
   map.set(id, value);

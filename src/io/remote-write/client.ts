@@ -30,16 +30,16 @@ export interface RemoteWriteClientOptions {
   readonly userAgent: string;
   /** Absent: none. */
   readonly login?: NodeLoginOptions;
-  /** Absent: what https:// does by itself. */
+  /** Absent: Node's defaults for https://. */
   readonly tls?: TlsSettings | undefined;
 }
 
 /**
- * Answers that say nothing about the data: another credential, URL or moment, and the same body is taken.
- * The rest of 4xx means that the node will never take this body.
+ * Statuses that say nothing about the data: with another credential, URL or time the same body may be accepted.
+ * Any other 4xx means that the node will never accept this body.
  */
 const NOT_THE_DATA = new Set([401, 402, 403, 404, 405, 406, 407, 408, 421, 423, 425, 429]);
-/** Errors of a request that had no connection to be sent over. */
+/** Error codes of requests that were never sent. */
 const NEVER_SENT = new Set([
   'ECONNREFUSED',
   'EHOSTUNREACH',
@@ -49,7 +49,7 @@ const NEVER_SENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_INVALID_ARG',
 ]);
-/** A WriteRequest without series: it says whether a node takes requests, and changes nothing there. */
+/** A WriteRequest without series: tests whether a node accepts requests, without effect. */
 const EMPTY_BODY = compress(Buffer.alloc(0));
 /** Headers of every request (remote write 1.0). */
 const FIXED_HEADERS = {
@@ -57,27 +57,27 @@ const FIXED_HEADERS = {
   'content-encoding': 'snappy',
   'x-prometheus-remote-write-version': '0.1.0',
 };
-/** Bytes of an error's body that are kept for the message. */
+/** Characters of an error's body kept for the message. */
 const MESSAGE_BYTES = 512;
 
 /**
- * Speaks remote write 1.0 to one node over kept-alive connections. One attempt a call; retries are the caller's.
+ * Remote write 1.0 client for one node, over kept-alive connections. One attempt per call; retries are the caller's.
  *
- * A request that got no answer may have been taken, now or when the node goes on. So before it is sent again an empty
- * one has to be answered: a node that hangs gets each request twice at most, however long it hangs.
+ * An unanswered request may have been accepted, or will be once the node resumes. So an empty request must be answered
+ * before it is sent again: a node that hangs gets each request twice at most, however long it hangs.
  *
- * A refusal counts only if the node takes an empty request after it, or other data between two refusals of the same
- * body: a vmagent answers 400 to a path that it does not know, and may have been restarted with another one at any time.
+ * A refusal counts only if the node accepts an empty request after it, or other data between two refusals of the same
+ * body: vmagent answers 400 to an unknown path, and may be restarted with another path at any time.
  */
 export class RemoteWriteClient {
   #node: NodeAccess;
-  /** Of addresses and logins of before, as long as requests are under way there. */
+  /** Connections of former addresses and logins, while requests are under way there. */
   readonly #former = new Set<HttpConnections>();
   #generation = 0;
   readonly #unanswered = new WeakSet<RemoteWriteRequest>();
-  /** How many requests with data the node has taken. */
+  /** Number of requests with data that the node has accepted. */
   #taken = 0;
-  /** What that was when a request was first refused. */
+  /** `#taken` when a request was first refused. */
   #takenAtRefusal = new WeakMap<RemoteWriteRequest, number>();
 
   /** @throws ConfigError when a certificate or key file cannot be used */
@@ -85,14 +85,14 @@ export class RemoteWriteClient {
     this.#node = accessTo(options);
   }
 
-  /** Another one since the node is reached in another way: what was waited for may be over. */
+  /** Changes when a prepared change of address, login or TLS takes effect: pauses before a retry then end. */
   get generation(): number {
     return this.#generation;
   }
 
   /**
-   * Makes ready to reach the node in another way. What is under way then is finished as it was begun; what got no answer
-   * waits for one to an empty request at the new address too.
+   * Prepares a change of address, login or TLS. Requests under way finish at the old address; unanswered ones still
+   * wait for an empty request to be answered, now at the new address.
    *
    * @throws ConfigError when a certificate or key file cannot be used
    */
@@ -115,10 +115,10 @@ export class RemoteWriteClient {
   }
 
   /**
-   * Sends a body once. Resolves to the status code, 2xx. The same `request` again is another attempt of it.
+   * Sends a body once. Resolves to the status code, 2xx. The same `request` object again is another attempt.
    *
-   * @throws RetryableError for trouble that time or an operator can fix: connection errors, timeouts, 5xx, 429,
-   *   and 4xx that are not about the data (401, 403, 404, …, and what an empty request gets too)
+   * @throws RetryableError for failures that time or an operator can fix: connection errors, timeouts, 5xx, 429, and
+   *   4xx that are not about the data (401, 403, 404, …, and any that an empty request gets too)
    * @throws PoisonError with reason `http_<code>` when the node refuses the data
    * @throws BadHeaderError for a tenant header that HTTP cannot carry; nothing is sent
    */
@@ -134,14 +134,14 @@ export class RemoteWriteClient {
       if (mayHaveBeenTaken(error)) this.#unanswered.add(request);
       if (error instanceof PoisonError) {
         if (node === this.#node) await this.#confirm(error, request, signal);
-        // What another address has refused says nothing of this one.
+        // A refusal by the former address says nothing about the new one.
         if (node !== this.#node) throw new RefusesAllError(error);
       }
       throw error;
     }
   }
 
-  /** @throws RefusesAllError when the node refuses a request in which there is nothing to refuse; what else that meets */
+  /** Confirms a refusal with an empty request. @throws RefusesAllError when that is refused too; its other errors */
   async #confirm(refusal: PoisonError, request: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
     const { headers } = request;
     const takenBefore = this.#takenAtRefusal.get(request);
@@ -157,27 +157,27 @@ export class RemoteWriteClient {
         },
       );
     if (!(await isRefused(headers))) return;
-    // A tenant that the node does not want is the record's fault.
+    // If only the tenant is refused, that is the record's fault.
     if (Object.keys(headers).length > 0 && !(await isRefused({}))) return;
     throw new RefusesAllError(refusal);
   }
 
-  /** Nothing of any request is still on its way out: the memory of those that were answered may be used again. */
+  /** True when no request is still being written: the memory of answered ones may be reused. */
   get sentAll(): boolean {
     return [this.#node.connections, ...this.#former].every(({ sentAll }) => sentAll);
   }
 
-  /** Has `request` wait for an answer to an empty one: another drain may have sent it. */
+  /** Has an empty request answered before `request` is sent: another drain may have sent it already. */
   probeFirst(request: RemoteWriteRequest): void {
     this.#unanswered.add(request);
   }
 
-  /** @throws RetryableError while the node does not answer */
+  /** Sends an empty request. @throws RetryableError while the node does not answer it */
   async #probe(request: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
     try {
       await this.#post({ body: EMPTY_BODY, headers: request.headers }, signal);
     } catch (error) {
-      if (error instanceof PoisonError) return; // an answer, if one to a request that not all receivers like
+      if (error instanceof PoisonError) return; // an answer all the same: some receivers refuse empty requests
       this.#unanswered.add(request);
       if (!mayHaveBeenTaken(error)) throw error;
       throw new RetryableError(
@@ -202,7 +202,7 @@ export class RemoteWriteClient {
     }
     const { status: code, text } = answer;
     if (code >= 200 && code < 300) return code;
-    // Masked before it is cut: half a secret is one too.
+    // Masked before it is cut, so that no part of a secret remains.
     const said = login.masked(text).slice(0, MESSAGE_BYTES).trim();
     const message = `${url} answered ${code}: ${said}`;
     if (code >= 400 && code < 500 && !NOT_THE_DATA.has(code))
@@ -216,7 +216,7 @@ export class RemoteWriteClient {
   }
 }
 
-/** How a node is reached. */
+/** Address, login and connections of a node. */
 interface NodeAccess {
   readonly url: string;
   readonly userAgent: string;
@@ -240,7 +240,7 @@ function tlsOptions({ tls }: RemoteWriteClientOptions): () => TlsConnection | Re
   return () => files?.current() ?? {};
 }
 
-/** A tenant header comes from a record, so from anybody. */
+/** Validates tenant headers, which come from records, so from any producer. @throws BadHeaderError */
 function checkHeaders(headers: Readonly<Record<string, string>>): void {
   for (const name in headers) {
     try {
@@ -256,7 +256,7 @@ function checkHeaders(headers: Readonly<Record<string, string>>): void {
   }
 }
 
-/** By the server's own clock, where the answer says what it shows: this one may be off. */
+/** Retry-After in ms, by the server's clock if the answer has a Date: ours may be off. */
 function pauseAskedFor({ retryAfter, date = '' }: HttpAnswer): number | undefined {
   const serverMs = Date.parse(date);
   return retryAfterMs(retryAfter, Number.isNaN(serverMs) ? Date.now() : serverMs);

@@ -4,7 +4,7 @@ import type { TlsConnection } from '../credentials/tls-files.ts';
 
 export interface HttpConnectionsOptions {
   readonly url: URL;
-  /** Milliseconds for a connection to be made, and then for the request and its whole answer. */
+  /** Milliseconds for making a connection, and again from the start of a request to the head of its answer. */
   readonly timeoutMs: number;
   /** Options of TLS for a new connection. */
   readonly tls: () => TlsConnection | Record<string, never>;
@@ -13,11 +13,11 @@ export interface HttpConnectionsOptions {
 export interface HttpPost {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** Ends the request. */
+  /** Aborts the request. */
   readonly signal: AbortSignal;
 }
 
-/** What is kept of an HTTP answer. */
+/** An HTTP answer, as far as it is kept. */
 export interface HttpAnswer {
   readonly status: number;
   readonly retryAfter: string | undefined;
@@ -27,24 +27,24 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-/** No answer in time to a request that was sent. */
+/** Error code of a request that was sent and not answered in time. */
 export const ANSWER_TIMEOUT = 'ERR_ANSWER_TIMEOUT';
 
-/** A connection without a request for this long is closed. Servers close theirs after a minute or more. */
+/** Idle time after which a connection is closed. Servers close theirs after a minute or more. */
 const IDLE_MS = 30_000;
 const KEPT_TEXT_BYTES = 8 * 1024;
-/** What follows the head of an answer may take so long, and be so large; then the connection is closed. */
+/** Limits for an answer's body, in ms and bytes; beyond them the connection is closed. */
 const BODY_MS = 1_000;
 const BODY_BYTES = 1024 * 1024;
-/** Below are interim answers, such as 103 Early Hints; the answer itself is still to come. */
+/** Lower statuses are interim answers, such as 103 Early Hints. */
 const FIRST_FINAL_STATUS = 200;
 
 /**
- * Kept-alive HTTP/1.1 connections to one server, each with one POST at a time. They are undici's; added is that it is
- * known when a body is on the wire for good.
+ * Kept-alive HTTP/1.1 connections of undici to one server, each with one POST at a time. `sentAll` tells when all
+ * bodies have been written.
  *
- * Requests go by `dispatch`: a drain's work on a record is little more than its request, and the stream of an answer's
- * body is an eighth to a third of it (docs/internals/measurements.md).
+ * Uses `dispatch`: a drain's work on a record is little more than its request, and a stream for the answer's body would
+ * cost an eighth to a third of that (docs/internals/measurements.md).
  */
 export class HttpConnections {
   readonly #options: HttpConnectionsOptions;
@@ -59,19 +59,19 @@ export class HttpConnections {
       connect: (target, done) => this.#connect(target, done),
       pipelining: 1,
       keepAliveTimeout: IDLE_MS,
-      // One time limit for the whole answer, kept to the millisecond, is set here instead.
+      // `Exchange` has exact timeouts of its own instead.
       headersTimeout: 0,
       bodyTimeout: 0,
     });
   }
 
-  /** Nothing of any request is still on its way out: the memory of those that were answered may be used again. */
+  /** True when no request is still being written: the memory of answered ones may be reused. */
   get sentAll(): boolean {
     for (const { writableLength } of this.#sockets) if (writableLength > 0) return false;
     return true;
   }
 
-  /** Sends one request. @throws Error of the socket, of TLS or of undici */
+  /** Sends one request. @throws errors of the socket, TLS or undici, `ANSWER_TIMEOUT`, the reason of `signal` */
   post({ headers, body, signal }: HttpPost): Promise<HttpAnswer> {
     if (signal.aborted) return Promise.reject(signal.reason);
     const { url, timeoutMs } = this.#options;
@@ -80,7 +80,7 @@ export class HttpConnections {
     return exchange.answer;
   }
 
-  /** Lets the requests under way come to their end. None may follow. */
+  /** Closes the connections once the requests under way have ended. No new ones may follow. */
   async finish(): Promise<void> {
     await this.#agent.close();
   }
@@ -89,7 +89,7 @@ export class HttpConnections {
     await this.#agent.destroy();
   }
 
-  /** With the certificates of the moment. */
+  /** Opens a connection with the certificates now on disk. */
   #connect(target: buildConnector.Options, done: buildConnector.Callback): void {
     const connect = buildConnector({ ...this.#options.tls(), timeout: this.#options.timeoutMs });
     connect(target, (...result) => {
@@ -106,8 +106,8 @@ export class HttpConnections {
 }
 
 /**
- * One request and its answer: that is its status. Once it is there nothing else counts, not that the body never ends, nor
- * that the connection breaks: the server has said what became of the request.
+ * One request and its answer. Once the status has arrived, neither an endless body nor a broken connection makes it
+ * fail: the server has said what became of the request.
  */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #answer = Promise.withResolvers<HttpAnswer>();
@@ -177,13 +177,13 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   readonly #aborted = (): void => this.#end(this.#signal.reason);
 
-  /** A request that still waits for a connection is told when its turn comes. */
+  /** Settles and aborts. A request that still waits for a connection is aborted in `onRequestStart`. */
   #end(reason: Error): void {
     this.#settle(reason);
     this.#controller?.abort(reason);
   }
 
-  /** @param failure why there is no answer, where there is none: an error costs as much as a third of a request */
+  /** @param failure used if no status has arrived; absent at a normal end, as an Error costs a third of a request */
   #settle(failure?: Error): void {
     clearTimeout(this.#timer);
     this.#signal.removeEventListener('abort', this.#aborted);

@@ -6,16 +6,16 @@ import { Backoff, sleep } from '../time/sleep.ts';
 import type { RemoteWriteRequest } from './client.ts';
 import { BadHeaderError } from './errors.ts';
 
-/** Largest body that is taken apart to look for the series at fault, in bytes, uncompressed. */
+/** Largest body that is halved to find the series at fault, in bytes, uncompressed. */
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
 
 /** Upper bound for Retry-After, in ms, which may come from a wrong clock or a proxy. */
 const MOST_RETRY_AFTER_MS = 5 * 60_000;
 
-/** How often a record of one series is sent again that was refused. */
+/** How often a refused record that cannot be halved is sent again. */
 const REPEATED_REFUSALS = 1;
 
-/** Part of a record that the node refuses for good: one series, or a body that cannot be taken apart. */
+/** Part of a record that the node refuses permanently: one series, or a body that cannot be halved. */
 export interface Refused {
   readonly body: Buffer;
   readonly error: PoisonError;
@@ -28,23 +28,23 @@ export interface DeliverOptions {
   readonly backoffMaxMs: number;
   /** Ends waiting and a request under way: the partition is lost, or the process has to end now. */
   readonly signal: AbortSignal;
-  /** No new attempt is begun once this is false: the process stops. */
+  /** Once false, no new attempt starts: the process stops. */
   readonly active: () => boolean;
-  /** Another value: the node is reached in another way now, and a pause for what was before ends. Absent: never. */
+  /** A new value ends the pause before a retry: the node's address or login has changed. Absent: never. */
   readonly generation?: () => number | undefined;
   readonly onRetry: (error: RetryableError, pauseMs: number) => void;
 }
 
-/** The process stops before the node has taken the record: nothing was delivered, nothing is committed. */
+/** The process stops before the node has accepted the whole record: nothing is committed. */
 export class DeliveryStoppedError extends Error {
   override readonly name = 'DeliveryStoppedError';
 }
 
 /**
- * Sends one record's body until the node has taken all of it that it ever will.
+ * Sends one record's body until the node has accepted all of it that it ever will.
  *
- * Trouble is waited out, for as long as it takes. A body that is refused is halved, and each half sent, down to
- * the series at fault; those are returned.
+ * Transient failures are retried for as long as it takes. A refused body is halved and each half sent, down to the
+ * series at fault, which are returned.
  *
  * @throws DeliveryStoppedError
  */
@@ -53,9 +53,8 @@ export async function deliver(request: RemoteWriteRequest, options: DeliverOptio
 }
 
 /**
- * @param refusals how often one that cannot be halved has to be refused beyond the first time. What refuses it alone may
- * be a node that is being restarted, and then takes the request that asks whether it takes any; a part of something larger
- * was refused before.
+ * @param refusals further refusals needed if the body cannot be halved. The first may come from a node that is just
+ *   restarting and then accepts the empty request of the check. For halves it is 0: the whole was refused before.
  */
 async function deliverPart(
   request: RemoteWriteRequest,
@@ -77,7 +76,7 @@ async function deliverPart(
   return refused;
 }
 
-/** Sends a body until it is answered. @returns why it is refused; undefined: it was taken */
+/** Sends a body until it is answered. @returns the refusal; undefined: accepted */
 async function refusalOf(
   request: RemoteWriteRequest,
   options: DeliverOptions,

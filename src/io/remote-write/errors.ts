@@ -1,12 +1,12 @@
 import { PoisonError, RetryableError } from '../../core/model/errors.ts';
 
-/** A proxy's words for a node that did not answer it. */
+/** Statuses of a proxy whose node did not answer. */
 const NO_ANSWER = new Set([502, 504]);
 
-/** A request was sent and no answer came: the node may have taken it. */
+/** A request was sent and not answered: the node may have accepted it. */
 export class AmbiguousDeliveryError extends RetryableError {}
 
-/** An answer that asks to come again. */
+/** An HTTP status that calls for a retry. */
 export class HttpRetryableError extends RetryableError {
   readonly code: number;
 
@@ -16,7 +16,7 @@ export class HttpRetryableError extends RetryableError {
   }
 }
 
-/** The node refuses every request: most likely the address is wrong. */
+/** The node refuses even an empty request: most likely the URL is wrong. */
 export class RefusesAllError extends HttpRetryableError {
   constructor({ reason, message }: PoisonError) {
     super(
@@ -27,10 +27,10 @@ export class RefusesAllError extends HttpRetryableError {
   }
 }
 
-/** A record's header cannot go to a node, whatever its body. */
+/** A record's header cannot be sent over HTTP, whatever its body. */
 export class BadHeaderError extends PoisonError {}
 
-/** Whether a request that failed so may have been taken all the same. */
+/** True if the node may have accepted the request despite this error. */
 export function mayHaveBeenTaken(error: unknown): boolean {
   return (
     error instanceof AmbiguousDeliveryError ||

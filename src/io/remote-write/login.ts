@@ -1,6 +1,6 @@
 import { SecretFile } from '../credentials/secret-file.ts';
 
-/** How a node wants its callers to log in, as configured. At most one of the three is given. */
+/** Login of a node, as configured. At most one of the three is given. */
 export interface NodeLoginOptions {
   readonly basic_auth?:
     | {
@@ -20,7 +20,7 @@ export class NodeLogin {
   readonly #username: string | undefined;
   readonly #fixed: string | undefined;
   readonly #file: SecretFile | undefined;
-  /** What must not be repeated of an answer: proxies and debug servers return what they were sent. */
+  /** Secrets of the last request, masked in answers: proxies and debug servers may return what they were sent. */
   #used: readonly string[] = [];
 
   constructor({ basic_auth, bearer_token, bearer_token_file }: NodeLoginOptions) {
@@ -48,7 +48,7 @@ export class NodeLogin {
     this.#file?.forget();
   }
 
-  /** A text of the node's, fit for a log line. */
+  /** Masks the secrets in a text of the node, for logs. */
   masked(text: string): string {
     return this.#used.reduce((masked, secret) => masked.replaceAll(secret, MASK), text);
   }

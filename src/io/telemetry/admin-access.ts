@@ -1,27 +1,27 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-/** Why a request is not answered. */
+/** Response to a refused request. */
 export interface Denial {
   readonly code: number;
   readonly body: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A header of its own that no form and no simple request of a web page can set: it needs CORS, which is not granted. */
+/** Header that a web page cannot set: neither forms nor simple requests can, and CORS is not granted. */
 export const RELOAD_HEADER = 'x-penstock-reload';
 
 const LOOPBACK_NAMES = new Set(['localhost', '127.0.0.1', '::1']);
 
-/** Whether an address is one of this machine's own, as a socket or a configuration says it. */
+/** True for loopback names and addresses, as found in sockets and configurations. */
 export function isLoopback(host: string): boolean {
   const address = host.replace(/^::ffff:/i, '').toLowerCase();
   return LOOPBACK_NAMES.has(address) || /^127(\.\d{1,3}){3}$/.test(address);
 }
 
 /**
- * A page whose name has been pointed at 127.0.0.1 (DNS rebinding) sends that name: a listener on loopback answers to
- * names of loopback alone. Clients without the header are no browsers.
+ * Against DNS rebinding: a page whose name now points at 127.0.0.1 sends that name, so a listener on loopback accepts
+ * only loopback names. A request without a Host header does not come from a browser.
  */
 export function wrongHost({ headers: { host } }: IncomingMessage, listenHost: string): Denial | undefined {
   if (!isLoopback(listenHost) || host === undefined || isLoopback(hostName(host))) return undefined;
@@ -32,8 +32,8 @@ export function wrongHost({ headers: { host } }: IncomingMessage, listenHost: st
 }
 
 /**
- * With a token whoever has it may reload. Without one it is whoever is on this machine and is no web page: from a loopback
- * address, by a name of loopback, with a header that a page cannot set.
+ * Refuses an unauthorized reload. With a token, only its bearer may reload. Without one, anyone on this machine except
+ * web pages: from a loopback address, under a loopback name, without Origin, with a header that a page cannot set.
  */
 export function mayNotReload(request: IncomingMessage, token: string | undefined): Denial | undefined {
   if (token !== undefined) {
@@ -61,7 +61,7 @@ function hostName(host: string): string {
   return host.replace(/:\d*$/, '').replace(/^\[|\]$/g, '');
 }
 
-/** In a time that says nothing of where they differ. */
+/** Constant-time comparison. */
 function sameText(a: string, b: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(a), digest(b));

@@ -5,28 +5,28 @@ import { printableJson, printableLines } from '../../core/model/printable.ts';
 import { type Denial, mayNotReload, wrongHost } from './admin-access.ts';
 import { RateLimit } from './rate-limit.ts';
 
-/** Whether a process works, and if not, why: one line that an operator can act on. */
+/** State of a process; the reason is one line that an operator can act on. */
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
-/** What came of a reload, and what has changed by it or was wrong. */
+/** Outcome of a reload: the changed keys, or the errors. */
 export interface ReloadAnswer {
   readonly applied: boolean;
   readonly text: string;
 }
 
 export interface AdminServerOptions {
-  /** Where to listen. An empty host is every interface, port 0 takes a free one. */
+  /** Listen address. An empty host: every interface; port 0: any free port. */
   readonly listen: { readonly host: string; readonly port: number };
   /** Prometheus' text format. */
   readonly metrics: () => Promise<string>;
-  /** Whether all of it answers. */
+  /** Liveness, for /-/healthy. */
   readonly health: () => Readiness;
   readonly readiness: () => Readiness;
-  /** What `penstock status` asks a process for, as JSON. */
+  /** Status for `penstock status`, as JSON. */
   readonly status: () => Promise<object>;
   /** Loads the configuration again, one at a time. Absent: not offered. */
   readonly reload?: () => Promise<ReloadAnswer>;
-  /** Token that a reload needs now; undefined: it has to come from this machine. */
+  /** Token now required for a reload; undefined: reloads must come from this machine. */
   readonly reloadToken?: () => string | undefined;
 }
 
@@ -34,7 +34,7 @@ interface Answer extends Denial {
   readonly type?: string;
 }
 
-/** What a stranger may make this process hold: nobody here has a reason to be slow or to say much. */
+/** Limits on what a client can make this process hold: legitimate requests are small and fast. */
 const HEADER_BYTES = 8 * 1024;
 const BODY_BYTES = 64 * 1024;
 const CONNECTIONS = 128;
@@ -42,7 +42,7 @@ const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 10_000;
 const TIMEOUT_CHECK_MS = 1_000;
-/** A connection on which nothing moves for so long, also while it is answered. Scrapes wait for processes for 2 s. */
+/** Idle time after which a connection is closed, also during an answer. Scrapes wait up to 2 s for processes. */
 const IDLE_MS = 30_000;
 
 const RELOADS_AT_ONCE = 5;
@@ -128,7 +128,7 @@ export class AdminServer {
     }
   }
 
-  /** A wrong token takes no reload away from those who have the right one. */
+  /** Handles /-/reload. Unauthorized requests do not count against the rate limit. */
   async #reload(request: IncomingMessage): Promise<Answer> {
     const { reload, reloadToken } = this.#options;
     if (request.method !== 'POST')
@@ -146,7 +146,7 @@ export class AdminServer {
   }
 }
 
-/** Nothing here takes a body. A small one is read and thrown away; one that grows ends its connection. */
+/** No endpoint takes a body: a small one is read and discarded, a larger one refused or its connection closed. */
 function refusedBody(request: IncomingMessage): Answer | undefined {
   let bytes = 0;
   request.on('data', (chunk: Buffer) => {

@@ -2,17 +2,17 @@ import { errorMessage } from '../../core/model/errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
-/** Stacks that are remembered, so that each is logged once. More different defects than this are not told apart. */
+/** Most stacks remembered, so that each is logged once. Further ones are counted, but not logged. */
 const MOST_STACKS = 100;
 
-/** Where in Kafka it happened. */
+/** The record that led to the defect. */
 export interface DefectPlace {
   readonly topic: string;
   readonly partition: number;
   readonly offset: bigint;
 }
 
-/** Tells of records that are set aside because Penstock has a defect: each is counted, each stack is logged once. */
+/** Reports records set aside because of a bug in Penstock: each is counted, each stack is logged once. */
 export class Defects {
   readonly #metrics: Metrics;
   readonly #log: Logger;
@@ -34,15 +34,15 @@ export class Defects {
   }
 }
 
-/** Stacks that were told already. */
+/** Stacks reported so far. */
 export class Stacks {
   readonly #known = new Set<string>();
 
-  /** The stack of what caused the error, where it was not told yet; from now on it is. */
+  /** The stack of the error's cause, if not reported yet; marks it as reported. */
   unknown(error: Error): string | undefined {
     const cause = error.cause ?? error;
     const stack = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    // Without its first lines, which are the message and may quote the record.
+    // The first lines are left out: they are the message, which may quote the record.
     const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
     const key = frames.length > 0 ? frames.join('\n') : stack.slice(0, 200);
     if (this.#known.has(key) || this.#known.size >= MOST_STACKS) return undefined;

@@ -9,32 +9,32 @@ export interface ObservedPartition {
   readonly partition: number;
   readonly state: string;
   readonly queuedBytes: number;
-  /** The first record that was fetched and is not done; undefined where there is none. */
+  /** First record fetched and not done, if any. */
   readonly oldest?: { readonly offset: bigint; readonly timestamp: number } | undefined;
-  /** What cannot be read at its position; undefined while it goes on. */
+  /** Error of an unreadable batch at its position, if any. */
   readonly unreadable?: Error | undefined;
-  /** What is wrong with a topic, and keeps it waiting; undefined: nothing. */
+  /** Topic fault that blocks it, if any. */
   readonly trouble?: { readonly topic: string; readonly message: string } | undefined;
-  /** Why the last attempt at it failed, while nothing has succeeded since. */
+  /** Last error since the last progress, if any. */
   readonly failure?: string | undefined;
-  /** The group that has to let go of it first; undefined once the work has begun. */
+  /** Group that must release it first; undefined once work has begun. */
   readonly waitsFor?: string | undefined;
 }
 
 /** A consumer group member as the gauges see it. */
 export interface ObservedReader {
   readonly joined: boolean;
-  /** When the group last showed that it knows this member, by `monotonicMs`. */
+  /** When the coordinator last acknowledged this member, by `monotonicMs`. */
   readonly heardMs: number;
-  /** After so many ms of silence the group may have given the member's partitions to another one. */
+  /** Ms of silence after which the member's partitions may belong to another. */
   readonly sessionTimeout: number;
   readonly partitions: readonly ObservedPartition[];
 }
 
-/** Where the ends and the committed offsets of partitions are asked for. */
+/** Source of end offsets and committed offsets. */
 export interface OffsetSource {
   committedOffsets(groupId: string, topic: string): Promise<Map<number, bigint>>;
-  /** Of the partitions whose leaders answer. */
+  /** Bounds of those partitions whose leaders answer. */
   knownBounds(
     topic: string,
     partitions: readonly number[],
@@ -42,15 +42,15 @@ export interface OffsetSource {
 }
 
 const POLL_MS = 5_000;
-/** What Kafka told longer ago than three looks is no news. */
+/** Answers older than three polls are stale. */
 const NEWS_MS = 3 * POLL_MS;
-/** With lag and no commit for this long, and a group that answers, a partition counts as stalled. */
+/** A partition with lag, a responsive group and no commit for this long counts as stalled. */
 const STALLED_MS = 60_000;
 
 /**
  * Lag, queues and readiness of a group member.
  *
- * The end of a partition is asked for on its own, not taken from fetches, since a paused partition has none.
+ * End offsets are polled rather than taken from fetches, since paused partitions have none.
  */
 export class GroupGauges {
   readonly #reader: ObservedReader;
@@ -60,9 +60,9 @@ export class GroupGauges {
   readonly #now: () => number;
   readonly #progress: PartitionProgress;
   readonly #startedMs: number;
-  /** Topics whose offsets are being asked for. */
+  /** Topics with a poll under way. */
   readonly #asking = new Set<string>();
-  /** When the group was last seen not to answer: what stands still meanwhile has not stalled. */
+  /** When the group was last seen silent: standing still until then is not a stall. */
   #silentMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -98,12 +98,12 @@ export class GroupGauges {
     this.#progress.committed(idOf(partition), offset);
   }
 
-  /** The work on a partition begins: how long nothing was committed before says nothing. */
+  /** Work on a partition begins: forgets how long nothing was committed before. */
   begun(partition: Place): void {
     this.#progress.forget(idOf(partition));
   }
 
-  /** Sets the gauges of one process again from all its groups. */
+  /** Refreshes the gauges of a process from all its groups. */
   static collect(groups: readonly GroupGauges[], metrics: Metrics): void {
     const { lag, lagSeconds, lagUnknown, queueBytes, assigned, heldUp, waitingForOwner } = metrics;
     const gauges = [lag, lagSeconds, lagUnknown, queueBytes, assigned, heldUp, waitingForOwner];
@@ -135,9 +135,9 @@ export class GroupGauges {
   }
 
   /**
-   * Not ready: no member of the group, or none that it answers, as when Kafka cannot be reached; or a partition that
-   * makes no progress while records wait. One that another group still works on is no reason: if the others are to be
-   * restarted only when this one is ready, it would wait for ever.
+   * Not ready if not a member of the group, if the group does not answer (as when Kafka is unreachable), or if a
+   * partition makes no progress while records wait. Partitions that another group still holds do not count: a rolling
+   * restart that waits for this process to be ready would wait for ever.
    */
   readiness(): Readiness {
     const absence = this.#absence();
@@ -158,7 +158,7 @@ export class GroupGauges {
     return { ready: true };
   }
 
-  /** Why the partitions may be another member's by now. */
+  /** Reason why the partitions may belong to another member by now, if any. */
   #absence(): string | undefined {
     const { joined, heardMs, sessionTimeout } = this.#reader;
     if (!joined) return `not a member of the consumer group ${this.#groupId}`;
@@ -170,7 +170,7 @@ export class GroupGauges {
   partitions(): unknown[] {
     return this.#reader.partitions.map((held) => {
       const { topic, partition, state, queuedBytes, unreadable, waitsFor, trouble, failure } = held;
-      // Where another group reads, what this one has committed says nothing.
+      // While another group reads it, this group's commits mean nothing.
       const { records, seconds } = waitsFor === undefined ? this.#lag(held) : {};
       return {
         topic,
@@ -200,7 +200,7 @@ export class GroupGauges {
     for (const topic of new Set(partitions.map((held) => held.topic))) void this.#ask(topic);
   }
 
-  /** A question that is not answered yet is not asked a second time. */
+  /** Polls a topic's offsets, unless a poll is under way. */
   async #ask(topic: string): Promise<void> {
     if (this.#asking.has(topic)) return;
     this.#asking.add(topic);
@@ -218,7 +218,7 @@ export class GroupGauges {
         this.#progress.told(idOf(held), committed.get(held.partition) ?? bound.low, bound.high);
       }
     } catch {
-      // Kafka is away: soon the lag counts as unknown, and the consumer itself says so.
+      // Kafka is unreachable: the lag soon counts as unknown, and the consumer logs it.
     } finally {
       this.#asking.delete(topic);
     }

@@ -1,6 +1,6 @@
-/** Looks after groups of the deployment that may have nobody to say how far behind they are. */
+/** Watches groups of the deployment that may have no member left to report their lag. */
 export interface GroupWatch {
-  /** @param memberIds of this process in its groups, at the moment */
+  /** @param memberIds present member ids of this process, in all its groups */
   start(memberIds: () => readonly string[]): void;
   stop(): Promise<void>;
   /** Adds to the gauges, before a scrape. */

@@ -3,17 +3,17 @@ import { printableLines } from '../../core/model/printable.ts';
 
 export type { Logger } from 'pino';
 
-/** The loggers made from each one: they keep the level that they were made with. */
+/** Child loggers by logger: pino's keep the level they were created with. */
 const CHILDREN = new WeakMap<pino.Logger, Set<pino.Logger>>();
 
-/** One JSON line an event on standard output; times in RFC 3339. `process`: which of a worker's processes it is. */
+/** Logs one JSON line per event to standard output; times in RFC 3339. @param process number of a worker's process */
 export function createLog(level: string, command: string, process?: number): pino.Logger {
   const children = new Set<pino.Logger>();
   const log = pino({
     level,
     base: process === undefined ? { command } : { command, process },
     timestamp: pino.stdTimeFunctions.isoTime,
-    // JSON has no control characters of ASCII; what else a terminal obeys may be in what is logged of a record.
+    // JSON escapes ASCII control characters; other characters that terminals obey may come from a record.
     hooks: { streamWrite: printableLines },
     formatters: { level: (label) => ({ level: label }) },
     onChild: (child) => void children.add(child),
@@ -22,7 +22,7 @@ export function createLog(level: string, command: string, process?: number): pin
   return log;
 }
 
-/** Changes the level of a logger of `createLog`, and of all that were made from it. */
+/** Sets the level of a logger of `createLog` and of its children. */
 export function setLevel(log: pino.Logger, level: string): void {
   for (const each of [log, ...(CHILDREN.get(log) ?? [])]) each.level = level;
 }

@@ -1,15 +1,15 @@
 import { AggregatorRegistry, type Registry } from 'prom-client';
 
-/** The metrics of one process with their values at one moment; passes from process to process as it is. */
+/** Snapshot of a process's metrics, sent between processes as it is. */
 export type MetricValues = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
-/** What is said of the process itself: a sum over processes would mean nothing. */
+/** Metrics about the process itself, whose sum over processes would mean nothing. */
 const OF_A_PROCESS = /^(process|nodejs)_/;
 
-/** prom-client's types say a number, its values are these names. */
+/** The metric's type by name: prom-client declares a number. */
 const typeOf = (metric: MetricValues[number]) => String(metric.type);
 
-/** Puts the label `process` on the figures of the process itself; what Penstock counts stays as it is. */
+/** Adds the label `process` to the metrics about the process itself; leaves Penstock's own as they are. */
 export function labelled(metrics: MetricValues, process: string): MetricValues {
   return metrics.map((metric) => {
     if (!OF_A_PROCESS.test(metric.name)) return metric;
@@ -18,17 +18,17 @@ export function labelled(metrics: MetricValues, process: string): MetricValues {
   });
 }
 
-/** Those metrics that must never go back: what a process that has ended leaves behind. */
+/** Counters and histograms: they must never decrease, so they outlive their process. */
 export function accumulated(metrics: MetricValues): MetricValues {
   return metrics.filter((metric) => ['counter', 'histogram'].includes(typeOf(metric)));
 }
 
-/** One set of metrics for several: values with the same name and labels are added. */
+/** Merges metrics: values with the same name and labels are added, or reduced as their `aggregator` says. */
 export async function merged(parts: readonly MetricValues[]): Promise<MetricValues> {
   return await AggregatorRegistry.aggregate([...parts]).getMetricsAsJSON();
 }
 
-/** The same in Prometheus' text format. */
+/** `merged` in Prometheus' text format. */
 export async function mergedText(parts: readonly MetricValues[]): Promise<string> {
   return await AggregatorRegistry.aggregate([...parts]).metrics();
 }

@@ -3,7 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** Seconds. From one step of the worker to an outage of an hour. */
 const LATENCY_BUCKETS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300, 3600];
 
-/** Everything that a Penstock process counts. docs/reference/metrics.md lists the same for operators. */
+/** All metrics of a Penstock process; docs/reference/metrics.md lists them for operators. */
 export class Metrics {
   readonly registry = new Registry();
   readonly ingestRecords = this.#counter(
@@ -182,7 +182,7 @@ export class Metrics {
     'Partitions that no worker, or no drain of their node, reads; told by one process of the deployment.',
     ['group', 'topic'],
   );
-  /** Of several processes, that of the one that has waited longest. */
+  /** Over several processes, the longest silence. */
   readonly groupSilence = this.#gauge(
     'group_silent_seconds',
     'Time since the consumer group last showed that it knows this process.',
@@ -212,7 +212,7 @@ export class Metrics {
     'Reloads of the configuration, by result: applied, refused.',
     ['result'],
   );
-  /** Of the whole service, as the next one: its processes leave them alone. */
+  /** This and the next one are set by the service as a whole, not by its processes. */
   readonly reloadSuccessful = this.#gauge(
     'config_last_reload_successful',
     '1 while the last reload was applied, 0 after one that was refused.',
@@ -237,7 +237,7 @@ export class Metrics {
     ['process'],
   );
 
-  /** Of the whole service: its processes leave it alone. */
+  /** Set by the service as a whole, not by its processes. */
   readonly ready = this.#gauge('ready', '1 while /-/ready answers 200, else 0.', []);
   readonly build = this.#gauge('build_info', 'Always 1: version, Node.js version and command.', [
     'version',
@@ -247,12 +247,12 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
-    // prom-client begins with 0, which would say something of processes that cannot reload.
+    // prom-client starts at 0, which would be wrong for processes that cannot reload.
     this.reloadSuccessful.remove();
     this.reloadSuccess.remove();
   }
 
-  /** Counts of a worker that alerts look at begin at 0: else the first increase of each would be none to Prometheus. */
+  /** Sets a worker's counters used in alerts to 0: otherwise Prometheus would not see their first increase. */
   beginIngest(topics: readonly string[]): void {
     for (const topic of topics) {
       this.dropped.inc({ reason: 'no_route', route: '', topic }, 0);
@@ -263,13 +263,13 @@ export class Metrics {
     for (const result of ['committed', 'failed']) this.transactions.inc({ result }, 0);
   }
 
-  /** Replaces what is wrong with topics. */
+  /** Replaces the present topic faults. */
   showTroubles(troubles: readonly { readonly topic: string; readonly kind: string }[]): void {
     this.topicTrouble.reset();
     for (const { topic, kind } of troubles) this.topicTrouble.set({ topic, kind }, 1);
   }
 
-  /** The same of a drain. */
+  /** Sets a drain's counters used in alerts to 0 (see `beginIngest`). */
   beginDrain(node: string, tasks: readonly { readonly topic: string; readonly route: string }[]): void {
     for (const { topic, route } of tasks) {
       this.late.inc({ node, route }, 0);
@@ -290,7 +290,7 @@ export class Metrics {
     return new Counter({ name: `penstock_${name}`, help, labelNames, registers: [this.registry] });
   }
 
-  /** @param over how several processes make one value (merge.ts) */
+  /** @param over how values of several processes are merged (merge.ts) */
   #gauge<L extends string>(
     name: string,
     help: string,
@@ -317,7 +317,7 @@ export class Metrics {
   }
 }
 
-/** Which configuration a process goes by. */
+/** Sets `config_info` to the configuration in force. */
 export function tellConfig({ config }: Metrics, hash: string): void {
   config.reset();
   config.set({ hash }, 1);

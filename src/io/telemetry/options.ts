@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { address } from '../../core/options/address.ts';
 import { secret } from '../../core/options/types.ts';
 
-/** Where a long-running command serves /metrics, /-/healthy, /-/ready, /-/reload and /api/status. */
+/** Listen address and access of the admin server: /metrics, /-/healthy, /-/ready, /-/reload and /api/status. */
 export const adminOptions = z.strictObject({
   listen: address({ anyHost: true })
     .default('127.0.0.1:9480')

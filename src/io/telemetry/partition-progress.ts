@@ -1,28 +1,28 @@
 import { isRecordTime } from '../../core/record/record-time.ts';
 
-/** How far behind a partition is; undefined is not known. */
+/** Lag of a partition; undefined: unknown. */
 export interface Lag {
   readonly records: number | undefined;
-  /** Age of the oldest record that waits; 0 where none does. */
+  /** Age of the oldest waiting record; 0: none. */
   readonly seconds: number | undefined;
 }
 
-/** What was seen of a partition that is read. Times by `monotonicMs`. */
+/** Observations of a partition. Times by `monotonicMs`. */
 interface Seen {
-  /** The next offset to read, as committed. */
+  /** Committed offset: the next to read. */
   readonly offset: bigint;
-  /** When it was first seen there. */
+  /** When that offset was first seen. */
   readonly movedMs: number;
   readonly end: bigint | undefined;
-  /** When the end was told. */
+  /** When `end` was last polled. */
   readonly toldMs: number;
-  /** Since when records wait; undefined while none do. */
+  /** Start of the present lag; undefined: no lag. */
   readonly lagMs: number | undefined;
   /** Timestamp of the record at `offset`, ms since the epoch; undefined before it was fetched. */
   readonly oldestMs: number | undefined;
 }
 
-/** How far the partitions of a group are, by what Kafka tells now and then and by what is committed. */
+/** Lag and stalls of a group's partitions, from polled offsets and own commits. */
 export class PartitionProgress {
   readonly #newsMs: number;
   readonly #now: () => number;
@@ -30,8 +30,8 @@ export class PartitionProgress {
   readonly #seen = new Map<string, Seen>();
 
   /**
-   * @param newsMs what Kafka told longer ago than this counts as unknown
-   * @param systemMs the system's time, against which records' times are held, in ms since the epoch
+   * @param newsMs age in ms from which a polled end counts as unknown
+   * @param systemMs system time, to compare with record timestamps, in ms since the epoch
    */
   constructor(newsMs: number, now: () => number, systemMs: () => number) {
     this.#newsMs = newsMs;
@@ -45,14 +45,14 @@ export class PartitionProgress {
     this.#observe(id, offset, end, toldMs);
   }
 
-  /** Kafka tells what is committed, and the end. A commit that came between is newer than what was asked for before. */
+  /** Takes polled offsets. A commit made since the poll was sent is newer and stays. */
   told(id: string, committed: bigint, end: bigint): void {
     const before = this.#seen.get(id)?.offset;
     const isOld = before !== undefined && committed < before && committed < end;
     this.#observe(id, isOld ? before : committed, end, this.#now());
   }
 
-  /** The first record that was fetched and is not done, by what is known there: its commit may have come meanwhile. */
+  /** Takes the first record fetched and not done; ignored if already committed. */
   fetched(id: string, { offset, timestamp }: { readonly offset: bigint; readonly timestamp: number }): void {
     const seen = this.#seen.get(id);
     if (seen === undefined || offset < seen.offset || !isRecordTime(timestamp)) return;
@@ -63,7 +63,7 @@ export class PartitionProgress {
     this.#seen.delete(id);
   }
 
-  /** A partition that comes back is a new one: what it did elsewhere is not known here. */
+  /** Forgets all other partitions: if one comes back, its progress elsewhere is unknown. */
   keepOnly(held: ReadonlySet<string>): void {
     for (const id of this.#seen.keys()) if (!held.has(id)) this.#seen.delete(id);
   }
@@ -76,11 +76,11 @@ export class PartitionProgress {
     const records = isNews ? Math.max(0, Number(end - offset)) : undefined;
     if (oldestMs !== undefined) return { records, seconds: Math.max(0, this.#systemMs() - oldestMs) / 1000 };
     if (records === undefined || records === 0) return { records, seconds: records };
-    // Where the record has not been fetched, it has waited for as long as it was seen to, at least.
+    // Not fetched yet: it has waited at least as long as the lag was seen.
     return { records, seconds: lagMs === undefined ? undefined : (this.#now() - lagMs) / 1000 };
   }
 
-  /** For how long records have waited without a commit, in ms; `silentMs` is when the group was last silent. */
+  /** How long records have waited without a commit, in ms. @param silentMs when the group was last silent */
   stalledMs(id: string, silentMs: number): number {
     const seen = this.#seen.get(id);
     if (seen?.lagMs === undefined) return 0;

@@ -1,6 +1,6 @@
 import { monotonicMs } from '../time/clock.ts';
 
-/** So many at once, and then one in every `everyMs`. */
+/** Token bucket: `burst` at once, then one per `everyMs`. */
 export class RateLimit {
   readonly #burst: number;
   readonly #everyMs: number;
@@ -17,7 +17,7 @@ export class RateLimit {
     this.#atMs = now();
   }
 
-  /** @returns 0 if it may go on, else for how long to wait, in ms */
+  /** Takes a token. @returns 0 if there was one, else the time to wait, in ms */
   take(): number {
     const now = this.#now();
     this.#left = Math.min(this.#burst, this.#left + (now - this.#atMs) / this.#everyMs);

@@ -1,10 +1,9 @@
 /**
- * Milliseconds of a clock that is never set: it does not jump when the system's time is corrected. Durations, pauses,
- * deadlines and ages are counted by it. The system's time (`Date.now`) is for what is written down, or held against times
- * of records.
+ * Milliseconds of a monotonic clock, which does not jump when the system's time is corrected. For durations, pauses,
+ * deadlines and ages; `Date.now` is for times that are stored or compared with record timestamps.
  *
- * It begins at 0 with the process, so what it shows means nothing to another process, and "never" is not 0 but
- * `Number.NEGATIVE_INFINITY`.
+ * Starts at 0 with the process, so values mean nothing to other processes, and "never" is `Number.NEGATIVE_INFINITY`,
+ * not 0.
  */
 export function monotonicMs(): number {
   return performance.now();

@@ -1,4 +1,4 @@
-/** setTimeout takes no more, and fires at once instead. */
+/** Longest delay of setTimeout, in ms; beyond it setTimeout fires at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /** Resolves after `ms` milliseconds (at most some 24 days), or at once when `signal` aborts. Never rejects. */

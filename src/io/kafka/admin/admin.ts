@@ -24,33 +24,33 @@ export interface OffsetBounds {
   readonly high: bigint;
 }
 
-/** What a group has committed for a partition. */
+/** A committed offset, and the metadata kept with it. */
 export interface CommittedOffset {
   readonly offset: bigint;
-  /** What its reader keeps beside the offset. */
+  /** The reader's own note. */
   readonly metadata: string;
-  /** Of which topic it is; undefined in commits of earlier versions and other programs. */
+  /** The topic it belongs to; undefined in commits of earlier versions and other programs. */
   readonly mark?: TopicMark | undefined;
 }
 
-/** Kafka's own `max.message.bytes`, where nobody has set another one. */
+/** Kafka's default for `max.message.bytes`. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
 
 /** A topic as brokers know it. */
 export interface TopicState {
   readonly partitions: readonly PartitionMetadata[];
-  /** Why it has none. */
+  /** Why the topic has no partitions; undefined: it has. */
   readonly trouble: TopicTrouble | undefined;
 }
 
 /**
- * Most time for an answer: a broker that hangs is not waited for long, as partitions begin with such questions. Brokers
- * take 5 s to create topics, and then answer that it goes on.
+ * Request timeout: short, since partitions begin with such requests and a broker may hang. Long enough to create
+ * topics: brokers take up to 5 s, then answer that creation goes on.
  */
 const REQUEST_TIMEOUT_MS = 10_000;
 const COORDINATOR_RETRY_MS = 200;
 const COORDINATOR_GIVE_UP_MS = 30_000;
-/** Repeats a question to a group's coordinator while there is none that answers: kafkajs asks once. */
+/** Repeats a request to a group's coordinator while it moves or offsets are unstable: kafkajs asks once. */
 async function untilCoordinated<T>(ask: () => Promise<T>): Promise<T> {
   const giveUp = monotonicMs() + COORDINATOR_GIVE_UP_MS;
   for (;;) {
@@ -64,7 +64,7 @@ async function untilCoordinated<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What Penstock asks of a cluster's administration. One connection, opened at the first use. */
+/** Admin requests of Penstock. One connection, opened on first use. */
 export class KafkaAdmin {
   readonly #connection: KafkaConnection;
   #admin: Promise<Admin> | undefined;
@@ -80,9 +80,9 @@ export class KafkaAdmin {
   }
 
   /**
-   * All that a group has committed, by topic and partition, with what is kept beside the offsets.
+   * All offsets that a group has committed, by topic and partition, with their metadata.
    *
-   * @param final waits for transactions that are not settled, to whose offsets the answer is to belong; else it is from before
+   * @param final waits until transactions with pending offsets are settled; else the answer is from before them
    */
   async committedEntries(
     groupId: string,
@@ -115,7 +115,7 @@ export class KafkaAdmin {
    * Oldest and next offset of partitions of a topic; those that do not exist are left out.
    *
    * @param wanted which partitions; absent: all. Only their leaders are asked.
-   * @throws TopicTroubleError where the topic is not there, or nobody leads one of the partitions
+   * @throws TopicTroubleError when the topic is missing or one of the partitions has no leader
    */
   async offsetBounds(topic: string, wanted?: readonly number[]): Promise<Map<number, OffsetBounds>> {
     const answers = await this.#ask(topic, ['oldest', 'next'], wanted);
@@ -123,7 +123,7 @@ export class KafkaAdmin {
     return boundsOf(answers);
   }
 
-  /** The same of those partitions whose leaders answer, and which these are not. */
+  /** Like `offsetBounds`, for the partitions whose leaders answer; `unknown` lists the others. */
   async knownBounds(
     topic: string,
     wanted?: readonly number[],
@@ -135,8 +135,8 @@ export class KafkaAdmin {
   }
 
   /**
-   * The same as `offsetBounds` by a client of its own: the other may have its metadata from a broker that is behind. Which
-   * broker is asked is left to chance.
+   * `offsetBounds` through a new client, which asks a random broker: the present one may have its metadata from a
+   * broker that is behind.
    */
   async freshOffsetBounds(topic: string, wanted?: readonly number[]): Promise<Map<number, OffsetBounds>> {
     const own = new KafkaAdmin(this.#connection);
@@ -147,14 +147,14 @@ export class KafkaAdmin {
     }
   }
 
-  /** By partition the first offset whose record is not older than a time (ms since the epoch); the end where none is. */
+  /** First offset by partition whose record is at or after a time (ms since the epoch); the end if there is none. */
   async offsetsAt(topic: string, timeMs: number, wanted?: readonly number[]): Promise<Map<number, bigint>> {
     const answers = await this.#ask(topic, [{ atMs: Math.max(0, timeMs) }, 'next'], wanted);
     assertAnswered(topic, answers);
     return new Map([...answers.offsets].map(([id, [at, next]]) => [id, at! < 0n ? next! : at!]));
   }
 
-  /** Kafka's id of a topic, which is never used again; undefined where brokers do not say. */
+  /** Kafka's id of a topic, never reused; undefined if the topic is missing or brokers are older than Kafka 2.8. */
   async topicId(topic: string): Promise<string | undefined> {
     const admin = await this.client();
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
@@ -162,13 +162,13 @@ export class KafkaAdmin {
     return found && topicIdOf(found.partitions);
   }
 
-  /** How long brokers remember the offsets of a group without members, in ms; undefined where they do not say. */
+  /** `offsets.retention.minutes` in ms; undefined when it may not be read. */
   async offsetsRetentionMs(): Promise<number | undefined> {
     const minutes = (await brokerSettings(await this.client(), [OFFSETS_RETENTION])).get(OFFSETS_RETENTION);
     return minutes === undefined ? undefined : Number(minutes) * 60_000;
   }
 
-  /** Topics as brokers know them, and what is wrong with those that have no partitions for this user. */
+  /** Topics as brokers know them, with the fault of each that has no partitions for this user. */
   async topicStates(topics: readonly string[]): Promise<ReadonlyMap<string, TopicState>> {
     if (topics.length === 0) return new Map();
     const answer = await clusterOf(await this.client()).metadata({ topics });
@@ -181,7 +181,7 @@ export class KafkaAdmin {
     );
   }
 
-  /** Number of partitions by topic; topics that do not exist, or not for this user, are left out. */
+  /** Number of partitions by topic; topics that are missing or not authorized are left out. */
   async partitionCounts(topics: readonly string[]): Promise<Map<string, number>> {
     const counts = new Map<string, number>();
     for (const [topic, { partitions, trouble }] of await this.topicStates(topics)) {

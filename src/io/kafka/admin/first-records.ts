@@ -3,10 +3,10 @@ import type { KafkaConnection } from '../client.ts';
 import { type OffsetRange, readRanges } from '../range/range-reader.ts';
 import type { KafkaAdmin } from './admin.ts';
 
-/** So many offsets are looked at: the first of them may be markers of transactions. */
+/** Offsets read per range: the first of them may be transaction markers. */
 const LOOKED_AT = 10n;
 
-/** The times of the first records of ranges, in ms since the epoch, by partition; where they can be read before `signal`. */
+/** Time of each range's first record by partition, in ms since the epoch; absent if not read before `signal`. */
 export async function firstRecordTimes(
   connection: KafkaConnection,
   admin: KafkaAdmin,

@@ -12,13 +12,13 @@ export interface GroupMember {
   /** Partitions by topic. Empty during a rebalance. */
   readonly partitions: ReadonlyMap<string, readonly number[]>;
   /**
-   * What it said that it held when it joined, by topic: it may still be at work on some of it that is assigned to nobody
-   * now. Empty during a rebalance, and of a member that is no process of Penstock.
+   * Partitions it claimed when it joined, by topic: it may still work on some that are assigned to nobody now. Empty
+   * during a rebalance, and for members that are not Penstock.
    */
   readonly claims: ReadonlyMap<string, readonly number[]>;
 }
 
-/** A consumer group. One that never was, or that was deleted, is `Dead` and has no members. */
+/** A consumer group. One that never existed or was deleted is `Dead` and has no members. */
 export interface GroupDescription {
   /** Kafka's name of the state: Stable, PreparingRebalance, CompletingRebalance, Empty or Dead. */
   readonly state: string;
@@ -63,8 +63,8 @@ export function decodeAssignment(assignment: Buffer): Map<string, number[]> {
 }
 
 /**
- * Whether a member of the group may be at work on a partition, or about to be. A group in a rebalance does not tell who
- * has what.
+ * True if a member of the group may work on the partition, or is about to. Always true in a rebalance, when assignments
+ * are unknown.
  */
 export function mayHold({ state, members }: GroupDescription, topic: string, partition: number): boolean {
   if (members.length === 0) return false;

@@ -1,4 +1,4 @@
-/** Those that want to know the same at the same time share one answer, asked for after the last of them wanted it. */
+/** Coalesces concurrent reads: callers share one answer, which is always asked for after each of their calls. */
 export class SharedAnswer<T> {
   readonly #ask: () => Promise<T>;
   #running: Promise<unknown> = Promise.resolve();

@@ -7,7 +7,7 @@ import { TopicTroubleError } from '../topic/topic-trouble.ts';
 import type { KafkaAdmin } from './admin.ts';
 import { brokerSettings, OFFSETS_RETENTION } from './broker-settings.ts';
 
-/** A topic as the cluster has it. */
+/** A topic as it exists in the cluster. */
 export interface TopicState {
   readonly partitions: number;
   /** Of the partition with the fewest replicas. */
@@ -19,9 +19,9 @@ export interface TopicState {
 export interface ClusterTopics {
   /** Topics that do not exist are left out. */
   readonly topics: ReadonlyMap<string, TopicState>;
-  /** `max.message.bytes` of a topic that has none of its own. */
+  /** Broker default of `max.message.bytes`. */
   readonly defaultMaxMessageBytes: number;
-  /** How long brokers remember what a group without members has committed, in ms; undefined where they do not say. */
+  /** `offsets.retention.minutes` in ms; undefined when it may not be read. */
   readonly offsetsRetentionMs?: number | undefined;
 }
 
@@ -38,17 +38,17 @@ const TOPIC = 2;
 const SET_ON_THE_TOPIC = 1;
 
 /**
- * Partitions that are asked for in one request. A KRaft controller refuses what makes more than 10,000 records of its log
- * at once: a record a partition, and those of the topic and its settings.
+ * Partitions created per request. A KRaft controller refuses a request that makes more than 10,000 records of its log:
+ * one per partition, plus those of the topic and its settings.
  */
 const MOST_PARTITIONS_AT_ONCE = 5_000;
 const SIZE = 'message.max.bytes';
 const KAFKAS_MAX_MESSAGE_BYTES = 1_048_588;
 const POLL_MS = 100;
-/** A broker that has not yet heard of a topic, or of its leaders, answers so; another one may have listed it. */
+/** Answers of a broker that has not yet heard of a topic or its leaders, although another may have listed it. */
 const NOT_HEARD_OF = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE']);
 const NEWS_TRAVELS_MS = 10_000;
-/** The oldest record is looked for up to a day from now: clocks differ. */
+/** The search for the oldest record ends this far in the future, in ms: clocks differ. */
 const OLDEST_AHEAD_MS = 86_400_000;
 const OLDEST_PRECISION_MS = 1000;
 
@@ -103,9 +103,9 @@ export class TopicAdmin {
   }
 
   /**
-   * Time of a topic's oldest record, in ms since the epoch, to the second; undefined where it has none.
+   * Time of a topic's oldest record, in ms since the epoch, to the second; undefined if it has none.
    *
-   * By halving: Kafka says where the records from a time on begin, and kafkajs keeps the time of the first to itself.
+   * A binary search over ListOffsets by time: kafkajs does not expose the timestamp in the answer.
    */
   async oldestRecord(topic: string): Promise<number | undefined> {
     const { bounds } = await this.#admin.knownBounds(topic);
@@ -148,8 +148,8 @@ export class TopicAdmin {
   }
 
   /**
-   * Grows a topic from so many partitions to so many in all.
-   * @returns false if the cluster says that the number does not fit, as when another process was faster
+   * Grows a topic from `from` partitions to `to` in total.
+   * @returns false for INVALID_PARTITIONS, as when another process was faster
    */
   async grow(topic: string, { from, to }: { from: number; to: number }): Promise<boolean> {
     try {
@@ -170,8 +170,8 @@ export class TopicAdmin {
   }
 
   /**
-   * Changes settings of a topic and keeps its others. kafkajs knows AlterConfigs only, which takes away what
-   * it does not name, so what is set on the topic now is sent along.
+   * Changes settings of a topic and keeps the others. kafkajs has only AlterConfigs, which resets every setting it does
+   * not name, so those now set on the topic are sent along.
    */
   async alter(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
     const admin = await this.#admin.client();

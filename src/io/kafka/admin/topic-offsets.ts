@@ -10,29 +10,29 @@ import {
   unauthorizedTopic,
 } from '../topic/topic-trouble.ts';
 
-/** Which offset of a partition is asked for. A time is in ms since the epoch. */
+/** The offset asked for: the oldest, the next, or the first at or after a time in ms since the epoch. */
 export type OffsetQuestion = 'oldest' | 'next' | { readonly atMs: number };
 
-/** What leaders answer about the partitions of a topic. */
+/** Answers of the leaders of a topic's partitions. */
 export interface OffsetAnswers {
-  /** By partition, one for each question, in their order; -1 for a time that no record has. */
+  /** By partition, one per question, in order; -1 when no record is at or after the time. */
   readonly offsets: ReadonlyMap<number, readonly bigint[]>;
-  /** Partitions that nobody leads. */
+  /** Partitions without a leader. */
   readonly leaderless: readonly number[];
-  /** Why leaders did not answer, by partition. */
+  /** Errors by partition, of leaders that did not answer. */
   readonly failed: ReadonlyMap<number, unknown>;
 }
 
-/** Leaders that have moved are looked for so often. */
+/** Attempts, with fresh metadata each, to find leaders that have moved. */
 const ATTEMPTS = 4;
 const PAUSE_MS = 150;
 
 /**
- * Asks the leaders of a topic's partitions for offsets. One partition without a leader, or one leader that does not
- * answer, is no reason why the others' offsets should not be known.
+ * Asks the leaders of a topic's partitions for offsets. A missing leader, or one that does not answer, does not affect
+ * the other partitions.
  *
- * @param wanted which partitions; absent: all. One that does not exist is left out.
- * @throws TopicTroubleError where the topic is not there, or not for this user
+ * @param wanted which partitions; absent: all. Those that do not exist are left out.
+ * @throws TopicTroubleError when the topic is missing or not authorized
  */
 export async function askOffsets(
   cluster: Cluster,
@@ -47,7 +47,7 @@ export async function askOffsets(
   for (let attempt = 1; ; attempt += 1) {
     const all = partitionsOf(cluster, topic);
     if (all === undefined) {
-      // A question about other topics, asked meanwhile, has replaced what the cluster knows.
+      // A concurrent request about other topics has replaced the cluster's metadata.
       if (attempt === ATTEMPTS) throw new TopicTroubleError(missingTopic(topic));
       await cluster.refreshMetadata();
       continue;
@@ -78,13 +78,13 @@ export async function askOffsets(
   }
 }
 
-/** @throws the error of the first partition of which the answer is missing */
+/** @throws TopicTroubleError for partitions without a leader, else the first error */
 export function assertAnswered(topic: string, { leaderless, failed }: OffsetAnswers): void {
   if (leaderless.length > 0) throw new TopicTroubleError(leaderlessPartitions(topic, leaderless));
   for (const [, error] of failed) throw error;
 }
 
-/** What is wrong with a topic as a whole, by its metadata; undefined: nothing. */
+/** Fault of a topic as a whole, by its metadata; undefined: none. */
 export function topicFault({ topic, topicErrorCode }: TopicMetadata): TopicTrouble | undefined {
   switch (TOPIC_FAULTS[topicErrorCode]) {
     case undefined:
@@ -96,7 +96,7 @@ export function topicFault({ topic, topicErrorCode }: TopicMetadata): TopicTroub
   }
 }
 
-/** @returns undefined where the cluster knows nothing of the topic. @throws TopicTroubleError */
+/** @returns undefined when the cluster has no metadata of the topic. @throws TopicTroubleError */
 function partitionsOf(cluster: Cluster, topic: string): readonly PartitionMetadata[] | undefined {
   const metadata = cluster.brokerPool.metadata?.topicMetadata.find((known) => known.topic === topic);
   const fault = metadata && topicFault(metadata);
@@ -127,7 +127,7 @@ async function askLeader(
   return offsets;
 }
 
-/** The metadata may be old, or those of a broker that is behind. */
+/** True for errors of stale metadata, or of metadata from a broker that is behind. */
 function mayHaveMoved(error: unknown): boolean {
   return (
     isLeaderMoved(error) ||

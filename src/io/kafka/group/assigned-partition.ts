@@ -13,14 +13,14 @@ import type { TopicMark } from '../topic/topic-mark.ts';
 import type { TopicTrouble } from '../topic/topic-trouble.ts';
 import { DecompressionRatio } from './decompression-ratio.ts';
 
-/** What a partition needs of the group that it is read in. */
+/** The group that a partition is read in, as far as the partition needs it. */
 export interface PartitionGroup {
   pause(partition: AssignedPartition): void;
   resume(partition: AssignedPartition): void;
   seek(partition: AssignedPartition, offset: bigint): void;
   /** Bytes that one partition may have queued. */
   queueShare(): number;
-  /** Bytes of a queue that one fetch may bring for it; a record batch that is larger comes whole all the same. */
+  /** Queue bytes that one fetch is meant to bring for a partition. Brokers send at least one whole batch. */
   fetchShare(): number;
 }
 
@@ -31,29 +31,29 @@ export interface TakeLimits {
 }
 
 export interface Taken {
-  /** None where only control records lay between the last offset and the next one. */
+  /** Empty when only control records lay between the last offset and the next one. */
   readonly records: readonly FetchedRecord[];
-  /** The offset to commit once they are done: control records behind them are passed over. */
+  /** The offset to commit once they are done; control records after them are skipped. */
   readonly nextOffset: bigint;
-  /** A record batch that cannot be read and is to be passed over: `nextOffset` is behind it, and there are no records. */
+  /** An unreadable record batch that is skipped: `nextOffset` is behind it, and `records` is empty. */
   readonly corrupt?: CorruptBatch;
 }
 
 /** A record batch that cannot be read, to be set aside. */
 export interface CorruptBatch extends UnreadableBatch {
-  /** What is wrong with it. */
+  /** The fault. */
   readonly message: string;
 }
 
 /**
- * A queue is filled again when it has fallen by half, but by no more than this: memory that comes and goes in larger
- * waves makes V8 collect garbage each time, since it goes by the bytes outside of its heap (docs/internals/measurements.md).
+ * Upper bound, in bytes, for how far a queue falls before it is refilled; below it, half the queue. Larger swings of
+ * memory outside of its heap make V8 collect garbage each time (docs/internals/measurements.md).
  */
 const WAVE_BYTES = 8 * 1024 * 1024;
 
 /**
- * What only passes over control records is handed out after this long without a record. Behind an aborted transaction
- * none may come for a long time, and until it is committed it looks like lag.
+ * Time without a record after which `take` hands out an offset past control records alone, in ms. No record may follow
+ * an aborted transaction for a long time, and until the offset is committed it looks like lag.
  */
 const PASS_OVER_MS = 1_000;
 
@@ -62,37 +62,37 @@ function resumeAt(queueShare: number): number {
 }
 
 /**
- * A partition while this process is assigned it, and the state of its life:
+ * A partition assigned to this process, and its life cycle:
  *
  *     opening ──begin()──▶ consuming ──drain()──▶ draining
  *        │  ▲                  │ │
  *        │  └─────reopen()─────┘ │
  *        └───────lose()──────────┴──────────────▶ lost
  *
- * - opening: assigned and paused; nothing is fetched until the owner says from where.
+ * - opening: assigned and paused; nothing is fetched until `begin` sets the offset.
  * - consuming: records flow into the queue and are taken from it.
- * - draining: the process stops. What is in flight is finished; `take` answers that there is nothing more.
- * - lost: another member may own it. Whoever works on it must drop the work and commit nothing.
+ * - draining: the process stops, or the partition is given up. Work in flight is finished; `take` returns undefined.
+ * - lost: another member may own it. The work must be dropped, and nothing committed.
  *
- * A partition that is assigned again in the next generation, to the same member, stays the same object: nobody
- * else can have owned it in between.
+ * A partition assigned to the same member again in the next generation stays the same object: nobody else can have
+ * owned it in between.
  */
 export class AssignedPartition {
   readonly topic: string;
   readonly partition: number;
-  /** Highest offset + 1 that a read_uncommitted reader could see, as of the last fetch. */
+  /** High watermark as of the last fetch: end offset for a read_uncommitted reader. */
   highWatermark = -1n;
   /** When a fetch last answered for this partition, by `monotonicMs`. */
   lastFetchMs = monotonicMs();
   /** The offset that this process has committed last, the next to read then; -1 before the first. */
   committedTo = -1n;
-  /** Which topic what is committed for it is of, from the beginning of the work on; undefined where brokers do not say. */
+  /** Mark for its commits, set before the work begins; undefined from brokers without topic ids. */
   mark: TopicMark | undefined;
-  /** What is wrong with its own topic, or with one that its records go to, and keeps it waiting; undefined: nothing. */
+  /** Topic fault that blocks this partition, if any: of its own topic or of one it writes to. */
   trouble: TopicTrouble | undefined;
-  /** Why the last session ended, and nothing has succeeded since; undefined: something has, or it was a rebalance. */
+  /** Error that ended a session since the last progress, if any; rebalances do not count. */
   failure: string | undefined;
-  /** The group that has to let go of the partition before the work on it begins; undefined while there is none. */
+  /** Group that still holds the partition and must release it before work begins; undefined: none. */
   waitsFor: string | undefined;
   readonly #group: PartitionGroup;
   readonly #queue = new PartitionQueue();
@@ -107,11 +107,11 @@ export class AssignedPartition {
   #takenTo = -1n;
   #paused = true;
   #outOfRange = false;
-  /** What holds the partition up. */
+  /** The batch that holds the partition up. */
   #unreadable: UnreadableBatchError | undefined;
-  /** A batch at the position that is to be passed over, once what is before it has been taken. */
+  /** Unreadable batch at the position, to be skipped once the queue has been taken. */
   #corrupt: CorruptBatch | undefined;
-  /** Bytes of what `take` has given last: they are worked on until it is called again. */
+  /** Bytes given by the last `take`: in work until the next call. */
   #inWork = 0;
   #firstInWork: FetchedRecord | undefined;
   #wake: (() => void) | undefined;
@@ -127,7 +127,7 @@ export class AssignedPartition {
     return this.#state;
   }
 
-  /** Whether there is work to do: neither stopping nor lost. */
+  /** True while neither draining nor lost. */
   get active(): boolean {
     return this.#state === 'opening' || this.#state === 'consuming';
   }
@@ -140,27 +140,27 @@ export class AssignedPartition {
     return this.#queue.memoryBytes;
   }
 
-  /** The same with what is worked on. */
+  /** Queued bytes plus those in work. */
   get heldBytes(): number {
     return this.#queue.memoryBytes + this.#inWork;
   }
 
-  /** The first record that is worked on or queued; undefined where there is none. */
+  /** First record in work or queued, if any. */
   get oldest(): { readonly offset: bigint; readonly timestamp: number } | undefined {
     return this.#firstInWork ?? this.#queue.first;
   }
 
-  /** The record batch that holds the partition up; undefined while it goes on. */
+  /** Error of the batch that holds the partition up; undefined: none does. */
   get unreadable(): UnreadableBatchError | undefined {
     return this.#unreadable;
   }
 
-  /** Bytes that its queue takes for a byte that is fetched, as fetches have shown; from 1. */
+  /** Queue bytes per fetched byte, as measured; at least 1. */
   get expansion(): number {
     return this.#expansion.value;
   }
 
-  /** Offset of the next record that nobody has taken yet; -1 before `begin`. */
+  /** Offset at which the next fetch continues; -1 before `begin`. */
   get position(): bigint {
     return this.#position;
   }
@@ -175,12 +175,12 @@ export class AssignedPartition {
     return this.#ending.signal;
   }
 
-  /** The membership on whose behalf offsets are committed. Changes with every generation. */
+  /** The membership under which offsets are committed; new in every generation. */
   get membership(): GroupMembership {
     return this.#membership;
   }
 
-  /** @throws PartitionLostError when the partition is no longer this process's. */
+  /** @throws PartitionLostError when this process no longer owns the partition */
   assertOwned(): void {
     if (this.#state === 'lost') throw new PartitionLostError(`${this.topic}/${this.partition} was lost`);
   }
@@ -198,7 +198,7 @@ export class AssignedPartition {
     this.#resume();
   }
 
-  /** Stops reading and forgets what is queued, until `begin` is called again. */
+  /** Stops reading and drops the queue, until `begin` is called again. */
   reopen(): void {
     if (this.#state !== 'consuming') return;
     this.#state = 'opening';
@@ -209,9 +209,9 @@ export class AssignedPartition {
   /**
    * Waits for records and takes them, in order.
    *
-   * Once the first record is there it waits `lingerMs` more, or until `maxBytes` are queued.
+   * After the first record it waits up to `lingerMs` more, for `maxRecords` or `maxBytes`.
    *
-   * @returns `undefined` when the process stops
+   * @returns `undefined` when the partition drains
    * @throws PartitionLostError, OffsetOutOfRangeError
    */
   async take(limits: TakeLimits): Promise<Taken | undefined> {
@@ -244,7 +244,7 @@ export class AssignedPartition {
     return this.#handOut(records);
   }
 
-  /** Takes back the last of the records that `take` has just given, which nobody has worked on: they come again next. */
+  /** Returns unprocessed records from the end of the last `take` to the front of the queue. */
   putBack(records: readonly FetchedRecord[]): void {
     if (this.#state !== 'consuming' || records.length === 0) return;
     const before = this.#queue.memoryBytes;
@@ -266,7 +266,7 @@ export class AssignedPartition {
     return { ...this.#handOut([]), corrupt };
   }
 
-  /** Takes over what a fetch brought, if it continues this partition. */
+  /** Queues a fetched batch if it continues at the position. @returns false: rejected */
   offer(batch: FetchedBatch): boolean {
     if (this.#state !== 'consuming' || this.#outOfRange || this.#corrupt !== undefined) return false;
     this.lastFetchMs = monotonicMs();
@@ -285,16 +285,16 @@ export class AssignedPartition {
     if (next <= this.#position) return true;
     this.#position = next;
     this.#unreadable = undefined;
-    // Of batches without records kafkajs knows nothing.
+    // kafkajs does not advance over batches without records.
     if (batch.rawMessages.length === 0) this.#group.seek(this, next);
-    // Only taking records resumes a partition, so one that has none is not paused, however small its share is.
+    // A partition without records is never paused, however small its share: only taking records resumes it.
     const isFull = this.#queue.memoryBytes + this.#group.fetchShare() > this.#group.queueShare();
     if (isFull && this.#queue.length > 0) this.#pause();
     this.#notify();
     return true;
   }
 
-  /** The broker has nothing at the position: once the queue is empty `take` reports it, and the owner decides. */
+  /** The position is out of range: once the queue is empty `take` throws OffsetOutOfRangeError. */
   outOfRange(): void {
     if (this.#state !== 'consuming') return;
     this.#outOfRange = true;
@@ -302,14 +302,14 @@ export class AssignedPartition {
     this.#notify();
   }
 
-  /** What is at the position cannot be read. The partition waits until it is told what to do. */
+  /** The batch at the position cannot be read: pauses until `passOver` or `fetchLater`. */
   heldUp(error: UnreadableBatchError): void {
     if (this.#state !== 'consuming') return;
     this.#unreadable = error;
     this.#pause();
   }
 
-  /** The batch that holds the partition up is handed out by `take`, and the partition goes on behind it. */
+  /** Has `take` hand out the batch that holds the partition up; reading continues behind it. */
   passOver(error: UnreadableBatchError): void {
     const { batch, message } = error;
     if (this.#state !== 'consuming' || this.#unreadable !== error || batch === undefined) return;
@@ -318,7 +318,7 @@ export class AssignedPartition {
     this.#notify();
   }
 
-  /** What is at the position is fetched again after `ms`. What is queued is worked on meanwhile. */
+  /** Fetches the position again after `ms`. The queue is worked on meanwhile. */
   fetchLater(ms: number): void {
     if (this.#state !== 'consuming') return;
     this.#pause();
@@ -328,19 +328,19 @@ export class AssignedPartition {
     }, ms).unref();
   }
 
-  /** The topic is gone. What is queued is not worth working on: its offsets mean nothing in a new topic. */
+  /** The topic is gone: drops the queue, since its offsets mean nothing in a new topic. */
   topicMissing(): void {
     this.#forget();
     this.outOfRange();
   }
 
-  /** Metadata say that its topic has this id. With another one than it began with it is read as one that is gone. */
+  /** Takes the topic's id from metadata. If it differs from the id at the beginning, the topic counts as gone. */
   topicIs(topicId: string | undefined): void {
     if (topicId === undefined || this.mark === undefined || this.mark.topicId === topicId) return;
     this.topicMissing();
   }
 
-  /** The group has rebalanced and the partition has stayed. kafkajs has forgotten its position. */
+  /** The partition stayed through a rebalance. Seeks again, since kafkajs has forgotten its position. */
   stayed(membership: GroupMembership): void {
     this.#membership = membership;
     if (this.#state === 'consuming') this.#group.seek(this, this.#position);

@@ -3,7 +3,7 @@ import { type GroupObserver, OBSERVER } from '../patch/consumer-group.ts';
 import { kafkajs } from '../patch/load.ts';
 import { assignCooperatively, type Claim } from './sticky-assignment.ts';
 
-/** The version of the group protocol; in its name, since members of two versions cannot share a group. */
+/** Group protocol name. Carries the version, since members of two versions cannot share a group. */
 const PROTOCOL_NAME = 'penstock-cooperative-1';
 const VERSION = 1;
 
@@ -14,20 +14,19 @@ export interface Ownership {
 }
 
 export interface AssignerOptions {
-  /** What this member holds now; asked for at every join. */
+  /** Partitions this member holds now; read at every join. */
   readonly ownership: () => Ownership;
-  /** Which of a topic's partitions this group reads at all. A drain reads those of its node, a worker all. */
+  /** True for partitions this group reads. A drain reads those of its node, a worker all. */
   readonly eligible: (topic: string, partition: number) => boolean;
   readonly observer: GroupObserver;
 }
 
 /**
- * A partition assigner for kafkajs that moves as little as it can, and nothing that its holder has not given up.
+ * Cooperative sticky partition assigner for kafkajs: moves few partitions, and none before its holder has given it up.
  *
- * kafkajs has every member join again in a rebalance and it has no static membership, so each member says in its join
- * what it holds. A partition moves in two rebalances: in the first nobody gets it, and its holder finishes its work; in
- * the second it is free. User data that cannot be read counts as a claim to nothing: a leader that throws would stop
- * the group.
+ * kafkajs has every member rejoin in a rebalance and has no static membership, so each member claims in its join what
+ * it holds. A partition moves in two rebalances: in the first nobody gets it, and its holder finishes its work; in the
+ * second it is free. Unreadable user data counts as an empty claim: a leader that throws would stop the group.
  */
 export function createAssigner(options: AssignerOptions): (config: { cluster: Cluster }) => Assigner {
   return ({ cluster }) => {
@@ -86,7 +85,7 @@ function assign(
   }));
 }
 
-/** What a member said that it held when it joined, by topic. */
+/** Partitions a member claimed when it joined, by topic. */
 export function claimsOf(metadata: Buffer): Map<string, readonly number[]> {
   return new Map(Object.entries(readOwnership(metadata).owned));
 }

@@ -1,37 +1,37 @@
 import type { KafkaAdmin } from '../admin/admin.ts';
 import type { UnreadableBatch, UnreadableBatchError } from '../errors.ts';
 
-/** What becomes of a record batch that cannot be read. */
+/** How an unreadable record batch is handled: wait at it, or write it to a dead letter and go on. */
 export type CorruptBatchPolicy = 'stop' | 'set_aside';
 
-/** One partition, and the batch that holds it up. */
+/** A partition held up by an unreadable batch. */
 interface HeldUp {
   readonly topic: string;
   readonly partition: number;
 }
 
-/** The group in whose offsets `penstock dead skip` leaves what the members of a group are to pass over. Nobody joins it. */
+/** Id of the group in whose offsets `penstock dead skip` notes batches for a group to skip. It has no members. */
 export function skipGroup(groupId: string): string {
   return `penstock.skip.${groupId}`;
 }
 
-/** What tells a batch from any other one that may be at the same offset, as in a topic that was created again. */
+/** Tells a batch from another at the same offset, as in a topic that was recreated. */
 export function fingerprint({ offset, checksum, length }: UnreadableBatch): string {
   return `${offset}:${checksum.toString(16).padStart(8, '0')}:${length}`;
 }
 
 /**
- * Decides whether a partition goes on behind a record batch that cannot be read: where it was asked for by
- * `penstock dead skip`, and always by `set_aside`, once a second fetch has brought the same bytes.
+ * Decides whether a partition goes on behind an unreadable record batch: if `penstock dead skip` asked for it, or under
+ * the policy `set_aside` once a second fetch has brought the same batch.
  */
 export class CorruptBatches {
   readonly #admin: Pick<KafkaAdmin, 'committedEntries'>;
   readonly #groupId: string;
   readonly #policy: () => CorruptBatchPolicy;
-  /** By partition the fingerprint of the batch that was met last. */
+  /** Fingerprint of the last batch met, by partition. */
   readonly #met = new Map<string, string>();
 
-  /** @param policy the one in force */
+  /** @param policy returns the policy in force */
   constructor(
     admin: Pick<KafkaAdmin, 'committedEntries'>,
     groupId: string,
@@ -42,7 +42,7 @@ export class CorruptBatches {
     this.#policy = policy;
   }
 
-  /** Milliseconds until it is fetched again. A batch that is corrupt on one replica may be whole on another that leads next. */
+  /** Milliseconds until the batch is fetched again: a replica that becomes leader may have it intact. */
   get retryMs(): number {
     return this.#policy() === 'set_aside' ? 1_000 : 5_000;
   }

@@ -5,7 +5,7 @@ import type { CorruptBatch } from './assigned-partition.ts';
 /** Reason of the dead letter that holds a record batch. */
 export const CORRUPT_BATCH = 'corrupt_batch';
 
-/** The dead letter of a record batch that cannot be read: its bytes as they were fetched, as far as they fit. */
+/** The dead letter of an unreadable record batch: its bytes as fetched, as far as they fit. */
 export function corruptLetter(
   { topic, partition }: { readonly topic: string; readonly partition: number },
   stage: 'decode' | 'deliver',

@@ -1,22 +1,22 @@
-/** What fetches are taken to expand to until one has answered: the first is small then. */
+/** Assumed expansion before the first fetch, so that it asks for little. */
 const UNSEEN = 8;
-/** Of the difference a fetch that expands less takes off so much; one that expands more counts at once. */
+/** Share by which the value falls towards a lower ratio per fetch; it rises at once. */
 const DECAY = 1 / 8;
 
 /**
- * How many bytes a partition's queue takes for a byte that is fetched: more than one where batches are compressed, or
- * records are small. A fetch is asked for in bytes on the wire, and a queue is bounded in bytes of memory.
+ * Queue bytes per fetched byte of a partition: above 1 for compressed batches or small records. Fetches are sized in
+ * bytes on the wire, queues in bytes of memory.
  */
 export class DecompressionRatio {
   #value = UNSEEN;
   #isSeen = false;
 
-  /** From 1. */
+  /** At least 1. */
   get value(): number {
     return this.#value;
   }
 
-  /** A fetch brought so many bytes that take so many in the queue. None: the partition's end, where nothing is to be feared. */
+  /** Counts a fetch of `bytes` that takes `queued` bytes in the queue. 0 bytes (the partition's end) are ratio 1. */
   fetched(bytes: number, queued: number): void {
     const next = bytes === 0 ? 1 : Math.max(1, queued / bytes);
     const step = next < this.#value && this.#isSeen ? DECAY : 1;

@@ -4,14 +4,14 @@ import type { AssignedPartition } from './assigned-partition.ts';
 
 type Asked = Pick<KafkaAdmin, 'offsetBounds' | 'offsetsAt' | 'offsetsRetentionMs'>;
 
-/** What Kafka does unless it is told otherwise. */
+/** Kafka's default for `offsets.retention.minutes`, in ms. */
 const KAFKAS_RETENTION_MS = 7 * 86_400_000;
-/** Members that begin together note so within this time, in s. */
+/** Members that start together make their first commits within this time, in s. */
 const BEGINNING_S = 300;
 
 /**
- * Whether brokers may have forgotten what was committed for a partition. They do so some time after a group has lost its
- * last member (`offsets.retention.minutes`): what it had read was written before that time, and is old by now, or gone.
+ * Tells whether brokers may have expired the offsets of a partition. They do so `offsets.retention.minutes` after a
+ * group has lost its last member, so what the group had read is older than that, or gone.
  */
 export class AgedPartitions {
   readonly #admin: Asked;
@@ -29,7 +29,7 @@ export class AgedPartitions {
     return ((await this.#remembered(topic).read()).get(partition) ?? high) > low;
   }
 
-  /** By partition the first offset whose record is younger than what brokers remember. */
+  /** First offset by partition whose record is within the offsets retention. */
   #remembered(topic: string): SharedAnswer<ReadonlyMap<number, bigint>> {
     let answer = this.#old.get(topic);
     if (answer === undefined) {
@@ -44,11 +44,13 @@ export class AgedPartitions {
 }
 
 /**
- * Tells a group whose commits were forgotten from one that has never read, for a partition without a commit:
+ * Tells expired commits from a group that has never read, for a partition without a commit. They have expired if
+ * either:
  *
- * - It has commits for others of the topic's partitions, which say that this one was there when they began. All
- *   partitions are committed when they begin, so its commit is gone.
- * - It has none at all, and topics that it writes to have records from before brokers would have forgotten it.
+ * - The group has commits for other partitions of the topic, whose marks say that this one existed when they began.
+ *   Every partition is committed when it begins, so this commit is gone.
+ * - The group has no commits at all, the partition has records older than the offsets retention, and so has a topic
+ *   that the group writes to.
  */
 export class ForgottenOffsets {
   readonly #aged: AgedPartitions;
@@ -58,7 +60,7 @@ export class ForgottenOffsets {
   readonly #committed: SharedAnswer<Awaited<ReturnType<KafkaAdmin['committedEntries']>>>;
   readonly #hasWritten: SharedAnswer<boolean>;
 
-  /** @param written the topics that members of the group write to, all others do not */
+  /** @param written topics that only members of this group write to */
   constructor(
     admin: Asked & Pick<KafkaAdmin, 'committedEntries'>,
     group: string,

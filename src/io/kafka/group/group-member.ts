@@ -12,9 +12,9 @@ import { createAssigner, type Ownership } from './assigner.ts';
 /** Settings of a member of a consumer group. Times in ms, sizes in bytes. */
 export interface GroupMemberOptions {
   readonly groupId: string;
-  /** May change, as may what is eligible, and what a fetch brings: see `subscriptionChanged`. */
+  /** May change, as may `eligible` and the fetch limits: see `subscriptionChanged`. */
   readonly topics: readonly string[];
-  /** Which partitions this group reads at all; every member must answer alike. */
+  /** True for partitions this group reads; must be the same in every member. */
   readonly eligible: (topic: string, partition: number) => boolean;
   readonly sessionTimeout: number;
   readonly rebalanceTimeout: number;
@@ -23,22 +23,22 @@ export interface GroupMemberOptions {
   readonly fetchMaxWait: number;
 }
 
-/** What a member tells, and asks, who works on its partitions. */
+/** Callbacks of a member to the owner of its partitions. */
 export interface MemberEvents extends Required<Omit<GroupObserver, 'groupCreated' | 'fetchBounds'>> {
-  /** What the member `memberId` holds; asked for at every join. */
+  /** Partitions held by the member `memberId`; read at every join. */
   claims(memberId: string | null): Ownership;
   /** It has joined. This runs before the first fetch of the generation. */
   joined(membership: GroupMembership, assignment: Record<string, number[]>): void;
-  /** It is no member any more. */
+  /** This process is no longer a member of the group. */
   lost(): void;
 }
 
 const RESTART_MIN_MS = 1_000;
 const RESTART_MAX_MS = 15_000;
-/** Time to leave the group in, when there is no more. */
+/** Least time for leaving the group, also past the deadline. */
 const LEAVE_MS = 1_000;
 
-/** A member of a consumer group for as long as the process runs: one kafkajs consumer, after a crash another. */
+/** Group membership for the life of the process: one kafkajs consumer, replaced after a crash. */
 export class GroupMember {
   readonly #options: GroupMemberOptions;
   readonly #connection: KafkaConnection;
@@ -52,7 +52,7 @@ export class GroupMember {
   #started: Promise<void> | undefined;
   #heartbeats: NodeJS.Timeout | undefined;
   #stopping = false;
-  /** It has to join again, since it would now say something else of itself. */
+  /** The subscription has changed since the last join: the member must rejoin. */
   #hasChanged = false;
   #change = 0;
 
@@ -77,14 +77,14 @@ export class GroupMember {
     return this.#group;
   }
 
-  /** Whether this process is a member of the group now. */
+  /** True while this process is a member of the group. */
   get joined(): boolean {
     return this.#membership !== undefined;
   }
 
   /**
-   * Joins the group. Resolves when reading has begun; waits for brokers that are away. It may be called again: after
-   * that it does nothing, after a failure it tries again.
+   * Joins the group. Resolves when reading has begun; waits for brokers that are down. May be called again: no effect
+   * once it runs, another attempt after a failure.
    */
   start(): Promise<void> {
     this.#heartbeats ??= setInterval(() => this.#heartbeat(), this.#options.heartbeatInterval);
@@ -95,13 +95,13 @@ export class GroupMember {
     return this.#started;
   }
 
-  /** The topics, or which of their partitions are eligible, are others now: it joins again, beside the fetches. */
+  /** The topics or their eligible partitions have changed: rejoins, while fetches go on. */
   subscriptionChanged(): void {
     this.#change += 1;
     if (this.#group !== undefined) void this.#subscribe(this.#group, this.#change);
   }
 
-  /** Learns of the topics what has to be known to be their member, until that has succeeded. */
+  /** Subscribes to the new topics, with retries, unless another change or group supersedes it. */
   async #subscribe(group: ConsumerGroupInstance, change: number): Promise<void> {
     const backoff = new Backoff(RESTART_MIN_MS, RESTART_MAX_MS);
     while (!this.#stopping && this.#group === group && this.#change === change) {
@@ -121,12 +121,12 @@ export class GroupMember {
     }
   }
 
-  /** Joins no more, whatever happens. */
+  /** Prevents restarts after a crash from now on. */
   stopping(): void {
     this.#stopping = true;
   }
 
-  /** Leaves the group: until `deadline` (`monotonicMs`), but for a second at least. */
+  /** Leaves the group; waits until `deadline` (`monotonicMs`), but at least a second. */
   async leave(deadline: number): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#heartbeats);
@@ -138,7 +138,7 @@ export class GroupMember {
   /** Runs a new kafkajs consumer; one that has crashed cannot be used again. */
   async #run(): Promise<void> {
     const { groupId, topics, sessionTimeout, fetchMaxBytes, fetchMaxWait } = this.#options;
-    // A coordinator that hangs has to be found out while there is time to turn to the next one.
+    // Half a session: a coordinator that hangs must be noticed in time to turn to the next one.
     const consumer = this.#connection.instance(PATIENT, sessionTimeout / 2).consumer({
       groupId,
       partitionAssigners: [
@@ -184,7 +184,7 @@ export class GroupMember {
     return {
       groupCreated: (group) => {
         this.#group = group;
-        // kafkajs makes it with the topics that the consumer began with.
+        // kafkajs creates the group with the topics the consumer started with.
         if (this.#change > 0) void this.#subscribe(group, this.#change);
       },
       mustRejoin: () => this.#hasChanged || events.mustRejoin(),
@@ -228,8 +228,8 @@ export class GroupMember {
   }
 
   /**
-   * kafkajs gives up at some kinds of broker trouble that it could wait out, such as a coordinator not found or a
-   * broker that fails, and at a login that is refused. That was good at the start, so one side has been given new credentials before the other.
+   * kafkajs gives up on some transient failures, such as a coordinator not found or a failing broker, and on a refused
+   * login. The login worked at start-up, so only one side has received new credentials yet.
    */
   async #restart(error: Error): Promise<void> {
     const retryInMs = Math.round(this.#restarts.next());
@@ -247,7 +247,7 @@ export class GroupMember {
   }
 }
 
-/** Not where only the operator can help, or where Penstock is wrong. */
+/** False for errors that need the operator, and for bugs. */
 function canRestart(error: unknown): boolean {
   return isConnectionTrouble(error) || isServerTrouble(error) || isLoginRefused(error);
 }

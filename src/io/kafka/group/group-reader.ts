@@ -21,11 +21,11 @@ export type { CommittedStart };
 
 /** Settings of a group that is read. Times in ms, sizes in bytes. */
 export interface GroupReaderOptions extends GroupMemberOptions {
-  /** Most bytes fetched and not yet taken, over all partitions; a single record batch may overshoot it. */
+  /** Most bytes fetched and not yet done, over all partitions; a single large record may overshoot it. */
   readonly queueBytes: number;
-  /** Whether a partition goes on behind a record batch that cannot be read. Absent: never. */
+  /** Decides whether a partition goes on behind an unreadable record batch. Absent: it never does. */
   readonly corrupt?: Pick<CorruptBatches, 'passesOver' | 'retryMs'>;
-  /** Whether what was committed for a partition without a commit has been forgotten. Absent: it is not asked. */
+  /** Tells whether the commit of a partition has expired, if it has none. Absent: not checked. */
   readonly forgotten?: StartQuestions['forgotten'];
   /** The work on one partition. Runs until the partition is lost or drained; then it must return. */
   readonly consume: (partition: AssignedPartition) => Promise<void>;
@@ -34,31 +34,31 @@ export interface GroupReaderOptions extends GroupMemberOptions {
 /** Most bytes of one partition that are fetched ahead of its work: several steps' worth. More would gain nothing. */
 const MOST_AHEAD_BYTES = 16 * 1024 * 1024;
 const OWNERSHIP_RETRY_MS = 200;
-/** While a batch cannot be read, or a commit is refused, one line a partition in this time, not one an attempt. */
+/** Interval between log lines about one partition's unreadable batch or refused commit, in ms. */
 const TROUBLE_LOG_MS = 60_000;
-/** A commit that fails so often has met more than a coordinator that moves. */
+/** Failures of a commit after which it is logged: more than a moving coordinator causes. */
 const COMMIT_FAILURES = 25;
-/** A partition whose next record is large, while other partitions hold all the memory there is, looks again after this. */
+/** Retry interval of a partition whose next record is too large for the memory left by the others, in ms. */
 const HELD_BACK_RETRY_MS = 200;
-/** Pauses between commits that a coordinator refuses although it takes the heartbeats of this member. */
+/** Backoff for commits refused by a coordinator that accepts this member's heartbeats, in ms. */
 const COMMIT_RETRY_MIN_MS = 100;
 const COMMIT_RETRY_MAX_MS = 5_000;
 const NEVER_PASSED: NonNullable<GroupReaderOptions['corrupt']> = {
   passesOver: async () => false,
   retryMs: 5_000,
 };
-/** A partition's fetch may bring this share of a whole fetch. */
+/** A fetch may bring at most 1/4 of its limit for one partition. */
 const PARTITION_SHARE_OF_FETCH = 4;
 const LEAST_FETCH_BYTES = 64 * 1024;
 
 /**
  * Reads topics as a member of a consumer group, partition by partition.
  *
- * For each partition that it is assigned it runs `consume`, one at a time a partition. A partition that stays
- * through a rebalance goes on undisturbed. One that is to go to another member finishes what is in flight first; one
- * that is lost is told so at once (`AssignedPartition.lose`). Its work has ended before it can begin again here.
+ * Runs `consume` for each assigned partition, one at a time per partition. A partition that stays through a rebalance
+ * goes on undisturbed. One that moves to another member finishes its work in flight first; a lost one is told at once
+ * (`AssignedPartition.lose`). Its work must end before it can begin here again.
  *
- * Every assigned partition is paused when the member joins, before the first fetch.
+ * Newly assigned partitions are paused when the member joins, before the first fetch.
  */
 export class GroupReader {
   readonly #options: GroupReaderOptions;
@@ -71,7 +71,7 @@ export class GroupReader {
   readonly #committer: OffsetCommitter;
   #stopping = false;
   #joinedMs = Number.NEGATIVE_INFINITY;
-  /** By trouble of a partition: when it was told last. */
+  /** When each trouble of a partition was last logged, by `monotonicMs`. */
   readonly #toldMs = new Map<string, number>();
   #readable: (() => void) | undefined;
 
@@ -107,7 +107,7 @@ export class GroupReader {
     return this.#member.failure;
   }
 
-  /** The partitions assigned now; lost ones, and those on their way to another member, left out. */
+  /** The partitions assigned now, without lost ones and those being given up. */
   get partitions(): readonly AssignedPartition[] {
     return this.#held.partitions;
   }
@@ -117,7 +117,7 @@ export class GroupReader {
     return this.#member.group?.memberId ?? undefined;
   }
 
-  /** Whether this process is a member of the group now. */
+  /** True while this process is a member of the group. */
   get joined(): boolean {
     return this.#member.joined;
   }
@@ -135,8 +135,8 @@ export class GroupReader {
   }
 
   /**
-   * `topics`, or what is `eligible` of them, has changed: the member joins again with what they are now. What stays with it
-   * is worked on meanwhile, what does not is given up as in any rebalance.
+   * `topics` or `eligible` has changed: the member rejoins. Partitions that stay are worked on meanwhile, the others
+   * are given up as in any rebalance.
    */
   subscriptionChanged(): void {
     this.#member.subscriptionChanged();
@@ -148,17 +148,18 @@ export class GroupReader {
   }
 
   /**
-   * Where to begin: the committed offset, or the oldest record kept when there is none or it is gone.
+   * Start offset: the committed one, or the oldest record kept when there is none or it is gone.
    *
-   * @throws RetryableError while what the brokers say is unlikely, FatalKafkaError when there is no such partition
+   * @throws RetryableError while the brokers' answers are implausible, FatalKafkaError when the partition does not
+   *   exist
    */
   startOffset(partition: AssignedPartition): Promise<CommittedStart> {
     return this.#starts.of(partition);
   }
 
   /**
-   * What the group has committed; undefined where nothing. Asked of the coordinator that this member has its membership
-   * from: another one may have been deposed.
+   * The group's commit for a partition, if any. Read from the coordinator of this membership: another broker may be a
+   * deposed coordinator.
    */
   async committed({ topic, partition }: AssignedPartition): Promise<CommittedOffset | undefined> {
     const { group } = this.#member;
@@ -169,7 +170,7 @@ export class GroupReader {
     return { offset: BigInt(offset), metadata: note, mark };
   }
 
-  /** Which topic a partition is of, held against the marks of what is committed for it. @throws RetryableError */
+  /** Compares the topic's present id with the marks of a partition's commits. @throws RetryableError */
   lookAtTopic(partition: AssignedPartition, marks: readonly CommittedOffset['mark'][]): Promise<Identity> {
     return this.#identity.look(partition, marks);
   }
@@ -205,9 +206,9 @@ export class GroupReader {
   }
 
   /**
-   * Resolves when nobody else can own the partition: at once, if the coordinator has known this process within the
-   * session timeout. A process that was stopped for longer, and does not know it yet, waits here for proof; so does one
-   * that is cut off from Kafka. Also resolves when the partition drains.
+   * Resolves when nobody else can own the partition: at once if the coordinator acknowledged this member within the
+   * session timeout. A process that was suspended for longer, or is cut off from Kafka, waits here for proof. Also
+   * resolves when the partition drains.
    *
    * @throws PartitionLostError
    */
@@ -220,8 +221,8 @@ export class GroupReader {
   }
 
   /**
-   * Commits `offset` as the next to read, with a note for who reads on from there. One request carries the offsets of
-   * all partitions that wait. A commit that fails is tried again while the partition is held.
+   * Commits `offset` as the next to read, with a note for the next reader. Concurrent commits share a request. A failed
+   * commit is retried while the partition is held.
    *
    * @throws PartitionLostError
    */
@@ -256,10 +257,10 @@ export class GroupReader {
   }
 
   /**
-   * Stops in two steps. Soft: every partition drains, finishes what is in flight, and the group is left. Hard,
-   * at `deadline` (`monotonicMs`): what still runs is given up as lost, nothing more is committed.
+   * Stops in two steps. Soft: every partition drains and finishes its work in flight. Hard, at `deadline`
+   * (`monotonicMs`): unfinished work counts as lost and commits nothing more. Then the group is left.
    *
-   * @returns partitions whose work had not ended at the deadline
+   * @returns partitions with unfinished work at the deadline
    */
   async stop(deadline: number): Promise<AssignedPartition[]> {
     this.#stopping = true;
@@ -302,20 +303,20 @@ export class GroupReader {
     const { group } = this.#member;
     if (group === undefined) throw new RetryableError('this process is no member of the group now');
     await group.refreshMetadata().catch((error) => {
-      // Of another topic that is gone it is no matter; of this one it is asked elsewhere.
+      // Another topic that is gone does not matter here; this one is checked elsewhere.
       if (kafkaErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
     });
   }
 
-  /** As metadata have it that were asked for after the call. */
+  /** The topic in metadata requested after the call. */
   async #topicNow(topic: string): Promise<TopicNow | undefined> {
     await this.#metadata.read();
     return this.#member.group?.topicOf(topic);
   }
 
   /**
-   * How much of what a fetch brought may be queued. All partitions together stay within the bound, but for one record,
-   * however large, which must be able to come; a small one may always come, so that no partition waits for others.
+   * How much of a fetch may be queued. All partitions together stay within `queueBytes`, except that one record of any
+   * size is admitted while there is room, and a small one always, so that no partition waits for others.
    */
   #room(topic: string, partition: number): FetchRoom | undefined {
     const held = this.#held.get(topic, partition);
@@ -328,7 +329,7 @@ export class GroupReader {
     };
   }
 
-  /** Nothing of it is passed over unless that is asked for. The other partitions go on. */
+  /** Holds the partition at an unreadable batch, and skips the batch only if `corrupt` says so. Others go on. */
   #unreadable(topic: string, partition: number, error: UnreadableBatchError): void {
     const held = this.#held.get(topic, partition);
     if (held === undefined) return;
@@ -366,7 +367,7 @@ export class GroupReader {
     );
   }
 
-  /** Whether a trouble was not told of lately. */
+  /** True once per `TROUBLE_LOG_MS` for the same trouble. */
   #isNews(trouble: string): boolean {
     const now = monotonicMs();
     if (now - (this.#toldMs.get(trouble) ?? Number.NEGATIVE_INFINITY) < TROUBLE_LOG_MS) return false;
@@ -392,13 +393,15 @@ export class GroupReader {
     return Math.min(MOST_AHEAD_BYTES, this.#options.queueBytes / Math.max(1, this.#held.count));
   }
 
-  /** Half a queue, so that one can be worked on while the other is fetched. */
+  /** Queue bytes per fetch: half a queue, so that one half is fetched while the other is worked on. */
   #fetchShare(): number {
     const most = this.#options.fetchMaxBytes / PARTITION_SHARE_OF_FETCH;
     return Math.ceil(Math.min(most, Math.max(LEAST_FETCH_BYTES, this.#queueShare() / 2)));
   }
 
-  /** The same as bytes on the wire. They are asked for alike of all partitions, so the one that expands most decides. */
+  /**
+   * `#fetchShare` in bytes on the wire. One limit for all partitions, so the one with the largest expansion decides.
+   */
   #fetchBytes(): number {
     const read = this.partitions.filter(({ paused }) => !paused);
     const expansion = Math.max(1, ...read.map((partition) => partition.expansion));
@@ -421,8 +424,8 @@ export class GroupReader {
   }
 }
 
-/** Whether the member that kafkajs is now is the one that was assigned the partition. */
+/** True if kafkajs' present membership is the one under which the partition was assigned. */
 function isMember(group: ConsumerGroupInstance, { membership }: AssignedPartition): boolean {
-  // kafkajs drops its member id when the broker no longer knows it; its heartbeat then does nothing and resolves.
+  // kafkajs clears its member id when the broker no longer knows it; a heartbeat then resolves without a request.
   return group.memberId === membership.memberId && group.generationId === membership.generationId;
 }

@@ -13,11 +13,11 @@ export interface HeldPartitionsOptions {
 }
 
 /**
- * The partitions that a group member holds, and what becomes of them when the group rebalances.
+ * The partitions that a group member holds, through rebalances.
  *
- * One that is assigned again goes on as it is. One that is not is *given up*: it drains, that is what is in flight is
- * finished and committed, and only then the member joins again without claiming it, so that another can have it
- * (`assignCooperatively`). A member whose session has ended has a new id and keeps nothing: others may hold it all.
+ * A partition assigned again goes on as it is. Any other is *given up*: it drains, so work in flight is finished and
+ * committed, and only then the member rejoins without claiming it, so that another can get it (`assignCooperatively`).
+ * A member whose session has ended gets a new id and loses everything: others may hold it all.
  */
 export class HeldPartitions {
   readonly #options: HeldPartitionsOptions;
@@ -34,17 +34,17 @@ export class HeldPartitions {
     this.#options = options;
   }
 
-  /** Those assigned now, lost ones and those given up left out. */
+  /** Assigned now, without lost and given-up ones. */
   get partitions(): readonly AssignedPartition[] {
     return [...this.#held.values()];
   }
 
-  /** How many are assigned now. */
+  /** Number of partitions assigned now. */
   get count(): number {
     return this.#held.size;
   }
 
-  /** Bytes that all of them hold, queued and worked on. */
+  /** Bytes queued and in work, of all assigned partitions. */
   get heldBytes(): number {
     let bytes = 0;
     for (const partition of this.#held.values()) bytes += partition.heldBytes;
@@ -55,7 +55,7 @@ export class HeldPartitions {
     return this.#held.get(key(topic, partition));
   }
 
-  /** What the member `memberId` holds, to be said when it joins. */
+  /** Partitions held by the member `memberId`, for its join. */
   claims(memberId: string | null): { generation: number; owned: TopicPartitions } {
     this.#unclaimed = false;
     const owned: Record<string, number[]> = {};
@@ -67,12 +67,12 @@ export class HeldPartitions {
     return { generation: this.#membership?.generationId ?? -1, owned };
   }
 
-  /** Whether something was claimed at the last join that is free now: nobody gets it until the member joins again. */
+  /** True when a partition claimed at the last join is free now: nobody gets it until this member rejoins. */
   get mustRejoin(): boolean {
     return this.#unclaimed && this.#givenUp.size === 0 && !this.#stopping;
   }
 
-  /** The member has joined, and this is what it got. */
+  /** Takes over the assignment of a join. */
   assigned(membership: GroupMembership, assignment: TopicPartitions): void {
     if (this.#membership?.memberId !== membership.memberId) this.loseAll();
     this.#membership = membership;
@@ -107,7 +107,7 @@ export class HeldPartitions {
     await Promise.all(this.#loops.values());
   }
 
-  /** Those whose work has not ended. */
+  /** Partitions with work that has not ended. */
   get unfinished(): AssignedPartition[] {
     return [...this.#held.values(), ...this.#givenUp].filter(({ topic, partition }) =>
       this.#loops.has(key(topic, partition)),
@@ -135,7 +135,7 @@ export class HeldPartitions {
     this.#givenUp.add(partition);
     partition.drain();
     void (this.#loops.get(id) ?? Promise.resolve()).then(() => {
-      // It is not there any more when the member has lost everything; it is held when a later round has given it back.
+      // Not in #givenUp after loseAll; in #held if a later round has assigned it again.
       if (this.#givenUp.delete(partition) && !this.#held.has(id)) this.#unclaimed = true;
     });
   }

@@ -11,10 +11,10 @@ interface Waiting {
 }
 
 /**
- * Commits offsets in groups: while one OffsetCommit is under way the next ones gather, and go in one request. Each has its
- * own answer: one that is refused does not hold up the others.
+ * Batches offset commits: those that arrive while an OffsetCommit is under way go in one request. Each is settled on
+ * its own: a refused one does not hold up the others.
  *
- * One attempt a call. Whether to try again is for the caller, who knows if the partition is still held.
+ * One attempt per call; retries are the caller's, who knows whether the partition is still held.
  */
 export class OffsetCommitter {
   readonly #group: () => ConsumerGroupInstance | undefined;
@@ -25,7 +25,9 @@ export class OffsetCommitter {
     this.#group = group;
   }
 
-  /** @throws StaleMembershipError when the partition was lost, or the group has moved on, before it was sent */
+  /**
+   * @throws StaleMembershipError when the partition is lost or the generation has changed before the request is sent
+   */
   commit(partition: AssignedPartition, offset: bigint, note = ''): Promise<void> {
     const settle = Promise.withResolvers<void>();
     this.#waiting.push({ partition, offset, note, settle });
@@ -60,14 +62,14 @@ export class OffsetCommitter {
 }
 
 /**
- * The broker checks that this process is a member, not which partitions it has. A commit that waited through a
- * rebalance would be sent in the new generation, and could move back the offset of a partition's next owner.
+ * Brokers check membership, not ownership of partitions: a commit that waited through a rebalance would be sent in the
+ * new generation and could move back the offset of the partition's next owner.
  */
 function isHeld({ state, membership }: AssignedPartition, group: ConsumerGroupInstance | undefined): boolean {
   return state !== 'lost' && group !== undefined && group.generationId === membership.generationId;
 }
 
-/** What a failed request says of one partition; undefined: it was committed. */
+/** Error of one partition in a failed request; undefined: it was committed. */
 function refusalOf({ topic, partition }: AssignedPartition, error: unknown): unknown {
   const refusals = commitRefusals(error);
   if (refusals === undefined) return error;

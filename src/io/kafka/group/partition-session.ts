@@ -32,12 +32,12 @@ export interface OffsetGap {
 export interface SessionOptions<Resource> {
   readonly reader: Pick<GroupReader, 'confirmOwnership' | 'startOffset'>;
   readonly log: Logger;
-  /** What the work needs: opened after ownership is proven, and before the committed offset is read. */
+  /** Opens the resource of the work, after ownership is proven and before the committed offset is read. */
   readonly open: (partition: AssignedPartition) => Promise<Resource>;
   readonly close: (resource: Resource) => Promise<void>;
   /**
-   * Takes records and works on them until the partition drains. Any error leads to a new session.
-   * `progressed` is to be called after each step that succeeded: pauses after errors grow until then.
+   * Takes records and works on them until the partition drains. Any error starts a new session. Calls `progressed`
+   * after each successful step, which resets the backoff.
    */
   readonly work: (
     partition: AssignedPartition,
@@ -47,18 +47,18 @@ export interface SessionOptions<Resource> {
   ) => Promise<void>;
   readonly onGap: (gap: OffsetGap) => 'continue' | 'stop';
   readonly onFailure: (error: unknown) => void;
-  /** Told of what is wrong with the partition's topic. Absent: told in the log, each time. */
+  /** Receives topic faults. Absent: each is logged. */
   readonly troubles?: TopicTroubles;
 }
 
 /**
  * Works on an assigned partition, session by session, until it is lost or the process stops.
  *
- * A session: prove ownership ▸ open (fence and settle a predecessor) ▸ read the committed offset ▸ read and
- * work. After any error of the work a new session begins the same way, since only that tells what of the last
- * step was committed. Trouble with Kafka is waited out here, with pauses that grow.
+ * A session: prove ownership ▸ open (fence and settle a predecessor) ▸ read the committed offset ▸ read and work. After
+ * any error a new session begins the same way: only that tells what of the last step was committed. Transient failures
+ * of Kafka are waited out here, with backoff.
  *
- * @throws FatalKafkaError and what else only the operator can fix, and defects; the process then ends
+ * @throws FatalKafkaError, other errors that need the operator, and bugs: the process then ends
  */
 export async function runSessions<Resource>(
   partition: AssignedPartition,
@@ -76,7 +76,7 @@ export async function runSessions<Resource>(
     partition.failure = undefined;
   };
   const tellGap = (gap: OffsetGap) => {
-    // Until something is committed behind it each session meets the gap again, and by then it may have grown.
+    // Each session finds the gap again until something behind it is committed, and it may have grown meanwhile.
     const news = untold(gap, told);
     if (news !== undefined) reportGap(news, options);
     told = gap;
@@ -91,7 +91,7 @@ export async function runSessions<Resource>(
       partition.trouble = trouble?.trouble;
       if (!isPassing(error)) partition.failure = errorMessage(trouble ?? error);
       failures += 1;
-      // After one rebalance the next session waits by itself until the group has settled.
+      // No pause after a single rebalance: the next session waits for the group to settle anyway.
       const retryInMs = failures === 1 && isMembershipError(error) ? 0 : Math.round(backoff.next());
       report(trouble ?? error, retryInMs, partition, options);
       await sleep(retryInMs, partition.ending);
@@ -99,14 +99,14 @@ export async function runSessions<Resource>(
   }
 }
 
-/** What is wrong with one topic is waited for, also where only the operator can help: others do not need that topic. */
+/** A topic fault is waited out even if it needs the operator: other partitions may not need that topic. */
 function troubleOf(error: unknown, { topic }: AssignedPartition): TopicTroubleError | undefined {
   if (error instanceof TopicTroubleError) return error;
   if (kafkaErrorType(error) !== 'TOPIC_AUTHORIZATION_FAILED') return undefined;
   return new TopicTroubleError(unauthorizedTopic(topic, 'read'), { cause: error });
 }
 
-/** A rebalance, or a position that is corrected: the next session needs nobody. */
+/** True for a rebalance or an offset out of range: the next session recovers without help. */
 function isPassing(error: unknown): boolean {
   return isMembershipError(error) || error instanceof OffsetOutOfRangeError;
 }
@@ -115,7 +115,7 @@ function isForTheOperator(error: unknown): boolean {
   return error instanceof FatalKafkaError || isUnauthorized(error) || isDefect(error);
 }
 
-/** Says what ended a session. An error that is not known to come from Kafka or from outside shows where it does. */
+/** Reports the error that ended a session, with its stack unless it is known to come from Kafka. */
 function report<Resource>(
   error: unknown,
   retryInMs: number,
@@ -151,7 +151,7 @@ async function runSession<Resource>(
   if (!partition.active) return;
   const resource = await options.open(partition);
   try {
-    // What was to be opened may not have been, when the process stops or the partition moves meanwhile.
+    // `open` may have returned early because the process stops or the partition moves.
     if (!partition.active) return;
     const start = await reader.startOffset(partition);
     const { offset, gap } = start;
@@ -160,28 +160,28 @@ async function runSession<Resource>(
     await options.work(partition, resource, progressed, start);
   } finally {
     partition.reopen();
-    // A producer with a request under way waits for it when it closes; its successor does not have to.
+    // Not awaited: a producer waits for its request under way when it closes, its successor need not.
     void options.close(resource).catch(() => undefined);
   }
 }
 
-/** What of a gap is news after the one that was told last. */
+/** The part of a gap not yet reported, if any. */
 function untold(gap: OffsetGap, told: OffsetGap | undefined): OffsetGap | undefined {
   if (gap.reason !== told?.reason) return gap;
   if (gap.reason !== 'retention') {
-    // `to` was committed. `from` is the end of the partition, which moves on while it is written to.
+    // Only `to`, the committed offset, identifies it: `from` is the partition's end, which moves on with writes.
     return gap.to === told.to ? undefined : gap;
   }
   if (gap.from !== told.from || gap.to < told.to) return gap;
   return gap.to === told.to ? undefined : { ...gap, from: told.to };
 }
 
-/** How many records a gap counts for: where that cannot be known, one at least. */
+/** Number of records in a gap, for metrics; at least 1, when the number is unknown. */
 export function gapRecords({ from, to }: Pick<OffsetGap, 'from' | 'to'>): number {
   return Math.max(1, Number(to - from));
 }
 
-/** Says that records are missing. @throws FatalKafkaError where the process is to stop at that */
+/** Logs that records are missing. @throws FatalKafkaError when `onGap` says stop */
 export function reportGap(
   gap: OffsetGap,
   { log, onGap }: Pick<SessionOptions<unknown>, 'log' | 'onGap'>,
@@ -193,7 +193,7 @@ export function reportGap(
   log.error({ ...gap, from: String(gap.from), to: String(gap.to) }, what);
 }
 
-/** What has become of the partition, and what to do where that is to stop a process. */
+/** Log message of a gap, and the advice shown when it stops the process. */
 function describeGap({ topic, partition, from, to, reason }: OffsetGap): { what: string; advice: string } {
   const name = `${topic}/${partition}`;
   const goOn = 'set on_offset_gap: continue to go on';

@@ -5,32 +5,31 @@ import type { TopicIdentity } from '../topic/topic-identity.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
 
 /**
- * Why records are missing, or come again. `retention` took them; the topic was `made_anew`; the partition was `truncated`;
- * what was committed has `expired`.
+ * Why records are missing or repeated: deleted by `retention`; the topic was recreated (`made_anew`); the partition was
+ * `truncated`; the committed offset has `expired`.
  */
 export type GapReason = 'retention' | 'made_anew' | 'truncated' | 'expired';
 
-/** Where to begin reading, and what is missing before it. */
+/** Offset to start reading at, and the gap before it. */
 export interface StartOffset {
   readonly offset: bigint;
-  /** Offsets `from` (included) to `to` (not included) that are gone, if any; of `expired` those that may come again. */
+  /** Missing offsets, `from` (included) to `to` (excluded), if any; for `expired`, those that may be read again. */
   readonly gap: { readonly from: bigint; readonly to: bigint; readonly reason: GapReason } | undefined;
 }
 
-/** Where a partition is read from, and what its last reader noted there. */
+/** Start offset of a partition, with its last reader's note. */
 export interface CommittedStart extends StartOffset {
-  /** Of the commit at `offset`; undefined when reading does not begin at one. */
+  /** Note of the commit at `offset`; undefined when reading does not start at a commit. */
   readonly note: string | undefined;
 }
 
 /**
- * Decides where to begin. Never lets kafkajs decide: it replaces an offset out of range in silence.
+ * Chooses the start offset. kafkajs must not: it silently replaces an offset out of range.
  *
- * A committed offset below the oldest record kept means that retention was faster than the reader. One above the end
- * means, if the broker is not just behind (`StaleAnswerGuard`), that the partition is another one than it was. Where it
- * has all records from 0 on, and its topic is not known to be the same, the topic was created again, and everything in it is
- * unread. Else records were lost, as in an unclean leader election: what is left of them was read, so reading goes on at
- * the end.
+ * A committed offset below the oldest record means that retention overtook the reader. One above the end means, unless
+ * the broker is just behind (`StaleAnswerGuard`), that the log was replaced or cut. If it starts at 0 and its topic is
+ * not known to be the same, the topic was recreated and everything in it is unread. Otherwise records were lost, as in
+ * an unclean leader election: those left were read, so reading continues at the end.
  */
 export function startOffset(
   committed: bigint | undefined,
@@ -56,17 +55,17 @@ function forgotten({ low, high }: OffsetBounds): StartOffset {
 }
 
 export interface StartQuestions {
-  /** Where the ends of partitions are asked for. */
+  /** Source of partition bounds. */
   readonly admin: Pick<KafkaAdmin, 'offsetBounds' | 'freshOffsetBounds'>;
-  /** Asks the group's coordinator; undefined where nothing was committed. */
+  /** Reads the commit from the group's coordinator; undefined: none. */
   readonly committed: (partition: AssignedPartition) => Promise<CommittedOffset | undefined>;
   readonly identity: Pick<TopicIdentity, 'look'>;
   readonly unlikely: StaleAnswerGuard;
-  /** Whether a partition without a commit was read before. */
+  /** True if a partition without a commit was read before. */
   readonly forgotten?: ((partition: AssignedPartition, bounds: OffsetBounds) => Promise<boolean>) | undefined;
 }
 
-/** Asks a group where to begin with its partitions. What only a broker that is behind says is not acted upon. */
+/** Finds start offsets for a group's partitions. Answers of brokers that may be behind must last before they count. */
 export class StartOffsets {
   readonly #ask: StartQuestions;
 
@@ -80,8 +79,8 @@ export class StartOffsets {
    * @throws RetryableError while an answer is unlikely, FatalKafkaError when there is no such partition
    */
   async of(partition: AssignedPartition): Promise<CommittedStart> {
-    // In this order: what was committed for a topic that is deleted goes with it, and the ends may be those of the
-    // topic that has its name now.
+    // Order matters: bounds, then commit, then identity. Commits are deleted with their topic, and the bounds may be
+    // those of a new topic of the same name.
     const { admin, identity } = this.#ask;
     const { topic, partition: id } = partition;
     let bounds = (await admin.offsetBounds(topic, [id])).get(id);
@@ -107,9 +106,9 @@ export class StartOffsets {
   }
 
   /**
-   * A coordinator that others have taken over from, and that has not heard of it, answers with what was committed then.
+   * Guards against a deposed coordinator, which answers with old commits.
    *
-   * @returns whether less is committed than this process has committed
+   * @returns true if less is committed than this process has committed, and that answer has lasted
    */
   #checkCommitted(partition: AssignedPartition, committed = -1n): boolean {
     const name = `${partition.topic}/${partition.partition}`;

@@ -1,4 +1,4 @@
-/** What a member of the group says of itself when it joins. */
+/** Partitions a member claims when it joins the group. */
 export interface Claim {
   readonly memberId: string;
   /** Generation in which the member held `owned`; the newer claim wins when two members name one partition. */
@@ -63,7 +63,7 @@ export function assignCooperatively(
   );
 }
 
-/** Partition ▸ the member whose claim to it is the newest. */
+/** Partition ▸ member with the newest claim to it. */
 function holders(partitions: readonly number[], members: readonly Claim[]): Map<number, string> {
   const known = new Set(partitions);
   const newest = new Map<number, Claim>();

@@ -11,7 +11,7 @@ export interface PartitionMetadata {
 
 export interface TopicMetadata {
   readonly topic: string;
-  /** One of `TOPIC_FAULTS` where the topic has no partitions; 0: it is as it should be. */
+  /** A code of `TOPIC_FAULTS` when the topic has no partitions; 0: no error. */
   readonly topicErrorCode: number;
   readonly partitionMetadata: readonly PartitionMetadata[];
 }
@@ -24,17 +24,17 @@ interface TopicQuestion {
   readonly fromTimestamp?: number;
 }
 
-/** kafkajs' cluster, by what is asked of it past its admin client. */
+/** kafkajs' cluster, as far as it is used past the admin client. */
 export interface Cluster {
   addTargetTopic(topic: string): Promise<void>;
   refreshMetadata(): Promise<void>;
   refreshMetadataIfNecessary(): Promise<void>;
   readonly brokerPool: { readonly metadata: { readonly topicMetadata: readonly TopicMetadata[] } | null };
-  /** Asks brokers about topics, beside what this cluster knows; null: none of them answers. */
+  /** Requests metadata of topics without changing this cluster's own; null: no broker answers. */
   metadata(of: {
     topics: readonly string[];
   }): Promise<{ readonly topicMetadata: readonly TopicMetadata[] } | null>;
-  /** Asks the leaders, for each of these partitions and no others. */
+  /** Sends ListOffsets to the leaders of these partitions. */
   fetchTopicsOffset(
     questions: readonly TopicQuestion[],
   ): Promise<
@@ -42,7 +42,7 @@ export interface Cluster {
   >;
 }
 
-/** The brokers of a cluster, as kafkajs connects to them. */
+/** kafkajs' connections to the brokers of a cluster. */
 export interface BrokerPool {
   findBroker(node: {
     readonly nodeId: number;
@@ -51,7 +51,7 @@ export interface BrokerPool {
 
 const CLUSTER = Symbol('penstock.cluster');
 
-/** kafkajs' admin client, which can be asked for its cluster: by itself it asks about whole topics only. */
+/** Makes the cluster of kafkajs' admin client accessible: the client itself only handles whole topics. */
 export function withCluster<Options extends { readonly cluster: Cluster }, Client extends object>(
   original: (options: Options) => Client,
 ): (options: Options) => Client {

@@ -19,15 +19,15 @@ interface Metadata {
 interface BrokerPool {
   metadata: Metadata | null;
   readonly metadataMaxAge: number;
-  /** By `monotonicMs`, here; null: at once. */
+  /** By `monotonicMs` in this subclass; null: expired. */
   metadataExpireAt: number | null;
   refreshMetadata(topics: readonly string[]): Promise<void>;
   refreshMetadataIfNecessary(topics: readonly string[]): Promise<void>;
   /** By node id. */
   readonly brokers: Readonly<Record<string, Broker>>;
-  /** From the configured list: who is asked while no node is known. */
+  /** A broker of the configured list, asked while no node is known. */
   readonly seedBroker: Broker | undefined;
-  /** Takes the next one of the configured list. */
+  /** Moves on to the next broker of the configured list. */
   createSeedBroker(): Promise<void>;
   connect(): Promise<void>;
   findBroker(options: { nodeId: string }): Promise<Broker>;
@@ -35,24 +35,23 @@ interface BrokerPool {
   withBroker(question: Question): Promise<unknown>;
 }
 
-/** An election takes some 100 ms; a partition that has no leader after this long is out of service. */
+/** Time to wait for leader elections, which take some 100 ms; after that a partition counts as out of service. */
 const ELECTION_MS = 1_000;
 const ELECTION_PAUSE_MS = 100;
-/** Metadata in which a partition has no leader, or a topic is not there, are asked for again after this. */
+/** Maximum age of metadata with a leaderless partition or a missing topic. */
 const INCOMPLETE_MAX_AGE_MS = 2_000;
 
 /**
- * kafkajs' brokers of a cluster, of which one that hangs is asked last what any of them knows: metadata, and who
- * coordinates. The original asks whichever comes. One that has told its versions and then hangs, before it has told of
- * the others, the original asks for ever: nothing is needed to connect to it but that its system takes connections.
+ * kafkajs' broker pool with these changes.
  *
- * A broker that cannot be reached is passed over. The original then asks no other one.
- *
- * Metadata age by a clock that is not set. With the original's they stay for an hour longer when the system's time steps
- * back by one.
- *
- * Partitions without a leader (partition-errors.ts) are waited for while that may be an election, once, and then
- * looked for every two seconds, as are topics that are not there.
+ * - For requests that any broker can answer (metadata, coordinators) a broker that hangs is asked last. The original
+ *   picks at random, and keeps asking one that hangs after its ApiVersions answer and before it has named the others:
+ *   its operating system still accepts connections.
+ * - A broker that cannot be reached is skipped. The original then asks no other.
+ * - Metadata expire by a monotonic clock. In the original they live an hour longer when the system's time steps back by
+ *   an hour.
+ * - Partitions without a leader (partition-errors.ts) are waited for once, as long as an election may take, and then
+ *   looked for every two seconds, as are missing topics.
  */
 export function patchBrokerPool(
   Original: new (...args: never[]) => BrokerPool,
@@ -104,14 +103,14 @@ export function patchBrokerPool(
 
     async #passOverSilentSeed(): Promise<void> {
       if (this.seedBroker === undefined || !isSilent(this.seedBroker)) return;
-      // Questions at the same time must not take the next one from each other.
+      // Concurrent requests must move on by one broker only.
       this.#nextSeed ??= this.createSeedBroker().finally(() => {
         this.#nextSeed = undefined;
       });
       await this.#nextSeed;
     }
 
-    /** Node ids. */
+    /** Node ids in random order, silent brokers last. */
     #patchBrokerPool(): string[] {
       const { brokers } = this;
       const order = (id: string) => Number(isSilent(brokers[id]!));
@@ -120,7 +119,7 @@ export function patchBrokerPool(
 
     override async withBroker(question: Question): Promise<unknown> {
       const ids = this.#patchBrokerPool();
-      if (ids.length === 0) return super.withBroker(question); // says so
+      if (ids.length === 0) return super.withBroker(question); // throws: no brokers
       let reached = false;
       let failure: unknown;
       for (const nodeId of ids) {
@@ -133,7 +132,7 @@ export function patchBrokerPool(
         }
       }
       if (!reached) throw failure;
-      return null; // kafkajs' word for "nobody knows"
+      return null; // in kafkajs: no broker has answered
     }
   };
 }

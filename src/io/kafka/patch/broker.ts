@@ -10,11 +10,11 @@ interface Broker {
 }
 
 /**
- * kafkajs' broker, which counts as connected only when it has said what it can do, and that is enough.
+ * kafkajs' broker, connected only once its API versions are known and recent enough.
  *
- * For the original a connection is enough. A broker that took it and was silent, or hung up, then counts as connected
- * and fails each request with "Broker not connected", with nobody to ask it again: for as long as the client lives. And
- * it sends an old broker older requests, without what they lack.
+ * For the original a connection is enough: a broker that accepted it and then stayed silent or hung up counts as
+ * connected, and every request fails with "Broker not connected" for as long as the client lives. It also sends old
+ * brokers older request versions, without the guarantees of the newer ones.
  */
 export function patchBroker(Original: new (...args: never[]) => Broker): unknown {
   return class PatchedBroker extends Original {

@@ -10,16 +10,16 @@ interface ConnectionPool {
   getConnection(index?: number): Promise<Connection>;
 }
 
-/** JoinGroup and SyncGroup: the broker answers them when the whole group has come. */
+/** API keys of JoinGroup and SyncGroup, which the broker answers when the whole group has joined. */
 const REBALANCE_REQUESTS = new Set([11, 14]);
 /** kafkajs has 0 for most requests and 1 for Fetch. */
 const REBALANCE_CONNECTION = 2;
 
 /**
- * kafkajs' connections to one broker, with one more for rebalances; it is opened at the first.
+ * kafkajs' connections to one broker, plus one for rebalances, opened at the first.
  *
- * A broker reads the next request of a connection when it has answered the one before. In kafkajs a JoinGroup, which
- * waits for all members, so holds up the heartbeats and commits of the partitions that stay.
+ * A broker reads the next request of a connection only after it has answered the previous one. In kafkajs a JoinGroup,
+ * which waits for all members, therefore blocks the heartbeats and commits of the partitions that stay.
  */
 export function patchConnectionPool(
   Original: new (options: unknown) => ConnectionPool,

@@ -7,11 +7,11 @@ import { type BrokerResponse, ResponseReader } from './response-reader.ts';
 
 interface Protocol {
   readonly request: { readonly apiKey: number; encode(): unknown };
-  /** Most time for the answer in ms, where it is not the connection's `requestTimeout`. */
+  /** Timeout in ms, if other than the connection's `requestTimeout`. */
   readonly requestTimeout?: number;
 }
 
-/** While a login is under way its answers go here instead of to the requests that wait. */
+/** Receives answers while a login is under way, in place of the request queue. */
 interface LoginHandlers {
   onSuccess(answer: Buffer): void;
 }
@@ -20,7 +20,7 @@ interface Connection {
   readonly sasl: unknown;
   /** In ms. */
   readonly connectionTimeout: number;
-  /** Of the last login, as `process.hrtime` gives it. */
+  /** Time of the last login, by `process.hrtime`. */
   readonly authenticatedAt: [seconds: number, nanos: number] | null;
   readonly authHandlers: LoginHandlers | null;
   /** The login's answers are framed as Kafka's are. */
@@ -38,16 +38,16 @@ interface Connection {
   processData(piece: Buffer): void;
 }
 
-/** ApiVersions, SaslHandshake, SaslAuthenticate: what is sent without a login, or to make one. */
+/** API keys of requests sent before or for a login: ApiVersions, SaslHandshake, SaslAuthenticate. */
 export const LOGIN_REQUESTS: ReadonlySet<number> = new Set([18, 17, 36]);
 /** A login this fresh is not renewed, however short its session: the broker takes no two within a second. */
 const FRESH_LOGIN_MS = 2_000;
 const PRODUCE = 0;
 
-/** A broker has not answered. kafkajs turns to the next one at an error of this name alone. */
+/** A broker has not answered. Only for an error of this name does kafkajs try the next one. */
 export class SilentBrokerError extends Error {
   override readonly name = 'KafkaJSConnectionError';
-  /** kafkajs' word for "try again". */
+  /** Has kafkajs try again. */
   readonly retriable = true;
 
   constructor(cause: unknown) {
@@ -58,20 +58,20 @@ export class SilentBrokerError extends Error {
 /**
  * kafkajs' connection with these changes.
  *
- * - Its failures over a certificate are final. The original tries each as often as a broker that is away: with
- *   patient retries for ever, and without a word. Whether to try again is then decided by Penstock.
- * - A broker that is given up again and again leaves no listeners, of which Node would warn.
- * - A login that fails ends the connection. The original leaves it open, and a client that never came to be is
- *   never closed: the socket then keeps the process from ending.
- * - A request that is not answered ends the connection, as in the Java client: kafkajs then looks for another broker,
- *   or for another leader. The original asks the same one for ever. A broker that takes the connection and says
- *   nothing at all, as one that hangs, is found out within the connection timeout.
- * - A login is renewed (KIP-368) only when every request that was begun under the old one is on the wire. The broker
- *   takes nothing else in between, and the original lets a request slip in whose bytes were not ready yet. And it is
- *   renewed at most every two seconds, also when a token close to its end was all there was.
- * - What the socket brings is put together in one pass (response-reader.ts), so a piece may lie in memory that the
- *   next one overwrites. A Produce request's memory is given back when it has been answered: left to the garbage
- *   collector, requests of megabytes make it run many times a second (docs/internals/measurements.md).
+ * - Certificate failures are not retried by kafkajs; Penstock decides. The original retries them like a broker that is
+ *   down: with patient retries for ever, and without a log line.
+ * - Repeated disconnects leave no socket listeners behind, of which Node would warn.
+ * - A failed login closes the connection. The original leaves it open, and since such a client never connects it is
+ *   never closed: the socket keeps the process from ending.
+ * - An unanswered request closes the connection, as in the Java client: kafkajs then looks for another broker or
+ *   leader. The original asks the same one for ever. A broker that accepts the connection and says nothing, as one that
+ *   hangs, is noticed within the connection timeout.
+ * - A login is renewed (KIP-368) only when every request begun under the old one is on the wire. The broker accepts
+ *   nothing else in between, and the original lets a request slip in that was still being encoded. It is renewed at
+ *   most every two seconds, even when the token is close to its end.
+ * - Responses are assembled in one pass (response-reader.ts), so a piece may lie in memory that the next one
+ *   overwrites. A Produce request's memory is given back once it is answered: left to the garbage collector, requests
+ *   of megabytes make it run many times a second (docs/internals/measurements.md).
  */
 export function patchConnection(Original: new (...args: never[]) => Connection): unknown {
   return class PatchedConnection extends Original {
@@ -85,15 +85,15 @@ export function patchConnection(Original: new (...args: never[]) => Connection):
     }
 
     override async disconnect(): Promise<boolean> {
-      // As many as disconnect at once have a listener each for a moment: no leak, so no warning.
+      // Concurrent disconnects each add a listener for a moment: no leak, so no warning.
       this.socket?.setMaxListeners(0);
       const result = await super.disconnect();
-      // A socket that has no handle any more would wait for a connection with each `unref`, a listener a call.
+      // On a socket without a handle each `unref` adds a listener that waits for a connection.
       this.socket?.off('connect', this.socket.unref);
       return result;
     }
 
-    /** The broker left the last requests unanswered (broker-pool.ts). */
+    /** True after an unanswered request, until the broker sends something (broker-pool.ts). */
     silent = false;
     /** Requests that were begun under the present login and are not written yet. */
     #unwritten = 0;
@@ -105,7 +105,7 @@ export function patchConnection(Original: new (...args: never[]) => Connection):
       const encode = async () => (written = (await protocol.request.encode()) as typeof written);
       const request = Object.assign(Object.create(protocol.request), { encode });
       const answer = await this.#send({ ...protocol, request });
-      // With bytes still on their way out the memory would be read after it is gone: a broker does not answer so early.
+      // Never give back memory that is still being written, should a broker answer early.
       if (written.whole !== undefined && this.socket?.writableLength === 0) giveBack(written.whole);
       return answer;
     }
@@ -134,7 +134,7 @@ export function patchConnection(Original: new (...args: never[]) => Connection):
       }
     }
 
-    /** A silent broker gets no second request on this connection: it would only wait behind the first one. */
+    /** Closes the connection when a request is not answered: the next one would only queue behind it. */
     async #sendOrHangUp(protocol: Protocol): Promise<unknown> {
       const isFirst = LOGIN_REQUESTS.has(protocol.request.apiKey);
       const timeout = isFirst ? { requestTimeout: this.connectionTimeout } : {};
@@ -144,7 +144,7 @@ export function patchConnection(Original: new (...args: never[]) => Connection):
         if (!isTimeout(error) && !(isFirst && isUnanswered(error))) throw error;
         const silent = new SilentBrokerError(error);
         this.silent = true;
-        // What comes later on a socket that is left open would be taken for the next one's.
+        // A late answer on a socket left open would be taken for one of the next connection.
         this.socket?.destroy();
         this.rejectRequests(silent);
         await this.disconnect();

@@ -30,36 +30,35 @@ import type {
   PatchedBatch,
 } from './types.ts';
 
-/** What Penstock is told of a kafkajs consumer group, and is asked by it. */
+/** Callbacks of a kafkajs consumer group to Penstock. */
 export interface GroupObserver {
   /** A group member was made: at `run`, and again after each crash and restart. */
   groupCreated(group: ConsumerGroupInstance): void;
-  /** Whether the member has to join again: it holds less than it claimed when it joined. Absent: never. */
+  /** True if the member has to rejoin: it holds less than it claimed at its last join. Absent: never. */
   mustRejoin?(): boolean;
   /** Resolves when there is a partition to read, at the latest after `ms`. */
   readable(ms: number): Promise<void>;
-  /** Most bytes that the next fetch may bring over all brokers, and how long they may hold it. Absent: what kafkajs was given. */
+  /** Most bytes of the next fetch over all brokers, and its longest wait. Absent: as kafkajs is configured. */
   fetchBounds?(): { readonly bytes: number; readonly waitMs: number };
-  /** Most bytes that the next fetch may bring for one partition. Absent: what kafkajs was given. */
+  /** Most bytes of the next fetch for one partition. Absent: as kafkajs is configured. */
   partitionBytes?(): number;
-  /** How much what has come for a partition may take; undefined: it is not wanted any more. Absent: any size. */
+  /** Memory for the records fetched for a partition; undefined: they are not wanted any more. Absent: unlimited. */
   room?(topic: string, partition: number): FetchRoom | undefined;
-  /** The first record at the position takes more than it may now. Nothing is passed over; it is to be fetched again. */
+  /** The first record at the position is too large for now. Nothing is skipped; fetch it again later. */
   heldBack?(topic: string, partition: number): void;
   /**
    * A fetch answered for one partition, possibly with control records only.
    * `false` throws the batch away: kafkajs neither hands it on nor moves its position.
    */
   fetched(batch: FetchedBatch): boolean;
-  /** The broker has no record at the position any more. Nothing is reset; the partition must be sought again. */
+  /** The position is out of range. Nothing is reset; the partition needs a new `seek`. */
   offsetOutOfRange(topic: string, partition: number): void;
-  /** What is at the position cannot be read. Nothing is passed over; the next fetch meets it again. */
+  /** The batch at the position cannot be read. Nothing is skipped; the next fetch meets it again. */
   unreadable(topic: string, partition: number, error: UnreadableBatchError): void;
-  /** Metadata have come: topics may be other ones than they were. */
+  /** Metadata were refreshed: topics may have been recreated. */
   metadataChanged?(): void;
   /**
-   * `topic` does not exist any more, or not for this user. When it comes back it may be another one, with offsets of its
-   * own.
+   * `topic` is missing or no longer authorized. If it comes back it may be another topic, with offsets of its own.
    */
   topicMissing(topic: string): void;
 }
@@ -92,7 +91,7 @@ interface Metadata {
 }
 interface FetchError {
   readonly type?: string;
-  /** Which topic the answer was about (partition-errors.ts). */
+  /** Topic of the failed answer (partition-errors.ts). */
   readonly topic?: string;
 }
 interface OffsetManager extends SeekableOffsets {
@@ -100,11 +99,11 @@ interface OffsetManager extends SeekableOffsets {
 }
 interface Original extends OriginalConsumerGroup {
   maxWaitTime: number;
-  /** Of one fetch, that is of one broker. */
+  /** Limit of one fetch, which goes to one broker. */
   maxBytes: number;
   maxBytesPerPartition: number;
   getNodeIds(): string[];
-  /** What the member says that it reads, and a word for each topic that it ever did. */
+  /** Topics in the member's join; `topicConfigurations` keeps an entry for every topic it ever read. */
   topicsSubscribed: readonly string[];
   readonly topicConfigurations: Record<string, { fromBeginning: boolean }>;
   partitionsPerSubscribedTopic: Map<string, number[]> | null;
@@ -130,21 +129,21 @@ interface Original extends OriginalConsumerGroup {
   recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void>;
 }
 
-/** What a broker may bring in one fetch at least, however many brokers there are. */
+/** Least limit of one broker's fetch, however many brokers there are. */
 const LEAST_FETCH_BYTES = 1024 * 1024;
 const ANY_SIZE: FetchRoom = { bytes: Number.POSITIVE_INFINITY, firstBytes: Number.POSITIVE_INFINITY };
 /** Pause while a partition has no leader, or a group no coordinator: an election takes some 100 ms. */
 const ELECTION_PAUSE_MS = 100;
 
-/** Pause while an offset is part of a transaction that is not settled. A coordinator needs a moment for that, if any. */
+/** Pause while an offset is part of an unsettled transaction: settling takes a coordinator a moment at most. */
 const UNSTABLE_PAUSE_MS = 20;
-/** After this long the transaction is another one than that which was settled: its producer may live. */
+/** A transaction unsettled for longer than this is a new one, whose producer may be alive. */
 const UNSTABLE_GIVE_UP_MS = 5_000;
 
-/** Without the type by which kafkajs would have the group rebalance. */
+/** Replaces the coordinator's error, whose `type` would make kafkajs rebalance the group. */
 class CoordinatorMovedError extends Error {
   override readonly name = 'CoordinatorMovedError';
-  /** kafkajs' word for "try again". */
+  /** Has kafkajs try again. */
   readonly retriable = true;
 
   constructor(answer: unknown) {
@@ -155,36 +154,35 @@ class CoordinatorMovedError extends Error {
 /**
  * kafkajs' consumer group with these changes.
  *
- * - Fetched batches are shown to the observer first, which takes only what continues its own position. In
- *   kafkajs a batch that was fetched before a seek or a rebalance can still arrive after it.
- * - An offset out of range is reported. The original commits the default offset in silence, even with
- *   `autoCommit: false`.
- * - A batch that cannot be read is reported, and other partitions go on. The original crashes.
- * - What a fetch may bring is bounded over all brokers, and for a partition by what its queue has room for.
- * - With every partition paused the original sleeps out its wait; here a resumed partition ends it.
- * - Heartbeats are due by a clock that is not set, and one counts as heard when it was sent and answered. The original
- *   goes by the system's time: it sends none for an hour when that is an hour back, and says that all is well.
- * - A coordinator that cannot be reached, or no longer is one, is looked up again, also when a commit meets it. The
- *   original asks a dead broker for ever, and makes the whole group rebalance when another broker takes over, or the
- *   consumer crash when that broker is not ready yet.
- * - A rebalance goes on beside the fetches, and a member that has given up partitions starts one. In the original
- *   nothing is fetched from the word of a rebalance until all members have come.
- * - A topic that is not there, or that this user may not read, does not stop the others, and a partition that nobody
- *   leads not those of its topic: the original asks for the offsets of all that are assigned before it fetches one.
- * - A leader that moves, or hangs, does not make the group rebalance, and fetches to several brokers that all want to join
- *   join once.
+ * - The observer sees fetched batches first and takes only those that continue at its own position. In kafkajs a batch
+ *   fetched before a seek or a rebalance can still arrive after it.
+ * - An offset out of range is reported. The original silently commits the default offset, even without `autoCommit`.
+ * - An unreadable batch is reported, and other partitions go on. The original crashes.
+ * - A fetch is bounded over all brokers, and per partition by the room in its queue.
+ * - A resumed partition ends the wait of a fetch with every partition paused. The original sleeps it out.
+ * - Heartbeats are due by a monotonic clock, and `heardMs` counts those sent and answered. The original goes by the
+ *   system's time: set back by an hour, it sends none for an hour and reports success.
+ * - A coordinator that cannot be reached or has moved is looked up again, also when a commit fails. The original asks a
+ *   dead broker for ever; when another broker takes over it rebalances the whole group, or crashes the consumer if that
+ *   broker is not ready yet.
+ * - A rebalance runs beside the fetches, and a member that has given up partitions starts one. The original fetches
+ *   nothing from the start of a rebalance until all members have joined.
+ * - A missing or unauthorized topic does not stop the others, nor a leaderless partition those of its topic: the
+ *   original requests the offsets of all assigned partitions before it fetches one.
+ * - A leader that moves or hangs does not make the group rebalance, and concurrent fetches that all want to join share
+ *   one join.
  */
 export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Original): unknown {
   return class PatchedConsumerGroup extends OriginalGroup {
     heardMs = Number.NEGATIVE_INFINITY;
-    /** When the last heartbeat was answered, and before the first: when this was made. */
+    /** When the last heartbeat was answered; before the first, when this object was created. */
     #answeredMs = monotonicMs();
     readonly #observer: GroupObserver | undefined;
     #maxBytes: number | undefined;
     #beating: Promise<void> | undefined;
     #joinFailure: unknown;
     #joining: Promise<void> | undefined;
-    /** Whether the last join came to its end. A member that missed the answer would wait for ever. */
+    /** True if the last join completed. If it failed, the next heartbeat joins again. */
     #joined = true;
     #finding: Promise<void> | undefined;
     #metadata: Metadata | null = null;
@@ -230,7 +228,7 @@ export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Origi
 
     topicOf(topic: string) {
       const found = this.cluster.brokerPool.metadata?.topicMetadata.find(
-        // One that is not there has no id.
+        // A missing topic has no id.
         (each) => each.topic === topic && TOPIC_FAULTS[each.topicErrorCode] === undefined,
       );
       return found && { topicId: found.topicId, partitions: found.partitionMetadata.length };
@@ -246,7 +244,7 @@ export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Origi
       for (const topic of this.#missing.news(metadata, assigned)) this.#observer?.topicMissing(topic);
     }
 
-    /** With nothing to read nobody else would notice that a topic has come, or has grown. */
+    /** Without fetches nothing else would notice that a topic was created or has grown. */
     async #lookForTopics(): Promise<void> {
       await this.cluster.refreshMetadataIfNecessary();
       this.checkForStaleAssignment();
@@ -254,8 +252,8 @@ export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Origi
     }
 
     /**
-     * Takes note of where partitions are to be read from. The original then asks for the offsets of all others, of all
-     * topics: with one that nobody leads, nothing is fetched.
+     * Applies pending seeks only. The original also requests the offsets of all other partitions of all topics, so one
+     * without a leader would stop every fetch.
      */
     override async seekOffsets(topicPartitions: readonly AssignedTopic[]): Promise<void> {
       const { offsetManager } = this;
@@ -263,7 +261,7 @@ export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Origi
       await seekOnly(this.seekOffset, offsetManager, topicPartitions);
     }
 
-    /** Reads what has come, as much as there is room for; undefined where nothing of it is wanted now. */
+    /** Reads as much of a batch as there is room for; undefined: none of it is wanted now. */
     async #read(batch: PatchedBatch, observer: GroupObserver): Promise<FetchedBatch | undefined> {
       const { topic, partition } = batch;
       const room = this.hasSeekOffset(batch)
@@ -288,7 +286,7 @@ export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Origi
       return false;
     }
 
-    /** Each broker is asked on its own: what they may bring together is divided among them. */
+    /** Divides the fetch limit among the brokers, since each gets a fetch of its own. */
     #boundFetch(observer: GroupObserver): void {
       this.#maxBytes = observer.fetchBounds?.().bytes ?? this.#maxBytes ?? this.maxBytes;
       // No broker is known while all of them are away.
@@ -297,7 +295,7 @@ export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Origi
       this.maxBytesPerPartition = observer.partitionBytes?.() ?? this.maxBytesPerPartition;
     }
 
-    /** kafkajs' own, between fetches: what tells it to join again has it join beside them. */
+    /** kafkajs' heartbeat between fetches. Where the original would rejoin at once, this joins beside the fetches. */
     override async heartbeat(options: { interval: number }): Promise<void> {
       if (this.#observer === undefined) return super.heartbeat(options);
       this.#meetJoinFailure();
@@ -330,7 +328,7 @@ export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Origi
         this.heardMs = sentMs;
         this.#answeredMs = monotonicMs();
       } catch (error) {
-        // A member that is asked to join again is known, and its session begins again.
+        // REBALANCE_IN_PROGRESS shows that the member is known, and renews its session.
         if (kafkaErrorType(error) === 'REBALANCE_IN_PROGRESS') this.heardMs = sentMs;
         throw this.#lookedInto(error);
       }
@@ -354,7 +352,7 @@ export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Origi
       await super.leave();
     }
 
-    /** What a fetch brought may be handled when the partition has gone. */
+    /** Ignores topics that are no longer assigned: a batch may be handled after its partition has moved. */
     override resolveOffset(position: { topic: string; partition: number; offset: string }): void {
       if (Object.hasOwn(this.subscriptionState.assignedPartitionsByTopic, position.topic))
         super.resolveOffset(position);
@@ -372,7 +370,7 @@ export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Origi
       await this.cluster.addMultipleTargetTopics(topics);
       for (const topic of topics) this.topicConfigurations[topic] ??= { fromBeginning: true };
       this.topicsSubscribed = [...topics];
-      // Else the next fetch compares what it knows of them with nothing.
+      // Otherwise the next fetch would compare the new topics with no known partitions.
       if (this.partitionsPerSubscribedTopic !== null)
         this.partitionsPerSubscribedTopic = this.generatePartitionsPerSubscribedTopic();
     }
@@ -422,20 +420,20 @@ export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Origi
 
     override async recoverFromFetch(error: FetchError): Promise<void> {
       if (this.#observer !== undefined && error.topic !== undefined && isTopicFault(error)) {
-        // The others go on, and nobody has to join again.
+        // The other topics go on, without a rebalance.
         this.#observer.topicMissing(error.topic);
         await sleep(ELECTION_PAUSE_MS);
         await this.cluster.refreshMetadata();
         return;
       }
-      // A leader that hangs may be none any more.
+      // A leader that hangs may have been replaced.
       const moved = isLeaderMoved(error) || error instanceof SilentBrokerError;
       if (this.#observer === undefined || !moved) return super.recoverFromFetch(error);
       await sleep(ELECTION_PAUSE_MS);
       await this.cluster.refreshMetadata();
     }
 
-    /** Looks for the coordinator when an error says that it is elsewhere. @returns the error to throw */
+    /** Looks up the coordinator if an error shows that it moved or is down. @returns the error to throw */
     #lookedInto(error: unknown): unknown {
       if (this.#observer === undefined) return error;
       const moved = isCoordinatorMoving(error);
@@ -443,7 +441,7 @@ export function patchConsumerGroup(OriginalGroup: new (args: Arguments) => Origi
       return moved ? new CoordinatorMovedError(error) : error;
     }
 
-    /** Beside the fetches and heartbeats, which go on and fail until it is found. */
+    /** Runs beside fetches and heartbeats; heartbeats fail until the coordinator is found. */
     #findCoordinator(): void {
       this.#finding ??= this.cluster
         .findGroupCoordinator({ groupId: this.groupId })

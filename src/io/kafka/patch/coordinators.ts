@@ -2,7 +2,7 @@ import type { BrokerVersions } from '../broker-versions.ts';
 import { isCoordinatorMoving, kafkaErrorType } from '../errors.ts';
 import { nameCoordinator } from '../unsettled-transaction.ts';
 
-/** What kafkajs' transactions ask of a coordinator. */
+/** Coordinator requests of kafkajs' transactions. */
 interface Coordinator {
   readonly nodeId: string;
   readonly brokerAddress: string;
@@ -19,12 +19,12 @@ interface CoordinatorKey {
   readonly groupId: string;
   readonly coordinatorType: number;
 }
-/** What kafkajs' transactions ask of a cluster. */
+/** The cluster as kafkajs' transactions use it. */
 interface Cluster {
-  /** Undefined: kafkajs goes by its own default. */
+  /** Undefined: kafkajs' default. */
   readonly retry: unknown;
   findGroupCoordinator(key: CoordinatorKey): Promise<Coordinator>;
-  /** Connected, whatever it takes. */
+  /** Connects to the broker if needed. */
   findBroker(node: { readonly nodeId: string }): Promise<Coordinator>;
   refreshMetadataIfNecessary(): Promise<void>;
   findControllerBroker(): Promise<unknown>;
@@ -35,12 +35,12 @@ interface ManagerOptions<C> {
 }
 
 /**
- * kafkajs' state of a transactional producer, made to remember who its coordinators are.
+ * kafkajs' transaction manager with remembered coordinators.
  *
- * The original asks a broker for the coordinator four times a transaction: four of nine requests, each of which waits
- * for the one before. After any error but CONCURRENT_TRANSACTIONS it is asked for again. So that a coordinator that
- * moves costs no more than with the original, a request that the remembered one has surely not carried out (it cannot be
- * reached, or says that it is not the coordinator) goes to the one that is found then.
+ * The original looks up the coordinator four times per transaction: four of nine requests, each of which waits for the
+ * one before. Here it is looked up again after any error but CONCURRENT_TRANSACTIONS. A request that the remembered
+ * coordinator certainly did not carry out (unreachable, or it says that it is not the coordinator) is repeated at the
+ * one found then, so a moving coordinator costs no more than in the original.
  */
 export function patchTransactionManager<T>(
   original: (options: ManagerOptions<TransactionCluster>) => T,
@@ -48,7 +48,7 @@ export function patchTransactionManager<T>(
   return (options) => original({ ...options, cluster: withKnownCoordinators(options.cluster) });
 }
 
-/** The same cluster, with coordinators that are looked up once. */
+/** The cluster with cached coordinators. */
 export function withKnownCoordinators(cluster: Cluster): TransactionCluster {
   const nodes = new Map<string, string>();
   const findGroupCoordinator = async (key: CoordinatorKey): Promise<Coordinator> => {

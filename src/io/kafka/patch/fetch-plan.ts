@@ -1,11 +1,11 @@
 import type { Cluster } from './cluster.ts';
 
-/** kafkajs' consumer group, by what decides which broker is asked for which partitions. */
+/** kafkajs' consumer group, as far as it assigns partitions to the brokers to fetch from. */
 export interface FetchingGroup {
   readonly cluster: Cluster;
-  /** By topic the partitions at the last join; another object after each. */
+  /** Partitions by topic as of the last join; a new object after each join. */
   readonly partitionsPerSubscribedTopic: ReadonlyMap<string, readonly number[]> | null;
-  /** By topic and partition: replicas other than the leader that brokers have told to ask. */
+  /** Preferred read replicas that brokers have named, by topic and partition. */
   readonly preferredReadReplicasPerTopicPartition: Readonly<
     Record<string, Readonly<Record<number, unknown>>>
   >;
@@ -17,11 +17,10 @@ export interface FetchingGroup {
 }
 
 /**
- * kafkajs' consumer group, in which a fetch does not go through all partitions of a topic: whether it has grown is found
- * out when there are other metadata, and who leads a partition is found at once (cluster.ts).
+ * kafkajs' consumer group, in which a fetch does not scan all partitions of a topic: growth is checked only after a
+ * metadata refresh or a join, and leaders come from an index (cluster.ts).
  *
- * The original does both at each fetch, in a time that grows with the square of the topic's partitions: 45 ms with
- * 10,000.
+ * The original does both at each fetch, in time quadratic in the topic's partitions: 45 ms with 10,000.
  */
 export function patchFetches<Group extends new (...args: never[]) => FetchingGroup>(Original: Group): Group {
   const Base = Original as unknown as new (...args: never[]) => FetchingGroup;
@@ -44,7 +43,7 @@ export function patchFetches<Group extends new (...args: never[]) => FetchingGro
   } as unknown as Group;
 }
 
-/** The difference of two lists, in the order of the first. kafkajs' own takes the product of their lengths. */
+/** Difference of two lists, in the order of the first. kafkajs' own takes time in the product of their lengths. */
 export function arrayDifference<T>(from: readonly T[], without: readonly T[]): T[] {
   const known = new Set(without);
   return from.filter((each) => !known.has(each));

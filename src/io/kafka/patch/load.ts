@@ -28,14 +28,15 @@ import { patchRequestQueue } from './request-queue.ts';
 import { extendTxnOffsetCommit } from './txn-offset-commit.ts';
 
 /**
- * Loads kafkajs with the parts replaced that lose, leak or repeat records (docs/internals/kafkajs.md).
+ * Loads kafkajs with replacements for parts that lose, leak or repeat records, hang, or are slow
+ * (docs/internals/kafkajs.md).
  *
- * kafkajs is CommonJS: a module that is already in the cache when kafkajs asks for it is what kafkajs gets.
- * So each replacement is put into the cache first. `selfTest` proves at start-up that they are in force.
+ * kafkajs is CommonJS: what it requires comes from the module cache, so each replacement is put there first. `selfTest`
+ * checks at start-up that nothing was loaded before them, and runs some of them.
  */
 const require = createRequire(import.meta.url);
 const EXPECTED_VERSION = '2.2.4';
-/** A module of kafkajs that is here already keeps the parts that it was loaded with. The checksum alone has none. */
+/** A kafkajs module in the cache already, which would keep the original parts. The checksum's has no dependencies. */
 const loadedBefore = Object.keys(require.cache).find((id) =>
   /[\\/]kafkajs[\\/]src[\\/](?!.*[\\/]crc32C[\\/])/.test(id),
 );
@@ -68,7 +69,7 @@ const formats: OriginalFormats = {
 replace('protocol/requests/fetch/v4/decodeMessages.js', () => copyRecordSet);
 replace('consumer/filterAbortedMessages.js', () => filterAbortedMessages);
 replace<Parameters<typeof patchBatch>[0]>('consumer/batch.js', (original) => patchBatch(original, formats));
-// Later versions take what finds the errors from the first.
+// Later versions reuse `parse` of the first.
 replace('protocol/requests/metadata/v0/response.js', tolerantMetadata);
 replace('protocol/requests/produce/v3/response.js', namedProduceErrors);
 replace('protocol/requests/addPartitionsToTxn/v0/response.js', namedTransactionErrors);

@@ -2,7 +2,7 @@ import type { AnswerFormat } from './partition-errors.ts';
 import type { Decoder, Encoder } from './types.ts';
 
 interface MetadataArguments {
-  /** None: all topics. */
+  /** Empty: all topics. */
   readonly topics: readonly string[];
   readonly allowAutoTopicCreation?: boolean;
 }
@@ -17,17 +17,17 @@ interface Protocol {
   readonly parse: AnswerFormat<never>['parse'];
 }
 
-/** What metadata say of a topic, as far as it is asked here. */
+/** Metadata of a topic, as far as used here. */
 export interface TopicMetadata {
   readonly topic: string;
-  /** Unlike the name it is never used again. Absent: the broker is older than Kafka 2.8. */
+  /** Never reused, unlike the name. Absent from brokers older than Kafka 2.8. */
   readonly topicId?: string | undefined;
 }
 
-/** By the list of a topic's partitions, which kafkajs' admin client hands on where it leaves out the rest. */
+/** Topic id by partition list: the only part of the decoded topic that kafkajs' admin client passes on as is. */
 const idOf = new WeakMap<object, string>();
 
-/** The id of the topic whose partitions these are, as metadata have brought them; undefined where brokers do not say. */
+/** Id of the topic with this partition list, as decoded; undefined if the broker sent none. */
 export function topicIdOf(partitions: object): string | undefined {
   return idOf.get(partitions);
 }
@@ -37,14 +37,14 @@ const VERSION = 10;
 const ORIGINAL_VERSION = 6;
 const ID_BYTES = 16;
 const NO_ID = Buffer.alloc(ID_BYTES);
-/** With all bytes zero: none, as of a topic that does not exist. */
+/** All bytes zero: no id, as for a topic that does not exist. */
 const NO_TOPIC_ID = NO_ID.toString('base64url');
 
 /**
- * Adds Metadata v10 to kafkajs' table, which ends at v6: it has the ids of topics, which tell a topic that was deleted
- * and made again from the one that had its name before (KIP-516).
+ * Adds Metadata v10 to kafkajs' table, which ends at v6. It has topic ids, which tell a recreated topic from its
+ * predecessor of the same name (KIP-516).
  *
- * Message format: Kafka protocol guide, Metadata (key 3), version 10, flexible. Versions between are asked as v6.
+ * Message format: Kafka protocol guide, Metadata (key 3), version 10, flexible. v7 to v9 are sent as v6.
  */
 export function extendMetadata(original: RequestDefinitions, protocol: Protocol): RequestDefinitions {
   return {
@@ -84,7 +84,7 @@ function encode(
     .writeUVarIntBytes();
 }
 
-/** In the shape of kafkajs' v6, and `topicId` beside it. */
+/** In the shape of kafkajs' v6, plus `topicId`. */
 function decode(decoder: Decoder) {
   decoder.readTaggedFields(); // of the response header v1
   const clientSideThrottleTime = decoder.readInt32();

@@ -16,12 +16,12 @@ interface Seek {
   readonly offset: string;
 }
 
-/** Where partitions are to be read from, each to be taken note of once. */
+/** kafkajs' pending seeks; `pop` removes one. */
 export interface Seeks {
   pop(topic: string, partition: number): Seek | undefined;
 }
 
-/** kafkajs' book of offsets. */
+/** kafkajs' offset manager. */
 export interface SeekableOffsets {
   seek(position: Seek): Promise<void>;
   /** By topic and partition. A partition without an entry is not fetched. */
@@ -29,8 +29,7 @@ export interface SeekableOffsets {
 }
 
 /**
- * Takes note of where partitions are to be read from. The original then asks for the offsets of all others, of all
- * topics: with one that nobody leads, nothing is fetched.
+ * Applies the pending seeks of assigned partitions, and nothing else (see `seekOffsets` in consumer-group.ts).
  */
 export async function seekOnly(
   seeks: Seeks,
@@ -48,12 +47,12 @@ export async function seekOnly(
   }
 }
 
-/** Notices which topics that are assigned are not there, or not for this user, any more. */
+/** Detects assigned topics that are missing or no longer authorized. */
 export class MissingTopics {
   #metadata: object | null = null;
   #missing: ReadonlySet<string> = new Set();
 
-  /** @returns those of which nothing was told since they were last there */
+  /** @returns those that were not missing in the metadata before */
   news(
     metadata: { readonly topicMetadata: readonly TopicMetadata[] } | null,
     assigned: Readonly<Record<string, unknown>>,
@@ -69,7 +68,7 @@ export class MissingTopics {
   }
 }
 
-/** Whether an error is about a topic that is not there, or not for this user. */
+/** True for errors about a missing or unauthorized topic. */
 export function isTopicFault({ type = '' }: { readonly type?: string }): boolean {
   return Object.values(TOPIC_FAULTS).includes(type);
 }

@@ -29,12 +29,12 @@ interface Protocol {
 
 const API_KEY = 9;
 
-/** kafkajs has no way to carry a wish of its caller down to the request. */
+/** Carries `stably` down to the request: kafkajs passes no options through. */
 const stable = new AsyncLocalStorage<true>();
 
 /**
- * Has the offsets that `ask` fetches be final: for a partition of which a transaction that is not settled has an offset,
- * the coordinator answers UNSTABLE_OFFSET_COMMIT.
+ * Runs `ask` so that its OffsetFetch requires stable offsets: the coordinator answers UNSTABLE_OFFSET_COMMIT for
+ * partitions with an offset in an unsettled transaction.
  */
 export function stably<T>(ask: () => Promise<T>): Promise<T> {
   return stable.run(true, ask);
@@ -43,9 +43,10 @@ export function stably<T>(ask: () => Promise<T>): Promise<T> {
 /**
  * Adds OffsetFetch v7 to kafkajs' table, which ends at v4.
  *
- * Up to v6 a coordinator answers with the offset before a transaction that it has not settled yet, although the producer
- * that settles it has been told that all is settled: before Kafka 4.0 a coordinator does that a moment later, and one that
- * has just taken over when it has read its log. v7 can require stable offsets (KIP-447).
+ * Up to v6 a group coordinator answers with the offset before a transaction it has not settled yet, even after the
+ * producer was told that the transaction is complete: before Kafka 4.0 the group coordinator applies it a moment later,
+ * or, if it has just taken over, once it has read its log. v7 can require stable offsets (KIP-447).
+ *
  * Message format: Kafka protocol guide, OffsetFetch (key 9), version 7, flexible.
  */
 export function extendOffsetFetch(original: RequestDefinitions, protocol: Protocol): RequestDefinitions {
@@ -94,7 +95,7 @@ function encodeV7(
       .writeUVarIntBytes();
   const header = new Encoder().writeUVarIntBytes(); // tagged fields of the request header v2
   const group = header.writeUVarIntString(groupId);
-  // No array at all asks for all topics; an empty one asks for none.
+  // A null array asks for all topics, an empty one for none.
   const asked =
     topics.length === 0 ? group.writeUVarIntArray(null) : group.writeUVarIntArray(topics.map(topic));
   return asked.writeBoolean(isStable).writeUVarIntBytes();

@@ -11,7 +11,7 @@ interface CommitAnswer {
   readonly responses: readonly { readonly topic: string; readonly partitions: readonly Partition[] }[];
 }
 
-/** Why the coordinator does not commit the offset of a partition. */
+/** Error of one partition in an OffsetCommit. */
 export interface CommitRefusal {
   readonly topic: string;
   readonly partition: number;
@@ -34,28 +34,28 @@ interface TransactionAnswer {
   readonly errors: readonly { readonly topic: string; readonly partitionErrors: readonly Partition[] }[];
 }
 
-/** OPERATION_NOT_ATTEMPTED: nothing is wrong with this one, but with another one that was asked for beside it. */
+/** OPERATION_NOT_ATTEMPTED: the fault is with another partition of the request. */
 const NOT_ATTEMPTED = 55;
 
-/** How kafkajs finds the errors in an answer. The first one that it finds is thrown. */
+/** kafkajs' check of an answer for errors: throws the first. */
 export interface AnswerFormat<T> {
   readonly parse: (answer: T) => Promise<T>;
 }
 
-/** LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE, LISTENER_NOT_FOUND: nobody leads the partition, or not all follow. */
+/** LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE, LISTENER_NOT_FOUND: no leader, or not all replicas are up. */
 const WITHOUT_LEADER = new Set([5, 9, 72]);
-/** UNKNOWN_TOPIC_OR_PARTITION, TOPIC_AUTHORIZATION_FAILED: the topic is not there, or not for this user. */
+/** Error codes of topics that are missing or not authorized. */
 export const TOPIC_FAULTS: Readonly<Record<number, string>> = {
   3: 'UNKNOWN_TOPIC_OR_PARTITION',
   29: 'TOPIC_AUTHORIZATION_FAILED',
 };
 
 /**
- * Metadata in which a partition may have no leader (it is -1, and nothing is fetched from there), and a topic may not be
- * there, or not for this user: it has no partitions, and `topicErrorCode` says why.
+ * Accepts metadata with leaderless partitions (leader -1: nothing is fetched from them) and with missing or
+ * unauthorized topics (no partitions, with the reason in `topicErrorCode`).
  *
- * The original takes either for an error of all that was asked for, and asks again: with one partition out of service, or
- * one topic deleted, nothing of any topic is read or written.
+ * The original fails and repeats the whole request for either: with one partition out of service or one topic deleted,
+ * nothing of any topic is read or written.
  */
 export function tolerantMetadata(original: AnswerFormat<MetadataAnswer>): AnswerFormat<MetadataAnswer> {
   const parse = async (answer: MetadataAnswer) => {
@@ -74,7 +74,7 @@ export function tolerantMetadata(original: AnswerFormat<MetadataAnswer>): Answer
   return { ...original, parse };
 }
 
-/** A fetch's answer whose error says which topic and partition it is about, as the original does for one kind alone. */
+/** Adds topic and partition to the error of a Fetch answer; the original does so for one kind of error only. */
 export function namedFetchErrors(original: AnswerFormat<FetchAnswer>): AnswerFormat<FetchAnswer> {
   const parse = (answer: FetchAnswer) => {
     const faulty = answer.responses.flatMap(({ topicName, partitions }) => faultyOf(topicName, partitions));
@@ -84,8 +84,8 @@ export function namedFetchErrors(original: AnswerFormat<FetchAnswer>): AnswerFor
 }
 
 /**
- * An OffsetCommit's answer whose error has `refusals`: of which partitions, and why. The others are committed. The
- * original throws the first one as if it were that of all.
+ * Adds `refusals` to the error of an OffsetCommit answer: the failed partitions, with their errors. The others are
+ * committed. The original throws the first error as if it applied to all.
  */
 export function separateCommitErrors(
   original: AnswerFormat<CommitAnswer>,
@@ -102,12 +102,12 @@ export function separateCommitErrors(
   return { ...original, parse };
 }
 
-/** What a failed OffsetCommit says of each partition; undefined where it failed as a whole. */
+/** Errors by partition of a failed OffsetCommit; undefined if it failed as a whole. */
 export function commitRefusals(error: unknown): readonly CommitRefusal[] | undefined {
   return (error as { readonly refusals?: readonly CommitRefusal[] }).refusals;
 }
 
-/** A Produce answer whose error says which topic and partition it is about. */
+/** Adds topic and partition to the error of a Produce answer. */
 export function namedProduceErrors(original: AnswerFormat<ProduceAnswer>): AnswerFormat<ProduceAnswer> {
   const parse = (answer: ProduceAnswer) => {
     const faulty = answer.topics.flatMap(({ topicName, partitions }) => faultyOf(topicName, partitions));
@@ -116,7 +116,7 @@ export function namedProduceErrors(original: AnswerFormat<ProduceAnswer>): Answe
   return { ...original, parse };
 }
 
-/** An AddPartitionsToTxn answer, the same; of several errors that which is the cause of the others is thrown. */
+/** The same for AddPartitionsToTxn. OPERATION_NOT_ATTEMPTED is thrown only when there is no other error. */
 export function namedTransactionErrors(
   original: AnswerFormat<TransactionAnswer>,
 ): AnswerFormat<TransactionAnswer> {

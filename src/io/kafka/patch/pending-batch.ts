@@ -3,7 +3,7 @@ import { type OriginalFormats, readRecordSet, takeUnread } from './record-set.ts
 import { Turns } from './turns.ts';
 import type { AbortedTransaction, FetchedBatch, FetchRoom } from './types.ts';
 
-/** What kafkajs makes a `Batch` of. */
+/** The data from which kafkajs creates a `Batch`. */
 interface PartitionData {
   readonly partition: number;
   readonly highWatermark: string;
@@ -17,13 +17,13 @@ interface OriginalBatch extends FetchedBatch {
 
 type BatchClass = new (topic: string, fetchedOffset: string, data: PartitionData) => OriginalBatch;
 
-/** Record sets that are read at once in a process: of each a whole batch may be decompressed (codecs.ts). */
+/** Record sets read concurrently in a process: each may have a whole batch decompressed (codecs.ts). */
 const READ_AT_ONCE = 2;
 const turns = new Turns(READ_AT_ONCE);
 
 /**
- * kafkajs' `Batch` whose record set is read when it is known how much room there is for its records. One that was read
- * knows where to go on, also where it has no record; the original stands still there, or goes to the end.
+ * kafkajs' `Batch`, whose record set is read later, once the room for its records is known. `lastOffset` of a read
+ * batch is right even without records; the original then stands still or jumps to the end.
  */
 export function patchBatch(OriginalBatch: BatchClass, formats: OriginalFormats): BatchClass {
   class ReadBatch extends OriginalBatch {

@@ -6,14 +6,14 @@ const MAGIC = 2;
 const TRANSACTIONAL = 0x10;
 /** Bytes of a record batch from its base offset to its first record (Kafka protocol, record batch v2). */
 const BATCH_HEADER_BYTES = 61;
-/** Bytes of the batch that its own length field counts not: base offset and the length itself. */
+/** Bytes of a batch not counted by its length field: base offset and the length itself. */
 const BATCH_LENGTH_FROM = 12;
 const CRC_AT = 17;
 const CRC_FROM = 21;
 /** Room in front of the body for the request header (size, key, version, correlation id, client id). */
 export const HEADROOM_BYTES = 512;
 
-/** A request body with room in front of it for the header, so that nothing is copied. */
+/** A request body (`buffer`) with room for the header in front of it in `whole`, so that nothing is copied. */
 export interface RoomyBody {
   readonly whole: Buffer;
   readonly buffer: Buffer;
@@ -151,7 +151,7 @@ function writeBatch(
   whole.writeUInt32BE(crc32c(whole.subarray(start + CRC_FROM, writer.position)), start + CRC_AT);
 }
 
-/** Zigzag, as Kafka's varints have it. Exact up to 2^52: time differences of records fit. */
+/** Zigzag encoding of Kafka's varints. Exact up to 2^52, which is enough for timestamp deltas. */
 function zigzag(value: number): number {
   return value >= 0 ? value * 2 : -value * 2 - 1;
 }

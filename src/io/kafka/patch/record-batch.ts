@@ -6,10 +6,10 @@ import { type HalfRead, HalfReadBatch } from './half-read-batch.ts';
 import { type ReadHeaders, type RecordFrame, RecordReader } from './record-reader.ts';
 import type { RawMessage } from './types.ts';
 
-/** Magic byte of record batches as Kafka has them since 0.11, and where it is in a batch, as in the formats before. */
+/** Magic byte of record batches since Kafka 0.11, and its position, which is the same in older formats. */
 export const MAGIC = 2;
 export const MAGIC_AT = 16;
-/** Base offset and length, in front of what the length counts; alike in all formats. */
+/** Base offset and length, which the length does not count; the same in all formats. */
 export const BATCH_HEAD_BYTES = 12;
 /** Up to the first record: offset, length, epoch, magic, checksum, attributes, … number of records. */
 export const BATCH_HEADER_BYTES = 61;
@@ -22,39 +22,39 @@ const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 const MOST_OFFSET = 2n ** 63n - 1n;
 
-/** A record as kafkajs hands it around, with what is asked of it here and there. */
+/** A decoded record, in the shape that kafkajs expects. */
 export interface DecodedMessage extends RawMessage {
   readonly value: Buffer | null;
   /** Milliseconds since the epoch, as decimal. */
   readonly timestamp: string;
   readonly headers: ReadHeaders;
-  /** Headers beyond those that are kept of a record. */
+  /** Number of headers beyond those that are kept. */
   readonly headersLeftOut: number;
 }
 
-/** kafkajs' table of codecs: the one of a batch's attributes, null where it is not compressed. */
+/** kafkajs' codec lookup by a batch's attributes; null: not compressed. */
 export type LookupCodec = (attributes: number) => { decompress(data: Buffer): Promise<Buffer> } | null;
 
-/** What of a batch is wanted. */
+/** Bounds for reading a batch. */
 export interface BatchDemand {
-  /** Records before this offset are passed over. */
+  /** Records before this offset are skipped. */
   readonly from: bigint;
-  /** Bytes of memory that further records may take; it goes down. */
+  /** Bytes of memory left for further records; reading reduces it. */
   bytes: number;
   /** Bytes that the very first record may take. */
   readonly firstBytes: number;
 }
 
 export interface DecodedBatch {
-  /** All records from `from` on were wanted. Else those behind the last one are still to be read. */
+  /** True if all records from `from` on were read; else those after the last one are still to be read. */
   readonly isWhole: boolean;
-  /** They lie in the record set itself, and not in memory of a codec. */
+  /** True if the records lie in the record set itself, not in a codec's output. */
   readonly isPlain: boolean;
 }
 
 const halfRead = new HalfReadBatch();
 
-/** Where the batch says that the next one begins; undefined where it cannot be. */
+/** Offset of the next batch according to this one's header; undefined if implausible. */
 export function nextOffsetOf(set: Buffer, at: number): bigint | undefined {
   if (at + LAST_OFFSET_DELTA_AT + 4 > set.length) return undefined;
   const base = set.readBigInt64BE(at);
@@ -62,20 +62,20 @@ export function nextOffsetOf(set: Buffer, at: number): bigint | undefined {
   return base >= 0n && next > base && next <= MOST_OFFSET ? next : undefined;
 }
 
-/** Whether the batch in `[at, end)` is one of this format whose checksum is right. */
+/** True if `[at, end)` is a batch of this format with a correct checksum. */
 export function isSound(set: Buffer, at: number, end: number): boolean {
   if (end - at < BATCH_HEADER_BYTES || end > set.length || set[at + MAGIC_AT] !== MAGIC) return false;
   return crc32c(set.subarray(at + ATTRIBUTES_AT, end)) === set.readUInt32BE(at + CHECKSUM_AT);
 }
 
-/** The checksum that the batch carries: what tells it from another one at the same offset. */
+/** The checksum in the batch's header, which tells it from another batch at the same offset. */
 export function checksumOf(set: Buffer, at: number): number {
   return at + CHECKSUM_AT + 4 <= set.length ? set.readUInt32BE(at + CHECKSUM_AT) : 0;
 }
 
 /**
- * Appends the records of the batch in `[at, end)` of `set` that are wanted. All of it is checked before: a batch that is
- * malformed anywhere gives nothing.
+ * Appends the wanted records of the batch in `[at, end)` of `set`. The whole batch is checked first: one that is
+ * malformed anywhere yields nothing.
  *
  * @throws UnreadableBatchError, with nothing appended
  */
@@ -124,7 +124,7 @@ interface BatchHeader {
   readonly firstOffset: bigint;
   readonly lastOffsetDelta: number;
   readonly firstTimestamp: bigint;
-  /** Of all records; undefined where each has its own. */
+  /** Timestamp of all records (LogAppendTime); undefined: each has its own. */
   readonly appendTime: string | undefined;
   readonly isControlRecord: boolean;
   readonly batchContext: RawMessage['batchContext'];
@@ -148,8 +148,8 @@ function readHeader(set: Buffer, at: number): BatchHeader {
 }
 
 /**
- * Walks all records, and makes nothing of them. What Java's consumer refuses is refused; so are offsets that do not
- * ascend or lie outside of the batch, at which it would repeat records, or leave some out.
+ * Checks all records without creating them. Refuses what Java's consumer refuses, and offsets that do not ascend or lie
+ * outside of the batch, which would make that consumer repeat or skip records.
  */
 function checkRecords({ count, firstOffset, lastOffsetDelta }: BatchHeader, records: RecordReader): void {
   if (count < 0 || count > records.left) throw new Error(`${count} records in ${records.left} bytes`);
@@ -166,7 +166,7 @@ function checkRecords({ count, firstOffset, lastOffsetDelta }: BatchHeader, reco
   if (records.left > 0) throw new Error(`${records.left} bytes follow the last of ${count} records`);
 }
 
-/** Appends from records that were checked, up to `end`. @returns those for which there was no room; undefined for none */
+/** Appends checked records up to `end`. @returns those for which there was no room; undefined: none */
 function appendRecords(
   header: BatchHeader,
   { bytes, position, left: count }: HalfRead,
@@ -198,7 +198,7 @@ function appendRecords(
   return undefined;
 }
 
-/** Counts the record in. One comes in any case, unless even the first is too large for now. */
+/** Counts the record. The first of all is admitted up to `firstBytes`, regardless of `bytes`. */
 function hasRoom({ bytes, headerCount }: RecordFrame, demand: BatchDemand, isFirst: boolean): boolean {
   const taken = RECORD_OVERHEAD_BYTES + bytes + headerCount * HEADER_OVERHEAD_BYTES;
   if (isFirst ? taken > demand.firstBytes : taken > demand.bytes) return false;
@@ -211,7 +211,7 @@ function headersOf(records: RecordReader, { headerCount }: RecordFrame) {
   return { headers, headersLeftOut };
 }
 
-/** The sum wraps where 64 bits cannot hold it, as in Java. */
+/** Wraps at 64 bits, as in Java. */
 function recordTime({ firstTimestamp }: BatchHeader, { timestampDelta }: RecordFrame): string {
   return String(BigInt.asIntN(64, firstTimestamp + BigInt(timestampDelta)));
 }

@@ -2,17 +2,17 @@
 const VARINT_BYTES = 5;
 const VARLONG_BYTES = 10;
 /**
- * Different headers that a record may have: what is beyond is left out and counted. Each costs an object, and a batch
- * could bring millions. Penstock looks at some ten.
+ * Most distinct headers kept of a record; further ones are only counted. Each costs an object, a batch could bring
+ * millions, and Penstock uses some ten.
  */
 export const MOST_HEADERS = 10_000;
 
-/** Values by name: no name is one of `Object.prototype`'s. Of several headers of one name the last one counts. */
+/** Values by name, without a prototype. Of several headers with one name the last counts. */
 export type ReadHeaders = Record<string, Buffer | null>;
 
 export const NO_HEADERS: ReadHeaders = Object.freeze(Object.create(null));
 
-/** A record without what it refers to. Positions are those in the bytes of its reader. */
+/** The fixed fields of a record, without key, value and headers. */
 export interface RecordFrame {
   /** Bytes behind the length field. */
   readonly bytes: number;
@@ -22,8 +22,8 @@ export interface RecordFrame {
 }
 
 /**
- * Reads the fields of records, each where the one before it ends. What a length or a number says is held against what
- * there is: a checksum says nothing about who has written it.
+ * Reads records one after the other. Checks every length and count against the bytes there are: a valid checksum does
+ * not make its writer trustworthy.
  */
 export class RecordReader {
   readonly bytes: Buffer;
@@ -36,19 +36,19 @@ export class RecordReader {
   #valueBytes = 0;
   #headersAt = 0;
 
-  /** Of the records in `[position, limit)`. */
+  /** Reads the records in `[position, limit)`. */
   constructor(bytes: Buffer, position: number, limit: number) {
     this.bytes = bytes;
     this.position = position;
     this.#limit = limit;
   }
 
-  /** Bytes behind the last record. */
+  /** Bytes left after the last record read. */
   get left(): number {
     return this.#limit - this.position;
   }
 
-  /** Reads a record up to its headers. `key`, `value` and `headers` are of the last one that was read. */
+  /** Reads a record up to its headers. `key`, `value` and `headers` refer to the record last read. */
   frame(): RecordFrame {
     this.#end = this.#limit;
     const bytes = this.#varint();
@@ -71,7 +71,7 @@ export class RecordReader {
     return { bytes, timestampDelta, offsetDelta, headerCount };
   }
 
-  /** Passes over the headers of the record, which must end with it. */
+  /** Skips the record's headers, and checks that the record ends with them. */
   finish(headerCount: number): void {
     for (let left = headerCount; left > 0; left--) {
       const nameBytes = this.#varint();
@@ -83,7 +83,7 @@ export class RecordReader {
       throw new Error(`a record ends ${this.#end - this.position} bytes before its end`);
   }
 
-  /** Passes over the record that has been read as far as its headers. */
+  /** Skips the rest of the record last read. */
   pass(): void {
     this.position = this.#end;
   }
@@ -96,7 +96,7 @@ export class RecordReader {
     return this.#valueBytes < 0 ? null : this.bytes.subarray(this.#valueAt, this.#valueAt + this.#valueBytes);
   }
 
-  /** The headers of a record that is whole, and how many different ones were left out. */
+  /** Headers of a checked record, and how many were left out. */
   headers(count: number): { headers: ReadHeaders; leftOut: number } {
     if (count === 0) return { headers: NO_HEADERS, leftOut: 0 };
     const headers: ReadHeaders = Object.create(null);
@@ -120,7 +120,7 @@ export class RecordReader {
     return { headers, leftOut };
   }
 
-  /** Passes over a field. A negative length means that there is none. @returns where it begins */
+  /** Skips a field; a negative length means null. @returns its start */
   #skip(bytes: number): number {
     const start = this.position;
     if (bytes > 0) this.position += bytes;

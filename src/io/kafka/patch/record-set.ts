@@ -17,34 +17,34 @@ import {
 import { NO_HEADERS } from './record-reader.ts';
 import type { Decoder } from './types.ts';
 
-/** What of kafkajs is needed for batches that are compressed, or older than Kafka 0.11. */
+/** Parts of kafkajs for compressed batches (`lookupCodec`) and formats before Kafka 0.11 (the others). */
 export interface OriginalFormats {
   readonly decodeMessages: (decoder: Decoder) => Promise<DecodedMessage[]>;
   readonly Decoder: new (buffer: Buffer) => Decoder;
   readonly lookupCodec: LookupCodec;
 }
 
-/** What of a record set is wanted. */
+/** Bounds for reading a record set. */
 export interface SetDemand {
-  /** The offset that was asked for: batches come whole, so records before it may be there. */
+  /** The offset asked for; batches come whole, so records before it may be present. */
   readonly from: bigint;
-  /** The partition's end, as the fetch gave it. */
+  /** The partition's high watermark in the fetch response. */
   readonly highWatermark: bigint;
-  /** Bytes of memory that the records may take. One comes in any case, if it takes no more than `firstBytes`. */
+  /** Bytes of memory for the records. The first is admitted regardless, up to `firstBytes`. */
   readonly bytes: number;
   readonly firstBytes: number;
 }
 
-/** What was read of a record set. */
+/** Records read from a record set. */
 export interface ReadSet {
   readonly messages: DecodedMessage[];
-  /** Where to go on: behind the last message, or behind batches that have none. `from` where nothing was passed. */
+  /** Offset to continue at: after the last message, or after batches without any. `from` if nothing was passed. */
   readonly next: bigint;
-  /** The first record takes more than it may now. */
+  /** True if the first record is too large for now. */
   readonly isHeldBack: boolean;
 }
 
-/** Most of a batch that cannot be read that is kept for a dead letter. */
+/** Most bytes of an unreadable batch kept for a dead letter. */
 const KEPT_BYTES = 16 * 1024 * 1024;
 
 const unread = new WeakMap<object, Buffer>();
@@ -52,22 +52,22 @@ const ownMemory = new WeakMap<object, Buffer>();
 const sizes = new WeakMap<object, number>();
 const faults = new WeakMap<object, UnreadableBatchError>();
 
-/** The memory that holds all of these messages and nothing else, if there is such; kafkajs' `Batch.rawMessages`. */
+/** The buffer that holds exactly these messages (kafkajs' `Batch.rawMessages`), if there is one. */
 export function memoryOf(rawMessages: object): Buffer | undefined {
   return ownMemory.get(rawMessages);
 }
 
-/** Bytes that a fetch brought for these messages, as they were on the wire; 0 where there were none. */
+/** Wire size of the record set of these messages, in bytes; 0: none. */
 export function fetchedBytes(rawMessages: object): number {
   return sizes.get(rawMessages) ?? 0;
 }
 
-/** Why nothing behind these messages could be read, if so. */
+/** Fault of the batch at the position, set only when nothing before it was read. */
 export function faultOf(rawMessages: object): UnreadableBatchError | undefined {
   return faults.get(rawMessages);
 }
 
-/** Takes the record set that stands behind these messages, which are none yet. */
+/** Takes the record set not yet read into these messages. */
 export function takeUnread(rawMessages: object): Buffer | undefined {
   const set = unread.get(rawMessages);
   unread.delete(rawMessages);
@@ -75,11 +75,11 @@ export function takeUnread(rawMessages: object): Buffer | undefined {
 }
 
 /**
- * The record set of one partition in a fetch response, versions 4 to 11, to be read later (`readRecordSet`).
+ * Copies the record set of one partition out of a fetch response, versions 4 to 11, to be read later (`readRecordSet`).
  *
- * Replaces kafkajs' `decodeMessages`, which makes records of all that has come at once: a batch of a megabyte may come to
- * 200, or to millions of records. The set is copied out of the response in one go: so what comes for one partition
- * does not keep alive what came for others, and its memory can be given back when its records are done.
+ * Replaces kafkajs' `decodeMessages`, which decodes all records at once: a batch of a megabyte may expand to 200 MB, or
+ * to millions of records. With a copy, one partition's records do not keep alive the response of the others, and its
+ * memory can be given back when they are done.
  */
 export async function copyRecordSet(decoder: Decoder): Promise<DecodedMessage[]> {
   const messages: DecodedMessage[] = [];
@@ -96,9 +96,9 @@ export async function copyRecordSet(decoder: Decoder): Promise<DecodedMessage[]>
 }
 
 /**
- * Reads the records that are wanted (Kafka protocol, record batch v2). Its twin is kafkajs' own decoder
- * (test/unit/io/kafka/patch/record-set.test.ts). A batch that is cut off at the end is left for the next fetch, as there.
- * One that cannot be read ends the set, and `faultOf` says so where nothing is before it: kafkajs would crash at it.
+ * Reads the wanted records (Kafka protocol, record batch v2). Its twin is kafkajs' own decoder
+ * (test/unit/io/kafka/patch/record-set.test.ts). A batch cut off at the end is left for the next fetch, as there. An
+ * unreadable one ends the set; if nothing was read before it, `faultOf` has the error. kafkajs would crash.
  */
 export async function readRecordSet(
   set: Buffer,
@@ -114,7 +114,7 @@ export async function readRecordSet(
     while (isWhole && at + MAGIC_AT < set.length) {
       const end = batchEnd(set, at);
       if (end > set.length && at > 0) break;
-      // The first batch comes whole, however large it is (KIP-74).
+      // Brokers send the first batch whole, however large (KIP-74).
       if (end > set.length) throw tooShort(set, at, end);
       try {
         if (set[at + MAGIC_AT]! < MAGIC) {
@@ -129,7 +129,7 @@ export async function readRecordSet(
           if (isWhole) next = larger(next, nextOffsetOf(set, at)!);
         }
       } catch (error) {
-        // One that ends before what is wanted holds nobody up.
+        // An unreadable batch that ends before `from` does not matter.
         const isOver = isBehind(set, end, demand.from) || endsBefore(set, at, demand.from);
         if (!(error instanceof UnreadableBatchError) || !isOver) throw error;
       }
@@ -151,7 +151,7 @@ export async function readRecordSet(
   return { messages, next, isHeldBack: !isWhole && last === undefined };
 }
 
-/** End of the batch that begins at `at` of `set`; beyond the end of `set` where it was cut off. */
+/** End position of the batch at `at`; beyond the end of `set` if it was cut off. */
 function batchEnd(set: Buffer, at: number): number {
   const length = set.readInt32BE(at + 8);
   const end = at + BATCH_HEAD_BYTES + length;
@@ -170,18 +170,18 @@ function unreadable(set: Buffer, at: number, reason: string, cause?: unknown): U
   });
 }
 
-/** Whether the batch at `at` begins at `offset` or before it. */
+/** True if a batch begins at `at` whose base offset is at most `offset`. */
 function isBehind(set: Buffer, at: number, offset: bigint): boolean {
   return at + BATCH_HEADER_BYTES <= set.length && set.readBigInt64BE(at) <= offset;
 }
 
-/** Whether the batch says that it ends before `offset`. */
+/** True if the batch ends before `offset`, by its header. */
 function endsBefore(set: Buffer, at: number, offset: bigint): boolean {
   const next = nextOffsetOf(set, at);
   return next !== undefined && next <= offset;
 }
 
-/** What is known of the batch at `at`, which cannot be read. */
+/** Describes the unreadable batch at `at`. */
 function describe(set: Buffer, at: number, { from, highWatermark }: SetDemand): UnreadableBatch {
   const end = at + BATCH_HEAD_BYTES + set.readInt32BE(at + 8);
   const isWhole = end >= at + BATCH_HEAD_BYTES && end <= set.length;
@@ -198,9 +198,9 @@ function describe(set: Buffer, at: number, { from, highWatermark }: SetDemand): 
 }
 
 /**
- * The offset behind a batch that cannot be read. A batch whose checksum is right says it; else it is believed as far as
- * it fits what lies behind it, or the partition's end. Where nothing fits, its first offset alone is passed, and where the
- * broker then brings the same batch again, twice as many each time: it has no other way to find what lies behind it.
+ * The offset after an unreadable batch. Its header is trusted if the checksum is right, or as far as it fits the batch
+ * that follows or the partition's end. Otherwise only its first offset is skipped, and when the broker then sends the
+ * same batch again, twice as many each time: there is no other way to find the next batch.
  */
 function endOffset(set: Buffer, at: number, end: number, from: bigint, highWatermark: bigint): bigint {
   const said = nextOffsetOf(set, at);
@@ -214,7 +214,7 @@ function endOffset(set: Buffer, at: number, end: number, from: bigint, highWater
   return doubled < highWatermark ? doubled : highWatermark;
 }
 
-/** Appends a message of the formats before 0.11, or those within it, as kafkajs reads them. */
+/** Appends a message of the formats before 0.11, or its inner messages, decoded by kafkajs. */
 async function readOld(
   entry: Buffer,
   from: bigint,
@@ -233,7 +233,7 @@ async function readOld(
   }
 }
 
-/** What the formats before 0.11 do not have. */
+/** Fields that the formats before 0.11 lack. */
 const OLD_MESSAGE = {
   headers: NO_HEADERS,
   headersLeftOut: 0,
@@ -249,7 +249,7 @@ export interface ResponseFormat {
   decode(payload: Buffer): Promise<unknown>;
 }
 
-/** A fetch response's definition that gives its memory back once it is decoded: records have been copied out of it. */
+/** Gives a fetch response's memory back once it is decoded: the record sets have been copied out of it. */
 export function releasingResponse(original: ResponseFormat): ResponseFormat {
   return {
     ...original,

@@ -12,7 +12,7 @@ interface SocketRequest {
   timeoutRequest(): void;
 }
 
-/** The state of kafkajs' `RequestQueue` that its scheduling looks at. */
+/** kafkajs' `RequestQueue`, as far as its scheduling needs it. */
 interface RequestQueue {
   readonly pending: unknown[];
   readonly inflight: ReadonlyMap<number, SocketRequest>;
@@ -21,7 +21,7 @@ interface RequestQueue {
   readonly requestTimeout: number;
   readonly enforceRequestTimeout: boolean;
   requestTimeoutIntervalId: NodeJS.Timeout | undefined;
-  /** By `monotonicMs`, here. */
+  /** By `monotonicMs` in this subclass. */
   throttledUntil: number;
   throttleCheckTimeoutId: NodeJS.Timeout | null;
   isConnected(): boolean;
@@ -32,30 +32,26 @@ interface RequestQueue {
   createSocketRequest(pushed: PushedRequest): SocketRequest;
 }
 
-/** Milliseconds after which a waiting request is looked at again. kafkajs uses the same. */
+/** Interval between checks of waiting requests, in ms, as in kafkajs. */
 const CHECK_INTERVAL_MS = 10;
-/** How often at least unanswered requests are looked at. kafkajs uses the same. */
+/** Longest interval between timeout checks, in ms, as in kafkajs. */
 const TIMEOUT_CHECK_MS = 100;
 
 /**
- * kafkajs' request queue without its restless timer, and with one listener for its end.
+ * kafkajs' request queue with these changes.
  *
- * Each of the many that give up a connection when a broker dies waits for its requests; the original adds a listener for
- * each, which Node warns of.
- *
- * The original hands a past time to setTimeout, which Node 24 warns of, and sets a new timer each time one
- * has run, with nothing waiting: a wake-up every millisecond and connection. Here a timer runs only while
- * requests wait.
- *
- * Time limits and throttling go by a clock that is not set. With the original's all requests time out when the system's
- * time steps ahead, and none does for an hour when it steps back by one; a throttled connection is then silent for as long.
- *
- * The first words on a connection have the time that they ask for. The original gives them that of any request at least.
+ * - One listener for its end. When a broker dies, many callers close its connection at once and wait for its requests;
+ *   the original adds a listener for each, of which Node warns.
+ * - A timer runs only while requests wait. The original passes past times to setTimeout, of which Node 24 warns, and
+ *   sets the timer again each time, with nothing waiting: a wake-up per millisecond and connection.
+ * - Timeouts and throttling go by a monotonic clock. In the original all requests time out when the system's time steps
+ *   ahead, and when it steps back by an hour none does for an hour, and a throttled connection stays silent as long.
+ * - Login requests have their own timeout. In the original no request has less than the connection's.
  */
 export function patchRequestQueue(Original: new (...args: never[]) => RequestQueue): unknown {
   return class PatchedRequestQueue extends Original {
     #empty: Promise<void> | undefined;
-    /** When the requests in flight were sent. */
+    /** Send time of requests in flight, by `monotonicMs`. */
     readonly #sentMs = new WeakMap<SocketRequest, number>();
 
     override waitForPendingRequests(): Promise<void> {

@@ -14,10 +14,10 @@ interface RequestArguments {
 const FIXED_HEADER_BYTES = 4 + 2 + 2 + 4 + 2;
 
 /**
- * A whole request as it goes over the wire (Kafka protocol, request header v1).
+ * Encodes a whole request (Kafka protocol, request header v1).
  *
- * Replaces kafkajs' `protocol/request`, which copies the body twice. A body with room in front of it is not
- * copied at all, any other once.
+ * Replaces kafkajs' `protocol/request`, which copies the body twice. A body with headroom is not copied, any other
+ * once.
  */
 export async function createRequest({
   correlationId,

@@ -5,7 +5,8 @@ const HEAD_BYTES = 8;
 const SIZE_BYTES = 4;
 const CORRELATION_BYTES = 4;
 /**
- * Allocated up front at most, in bytes; beyond that the buffer grows as bytes arrive, since the size field cannot be trusted.
+ * Allocated up front at most, in bytes; beyond that the buffer grows as bytes arrive, since the size field cannot be
+ * trusted.
  */
 const FIRST_BYTES = 16 * 1024 * 1024;
 
@@ -16,14 +17,15 @@ export interface BrokerResponse {
   /** Bytes behind the size field. */
   readonly size: number;
   readonly correlationId: number;
-  /** What follows the correlation id, in memory that is nobody else's: who is done with it may give it back. */
+  /** Bytes after the correlation id, in memory of their own, which may be given back. */
   readonly payload: Buffer;
 }
 
 /**
- * Puts answers together from what a socket brings, piece by piece.
+ * Assembles responses from the pieces that a socket delivers.
  *
- * Each byte is copied once, to its place in memory of the answer's own size. kafkajs concatenates the pieces twice.
+ * Each byte is copied once, into a buffer of the response's size (up to 16 MiB; larger ones grow). kafkajs concatenates
+ * the pieces twice.
  */
 export class ResponseReader {
   readonly #head = Buffer.alloc(HEAD_BYTES);
@@ -32,10 +34,10 @@ export class ResponseReader {
   #payloadBytes = 0;
 
   /**
-   * Takes a piece, which may be changed afterwards.
+   * Takes a piece; its memory may be reused afterwards.
    *
-   * @param answered called for each answer that the piece completes
-   * @throws Error when this cannot be what a Kafka broker sends
+   * @param answered called for each response that the piece completes
+   * @throws Error for a negative size, which no Kafka broker sends
    */
   push(piece: Buffer, answered: (response: BrokerResponse) => void): void {
     let at = 0;

@@ -12,12 +12,14 @@ function record(offset: number, producerId: string, control?: 'abort' | 'commit'
 }
 
 /**
- * Proves that the replacements of `load.ts` are what kafkajs uses. Run before anything is read or written.
+ * Checks that kafkajs uses the replacements of `load.ts`, before anything is read or written: no kafkajs module was
+ * loaded before them, and of the replacements themselves the abort filter, the checksum and the added request versions
+ * (TxnOffsetCommit, OffsetFetch, Metadata). The others are covered by tests only.
  *
- * The fetch is the one that leaks in kafkajs: two overlapping aborted transactions, listed by completion,
- * and records whose key is four zero bytes.
+ * The made-up fetch is one that leaks in kafkajs: two overlapping aborted transactions, listed by completion, and
+ * records whose key is four zero bytes.
  *
- * @throws Error when kafkajs was loaded past `load.ts`, or has changed inside.
+ * @throws Error when one of these checks fails
  */
 export function selfTest(): void {
   const messages = [

@@ -1,4 +1,4 @@
-/** Lets so many pieces of work run at once; the others wait, in order. */
+/** Semaphore: runs at most `atOnce` pieces of work at once; the others wait, in order. */
 export class Turns {
   #free: number;
   readonly #waiting: (() => void)[] = [];

@@ -12,7 +12,7 @@ interface CommitTopic {
   readonly partitions: readonly {
     readonly partition: number;
     readonly offset: string;
-    /** Kept beside the offset. kafkajs' own versions have none. */
+    /** Kept with the offset. kafkajs' own versions send none. */
     readonly metadata?: string;
   }[];
 }
@@ -34,12 +34,12 @@ const API_KEY = 28;
 const NO_LEADER_EPOCH = -1;
 
 /**
- * Membership for offsets that are about to be sent. kafkajs hands the `topics` array down to the request
- * by reference, so the array is the key; there is no other way to carry a value through its producer.
+ * Membership by `topics` array of the offsets about to be sent. kafkajs passes the array down to the request by
+ * reference; there is no other way to carry a value through its producer.
  */
 const membershipOf = new WeakMap<readonly unknown[], GroupMembership>();
 
-/** Names the group member on whose behalf `topics` will be committed. */
+/** Sets the membership under which `topics` will be committed. */
 export function withMembership<T extends readonly unknown[]>(topics: T, membership: GroupMembership): T {
   membershipOf.set(topics, membership);
   return topics;

@@ -1,4 +1,4 @@
-/** The parts of kafkajs 2.2.4's internals that Penstock reaches into. Held against the real ones by `selfTest`. */
+/** The internals of kafkajs 2.2.4 that Penstock uses. `selfTest` checks only a few of them against the real ones. */
 
 export interface RawMessage {
   readonly offset: string;
@@ -43,20 +43,20 @@ export interface Decoder {
   readTaggedFields(): void;
 }
 
-/** A record as kafkajs hands it out. The buffers are slices of the fetch response. */
+/** A record as kafkajs hands it out. Its buffers are slices of the copied record set, or of a codec's output. */
 export interface KafkaMessage {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   /** Milliseconds since the epoch, as decimal. */
   readonly timestamp: string;
   readonly offset: string;
-  /** By name, without a prototype: no name is special. */
+  /** By name, without a prototype. */
   readonly headers?: Readonly<Record<string, Buffer | string | null>>;
-  /** How many headers it had beyond those. */
+  /** Number of headers beyond those. */
   readonly headersLeftOut?: number;
 }
 
-/** A kafkajs `Batch`: what one fetch brought for one partition, aborted and control records taken out. */
+/** kafkajs' `Batch`: the records of one fetch and partition, without aborted and control records. */
 export interface FetchedBatch {
   readonly topic: string;
   readonly partition: number;
@@ -64,21 +64,21 @@ export interface FetchedBatch {
   readonly fetchedOffset: string;
   readonly highWatermark: string;
   readonly messages: readonly KafkaMessage[];
-  /** What the fetch brought before aborted and control records were taken out. */
+  /** All records of the fetch, with aborted and control records. */
   readonly rawMessages: readonly unknown[];
-  /** Last offset that the batch covers, control records included. Before the offset that was asked for: none. */
+  /** Last offset covered, including control records; below `fetchedOffset` if there is none. */
   lastOffset(): string;
 }
 
-/** A batch whose record set has come and is not read yet. */
+/** A batch whose record set has been fetched but not read. */
 export interface PatchedBatch extends FetchedBatch {
-  /** Reads records from the offset that was asked for on, as many as take `bytes` of memory. Call it once. */
+  /** Reads records from `fetchedOffset` on, as many as `room` allows. Call it once. */
   read(room: FetchRoom): Promise<FetchedBatch & { readonly isHeldBack: boolean }>;
   /** Frees the record set. */
   drop(): void;
 }
 
-/** Bytes of memory that the records of one fetch may take: all of them; and the first, which comes however large it is. */
+/** Memory in bytes for the records of one fetch; the first record is admitted up to `firstBytes`, even over `bytes`. */
 export interface FetchRoom {
   readonly bytes: number;
   readonly firstBytes: number;
@@ -89,7 +89,7 @@ interface TopicPartitions {
   readonly partitions: number[];
 }
 
-/** A kafkajs `ConsumerGroup`: the group member behind one `Consumer`. A crash and restart makes a new one. */
+/** kafkajs' `ConsumerGroup`: the group member behind a `Consumer`, created anew after a crash. */
 export interface OriginalConsumerGroup {
   readonly groupId: string;
   readonly generationId: number | null;
@@ -104,28 +104,27 @@ export interface OriginalConsumerGroup {
   }): Promise<void>;
 }
 
-/** The same with Penstock's changes (`consumer-group.ts`). */
+/** kafkajs' `ConsumerGroup` with Penstock's changes (`consumer-group.ts`). */
 export interface ConsumerGroupInstance extends OriginalConsumerGroup {
   /**
-   * When the last request was sent by whose answer the coordinator showed that it knows this member, by `monotonicMs`;
-   * before the first that is long ago. Only a session timeout later can it give the member's partitions to others.
+   * Send time of the last request whose answer showed that the coordinator knows this member, by `monotonicMs`;
+   * -Infinity before the first. The coordinator cannot give its partitions to others until a session timeout later.
    */
   readonly heardMs: number;
   /**
-   * Sends a heartbeat when the last was answered `interval` (ms) ago; only then is the member heard. One is under way at a time: who calls meanwhile
-   * shares it. Rejects with what the coordinator says; kafkajs' own `heartbeat` has the member join again instead.
+   * Sends a heartbeat if the last one was answered at least `interval` ms ago. Concurrent calls share one. Rejects with
+   * the coordinator's error, where kafkajs' own `heartbeat` rejoins.
    */
   beat(options: { interval: number }): Promise<void>;
-  /** Asks which partitions these topics have. From the next join on the member says that it reads these, and no others. */
+  /** Subscribes to these topics only, from the next join on. Fetches their metadata first. */
   subscribe(topics: readonly string[]): Promise<void>;
-  /** What the group has committed for a partition, as its coordinator answers; an offset of -1 where it has nothing. */
+  /** The group's commit for a partition, from its coordinator; offset -1: none. */
   committedOffset(of: {
     topic: string;
     partition: number;
   }): Promise<{ readonly offset: string; readonly metadata: string | null }>;
-  /** What its metadata say of a topic, a minute old at most; undefined where they do not have it. */
+  /** A topic by the group's metadata, at most a minute old; undefined if missing there. */
   topicOf(topic: string): { readonly topicId?: string | undefined; readonly partitions: number } | undefined;
-  /** Asks for metadata now. */
   refreshMetadata(): Promise<void>;
 }
 
@@ -146,7 +145,7 @@ export interface ProducePartition {
   readonly firstSequence?: number;
 }
 
-/** What kafkajs hands to its Produce request. */
+/** Arguments of kafkajs' Produce request. */
 export interface ProduceArguments {
   readonly acks: number;
   readonly timeout: number;

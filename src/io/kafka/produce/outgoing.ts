@@ -5,15 +5,15 @@ import { monotonicMs } from '../../time/clock.ts';
 import { FatalKafkaError } from '../errors.ts';
 import type { StaleAnswerGuard } from '../stale-answer-guard.ts';
 
-/** A producer whose metadata may be older than this is not believed when it knows no such partition. */
+/** Age in ms of a producer beyond which a partition missing from its metadata may just be new. */
 const FRESH_METADATA_MS = 10_000;
 
-/** Records as kafkajs takes them: one entry a topic, the partition in the message. */
+/** Records in the shape of kafkajs: one entry per topic, the partition in each message. */
 export function topicMessages(records: readonly OutgoingRecord[]): TopicMessages[] {
   const topics = new Map<string, TopicMessages>();
   for (const { topic, partition, key, value, headers, timestamp } of records) {
     const entry = topics.get(topic) ?? { topic, messages: [] };
-    // Kafka takes headers without a value; only kafkajs' types do not know it.
+    // Kafka allows headers without a value; only kafkajs' types do not.
     entry.messages.push({
       partition,
       key,
@@ -27,13 +27,12 @@ export function topicMessages(records: readonly OutgoingRecord[]): TopicMessages
 }
 
 /**
- * Checks that the broker acknowledged every partition that was written to.
- *
- * kafkajs drops messages to a partition that it has no metadata of, and resolves.
+ * Checks that brokers acknowledged every partition written to: kafkajs silently drops messages to partitions that are
+ * not in its metadata.
  *
  * @param connectedMs when the producer connected, by `monotonicMs`: partitions may have been added since
- * @param unknown partitions that producers with fresh metadata did not know: a broker may not have heard of them yet
- * @throws RetryableError when another producer, with fresh metadata, may know the partition; else FatalKafkaError
+ * @param unknown partitions missing from fresh metadata: a broker may not have heard of them yet
+ * @throws RetryableError while a new producer may know the partition; else FatalKafkaError
  */
 export function assertAcknowledged(
   records: readonly OutgoingRecord[],

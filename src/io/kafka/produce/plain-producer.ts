@@ -20,17 +20,17 @@ export class PlainProducer {
   readonly #unknown: StaleAnswerGuard;
   #connected: Promise<Connected> | undefined;
 
-  /** @param unknown how long brokers may say that there is no such partition */
+  /** @param unknown decides how long a missing partition is retried */
   constructor(connection: KafkaConnection, unknown = new StaleAnswerGuard()) {
     this.#connection = connection;
     this.#unknown = unknown;
   }
 
   /**
-   * Resolves when every record is in all in-sync replicas. After an error some may be there, some not.
+   * Resolves when every record is in all in-sync replicas. After an error some may have been written.
    *
-   * @throws FatalKafkaError for a partition that does not exist, a record that is too large and one that is refused for
-   * good; RetryableError while it is not sure that the partition does not exist
+   * @throws FatalKafkaError for a missing partition, and for records too large or refused permanently; RetryableError
+   *   while a partition may only be new
    */
   async send(records: readonly OutgoingRecord[]): Promise<void> {
     for (const round of this.#limit.rounds(records)) {

@@ -3,9 +3,9 @@ import type { OutgoingRecord } from '../../../core/model/records.ts';
 import { FatalKafkaError, kafkaErrorType, namedPartition } from '../errors.ts';
 
 /**
- * What a broker refuses for good: it would refuse it again. Returns undefined for any other error.
+ * The error for records that a broker would refuse again; undefined for any other error.
  *
- * Where the answer does not say which topic it is about, all of them are named.
+ * Names all topics of the round if the answer names none.
  */
 export function refusedForGood(
   error: unknown,

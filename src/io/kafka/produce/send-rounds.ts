@@ -2,29 +2,29 @@ import type { OutgoingRecord } from '../../../core/model/records.ts';
 import { isTooLarge, namedPartition, RecordsRefusedError } from '../errors.ts';
 import { refusedForGood } from './refused-records.ts';
 
-/** Bytes of one partition in one request, at first: half of what a topic takes unless it is told otherwise. */
+/** Initial limit of bytes per partition and request: half of Kafka's default `max.message.bytes`. */
 const BATCH_BYTES = 512 * 1024;
 const SHRINK_FACTOR = 4;
 /**
- * Bytes of all partitions in one request. All of them may have the same leader, and a broker hangs up on a request over
- * its socket.request.max.bytes, 100 MiB unless told.
+ * Limit of bytes per round over all partitions. They may all have the same leader, and a broker hangs up on a request
+ * over `socket.request.max.bytes`, 100 MiB by default.
  */
 const REQUEST_BYTES = 32 * 1024 * 1024;
 /** Bytes that a record takes in a batch beside its key, value and headers, at most. */
 const FRAMING_BYTES = 70;
 
 /**
- * How many bytes of records go into one batch.
+ * Limits the bytes per record batch.
  *
- * kafkajs makes one record batch a partition and request, however large, and a broker refuses one over the
- * topic's `max.message.bytes`. So what goes to one partition is sent in rounds. The limit of a topic shrinks for good when
- * a batch of several records is refused; a record that is refused alone cannot be sent at all.
+ * kafkajs makes one record batch per partition and request, however large, and a broker refuses one over the topic's
+ * `max.message.bytes`. So records are sent in rounds. A topic's limit shrinks for good when a batch of several records
+ * is refused; a record refused alone cannot be sent at all.
  */
 export class BatchLimit {
-  /** By topic; a topic that is not there has `BATCH_BYTES`. */
+  /** Limit by topic; `BATCH_BYTES` for topics without an entry. */
   readonly #bytes = new Map<string, number>();
 
-  /** Splits records into rounds to be sent one after the other; each partition's order is kept. */
+  /** Splits records into rounds, to be sent in turn; keeps the order within each partition. */
   rounds(records: readonly OutgoingRecord[]): OutgoingRecord[][] {
     const rounds: { records: OutgoingRecord[]; bytes: number }[] = [];
     const open = new Map<string, { round: number; bytes: number }>();
@@ -37,7 +37,7 @@ export class BatchLimit {
         place.round += 1;
         place.bytes = 0;
       }
-      // A round that is full takes no more of any partition; those behind it have room.
+      // A full round takes no more records; later rounds have room.
       for (; (rounds[place.round]?.bytes ?? 0) + bytes > REQUEST_BYTES; place.bytes = 0) {
         if (rounds[place.round] === undefined) break;
         place.round += 1;
@@ -51,9 +51,9 @@ export class BatchLimit {
   }
 
   /**
-   * To be called with the error of a round. Returns when the same records may pass in smaller rounds.
+   * Handles the error of a round. Returns if the same records may pass in smaller rounds.
    *
-   * @throws FatalKafkaError when a record alone is too large, or refused for good; the error itself when it is another one
+   * @throws FatalKafkaError when a single record is too large or records are refused permanently; else the error itself
    */
   shrink(error: unknown, round: readonly OutgoingRecord[]): void {
     if (!isTooLarge(error)) throw refusedForGood(error, round) ?? error;
@@ -83,7 +83,7 @@ export class BatchLimit {
   }
 }
 
-/** The records that the answer is about: those for the partition that it names, if it does. */
+/** Records of the partition named by the error; all of the round if it names none. */
 function refusedBy(error: unknown, round: readonly OutgoingRecord[]): readonly OutgoingRecord[] {
   const named = namedPartition(error);
   const refused = round.filter(

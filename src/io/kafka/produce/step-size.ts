@@ -5,21 +5,20 @@ import type { FetchedRecord } from '../partition-queue.ts';
 
 /** Most records a step takes: kafkajs' cost of a send grows with the square of its records. */
 const MOST_RECORDS = 5_000;
-/** A step that fails so often, whatever for, may be more than a request can carry. */
+/** Failures in a row, rebalances aside, after which a step is halved: it may be more than a request can carry. */
 const FAILURES = 3;
-/** A step that took this share of the transaction timeout before it failed may have failed for want of time. */
+/** A step that failed after this share of the transaction timeout counts as timed out. */
 const LATE_SHARE = 1 / 2;
-/** So often a transaction of one record alone may end before it is done. */
+/** Timeouts in a row at which a record alone in its step is set aside. */
 const TIMEOUTS = 3;
-/** One that writes less than this takes no time that a record could be blamed for: then Kafka is slow. */
+/** A step that writes less than this is not blamed for its duration: Kafka is slow. */
 const MANY_RECORDS = 100;
 const MANY_BYTES = 4 * 1024 * 1024;
 
 /**
- * How many records of a partition the next step takes. A step whose publication is refused, or does not end in time, is
- * tried again with half of its records, down to one; each step that is published doubles the next. So what does not fit
- * a transaction is not tried for ever, and a record that no broker takes, or that never fits the transaction timeout, is
- * found and set aside.
+ * Number of records in a partition's next step. A step that is refused or times out is retried with half of its
+ * records, down to one; each published step doubles the next. So steps too large for a transaction shrink until they
+ * fit, and a record that brokers refuse, or that exceeds the transaction timeout by itself, is found and set aside.
  */
 export class StepSize {
   readonly #timeoutMs: number;
@@ -37,18 +36,20 @@ export class StepSize {
     return this.#records;
   }
 
-  /** Why this record, alone in its step, cannot be published; undefined for any other record. */
+  /** Error of a record that cannot be published even alone; undefined for any other record. */
   refusalOf({ partition, offset }: Place): PoisonError | undefined {
     const refused = this.#refused;
     return refused?.offset === offset && refused.partition === partition ? refused.error : undefined;
   }
 
-  /** Steps are smaller than they may be, since some were not published. */
+  /** True while steps are below the maximum, after failures. */
   get isReduced(): boolean {
     return this.#records < MOST_RECORDS;
   }
 
-  /** A step of so many records was not tried: a topic that it needs cannot be written to. Its first records may not need it. */
+  /**
+   * A step of `records` was not tried, as a topic it needs is blocked. Halves it: the first records may not need it.
+   */
   blocked(records: number): void {
     this.#records = Math.max(1, Math.floor(records / 2));
   }
@@ -60,10 +61,10 @@ export class StepSize {
   }
 
   /**
-   * Takes note of why a step of these records was not published.
+   * Counts a step that was not published, and adapts the size.
    *
-   * @param outgoing what was to be published
-   * @returns what to throw: RetryableError where another step may do what this one could not
+   * @param outgoing the records to be published
+   * @returns the error to throw: RetryableError if a smaller step, or a dead letter, may succeed
    */
   failed(
     error: unknown,
@@ -82,7 +83,7 @@ export class StepSize {
       return isRefused ? retried(error) : error;
     }
     const [record] = records;
-    // Where its dead letter fails too: that is no record's fault.
+    // The step of its dead letter failed too: not the record's fault.
     if (record === undefined || this.refusalOf(record) !== undefined) return error;
     const { partition, offset } = record;
     if (isRefused) {

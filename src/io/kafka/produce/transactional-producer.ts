@@ -23,7 +23,7 @@ export interface PartitionOffset {
   readonly partition: number;
   /** The next offset to read. */
   readonly offset: bigint;
-  /** Kept with the offset; brokers take up to `offset.metadata.max.bytes`, 4096 unless told. */
+  /** Kept with the offset; brokers accept up to `offset.metadata.max.bytes`, 4096 by default. */
   readonly metadata?: string;
 }
 
@@ -32,18 +32,18 @@ export interface ProducerOptions {
   readonly timeoutMs: number;
   readonly limit: BatchLimit;
   /**
-   * Partitions that metadata did not have, of this producer and those before it. Absent: the first metadata that does
-   * not have a partition is believed.
+   * Partitions missing from metadata, across this producer and its predecessors. Absent: the first metadata without a
+   * partition is believed.
    */
   readonly unknown?: StaleAnswerGuard;
 }
 
-/** A group that nobody joins takes commits of any generation. */
+/** For groups without members, which accept commits of any generation. */
 export const NO_MEMBER: GroupMembership = { generationId: -1, memberId: '' };
 
-/** A transaction waits for this many brokers that do not answer before it is over. */
+/** Request timeouts that fit into the transaction timeout: so many silent brokers a transaction can wait for. */
 const SILENT_BROKERS = 4;
-/** After this long the transaction before is stuck, not slow. */
+/** After this long the previous transaction counts as stuck, not slow. */
 const CONCURRENT_GIVE_UP_MS = 10_000;
 const CONCURRENT_RETRY_MIN_MS = 3;
 const CONCURRENT_RETRY_MAX_MS = 100;
@@ -53,10 +53,9 @@ const CONCURRENT_RETRY_SHARE = 1 / 16;
 /**
  * Writes output records and source offsets in one transaction.
  *
- * The transactional id is tied to whose offsets they are, such as a source partition of a group, so a successor on
- * another machine fences this one.
- * After any error the producer must be closed and a new one opened: only that settles what the broker has of
- * a transaction whose answer was lost.
+ * The transactional id belongs to the owner of the offsets, such as a source partition of a group, so a successor on
+ * another machine fences this producer. After any error it must be closed and a new one opened: only that settles a
+ * transaction whose answer was lost.
  */
 export class TransactionalProducer {
   readonly #producer: Producer;
@@ -78,8 +77,8 @@ export class TransactionalProducer {
   }
 
   /**
-   * Connects, fences a predecessor with the same id and waits until its open transaction is settled. Committed
-   * offsets that are read afterwards are final.
+   * Connects, fences a predecessor with the same id and waits until its open transaction is settled. Committed offsets
+   * read afterwards, with `stably`, are final.
    *
    * Call it only with proof of ownership: it would fence the rightful owner.
    *
@@ -107,9 +106,10 @@ export class TransactionalProducer {
   }
 
   /**
-   * One transaction. When it resolves the records and the offsets are committed; when it throws, nobody knows.
+   * One transaction. Resolves once records and offsets are committed; after an error the outcome is unknown.
    *
-   * @throws FatalKafkaError for a partition that does not exist and a record that is too large; nothing is committed
+   * @throws FatalKafkaError for a missing partition and for records too large or refused permanently; nothing is
+   *   committed
    */
   async send(source: SourceOffsets, records: readonly OutgoingRecord[]): Promise<void> {
     const transaction = await this.#producer.transaction();
@@ -117,7 +117,7 @@ export class TransactionalProducer {
       await sendOffsets(transaction, source);
       await this.#sendRecords(transaction, records);
     } catch (error) {
-      // Nobody will open this producer again soon, and readers wait for transactions that are open.
+      // No successor will soon settle it, and readers wait at open transactions.
       if (error instanceof FatalKafkaError) await transaction.abort().catch(() => undefined);
       throw transactionError(error, this.#id);
     }
@@ -142,8 +142,8 @@ export class TransactionalProducer {
 }
 
 /**
- * Offsets go first: for some milliseconds after a commit the broker answers CONCURRENT_TRANSACTIONS, and here
- * that meets a call without side effects. A zombie is refused here too, before it has written anything.
+ * Offsets go first: for some milliseconds after a commit the broker answers CONCURRENT_TRANSACTIONS, and this call can
+ * be repeated without side effects. A zombie is refused here too, before it has written anything.
  */
 async function sendOffsets(transaction: Transaction, source: SourceOffsets): Promise<void> {
   const { groupId, membership, topic } = source;
@@ -164,8 +164,8 @@ async function sendOffsets(transaction: Transaction, source: SourceOffsets): Pro
 }
 
 /**
- * Pause before the next attempt while the broker still completes the transaction before, in ms. That takes a few ms; under
- * load it takes longer, and each attempt is a request.
+ * Pause before the next attempt while the broker completes the previous transaction, in ms. That takes a few ms, longer
+ * under load, and each attempt is a request.
  */
 export function concurrentPause(waitedMs: number): number {
   return Math.min(

@@ -18,35 +18,35 @@ import type { RangeQueue } from './range-queue.ts';
 
 export interface RangeFetcherOptions {
   readonly topic: string;
-  /** Which topic of that name; undefined: any. */
+  /** Required topic id; undefined: any. */
   readonly topicId: string | undefined;
   readonly queues: ReadonlyMap<number, RangeQueue>;
   /** Bytes at which a queue is full. */
   readonly queueShare: number;
-  /** What becomes of a record batch that cannot be read: an error, or it is passed over and told as a gap. */
+  /** Unreadable record batches: `stop` fails, `skip` reports them as gaps with `corrupt`. */
   readonly onCorruptBatch: 'stop' | 'skip';
-  /** Something was fetched, or went wrong. */
+  /** Called when something was fetched or failed. */
   readonly onChange: () => void;
 }
 
-/** A range that does not go on for this long is held up by something that this reader cannot fix, in ms. */
+/** Time without progress after which reading fails, in ms: this reader cannot fix the cause. */
 const STALLED_MS = 120_000;
 const STALL_CHECK_MS = 1_000;
 const FETCH_MAX_BYTES = 8 * 1024 * 1024;
 const PARTITION_MIN_BYTES = 1024 * 1024;
 const FETCH_MAX_WAIT_MS = 100;
 const LEAST_ROOM_BYTES = 64 * 1024;
-/** Consumers in a row that bring nothing. */
+/** Consumers in a row without progress before reading fails. */
 const ATTEMPTS = 8;
 const BACKOFF_MIN_MS = 200;
 const BACKOFF_MAX_MS = 5_000;
 
 /**
- * Fills the queues of ranges, beside whoever empties them: a partition whose queue is full is paused, so that
- * heartbeats go on however slow that is.
+ * Fills the queues of ranges while a reader empties them. A partition with a full queue is paused, so heartbeats go on
+ * however slow the reader.
  *
- * The group is its own and is deleted afterwards: kafkajs cannot read without one. Every consumer begins where the
- * queues are, at every join, so neither a rebalance nor a crash repeats anything.
+ * kafkajs cannot read without a group, so each consumer has one of its own, deleted afterwards. At every join it starts
+ * where the queues are, so neither a rebalance nor a crash repeats anything.
  */
 export class RangeFetcher {
   readonly #connection: KafkaConnection;
@@ -57,7 +57,7 @@ export class RangeFetcher {
   #group: ConsumerGroupInstance | undefined;
   #running: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
-  /** When fetches last brought something, or had no reason to, by `monotonicMs`. */
+  /** Time of the last progress, or of the last moment with nothing to fetch, by `monotonicMs`. */
   #movedMs = monotonicMs();
   #attempt = 0;
   #readable: (() => void)[] = [];
@@ -68,22 +68,22 @@ export class RangeFetcher {
     this.#options = options;
   }
 
-  /** Begins to fetch. It may be called again. */
+  /** Starts fetching; no effect while it runs. */
   start(): void {
     if (this.#unfetched().length > 0) this.#running ??= this.#run();
   }
 
-  /** @throws what has ended the fetches, if something has */
+  /** @throws the error that ended the fetches, if any */
   assertWorking(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  /** Nothing will come for it unless something is taken from it. */
+  /** True if nothing more will arrive for the queue before something is taken from it. */
   idle(queue: RangeQueue): boolean {
     return queue.fetched || queue.held || this.#paused.has(queue.partition);
   }
 
-  /** Something was taken: fetches go on if the partition was paused and its queue has room again. */
+  /** To be called after a take: resumes the partition if it was paused and its queue has room again. */
   taken(queue: RangeQueue): void {
     const { partition } = queue;
     const isDue = !queue.fetched && !queue.held && queue.bytes <= this.#options.queueShare / 2;
@@ -180,7 +180,7 @@ export class RangeFetcher {
     };
   }
 
-  /** Another topic of the name has other records at these offsets. */
+  /** Fails if the topic was recreated: its records at these offsets are others. */
   #checkTopic(): void {
     const { topic, topicId } = this.#options;
     const now = this.#group?.topicOf(topic)?.topicId;
@@ -199,7 +199,7 @@ export class RangeFetcher {
     if (queue.position === before) return true;
     this.#movedMs = monotonicMs();
     this.#attempt = 0;
-    // Of batches without records kafkajs knows nothing.
+    // kafkajs does not advance over batches without records.
     if (batch.rawMessages.length === 0) this.#seek(queue);
     if (queue.fetched || queue.bytes >= this.#options.queueShare) this.#pause(queue);
     this.#options.onChange();
@@ -230,7 +230,7 @@ export class RangeFetcher {
     this.#options.onChange();
   }
 
-  /** At every join: each partition that is not fetched to its end goes on where it was. */
+  /** Runs at every join: seeks each partition to its position, and pauses those with nothing to fetch. */
   #begin(): void {
     for (const queue of this.#options.queues.values()) {
       if (this.idle(queue)) this.#group?.pause(this.#only(queue));
@@ -238,7 +238,7 @@ export class RangeFetcher {
     }
   }
 
-  /** Retention was faster than the reader; or the topic is another one by now. */
+  /** Handles an offset out of range: skips what retention has deleted, or fails if the topic was recreated. */
   async #outOfRange(partition: number, onFetched: () => void): Promise<void> {
     const { topic, queues } = this.#options;
     const queue = queues.get(partition);
@@ -314,7 +314,7 @@ export class RangeFetcher {
   }
 }
 
-/** What to throw for a topic of which offsets were known, and that is another one by now. */
+/** Error for a topic that was recreated after its offsets were noted. */
 export function madeAgain(topic: string): FatalKafkaError {
   return new FatalKafkaError(
     `topic ${topic} was deleted and made again since the range was fixed: what it has at these offsets are other records. ` +
@@ -322,7 +322,7 @@ export function madeAgain(topic: string): FatalKafkaError {
   );
 }
 
-/** Whether another consumer may fare better. */
+/** True for errors that a new consumer may not meet. */
 function isPassing(error: unknown): boolean {
   return isConnectionTrouble(error) || isMembershipError(error) || isCoordinatorMoving(error);
 }

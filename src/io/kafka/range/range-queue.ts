@@ -9,15 +9,15 @@ export interface OffsetRange {
   readonly to: bigint;
 }
 
-/** Offsets that were gone before they were read. */
+/** Offsets that could not be read: deleted by retention, or in an unreadable record batch. */
 export interface OffsetGap extends OffsetRange {
   readonly partition: number;
-  /** They are there, in a record batch that cannot be read: what is wrong with it. */
+  /** Fault of the unreadable batch; absent: the records are gone. */
   readonly corrupt?: string;
 }
 
 /**
- * The range of one partition between the fetches and whoever takes its records: what is fetched and not yet taken.
+ * Fetched and not yet taken records of one partition's range.
  *
  * A gap is handed out only once everything before it has been taken.
  */
@@ -25,9 +25,9 @@ export class RangeQueue {
   readonly partition: number;
   readonly to: bigint;
   readonly #queue = new PartitionQueue();
-  /** Offset that the next fetch must begin at. */
+  /** Offset at which the next fetch must start. */
   #position: bigint;
-  /** What has been handed out reaches to here. */
+  /** Offset up to which records were handed out. */
   #taken: bigint;
   #gap: OffsetGap | undefined;
 
@@ -46,7 +46,7 @@ export class RangeQueue {
     return this.#queue.bytes;
   }
 
-  /** Nothing more is to be fetched. */
+  /** True when the range is fetched to its end. */
   get fetched(): boolean {
     return this.#position >= this.to;
   }
@@ -61,12 +61,12 @@ export class RangeQueue {
     return this.#taken < this.#reached();
   }
 
-  /** Everything has been fetched and taken. */
+  /** True when everything has been fetched and taken. */
   get finished(): boolean {
     return this.#taken >= this.to;
   }
 
-  /** Takes over what a fetch brought. False: it is not what comes next. */
+  /** Queues a fetched batch. @returns false if it does not continue at the position */
   offer(batch: FetchedBatch): boolean {
     if (this.fetched || this.held || BigInt(batch.fetchedOffset) !== this.#position) return false;
     for (const record of copyRecords(batch)) {
@@ -77,21 +77,23 @@ export class RangeQueue {
     return true;
   }
 
-  /** The oldest record kept is at `low`: what lies between is gone. */
+  /** Records a gap up to `low`, the oldest offset kept. */
   skipTo(low: bigint): void {
     const to = smaller(low, this.to);
     this.#gap = { partition: this.partition, from: this.#position, to };
     this.#position = to;
   }
 
-  /** The batch at the position cannot be read and is passed over. */
+  /** Skips the unreadable batch at the position, as a gap. */
   passOver({ nextOffset }: UnreadableBatch, message: string): void {
     const to = smaller(nextOffset, this.to);
     this.#gap = { partition: this.partition, from: this.#position, to, corrupt: message };
     this.#position = to;
   }
 
-  /** Takes records off the front, at most `maxBytes` of them, but at least one if there is any. */
+  /**
+   * Takes records off the front: at least one if there is any, then within both limits. Once none are left, the gap.
+   */
   take(maxRecords: number, maxBytes: number): { records: FetchedRecord[]; next: bigint; gap?: OffsetGap } {
     const records = this.#queue.take(maxRecords, maxBytes);
     const gap = records.length === 0 && this.#queue.length === 0 ? this.#gap : undefined;

@@ -9,10 +9,10 @@ export type { OffsetGap, OffsetRange } from './range-queue.ts';
 
 export interface RangeReaderOptions {
   readonly topic: string;
-  /** Kafka's id of the topic that the ranges are of: another one of the name is not read. Absent: any is. */
+  /** Id of the topic the ranges belong to: a recreated topic is not read. Absent: not checked. */
   readonly topicId?: string | undefined;
   readonly ranges: ReadonlyMap<number, OffsetRange>;
-  /** At a record batch that cannot be read: end with a CorruptBatchError (default), or pass over it and tell it as a gap. */
+  /** Unreadable record batches: fail with CorruptBatchError (default), or skip and report in `RangeStep.corrupt`. */
   readonly onCorruptBatch?: 'stop' | 'skip';
   /** Most bytes fetched and not yet taken, over all partitions; a fetch may overshoot it once. */
   readonly queueBytes?: number;
@@ -20,31 +20,31 @@ export interface RangeReaderOptions {
 
 export interface RangeTakeLimits {
   readonly maxRecords: number;
-  /** Over all partitions; one record more than fits is taken where nothing else is. */
+  /** Over all partitions. Exceeded where necessary to take one record of a partition. */
   readonly maxBytes: number;
-  /** Once there is something, how long to wait for more, in ms. */
+  /** Wait for more after the first records, in ms. */
   readonly lingerMs: number;
 }
 
-/** What was read: in each partition what follows on what was taken before. */
+/** Records taken in one call; in each partition they continue the previous step. */
 export interface RangeStep {
-  /** At most one list a partition, none of them empty. */
+  /** At most one per partition, never empty. */
   readonly chunks: readonly { readonly partition: number; readonly records: readonly FetchedRecord[] }[];
-  /** By partition the offset to go on from. Transaction markers and aborted records are passed over. */
+  /** Offset to continue from, by partition; past transaction markers and aborted records. */
   readonly positions: ReadonlyMap<number, bigint>;
-  /** What retention has taken before it was read. The positions lie behind it. */
+  /** Offsets that retention deleted before they were read. The positions are past them. */
   readonly gaps: readonly OffsetGap[];
-  /** Record batches that cannot be read and were passed over. */
+  /** Unreadable record batches that were skipped. */
   readonly corrupt: readonly OffsetGap[];
 }
 
 const QUEUE_BYTES = 64 * 1024 * 1024;
 
-/** Reads ranges of a topic's partitions once, committed records only. Fetches run ahead of what is taken. */
+/** Reads ranges of a topic's partitions once, committed records only. Fetches ahead. */
 export class RangeReader {
   readonly #queues: readonly RangeQueue[];
   readonly #fetcher: RangeFetcher;
-  /** By partition the number of the step that last took something from it. */
+  /** Number of the last step that took from a partition. */
   readonly #servedAt = new Map<number, number>();
   #steps = 0;
   #changed: (() => void)[] = [];
@@ -75,10 +75,10 @@ export class RangeReader {
   }
 
   /**
-   * Waits for records and takes them, in order within a partition. The first call begins to read.
+   * Waits for records and takes them, in order within a partition. The first call starts reading.
    *
-   * @returns undefined when all ranges have been taken to their ends, or `signal` was aborted
-   * @throws FatalKafkaError where a range does not go on; trouble with Kafka that lasts
+   * @returns undefined when all ranges have been taken, or `signal` was aborted
+   * @throws FatalKafkaError when a range makes no progress; errors of Kafka that last
    */
   async take(limits: RangeTakeLimits, signal?: AbortSignal): Promise<RangeStep | undefined> {
     this.#fetcher.start();
@@ -111,7 +111,7 @@ export class RangeReader {
     const corrupt: OffsetGap[] = [];
     let bytesLeft = maxBytes;
     let recordsLeft = maxRecords;
-    // Those that have waited longest first, and of them the fullest last: what the others leave goes to it.
+    // Longest waiting first; among equals the fullest last, so that it gets what the others leave.
     const served = ({ partition }: RangeQueue) => this.#servedAt.get(partition) ?? 0;
     const ready = this.#queues
       .filter((queue) => queue.ready)
@@ -146,14 +146,14 @@ export class RangeReader {
   }
 }
 
-/** Most that is handed over at once. */
+/** Limits of one call of `visit`. */
 const VISIT_LIMITS: RangeTakeLimits = { maxRecords: 500, maxBytes: 8 * 1024 * 1024, lingerMs: 0 };
 
 /**
- * Reads ranges once and hands over their records, in order within a partition. Records that retention takes in the
- * meantime are passed over.
+ * Reads ranges once and passes their records to `visit`, in order within a partition. Records that retention deletes
+ * meanwhile are skipped.
  *
- * @throws what `visit` throws; FatalKafkaError where a range does not go on
+ * @throws what `visit` throws; FatalKafkaError when a range makes no progress
  */
 export async function readRanges(
   connection: KafkaConnection,
@@ -166,7 +166,7 @@ export async function readRanges(
   }: RangeReaderOptions & {
     readonly signal?: AbortSignal | undefined;
     readonly visit: (records: readonly FetchedRecord[]) => Promise<void> | void;
-    /** Told of each record batch that cannot be read. Absent: the first is an error. */
+    /** Called for each unreadable record batch. Absent: the first is an error. */
     readonly onCorrupt?: ((batch: OffsetGap) => void) | undefined;
   },
 ): Promise<void> {

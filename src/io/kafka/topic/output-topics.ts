@@ -18,35 +18,34 @@ import { lookAt, type NeededTopic, type OutputTopic, type OutputTrouble } from '
 import { TopicTroubleError, unauthorizedTopic } from './topic-trouble.ts';
 import type { TopicTroubles } from './topic-troubles.ts';
 
-/** Who has records to write: their source partition. */
+/** Source partition of records to write. */
 export type Holder = Pick<AssignedPartition, 'active' | 'ending' | 'trouble'>;
 
 /** A topic that cannot be written to now. */
 interface Held {
   readonly trouble: OutputTrouble;
-  /** Who waits for it, in the order of their coming. */
+  /** Waiting holders with their wake-ups, oldest first. */
   readonly waiting: Map<Holder, () => void>;
-  /** Who may try whether it can be written to again. */
+  /** The holder that may try to write again. */
   trying: Holder | undefined;
-  /** Aborted when it is over, or begins again. */
+  /** Aborted when the fault is over or replaced by a new one. */
   readonly ended: AbortController;
-  /** Pauses between looks. */
   readonly backoff: Backoff;
 }
 
 const LOOK_MIN_MS = 500;
 const LOOK_MAX_MS = 10_000;
-/** Who tries may be lost: after this long another one may. */
+/** Time for the trying holder, in ms; it may be lost, so another gets its turn after that. */
 const TRY_MS = 30_000;
 const TOO_FEW_REPLICAS = new Set(['NOT_ENOUGH_REPLICAS', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND']);
 const EFFECT =
   'Records with series that go there wait, each with its partition of the ingest topic, and nothing is lost; others go on';
 
 /**
- * The topics that are written to, and which of them cannot be now.
+ * The output topics, and which of them are blocked.
  *
- * A topic's trouble is that of the steps that need it: they are not published, nor tried, until a look at the topic
- * finds it as it should be. Then one of those that wait tries, and when its step is published all go on.
+ * A topic's fault blocks only the steps that write to it: they are not tried until the topic looks usable again. Then
+ * one of the waiting partitions tries, and once its step is published all go on.
  */
 export class OutputTopics {
   readonly #admin: KafkaAdmin;
@@ -61,12 +60,12 @@ export class OutputTopics {
     this.#troubles = troubles;
   }
 
-  /** Looks at topics, and changes nothing. */
+  /** Looks at topics without changing any state. */
   look(needed: readonly NeededTopic[]): Promise<ReadonlyMap<string, OutputTopic>> {
     return lookAt(this.#admin, needed);
   }
 
-  /** Puts what a look has found in force: these topics are written to from now on. */
+  /** Puts the result of a look in force: these are the output topics from now on. */
   use(needed: readonly NeededTopic[], found: ReadonlyMap<string, OutputTopic>): void {
     const before = this.#letGo();
     this.#needed = needed;
@@ -80,13 +79,13 @@ export class OutputTopics {
     return this.#known.get(topic)!.maxMessageBytes;
   }
 
-  /** A topic of dead letters, as it is now. */
+  /** A dead-letter topic in its present state. */
   deadTopic(topic: string): DeadTopic {
     const { partitions, maxMessageBytes } = this.#known.get(topic)!;
     return { topic, partitions, maxMessageBytes };
   }
 
-  /** What keeps these records from being written now; undefined: nothing that is known, or `holder` is to try. */
+  /** The known fault that blocks these records; undefined: none, or it is the turn of `holder` to try. */
   blocking(records: readonly OutgoingRecord[], holder: Holder): OutputTrouble | undefined {
     if (this.#held.size === 0) return undefined;
     return troubleOf(records, (topic) => {
@@ -96,10 +95,10 @@ export class OutputTopics {
   }
 
   /**
-   * Waits until nothing is known that keeps these records from being written, and has them sent.
+   * Waits until no known fault blocks these records, and sends them.
    *
-   * @returns false where the partition that they come from ends before that
-   * @throws TopicTroubleError where a topic is at fault, what `send` throws otherwise
+   * @returns false if the source partition ends before that
+   * @throws TopicTroubleError when a topic is at fault; else the error of `send`, or a RetryableError in its place
    */
   async write(
     records: readonly OutgoingRecord[],
@@ -121,7 +120,7 @@ export class OutputTopics {
     return true;
   }
 
-  /** Resolves when `holder` may look again whether something blocks its records; also when it ends. */
+  /** Resolves when `holder` should check again whether its records are blocked, or when it ends. */
   async wait(trouble: OutputTrouble, holder: Holder): Promise<void> {
     holder.trouble = trouble;
     const held = this.#held.get(trouble.topic);
@@ -145,10 +144,9 @@ export class OutputTopics {
   }
 
   /**
-   * Finds out which topic is at fault that records were not written, and holds it. One whose limit has changed is to be
-   * tried again by the new one.
+   * Finds the topic at fault for a failed write, and blocks it. A changed `max.message.bytes` leads to a retry instead.
    *
-   * @returns what to throw instead of the error
+   * @returns the error to throw
    */
   async #failed(error: unknown, records: readonly OutgoingRecord[]): Promise<unknown> {
     if (isMembershipError(error) || isTakenOver(error) || error instanceof PartitionLostError) return error;
@@ -178,7 +176,7 @@ export class OutputTopics {
     this.#letGo();
   }
 
-  /** All look again whether something blocks them. @returns the topics that were held */
+  /** Unblocks all topics and wakes their waiters. @returns the topics that were blocked */
   #letGo(): string[] {
     const before = [...this.#held];
     this.#held.clear();
@@ -215,7 +213,7 @@ export class OutputTopics {
     for (const resolve of held.waiting.values()) resolve();
   }
 
-  /** Looks at the topic, ever less often, until it is as it should be and somebody has written to it. */
+  /** Looks at the topic, with backoff, until it is usable and a holder has written to it, or none waits for it. */
   async #watch(held: Held): Promise<void> {
     const { topic } = held.trouble;
     const { signal } = held.ended;
@@ -247,12 +245,12 @@ export class OutputTopics {
   }
 }
 
-/** Whether a record cannot be written on account of its topic's trouble. */
+/** True if the fault of its topic affects the record's partition. */
 function concerns({ partitions }: OutputTrouble, { partition }: OutgoingRecord): boolean {
   return partitions?.has(partition) ?? true;
 }
 
-/** The first trouble that keeps one of the records from being written. */
+/** The first fault that blocks one of the records. */
 function troubleOf(
   records: readonly OutgoingRecord[],
   of: (topic: string) => OutputTrouble | undefined,
@@ -264,7 +262,7 @@ function troubleOf(
   return undefined;
 }
 
-/** What an answer says of the topic that it names, and no look at the topic can see. */
+/** Fault that shows only in the error of a write, not in a look at the topic. */
 function namedTrouble(error: unknown, records: readonly OutgoingRecord[]): OutputTrouble | undefined {
   const type = kafkaErrorType(error);
   const named = namedPartition(error);
@@ -292,7 +290,7 @@ function onlyTopic(records: readonly OutgoingRecord[]): string | undefined {
   return topics.size === 1 ? topics.values().next().value : undefined;
 }
 
-/** No answer about one topic ends the process: a session after this one may meet another. */
+/** Makes fatal errors retryable: an answer about one topic must not end the process. */
 function forAnother(error: unknown): unknown {
   return error instanceof FatalKafkaError ? new RetryableError(errorMessage(error), { cause: error }) : error;
 }

@@ -9,28 +9,28 @@ export interface TopicNow {
   readonly partitions: number;
 }
 
-/** What has become of a topic since something was committed for one of its partitions. */
+/** Result of comparing a topic with the one that a partition's commits belong to. */
 export interface Identity {
-  /** Of the topic now; undefined where brokers do not say. */
+  /** Present id; undefined if brokers send none. */
   readonly topicId: string | undefined;
   /**
-   * `another`: it was deleted and made again, and nothing is committed for the one that has its name now. `unknown`:
-   * nothing was committed or noted that could tell, or brokers do not say.
+   * `another`: the topic was recreated, and the new one has no commits. `unknown`: no mark to compare with, or brokers
+   * send no ids.
    */
   readonly is: 'same' | 'another' | 'unknown';
 }
 
-/** Tells a topic that was deleted and made again from the one that had its name before, by Kafka's ids of topics. */
+/** Detects recreated topics by Kafka's topic ids. */
 export class TopicIdentity {
   readonly #ask: (topic: string) => Promise<TopicNow | undefined>;
   readonly #unlikely: StaleAnswerGuard;
   readonly #nowMs: () => number;
-  /** By partition the id with which this process has begun it. Offsets of a topic are deleted with it. */
+  /** Topic id by partition when this process began it, since commits are deleted with their topic. */
   readonly #begun = new Map<string, string>();
-  /** By topic the id that it has; and that of the one before, with the number of partitions that the topic came back with. */
+  /** Id by topic; and its predecessor's, with the number of partitions of the recreated topic when first seen. */
   readonly #topics = new Map<string, { id: string; before?: { id: string; partitions: number } }>();
 
-  /** @param ask what metadata say now */
+  /** @param ask fetches present metadata */
   constructor(
     ask: (topic: string) => Promise<TopicNow | undefined>,
     unlikely: StaleAnswerGuard,
@@ -42,12 +42,12 @@ export class TopicIdentity {
   }
 
   /**
-   * Sets the mark for the commits of a partition that is about to begin.
+   * Identifies the topic of a partition that is about to begin, and sets the mark for its commits.
    *
-   * Ask what is committed, and where the partition ends, before: then they are of this topic, or of one before it.
+   * Read the commit and the bounds before the call: then they belong to this topic or an earlier one.
    *
-   * @param marks of what is committed for the partition; undefined for a commit without
-   * @throws RetryableError while only a broker that is behind may say that it is another topic
+   * @param marks of the partition's commits; undefined for a commit without a mark
+   * @throws RetryableError while a recreated topic may be the answer of a broker that is behind
    */
   async look(partition: AssignedPartition, marks: readonly (TopicMark | undefined)[]): Promise<Identity> {
     const now = await this.#ask(partition.topic);
@@ -70,7 +70,7 @@ export class TopicIdentity {
     return { topicId, is: isAnother ? 'another' : isSame ? 'same' : 'unknown' };
   }
 
-  /** Of a partition that has come to this process since: the id of the topic that it was of when the others began. */
+  /** Id of the predecessor topic for a partition that this process has not begun itself. */
   #idBefore({ topic, partition }: AssignedPartition): string | undefined {
     const before = this.#topics.get(topic)?.before;
     return before !== undefined && partition < before.partitions ? before.id : undefined;

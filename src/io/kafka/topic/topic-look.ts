@@ -2,31 +2,31 @@ import { DEFAULT_MAX_MESSAGE_BYTES, type KafkaAdmin } from '../admin/admin.ts';
 import { kafkaErrorType } from '../errors.ts';
 import { leaderlessPartitions, missingTopic, type TopicTrouble, unauthorizedTopic } from './topic-trouble.ts';
 
-/** What a topic must have to be written to. */
+/** Requirements for an output topic. */
 export interface NeededTopic {
   readonly topic: string;
   readonly partitions: number;
 }
 
-/** What is wrong with a topic, and where. */
+/** Fault of an output topic. */
 export interface OutputTrouble extends TopicTrouble {
-  /** The partitions that cannot be written to; absent: none can. */
+  /** Affected partitions; absent: all. */
   readonly partitions?: ReadonlySet<number>;
 }
 
-/** A topic that is written to, as a look has found it. */
+/** State of an output topic. */
 export interface OutputTopic {
   readonly partitions: number;
-  /** The largest record batch that it takes, in bytes; at least `LEAST_MESSAGE_BYTES`. */
+  /** `max.message.bytes`, raised to `LEAST_MESSAGE_BYTES`. */
   readonly maxMessageBytes: number;
-  /** What a look can see; undefined: nothing. */
+  /** Fault visible in metadata or settings, if any. */
   readonly trouble: OutputTrouble | undefined;
 }
 
-/** A topic that takes less has no room for a record's headers beside what is worth a record, in bytes. */
+/** Smallest usable `max.message.bytes`: below it a record's headers leave too little room for its content. */
 export const LEAST_MESSAGE_BYTES = 64 * 1024;
 
-/** Looks at topics that are written to: whether they are there, as large as is needed, led, and take records worth the name. */
+/** Checks output topics: existence, number of partitions, leaders, and a usable `max.message.bytes`. */
 export async function lookAt(
   admin: KafkaAdmin,
   needed: readonly NeededTopic[],
@@ -47,7 +47,7 @@ export async function lookAt(
       .map(({ partitionId }) => partitionId);
     found.set(topic, {
       partitions: partitions.length,
-      // What goes to a topic that takes less waits: by its own limit every series would be too large, and a dead letter.
+      // Records for a topic with a lower limit wait: by that limit every series would be too large, a dead letter.
       maxMessageBytes:
         typeof maxMessageBytes === 'number'
           ? Math.max(LEAST_MESSAGE_BYTES, maxMessageBytes)

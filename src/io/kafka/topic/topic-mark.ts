@@ -1,23 +1,23 @@
-/** Which topic a committed offset is of, noted beside it. A name alone may be that of another topic by now. */
+/** Identifies the topic of a committed offset, and is stored in its metadata: the name may be reused. */
 export interface TopicMark {
   readonly topicId: string;
-  /** How many partitions it had. */
+  /** Number of partitions of the topic. */
   readonly partitions: number;
   /** When the partition was first begun with that many, in s since the epoch. */
   readonly since: number;
 }
 
-/** Kafka's id of a topic is 16 bytes. */
+/** A topic id is 16 bytes: 22 characters of base64url. */
 const MARK = /^(.*?) ?topic:([\w-]{22})\/(\d{1,7})\/(\d{1,12})$/s;
 
-/** What is kept beside an offset: a reader's own note, and the mark. */
+/** Commit metadata: the reader's note, then the mark. */
 export function withMark(note: string, mark: TopicMark | undefined): string {
   if (mark === undefined) return note;
   const { topicId, partitions, since } = mark;
   return `${note} topic:${topicId}/${partitions}/${since}`.trimStart();
 }
 
-/** The note and the mark of what is kept beside an offset; of earlier versions and other programs there is no mark. */
+/** Splits commit metadata into note and mark; without a mark from earlier versions and other programs. */
 export function readMark(metadata: string): { readonly note: string; readonly mark: TopicMark | undefined } {
   const [, note, topicId, partitions, since] = MARK.exec(metadata) ?? [];
   if (note === undefined || topicId === undefined) return { note: metadata, mark: undefined };

@@ -1,7 +1,7 @@
 import { RetryableError } from '../../../core/model/errors.ts';
 import { FatalKafkaError } from '../errors.ts';
 
-/** What can be wrong with a topic, or with a partition of it: stable identifiers, as metrics name them. */
+/** Faults of a topic or its partitions: stable identifiers, also used in metrics. */
 export type TroubleKind =
   | 'missing'
   | 'unauthorized'
@@ -14,22 +14,22 @@ export type TroubleKind =
 export interface TopicTrouble {
   readonly topic: string;
   readonly kind: TroubleKind;
-  /** What is wrong, where, and what to do. */
+  /** The fault, where it is, and what to do. */
   readonly message: string;
 }
 
-/** What callers of kafkajs know the trouble by. */
+/** Kafka's error names of faults. */
 const TYPES: Partial<Record<TroubleKind, string>> = {
   missing: 'UNKNOWN_TOPIC_OR_PARTITION',
   unauthorized: 'TOPIC_AUTHORIZATION_FAILED',
   no_leader: 'LEADER_NOT_AVAILABLE',
 };
 
-/** Something is wrong with one topic. What needs it waits; everything else goes on. */
+/** Fault of one topic. Work that needs the topic waits; everything else goes on. */
 export class TopicTroubleError extends RetryableError {
   override readonly name = 'TopicTroubleError';
   readonly trouble: TopicTrouble;
-  /** The broker's name for it, as `kafkaErrorType` finds it. */
+  /** Kafka's error name, for `kafkaErrorType`; '' if there is none. */
   readonly type: string;
 
   constructor(trouble: TopicTrouble, options?: ErrorOptions) {
@@ -65,16 +65,15 @@ export function leaderlessPartitions(topic: string, partitions: readonly number[
   };
 }
 
-/** Whether nothing at all can be done with the topic. */
+/** True if nothing at all can be done with the topic. */
 export function isAbsent({ kind }: TopicTrouble): boolean {
   return kind === 'missing' || kind === 'unauthorized';
 }
 
 /**
- * What a look has found of topics that another configuration needs. One that is in use already may be in trouble: that is
- * no reason to leave the rest as it is.
+ * Checks the topics of a new configuration. Topics already in use may have faults: that must not block a reload.
  *
- * @throws FatalKafkaError when another one is
+ * @throws FatalKafkaError when any other topic has a fault
  */
 export function assertNewUsable(
   found: Iterable<readonly [topic: string, state: { readonly trouble: TopicTrouble | undefined }]>,
@@ -86,7 +85,7 @@ export function assertNewUsable(
   if (troubles.length > 0) throw unusableTopics(troubles);
 }
 
-/** The error of a process, or a command, that cannot do without these topics. */
+/** Error of a process or command that cannot work without these topics. */
 export function unusableTopics(troubles: Iterable<TopicTrouble>): FatalKafkaError {
   return new FatalKafkaError([...new Set([...troubles].map(({ message }) => message))].join('; '));
 }

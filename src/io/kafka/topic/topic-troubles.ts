@@ -2,9 +2,9 @@ import type { Logger } from 'pino';
 import { monotonicMs } from '../../time/clock.ts';
 import type { TopicTrouble } from './topic-trouble.ts';
 
-/** A trouble that lasts, as it is shown. */
+/** A present fault, for the status and metrics. */
 export interface LastingTrouble extends TopicTrouble {
-  /** For how long, in seconds. */
+  /** Duration in seconds. */
   readonly seconds: number;
 }
 
@@ -15,12 +15,12 @@ interface Met {
   toldMs: number;
 }
 
-/** One line a topic in this time, however many partitions meet it. */
+/** Interval between log lines per topic, however many partitions meet the fault. */
 const LOG_EVERY_MS = 60_000;
-/** What nobody has met for so long is not known any more: the partition may be another process's. */
+/** A fault not met for this long is dropped: its partition may have moved to another process. */
 const FORGOTTEN_MS = 60_000;
 
-/** What is wrong with topics now, as this process meets it: told in the log, and shown. */
+/** Present topic faults of this process: logged, and shown in status and metrics. */
 export class TopicTroubles {
   readonly #log: Logger;
   readonly #now: () => number;
@@ -48,7 +48,7 @@ export class TopicTroubles {
     this.#log.error({ topic: trouble.topic, trouble: trouble.kind }, `${trouble.message}. ${effect}`);
   }
 
-  /** What was wrong with the topic is no more. */
+  /** The topic's fault is over. */
   over(topic: string): void {
     const met = this.#met.get(topic);
     if (met === undefined) return;

@@ -5,8 +5,8 @@ import type { TopicTroubles } from './topic-troubles.ts';
 const LOOK_MS = 15_000;
 
 /**
- * Looks now and then at topics that are read: one that is not there has no partition whose session would meet that, and a
- * partition that loses its leader is just not fetched any more.
+ * Checks the source topics periodically: a missing topic has no partition whose session would notice, and a partition
+ * that loses its leader is just not fetched any more.
  */
 export class TopicWatch {
   readonly #admin: Pick<KafkaAdmin, 'topicStates'>;
@@ -15,7 +15,7 @@ export class TopicWatch {
   readonly #reads: (topic: string, partition: number) => boolean;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param reads whether a partition concerns this process; of a topic that is not there all do */
+  /** @param reads true for partitions that concern this process; a missing topic always does */
   constructor(
     admin: Pick<KafkaAdmin, 'topicStates'>,
     topics: () => readonly string[],
@@ -28,7 +28,7 @@ export class TopicWatch {
     this.#reads = reads;
   }
 
-  /** Looks at once, at those that are read or others. @returns what is wrong, by topic */
+  /** Checks topics now; default: the source topics. @returns faults by topic */
   async look(topics = this.#topics()): Promise<ReadonlyMap<string, TopicTrouble>> {
     const found = new Map<string, TopicTrouble>();
     for (const [topic, { partitions, trouble }] of await this.#admin.topicStates(topics)) {
@@ -44,7 +44,7 @@ export class TopicWatch {
     return found;
   }
 
-  /** Looks again and again. */
+  /** Starts checking periodically. */
   start(): void {
     this.#timer ??= setInterval(() => void this.look().catch(() => undefined), LOOK_MS);
     this.#timer.unref();
@@ -55,7 +55,7 @@ export class TopicWatch {
     this.#timer = undefined;
   }
 
-  /** Whether the trouble that is known is one that a look finds: not, say, records that this user may not read. */
+  /** True if the known fault is of a kind that `look` can detect, unlike missing read rights. */
   #isSeenHere(topic: string): boolean {
     const known = this.#troubles.current.find((each) => each.topic === topic);
     return known?.kind === 'missing' || known?.kind === 'no_leader';
