@@ -13,18 +13,18 @@ import { sendInParts } from '../test/support/send-in-parts.ts';
 import { type KafkaCluster, startKafka } from '../test/support/servers/kafka.ts';
 import { unpin } from './measured-process.ts';
 
-/** What a case needs of the ingest side. */
+/** Ingest side of a case. */
 export interface BedOptions {
   readonly partitions: number;
   readonly delivery: 'exactly_once' | 'at_least_once';
   readonly relabel?: readonly unknown[];
   readonly cacheMib?: number;
   readonly nodes?: readonly { readonly name: string; readonly url: string }[];
-  /** Processes of the worker; 1 unless told. */
+  /** Processes of the worker. Default: 1. */
   readonly processes?: number;
 }
 
-/** What a case has to itself. */
+/** Configuration and topics of one case. */
 export interface Prepared {
   readonly configFile: string;
   readonly raw: string;
@@ -63,7 +63,7 @@ export class Bed {
     return this.#kafka.node(0).pid;
   }
 
-  /** A configuration with topics that nobody else uses; the topics exist afterwards. */
+  /** Writes a configuration with topics of its own, and creates them. */
   async prepare(options: BedOptions): Promise<Prepared> {
     unpin(this.kafkaPid); // the case before may have tied it to a core
     const folder = createRunFolder('bench');
@@ -71,7 +71,7 @@ export class Bed {
     const tasks = uniqueName('tasks');
     const configFile = path.join(folder, 'penstock.yml');
     const config = {
-      // A process that is held while its input is written must not be taken for dead.
+      // A process that is stopped while its input is written must not time out.
       kafka: { brokers: this.#kafka.brokers, request_timeout: '20m' },
       worker: { processes: options.processes ?? 1 },
       ingest: {
@@ -102,7 +102,7 @@ export class Bed {
     return { configFile, raw, tasks, brokers: this.#kafka.brokers };
   }
 
-  /** Deletes the topics of a case: the next one has the disk and its cache to itself. */
+  /** Deletes the topics of a case, so that the next one has the disk and its cache to itself. */
   async discard({ raw, tasks }: Prepared): Promise<void> {
     const admin = await this.admin.client();
     await admin.deleteTopics({ topics: [raw, tasks] });

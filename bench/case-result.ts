@@ -1,4 +1,4 @@
-/** One measured case: the table's row, and the JSON document's entry. What a case does not measure is absent. */
+/** One measured case: a row of the table, and an entry of the JSON document. Figures not measured are absent. */
 export interface CaseResult {
   readonly name: string;
   readonly series?: number;
@@ -8,15 +8,15 @@ export interface CaseResult {
   /** User and system time of the whole process, or of all processes of the worker. */
   readonly cpuMicrosPerSample?: number;
   readonly samplesPerSecond?: number;
-  /** Largest resident size since the process began; of several processes the sum. */
+  /** Largest resident size since the start of the process; of several processes the sum. */
   readonly peakMib?: number;
   /** Samples in one record of a task topic, on average. */
   readonly samplesPerRecord?: number;
-  /** From the moment at which a sample was due to be written to the moment at which the receiver has its request. */
+  /** Time from when a sample was due to be written until the receiver has its request. */
   readonly latencyMs?: Latency;
-  /** Of several processes: their samples/s over those of one. */
+  /** Samples/s of several processes over those of one. */
   readonly speedUp?: number;
-  /** What the figures alone do not say. */
+  /** Remark on the figures. */
   readonly note?: string;
 }
 
@@ -26,7 +26,7 @@ export interface Latency {
   readonly max: number;
 }
 
-/** The figure by which two runs are compared, less is better; of full load, which has neither, samples/s. */
+/** The figure by which two runs are compared: p99 latency or CPU time, where less is better, else samples/s. */
 export function mainFigure({
   latencyMs,
   cpuMicrosPerSample,

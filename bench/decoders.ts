@@ -1,6 +1,7 @@
 /**
- * `node bench/decoders.ts [--json] [--only TEXT] [--seconds N]`: CPU time of the decoders alone, without Kafka, in µs a
- * sample; where the line says so with decompression. Each is run until it is warm; the figure is the best of several rounds, as other load only makes it worse.
+ * `node bench/decoders.ts [--json] [--only TEXT] [--seconds N]`: CPU time of the decoders alone, without Kafka, in µs
+ * per sample; with decompression if the line says so. Each is run until it is warm; the figure is the best of several
+ * rounds, since other load only makes it worse.
  */
 import { parseArgs } from 'node:util';
 import { DEFAULT_LIMITS } from '../src/core/decode/decoder.ts';

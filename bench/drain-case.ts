@@ -11,7 +11,7 @@ export interface DrainCase {
   readonly name: string;
   readonly series: number;
   readonly samples: number;
-  /** Load of the worker that wrote the records, in samples/s. Absent: all that it can, as when it catches up. */
+  /** Load of the worker that wrote the records, in samples/s. Absent: its maximum, as when it catches up. */
   readonly perSecond?: number;
 }
 
@@ -20,8 +20,8 @@ const POLL_MS = 100;
 const WARM_UP_SAMPLES = 400_000;
 
 /**
- * The drain alone: it is held while a worker writes, with all tasks on one node, then it catches up. What a load
- * decides is the size of the records: a step has what came in 200 ms, divided among 32 tasks.
+ * The drain alone: it is stopped while a worker writes, with all tasks on one node, then it catches up. The load
+ * decides the size of the records: a step has the samples of 200 ms, divided among 32 tasks.
  */
 export async function runDrainCase(bed: Bed, options: DrainCase): Promise<CaseResult> {
   const { name, series } = options;
@@ -56,7 +56,7 @@ export async function runDrainCase(bed: Bed, options: DrainCase): Promise<CaseRe
   }
 }
 
-/** Writes samples at a rate, until there are so many. */
+/** Writes the ordered number of samples at the ordered rate. */
 async function pace({ brokers, raw }: Prepared, series: number, order: ProducerOrder): Promise<void> {
   const args = [brokers.join(), raw, String(PARTITIONS), String(series)];
   const [producer] = await HelperProcess.start('paced-producer.ts', args);

@@ -1,15 +1,15 @@
 import { compress } from '../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../src/core/wire/write-request-builder.ts';
 
-/** What to generate. The same options always give the same bytes. */
+/** The same options always generate the same bytes. */
 export interface GenerateOptions {
-  /** How many different series. */
+  /** Number of different series. */
   readonly series: number;
   /** Labels of a series, the name among them: 3 to 40. */
   readonly labels?: number;
   readonly seed?: number;
   readonly seriesPerRequest?: number;
-  /** Which scrape of these series: times and values differ from one to the next, labels do not. */
+  /** Number of the scrape: times and values differ from scrape to scrape, labels do not. */
   readonly scrape?: number;
   /** Time of scrape 0 in ms; the others follow every 15 s. */
   readonly startMs?: number;
@@ -19,7 +19,7 @@ export interface GenerateOptions {
 
 /** One remote write 1.0 request. */
 export interface GeneratedRequest {
-  /** As it goes over the wire: snappy. */
+  /** As sent: snappy. */
   readonly value: Buffer;
   /** The same before compression. */
   readonly body: Buffer;
@@ -30,7 +30,7 @@ const SERIES_PER_POD = 50;
 const PODS_PER_SERVICE = 12;
 
 /**
- * Requests as an agent sends them that scrapes pods one after the other: services in namespaces, pods on nodes, each pod
+ * Requests like those of an agent that scrapes one pod after the other: services in namespaces, pods on nodes, each pod
  * with some fifty series of a web service. 12 labels take about 314 bytes encoded.
  */
 export function* generateWriteRequests(options: GenerateOptions): Generator<GeneratedRequest> {

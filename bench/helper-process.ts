@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
 
-/** A program of this folder in a process of its own, that answers each message with one. It ends with this process. */
+/** A program of this folder in a process of its own. It answers each message with one, and ends with this process. */
 export class HelperProcess {
   readonly #child: ChildProcess;
 
@@ -9,7 +9,7 @@ export class HelperProcess {
     this.#child = child;
   }
 
-  /** Starts it. Resolves to it and to its first message, by which it says that it is there. */
+  /** Starts it. Resolves to it and its first message, which says that it is ready. */
   static async start<First>(file: string, args: readonly string[] = []): Promise<[HelperProcess, First]> {
     const child = fork(path.join(import.meta.dirname, file), args, {
       serialization: 'advanced',

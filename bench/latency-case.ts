@@ -7,7 +7,7 @@ import type { ProducerAnswer } from './paced-producer.ts';
 
 const PARTITIONS = 4;
 const LOADS = [0.1, 0.5, 0.9];
-/** Samples on their way at full load: enough that worker and drain always have work. */
+/** Samples in flight at full load: enough that worker and drain always have work. */
 const BACKLOG = 1_000_000;
 const POLL_MS = 100;
 
@@ -18,8 +18,8 @@ export interface LatencyOptions {
 }
 
 /**
- * Latency from producer to receiver. Full load is the throughput of the same processes in the same run, when there is
- * always a backlog.
+ * Latency from producer to receiver. Full load is the throughput of the same processes in the same run, with a constant
+ * backlog.
  */
 export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promise<CaseResult[]> {
   const { series, seconds } = options;
@@ -29,7 +29,7 @@ export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promis
   const results: CaseResult[] = [];
   try {
     await Promise.all([worker.ready(), drain.ready()]);
-    /** Keeps up a backlog for a while. */
+    /** Keeps a backlog for `seconds`, and reads the drain before and after. */
     const saturate = async (): Promise<[Reading, Reading]> => {
       const from = await drain.read();
       for (let now = from; ; now = await drain.read()) {
@@ -38,7 +38,7 @@ export async function runLatencyCases(bed: Bed, options: LatencyOptions): Promis
         await sleep(POLL_MS);
       }
     };
-    /** Waits until all that was begun is delivered. */
+    /** Waits until everything written is delivered. */
     const empty = async () => {
       let before = -1;
       for (;;) {

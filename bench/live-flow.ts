@@ -2,7 +2,7 @@ import type { Bed, Prepared } from './bed.ts';
 import { HelperProcess } from './helper-process.ts';
 import { MeasuredProcess } from './measured-process.ts';
 
-/** Producer ▸ worker ▸ drain ▸ receiver, each a process of its own, none of them tied to a core. */
+/** Producer ▸ worker ▸ drain ▸ receiver, each a process of its own, none pinned to a core. */
 export interface LiveFlow {
   readonly prepared: Prepared;
   readonly receiver: HelperProcess;
@@ -15,7 +15,7 @@ export interface LiveFlow {
 export interface LiveFlowOptions {
   readonly series: number;
   readonly partitions: number;
-  /** Writes what is in the ingest topic before anything runs. */
+  /** Fills the ingest topic before anything runs. */
   readonly fill?: (topic: string) => Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import { type PenstockProcess, spawnPenstock } from '../test/support/penstock.ts
 import { freePort } from '../test/support/ports.ts';
 import { memoryMib } from '../test/support/process-usage.ts';
 
-/** What a process has used and done up to a moment. */
+/** CPU time and work of a process up to a moment. */
 export interface Reading {
   /** User and system time of the whole process, in seconds; of a supervised worker that of all processes. */
   readonly cpuSeconds: number;
@@ -15,7 +15,7 @@ export interface Reading {
   readonly records: number;
 }
 
-/** What it used between two readings. */
+/** Difference of two readings. */
 export interface Usage {
   readonly cpuMicrosPerSample: number;
   readonly samplesPerSecond: number;
@@ -26,7 +26,7 @@ export interface Usage {
 
 const POLL_MS = 100;
 const MOST_POLL_MS = 2_000;
-/** What is left to do once the last sample is counted. */
+/** Time for the work that is left once the last sample is counted, in ms. */
 const SETTLE_MS = 300;
 
 /** A penstock process whose CPU time and samples are read from its own /metrics. */
@@ -41,7 +41,7 @@ export class MeasuredProcess {
     this.#stage = stage;
   }
 
-  /** Starts a command. `stage` is the stage whose samples count: `publish` of a worker, `deliver` of a drain. */
+  /** Starts a command. Samples of `stage` are counted: `publish` of a worker, `deliver` of a drain. */
   static async start(command: string, configFile: string, stage: string): Promise<MeasuredProcess> {
     const port = await freePort();
     const env = { PENSTOCK_ADMIN_LISTEN: `127.0.0.1:${port}`, PENSTOCK_LOG_LEVEL: 'warn' };
@@ -66,7 +66,7 @@ export class MeasuredProcess {
   }
 
   /**
-   * Resolves to a reading once `samples` have been done. Reading /metrics is work too, most of all with a supervisor; so
+   * Resolves to a reading once `samples` are done. Reading /metrics costs time too, most of all with a supervisor, so
    * it is read often only near the end.
    */
   async until(samples: number, timeoutMs = 300_000): Promise<Reading> {
@@ -86,8 +86,8 @@ export class MeasuredProcess {
   }
 
   /**
-   * What some work costs: from a moment at which nothing is left to do to the next such moment, so that all CPU time and
-   * all samples of it are counted. The process is held while `fill` writes its input, and then catches up with it.
+   * Cost of some work, from one idle moment to the next, so that all its CPU time and samples are counted. The process
+   * is stopped while `fill` writes its input, and then catches up.
    */
   async measure(fill: () => Promise<void>, samples: number, onStart = () => {}): Promise<Usage> {
     await sleep(SETTLE_MS);

@@ -17,7 +17,7 @@ interface PipelineResult {
   readonly peakMib: number;
 }
 
-/** The pipeline without Kafka: warm, and cold series. Each in a process of its own, as for the other cases. */
+/** The pipeline without Kafka, with warm and cold series, in a process of its own like the other cases. */
 export function runPipelineCases(): CaseResult[] {
   process.stderr.write('pipeline …\n');
   return PIPELINE_CASES.flatMap((args) => run<PipelineResult>('pipeline.ts', args).results).map(

@@ -1,10 +1,10 @@
 /**
- * A producer in a process of its own: scrapes of the same series for ever, each sample stamped with the moment at which
- * its request was due. So a producer that falls behind makes the latency longer, and not the load smaller.
+ * A producer in a process of its own: endless scrapes of the same series, each sample stamped with the time at which
+ * its request was due. So a producer that falls behind increases the latency instead of reducing the load.
  *
  *     node bench/paced-producer.ts BROKERS TOPIC PARTITIONS SERIES
  *
- * Talks to its parent over IPC: what to do ▸ how many samples were written.
+ * Talks to its parent over IPC: order ▸ number of samples written.
  */
 
 import { ProtobufReader } from '../src/core/wire/protobuf-reader.ts';
@@ -16,13 +16,13 @@ import { PlainProducer } from '../src/io/kafka/produce/plain-producer.ts';
 import { createLog } from '../src/io/telemetry/log.ts';
 import { generateWriteRequests } from './generate-series.ts';
 
-/** In samples: how many a second from now on, Infinity for as fast as it goes; and how many in all. */
+/** In samples: the rate per second from now on, Infinity for the maximum; and the total. */
 export interface ProducerOrder {
   readonly perSecond: number;
   readonly upTo: number;
 }
 
-/** What it has done so far, in samples. */
+/** Total so far, in samples. */
 export interface ProducerAnswer {
   readonly written: number;
 }
@@ -30,12 +30,12 @@ export interface ProducerAnswer {
 const [brokers = '', topic = '', partitions = '1', series = '1'] = process.argv.slice(2);
 const SERIES_PER_REQUEST = 2_000;
 const TICK_MS = 5;
-/** Requests that one send takes at most, and sends under way at once. */
+/** Most requests in one send, and most sends in flight. */
 const MOST_REQUESTS = 10;
 const MOST_SENDS = 8;
 const HEADERS = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' };
 
-/** A request, and where its timestamps are. */
+/** A request, and the positions of its timestamps. */
 interface Template {
   readonly body: Buffer;
   readonly timestamps: readonly number[];
@@ -51,7 +51,7 @@ const producer = new PlainProducer(new KafkaConnection(config, createLog('silent
 let requests = 0;
 let written = 0;
 let sends = 0;
-/** When request number `from` is due, and how many ms later each of the following. */
+/** Request number `from` is due at `startMs`, each following one `everyMs` later. */
 let pace = { from: 0, startMs: 0, everyMs: 0 };
 let upTo = 0;
 
@@ -93,7 +93,7 @@ function stamped(timeMs: number): { value: Buffer; partition: number; timestamp:
   return { value: compress(body), partition: at % Number(partitions), timestamp: timeMs };
 }
 
-/** When the next request is due; undefined when it is not yet. */
+/** Due time of the next request; undefined if it is not due yet. */
 function due(): number | undefined {
   if (requests * SERIES_PER_REQUEST >= upTo) return undefined;
   const now = Date.now();

@@ -13,9 +13,9 @@ import { Scrapes } from './scrapes.ts';
 import { PENSTOCK_CORE } from './worker-cases.ts';
 
 const WARM_UP_SCRAPES = 4;
-/** Requests in flight, so that it is never idle. */
+/** Requests in flight, so that the vmagent is never idle. */
 const CONCURRENCY = 4;
-/** It answers before it has passed a request on. */
+/** A vmagent answers before it has passed a request on: wait for this long, in ms. */
 const SETTLE_MS = 2_000;
 /** Targets that series are divided among, as tasks are among nodes. */
 const TARGETS = 3;
@@ -23,9 +23,9 @@ const TARGETS = 3;
 const SHARDS_SINCE = 92;
 
 /**
- * A vmagent on the same core with the same requests and rules: HTTP in, relabeling, and as many
- * targets as it can divide series among. It keeps no state in
- * Kafka and promises less; it is here since machines differ, and a ratio says more than a figure.
+ * A vmagent on the same core with the same requests and rules: HTTP in, relabeling, and series divided among several
+ * targets if its version can. It keeps no state in Kafka and guarantees less; it is here since machines differ, and a
+ * ratio says more than a figure.
  */
 export async function runPeerCase(options: {
   readonly series: number;

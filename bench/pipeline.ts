@@ -24,7 +24,7 @@ interface Result {
   readonly case: string;
   readonly series: number;
   readonly samples: number;
-  /** CPU time, user and system, in µs a sample. */
+  /** CPU time, user and system, in µs per sample. */
   readonly us: number;
   readonly snappyUs: number | null;
   readonly recordBytes: number;
@@ -34,7 +34,7 @@ interface Result {
   readonly cacheMb: number;
 }
 
-/** Requests that go into one flush: about what a commit interval brings. */
+/** Requests per flush: about those of a commit interval. */
 const REQUESTS_PER_FLUSH = 100;
 const TASKS = 32;
 
@@ -62,7 +62,7 @@ export function benchRoute(relabel: readonly Readonly<Record<string, unknown>>[]
   return route;
 }
 
-/** Rules as people have them: a filter, a label taken apart with a regular expression, labels removed, one added. */
+/** Typical rules: a filter, a label extracted with a regular expression, labels removed, one added. */
 const FOUR_RULES = [
   { action: 'drop', source_labels: ['__name__'], regex: 'go_.*|process_.*' },
   { source_labels: ['pod'], regex: '(.+)-[^-]+-[^-]+', target_label: 'workload', replacement: '$1' },
@@ -90,7 +90,7 @@ function cpu(): number {
   return user + system;
 }
 
-/** All series known: scrapes of the same series again and again. */
+/** All series known: scrapes of the same series over and over. */
 function warm(series: number): Result {
   // Two scrapes in turn, so that values differ; more would only need more memory.
   const scrapes = [0, 1].map((scrape) =>
@@ -139,7 +139,7 @@ function warm(series: number): Result {
   };
 }
 
-/** What snappy alone takes of it: the same bodies uncompressed, the same outputs compressed. */
+/** Cost of snappy alone: the same bodies uncompressed, the same outputs compressed. */
 function snappyCost(values: readonly Buffer[], pipeline: Pipeline): number {
   const some = values.slice(0, REQUESTS_PER_FLUSH);
   const step = pipeline.begin();

@@ -5,20 +5,20 @@ import { Scrapes } from './scrapes.ts';
 import { holdBack } from './throttle.ts';
 import { worthOfTwoCores } from './worth-of-cores.ts';
 
-/** What a process gets of its core. The broker has the rest of both. */
+/** Share of its core that a process gets. The broker has the rest of both. */
 const SHARE = 0.3;
-/** Enough that each of two processes always has a step to work on while it waits for the broker with others. */
+/** Enough that each of two processes always has a step to compute while others wait for the broker. */
 const PARTITIONS = 8;
-/** Of each process. */
+/** For each process. */
 const WARM_UP_SAMPLES = 800_000;
-/** In turn and often, since the machine is not the same from one minute to the next. */
+/** Numbers of processes, in turn and often, since the machine's speed changes from minute to minute. */
 const TURNS = [1, 2, 2, 1, 1, 2] as const;
 
 /**
- * One process, and two, of which each has the same part of a core to itself: on a machine of two cores the broker would
- * else be what the second process has to share with. Process n runs on core n. Two processes get twice the input, so that
- * both cases take as long: a step is some 100 ms of work, and how long the first fetch and the last step take, and which
- * process ends last, must not count for more in one of them.
+ * One process against two, each limited to the same share of a core of its own: otherwise, on a machine with two cores,
+ * the second process would have to share with the broker. Process n runs on core n. Two processes get twice the input,
+ * so that both cases take equally long: a step is some 100 ms of work, and the first fetch, the last step, and the
+ * process that ends last must not weigh more in one of them.
  */
 export async function runProcessesCases(
   bed: Bed,
@@ -51,7 +51,7 @@ function used({ cpuMicrosPerSample = Number.NaN, samplesPerSecond = Number.NaN }
   return `each has ${SHARE * 100} % of a core; used ${cores.toFixed(2)} cores`;
 }
 
-/** The first of the results with the mean of the figures that are compared. */
+/** The first of the results, with the mean of the compared figures. */
 function mean(results: readonly CaseResult[]): CaseResult {
   const of = (figure: 'samplesPerSecond' | 'cpuMicrosPerSample') =>
     results.reduce((sum, result) => sum + (result[figure] ?? Number.NaN), 0) / results.length;

@@ -1,13 +1,13 @@
 /**
- * A remote-write receiver in a process of its own: real HTTP, 204 to everything, and the age of the samples at the
- * moment at which their request is there. Talks to its parent over IPC: `reset` ▸ nothing, `report` ▸ the latencies.
+ * A remote-write receiver in a process of its own: real HTTP, 204 to everything, and the age of samples when their
+ * request has arrived. Talks to its parent over IPC: `reset` ▸ nothing, `report` ▸ the latencies.
  */
 import { createServer } from 'node:http';
 import { ProtobufReader } from '../src/core/wire/protobuf-reader.ts';
 import { uncompress } from '../src/core/wire/snappy.ts';
 import { SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../src/core/wire/write-request.ts';
 
-/** Every body has samples from all of a step, so a part of them is enough, and leaves the cores alone. */
+/** Every body has samples from all of a step, so a part of them is enough, and costs less CPU time. */
 const BODIES_A_LOOK = 4;
 const SERIES_A_LOOK = 8;
 const LONGEST_MS = 120_000;
@@ -23,7 +23,7 @@ const server = createServer((request, response) => {
     const now = Date.now();
     response.writeHead(204).end();
     bodies += 1;
-    // A vmagent of today sends zstd; only what Penstock sends is looked at.
+    // Current vmagents send zstd; only Penstock's requests are read.
     const isSnappy = request.headers['content-encoding'] === 'snappy';
     if (isSnappy && bodies % BODIES_A_LOOK === 0) look(Buffer.concat(chunks), now);
   });
@@ -58,7 +58,7 @@ function count(age: number): void {
   ages[at] = ages[at]! + 1;
 }
 
-/** The age that a part of the samples does not exceed. */
+/** The age that the given part of the samples does not exceed. */
 function quantile(part: number): number {
   const total = ages.reduce((sum, each) => sum + each, 0);
   let seen = 0;

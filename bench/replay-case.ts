@@ -17,8 +17,9 @@ export interface ReplayCase {
 }
 
 /**
- * `penstock replay --to-storage` alone, on a core of its own: ingest records into a receiver that takes what comes, and
- * into a VictoriaMetrics, which sets the pace there; and records of a task topic, which say how many samples they have.
+ * `penstock replay --to-storage` alone, on a core of its own: ingest records into a receiver that accepts everything,
+ * and into a VictoriaMetrics, which sets the pace; and records of a task topic, whose headers have the number of
+ * samples.
  */
 export async function runReplayCases(bed: Bed, { series, samples }: ReplayCase): Promise<CaseResult[]> {
   const [receiver, url] = await HelperProcess.start<string>('receiver.ts');

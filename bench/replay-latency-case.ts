@@ -8,26 +8,26 @@ import { ReplayProcess } from './replay-process.ts';
 import { Scrapes } from './scrapes.ts';
 
 const PARTITIONS = 4;
-/** After the load has begun, or the replay. */
+/** Pause after the start of the load, or of the replay. */
 const SETTLE_MS = 5_000;
 
 export interface ReplayLatencyOptions {
   readonly series: number;
-  /** Samples a second of the live flow, and of the replay (`--rate`). */
+  /** Samples per second of the live flow, and of the replay (`--rate`). */
   readonly live: number;
   readonly rate: number;
-  /** How long the latency is measured, each time. */
+  /** Duration of each measurement of the latency. */
   readonly seconds: number;
 }
 
 /**
- * Latency of a live flow, from producer to receiver, without a replay, beside one of the same topic, and without again.
- * The replay writes to a receiver of its own. Nothing is tied to a core.
+ * Latency of a live flow, from producer to receiver: without a replay, beside one of the same topic, and without again.
+ * The replay writes to a receiver of its own. Nothing is pinned to a core.
  */
 export async function runReplayLatencyCase(bed: Bed, options: ReplayLatencyOptions): Promise<CaseResult[]> {
   const { series, live, rate, seconds } = options;
   const [storage, storageUrl] = await HelperProcess.start<string>('receiver.ts');
-  // With some to spare: the replay must not end while it is measured.
+  // With a margin: the replay must not end during the measurement.
   const history = Math.ceil((rate * (seconds + (2 * SETTLE_MS) / 1000 + 5)) / series) * series;
   const scrapes = new Scrapes({ series, partitions: PARTITIONS });
   const flow = await startLiveFlow(bed, {

@@ -13,7 +13,7 @@ interface Reading {
 
 const POLL_MS = 50;
 
-/** A `penstock replay`, which ends by itself: it is read from its own /metrics as long as it runs. */
+/** A `penstock replay`, read from its own /metrics until it ends by itself. */
 export class ReplayProcess {
   readonly #process: PenstockProcess;
   readonly #port: number;
@@ -34,7 +34,7 @@ export class ReplayProcess {
     return this.#process.exit === undefined;
   }
 
-  /** Samples so far; undefined while it does not serve /metrics, or no longer. */
+  /** Reading so far; undefined while it does not serve /metrics, or no longer does. */
   async read(): Promise<Reading | undefined> {
     try {
       const response = await fetch(`http://127.0.0.1:${this.#port}/metrics`);
@@ -56,8 +56,7 @@ export class ReplayProcess {
   }
 
   /**
-   * What it uses from the moment at which `warmUp` samples are done to its end, or nearly: the moment at which it was
-   * seen last.
+   * Usage from the moment at which `warmUp` samples are done until its end, more precisely until the last reading.
    */
   async usage(warmUp: number, samples: number): Promise<Usage> {
     let first: Reading | undefined;

@@ -24,7 +24,9 @@ const COLUMNS: readonly Column[] = [
 const change = (now: number | undefined, then: number | undefined) =>
   now === undefined || then === undefined ? '-' : `${((now / then - 1) * 100).toFixed(0)} %`;
 
-/** Beside an older run: its main figure (p99, else CPU, else samples/s), and how that and the peak have changed. */
+/**
+ * Columns for an older run: its main figure (p99, else CPU, else samples/s), and the changes of that and of the peak.
+ */
 function comparison(before: readonly CaseResult[]): Column[] {
   const old = ({ name }: CaseResult) => before.find((result) => result.name === name);
   const figure = (result: CaseResult | undefined) => (result === undefined ? undefined : mainFigure(result));
@@ -38,7 +40,7 @@ function comparison(before: readonly CaseResult[]): Column[] {
   ];
 }
 
-/** The results as a table; beside an older run, how the main figure of each has changed. Notes stand below. */
+/** The results as a table; with an older run, the change of each main figure too. Notes are below. */
 export function table(results: readonly CaseResult[], before: readonly CaseResult[] | undefined): string {
   const columns = [...COLUMNS, ...(before === undefined ? [] : comparison(before))];
   const rows = [
@@ -59,7 +61,7 @@ function notes(results: readonly CaseResult[], bullet: string): string[] {
   );
 }
 
-/** A blank line and the lines, each behind `bullet`; nothing where there are none. */
+/** A blank line and the lines, each behind `bullet`; nothing without lines. */
 function paragraph(lines: readonly string[], bullet: string): string[] {
   return lines.length === 0 ? [] : ['', ...lines.map((line) => `${bullet}${line}`)];
 }

@@ -48,10 +48,10 @@ const RULES = [
 ];
 
 const SAMPLES = args.quick ? 1_000_000 : 4_000_000;
-/** A target is held against several measurements: the machine is not the same from one to the next. */
+/** Measurements per target: the speed of the machine changes from one to the next. */
 const TARGET_TURNS = args.quick ? 1 : 3;
 const LATENCY_SECONDS = args.quick ? 5 : 15;
-/** Samples a second of the live flow, and of the replay beside it. */
+/** Samples per second of the live flow, and of the replay beside it. */
 const REPLAY_LATENCY = { series: 100_000, live: 50_000, rate: 50_000 };
 const warm = {
   partitions: 1,
@@ -98,7 +98,7 @@ interface Document {
   readonly results: readonly CaseResult[];
 }
 
-/** Groups of cases, by the names that --only looks at. */
+/** Groups of cases, by the names that --only matches. */
 const GROUPS: readonly { readonly name: string; readonly run: (bed: Bed) => Promise<CaseResult[]> }[] = [
   ...WORKER_CASES.map((options) => ({
     name: options.name,
@@ -131,7 +131,7 @@ const before =
   args.compare === undefined ? undefined : (JSON.parse(readFileSync(args.compare, 'utf8')) as Document);
 if (before !== undefined && before.quick !== args.quick)
   process.stderr.write('Of the two runs one is quick: take the change with a grain of salt.\n');
-/** Results are written case by case: a run that is cut short has not been for nothing. */
+/** Writes results case by case, so that an interrupted run keeps its results. */
 function keep(more: readonly CaseResult[]): void {
   results.push(...more);
   if (args.out === undefined) return;
@@ -165,7 +165,7 @@ if (wanted.length > 0) {
       try {
         keep(await run(bed));
       } catch (error) {
-        // What the other cases measured must not be lost for this one.
+        // The results of other cases must not be lost for this one.
         process.stderr.write(`${name} failed: ${error instanceof Error ? error.stack : String(error)}\n`);
         process.exitCode = 1;
       }

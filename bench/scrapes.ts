@@ -10,18 +10,18 @@ const SCRAPES_A_MINUTE = 4;
 export interface ScrapeOptions {
   readonly series: number;
   readonly partitions: number;
-  /** Series that are replaced by new ones each minute of the data's time, of 1. Scrapes are 15 s apart. */
+  /** Share of the series that is replaced each minute of the data's time, 0 to 1. Scrapes are 15 s apart. */
   readonly churnAMinute?: number;
   readonly firstSeries?: number;
-  /** The series of a request are in another order at each scrape, so that none can be foretold from the one before. */
+  /** Shuffles the series of a request at each scrape, so that the cache cannot predict the next one. */
   readonly shuffled?: boolean;
 }
 
 /**
  * Scrapes of the same series, one after the other, 2,000 series a request; a series keeps its partition.
  *
- * Two bodies of each request take turns, so that values differ from one scrape to the next, and generating them does
- * not take longer than working on them. With churn the oldest series make room for new ones at each scrape.
+ * Two bodies of each request alternate, so that values differ from one scrape to the next, and generating them does not
+ * take longer than processing them. With churn, new series replace the oldest ones at each scrape.
  */
 export class Scrapes {
   readonly #options: ScrapeOptions;
@@ -32,7 +32,7 @@ export class Scrapes {
     this.#options = options;
   }
 
-  /** Series that are new at each scrape but the first. */
+  /** Number of new series in each scrape but the first. */
   get newSeries(): number {
     const { series, churnAMinute = 0 } = this.#options;
     return Math.round((series * churnAMinute) / SCRAPES_A_MINUTE);
@@ -66,7 +66,7 @@ export class Scrapes {
   }
 }
 
-/** The request with its series in an order of their own, compressed. */
+/** The request with its series shuffled, compressed. */
 function shuffled(body: Buffer, seed: number): Buffer {
   const series: { readonly rank: number; readonly bytes: Buffer }[] = [];
   eachSeries(body, (bytes, start, _labelsEnd, end) => {

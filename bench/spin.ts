@@ -1,4 +1,6 @@
-/** Work for a core and its caches, in a process of its own. Talks to its parent over IPC: `{ ms }` ▸ rounds a second. */
+/**
+ * Load for a core and its caches, in a process of its own. Talks to its parent over IPC: `{ ms }` ▸ rounds per second.
+ */
 const values = new Float64Array(2 ** 21);
 
 function round(from: number): void {

@@ -1,12 +1,12 @@
 import type { CaseResult } from './case-result.ts';
 
-/** What the project has set itself, by the cases that show it. */
+/** A performance target of the project, with the figure of the cases that show it. */
 interface Target {
   readonly name: string;
   readonly limit: number;
   readonly better: 'less' | 'more';
   readonly unit: string;
-  /** Undefined where a case that it takes was not run. */
+  /** Undefined if a case that it needs was not run. */
   readonly figure: (of: (name: string) => CaseResult | undefined) => number | undefined;
 }
 

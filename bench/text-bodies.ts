@@ -1,7 +1,7 @@
 import type { RecordHeaders } from '../src/core/decode/decoder.ts';
 import { seriesLabels } from './generate-series.ts';
 
-/** One series to be written down. */
+/** One series to encode. */
 interface Point {
   readonly metric: string;
   readonly labels: readonly (readonly [string, string])[];
@@ -10,12 +10,12 @@ interface Point {
   readonly time: number;
 }
 
-/** A body in one encoding, and the samples that it holds. */
+/** A body in one encoding, and the number of its samples. */
 export interface EncodedBody {
   readonly encoding: string;
   readonly body: Buffer;
   readonly samples: number;
-  /** The body is compressed, and what its headers are as a Kafka record; absent: the decoder alone is measured. */
+  /** Headers of the Kafka record, for a body that is compressed; absent: the decoder alone is measured. */
   readonly headers?: RecordHeaders;
 }
 
@@ -95,7 +95,7 @@ export function textBodies(series = 2000): EncodedBody[] {
 function pointOf(number: number): Point {
   const labels = seriesLabels(number, 12, 1);
   const metric = labels.find(([name]) => name === '__name__')![1];
-  // Counters are whole numbers; the rest are as long as doubles are.
+  // Counters are whole numbers; the others have all digits of a double.
   const value = number % 10 < 7 ? number * 3737 : number / 7;
   const time = START_MS + (number % 15_000);
   return { metric, labels: labels.filter(([name]) => name !== '__name__'), value, time };

@@ -1,9 +1,9 @@
 const PERIOD_MS = 20;
 
 /**
- * Lets each process run for a part of the time only, the processes in turn. Returns what ends that.
+ * Limits each process to a share of the time, the processes in turn. Returns a function that ends that.
  *
- * With signals, since control groups need rights that a benchmark should not ask for.
+ * By signals, since control groups need privileges that a benchmark should not ask for.
  */
 export function holdBack(pids: readonly number[], share: number): () => void {
   const timers = new Set<NodeJS.Timeout>();

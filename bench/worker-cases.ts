@@ -7,11 +7,11 @@ export const BROKER_CORE = 0;
 export const PENSTOCK_CORE = 1;
 
 /**
- * Samples before a measurement, at least: by then the code is compiled. A step takes 100,000 where all series are known;
- * measured after four steps a sample cost 7 % more than after sixteen.
+ * Least samples before a measurement, so that the code is compiled. A step takes 100,000 if all series are known; after
+ * four steps a sample cost 7 % more than after sixteen.
  */
 const WARM_UP_SAMPLES = { warm: 1_600_000, churn: 1_600_000, cold: 400_000 } as const;
-/** More series than a case is measured with, so that cold ones are not those of the warm-up. */
+/** More series than any case has, so that cold ones are not those of the warm-up. */
 const OTHER_SERIES = 10_000_000;
 
 export interface WorkerCase {
@@ -26,18 +26,18 @@ export interface WorkerCase {
   readonly kind: 'warm' | 'cold' | 'churn';
   /** Samples of a measurement, at least. */
   readonly samples: number;
-  /** Measurements, one after the other in the same process; the result is the middle one. Default: 1. */
+  /** Measurements, one after the other in the same process; the result is the median. Default: 1. */
   readonly turns?: number;
   readonly relabel?: readonly unknown[];
-  /** Series of a request in another order at each scrape. */
+  /** Shuffles the series of a request at each scrape. */
   readonly shuffled?: boolean;
-  /** `ingest.series_cache_bytes`; its default where absent. */
+  /** `ingest.series_cache_bytes` in MiB; absent: its default. */
   readonly cacheMib?: number;
 }
 
 const CHURN_A_MINUTE = 0.05;
 
-/** The worker alone: it is held while the topic is filled, then it catches up. */
+/** The worker alone: it is stopped while the topic is filled, then it catches up. */
 export async function runWorkerCase(bed: Bed, options: WorkerCase): Promise<CaseResult> {
   const { name, kind, series, partitions, shuffled = false } = options;
   const prepared = await bed.prepare(options);
@@ -62,7 +62,7 @@ export async function runWorkerCase(bed: Bed, options: WorkerCase): Promise<Case
   }
 }
 
-/** The one with as many above as below it, by CPU time. The host gives the time that it has: one may be half as much again. */
+/** The median by CPU time. The host may be busy: single measurements are up to half as much again. */
 function middle(usages: readonly Usage[]): Usage {
   const sorted = usages.toSorted((a, b) => a.cpuMicrosPerSample - b.cpuMicrosPerSample);
   return {

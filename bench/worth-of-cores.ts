@@ -5,8 +5,8 @@ const WARM_UP_MS = 200;
 const MEASURE_MS = 600;
 
 /**
- * What the first two cores do beside each other, in times what one of them does alone: 2 where they are cores of their own. On
- * a virtual machine they may be two threads of one core, or the host may give the time of one to both.
+ * Throughput of the first two cores together, in multiples of one of them alone: 2 if they are real cores. On a virtual
+ * machine they may be two threads of one core, or the host may give the time of one to both.
  */
 export async function worthOfTwoCores(): Promise<number> {
   const spinning = await Promise.all([0, 1].map(() => HelperProcess.start<string>('spin.ts')));

@@ -3,21 +3,21 @@ import type { Acceptance } from './gate.ts';
 import type { FaultKind } from './plan.ts';
 import { common, overlaps, type Span } from './stalls.ts';
 
-/** Something that sends what is in flight once more: a crash or a hang. */
+/** A crash or a hang, after which requests in flight are sent again. */
 export interface Cause extends Span {
   readonly what: FaultKind | 'stop cut off' | 'eviction';
   /** A hang of the vmagent repeats only what the drain had no answer to; a drain may die with the answer in hand. */
   readonly of: 'drain' | 'vmagent';
 }
 
-/** What a drain's processes have said and met. Times in ms since the epoch. */
+/** Events of a drain's processes, from their logs and exits. Times in ms since the epoch. */
 export interface DrainAccount {
   readonly name: string;
-  /** When one found that it had lost its partitions, for it was cut off from Kafka or stood still. */
+  /** Times at which a process found that it had lost its partitions: it was cut off from Kafka, or stood still. */
   readonly hangs: readonly number[];
   /** Clean stops that ended at their deadline, with work left. */
   readonly cutOff: readonly Span[];
-  /** By `task/offset`, each time that one said that the node may take this record a second time. */
+  /** By `task/offset` the log lines that the node may take this record a second time. */
   readonly possibleRepeats: ReadonlyMap<string, readonly PossibleRepeat[]>;
 }
 
@@ -29,23 +29,23 @@ export interface PossibleRepeat {
 
 export interface NodeCauses {
   readonly causes: readonly Cause[];
-  /** Drains that lost their partitions beside the plan: while a broker or the host was in trouble, or for no reason. */
+  /** Unplanned losses of partitions: `evictions` while a broker or the host was in trouble, `unexplained` otherwise. */
   readonly evictions: number;
   readonly unexplained: number;
 }
 
-/** A drain gives a request up after this: a vmagent that is stopped for longer sees it again. */
+/** Timeout of a drain's request: a vmagent that is stopped for longer gets it again. */
 export const REQUEST_TIMEOUT_MS = 5_000;
-/** From the decision to kill or cut until it is done, at most. */
+/** Most time from the decision to kill or cut until it is done. */
 export const KILL_TAKES_MS = 1_000;
-/** A drain finds out this long after it was given up, at most. */
+/** Most time until a drain notices that it was evicted. */
 const FINDS_OUT_MS = 30_000;
-/** Clocks of the drain and the gate around one request. */
+/** Tolerance between the times of drain and gate for one request. */
 export const SLACK_MS = 500;
-/** The host has to have stood still for this long, to be the reason that a drain was evicted or gave a request up. */
+/** Shortest stall of the host that explains an eviction or a request that timed out. */
 const LONG_STALL_MS = 1_000;
 
-/** Kinds that end or hang a drain, or hang or cut off the vmagent. `at once`: whatever follows comes from its beginning. */
+/** Faults that end or hang a drain, or hang or cut off the vmagent. `at once`: only their beginning has effects. */
 const CRASHES: ReadonlyMap<FaultKind, 'at once' | 'lasting'> = new Map([
   ['drain SIGKILL', 'at once'],
   ['drain SIGSTOP', 'lasting'],
@@ -55,10 +55,11 @@ const CRASHES: ReadonlyMap<FaultKind, 'at once' | 'lasting'> = new Map([
 ]);
 
 /**
- * What may have repeated a request to one node. Nothing else may: no clean stop, no rebalance, no broker, no 503.
+ * Causes that may have repeated a request to one node. Nothing else may: no clean stop, no rebalance, no broker, no
+ * 503.
  *
- * A machine that is busy with other work makes drains hang too, and a broker that stops can cut them off. That
- * counts only where it was measured: the drain says that it was evicted, and a broker or the host was in trouble then.
+ * Other load on the machine makes drains hang too, and a broker that stops can cut them off. That counts only if it was
+ * measured: the drain logs that it was evicted, and a broker or the host was in trouble then.
  */
 export function causesOf(
   node: string,
@@ -92,9 +93,8 @@ export function causesOf(
 }
 
 /**
- * Whether the drain gave a request up because it took too long: by the gate's account, or by the drain's own, said at
- * `unansweredMs`, if the host was measured to have stood still meanwhile. For then the gate reads a request late, and
- * the drain the answer.
+ * Whether the drain's request timed out: by the gate's times, or by the drain's log line at `unansweredMs`, if a stall
+ * of the host was measured meanwhile. For then the gate reads the request late, and the drain the answer.
  */
 export function isSlow(
   { fromMs, atMs }: Acceptance,
@@ -105,18 +105,18 @@ export function isSlow(
   return unansweredMs.some((toMs) => stalledBefore(toMs, stalls) >= LONG_STALL_MS);
 }
 
-/** When a request came that the gate read at `fromMs`, at the earliest: a host that stands still reads late. */
+/** Earliest arrival of a request that the gate read at `fromMs`: during a stall of the host it is read late. */
 export function arrivedMs(fromMs: number, stalls: readonly Span[]): number {
   return fromMs - stalledBefore(fromMs, stalls);
 }
 
-/** How long the host stood still in the time that a drain waits for an answer, before `toMs`. */
+/** Time that the host stood still within one request timeout before `toMs`, in ms. */
 function stalledBefore(toMs: number, stalls: readonly Span[]): number {
   const wait = { fromMs: toMs - REQUEST_TIMEOUT_MS, toMs };
   return stalls.reduce((sum, stall) => sum + common(stall, wait), 0);
 }
 
-/** The hangs of a drain that no SIGSTOP of its own explains: each explains the first that comes of it. */
+/** Hangs of a drain without a SIGSTOP of its own: each SIGSTOP explains the first hang after it. */
 function unplanned({ name, hangs }: DrainAccount, faults: readonly DoneFault[]): number[] {
   const left = hangs.toSorted((a, b) => a - b);
   for (const { kind, target, fromMs, toMs } of faults) {

@@ -8,7 +8,7 @@ import { type Verdict, verify } from './verify.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
-  /** How long faults happen. Start, recovery and verification come on top. */
+  /** Duration of the faults, in ms. Start, recovery and verification come on top. */
   readonly durationMs: number;
   /** Progress, a line at a time. */
   readonly say: (line: string) => void;
@@ -17,16 +17,16 @@ export interface ChaosOptions {
 export interface ChaosResult {
   readonly planned: number;
   readonly done: readonly DoneFault[];
-  /** Kinds of the plan that met nothing: the run proves nothing about them. */
+  /** Planned kinds that hit nothing: the run proves nothing about them. */
   readonly missed: readonly FaultKind[];
   readonly acknowledged: number;
   readonly unknown: number;
   readonly maxLag: { readonly workers: number; readonly drains: number };
-  /** From the end of the last fault until nothing waited any more, in ms. */
+  /** Time from the end of the last fault until no record waited, in ms. */
   readonly recoveryMs: number;
   readonly peakMiB: ReadonlyMap<string, number>;
   readonly cutOff: number;
-  /** When the host stood still: how often, and together, in ms. */
+  /** Stalls of the host: their number, and their sum in ms. */
   readonly stalls: { readonly count: number; readonly ms: number };
   readonly verdict: Verdict | undefined;
   /** Empty: everything held. */
@@ -37,9 +37,9 @@ const LIVE_LINE_MS = 10_000;
 const OBSERVE_MS = 1_000;
 /** Records are still written for this long after the faults: every partition gets some in quiet times. */
 const CALM_MS = 5_000;
-/** Recovery has failed when the lag has not become less for this long. */
+/** Recovery has failed if the lag does not shrink for this long. */
 const NO_PROGRESS_MS = 120_000;
-/** A run of this length with workers killed has to show a transaction that was cut. */
+/** A run of at least this length, with workers killed, must have aborted transactions. */
 const ABORTS_FROM_MS = 180_000;
 /** Most memory of a process, in MiB. */
 const MEMORY_BOUND_MIB = { worker: 600, drain: 300 } as const;
@@ -103,7 +103,7 @@ export async function runChaos({ seed, durationMs, say }: ChaosOptions): Promise
   }
 }
 
-/** Looks at the deployment while it is in trouble: lag, processes, memory; and says so from time to time. */
+/** Observes the deployment during the faults: lag, processes, memory; and reports from time to time. */
 class Watch {
   readonly maxLag = { workers: 0, drains: 0 };
   readonly #cluster: ChaosCluster;
@@ -142,7 +142,7 @@ class Watch {
     await this.#loop;
   }
 
-  /** Resolves to whether nothing waits for workers or drains any more; false when that makes no progress. */
+  /** Waits until no record waits for workers or drains. Resolves to false without progress. */
   async allDone(): Promise<boolean> {
     let least = Number.POSITIVE_INFINITY;
     let deadline = Date.now() + NO_PROGRESS_MS;

@@ -15,19 +15,19 @@ import { type Repeat, withoutCause } from './repeat-bound.ts';
 import type { Span } from './stalls.ts';
 
 /**
- * A vmagent keeps what it has accepted in memory until it has sent it, and loses that with SIGKILL: up to its
- * flush interval, and the time for a request. What it accepted earlier than this before its end, or before the request
- * that storage owed it an answer to then, it has sent: ms that it ran.
+ * Running time, in ms, after which a vmagent has sent what it accepted. Until then it is in memory, and lost with
+ * SIGKILL: up to the flush interval, and the time for a request. Counted back from the kill, or from the oldest request
+ * that storage had not answered by then.
  */
 const VMAGENT_MEMORY_MS = 5_000;
 
-/** The nodes, and what the gates before them and their drains know. */
+/** The nodes, with the accounts of their gates and drains. */
 export interface Delivering {
   readonly nodes: readonly {
     readonly name: string;
     readonly gate: { readonly accepted: ReadonlyMap<string, readonly Acceptance[]> };
   }[];
-  /** The nodes that hash 2 gives a task to, before and after nodes are added. */
+  /** Owners of a task by hash 2, before and after nodes are added. */
   owners(task: number): readonly string[];
   drainsOf(node: string): readonly DrainAccount[];
 }
@@ -37,17 +37,17 @@ export interface Troubles {
   readonly stalls: readonly Span[];
 }
 
-/** Holds what vmagents accepted against the task topic. Records come in the order of their partition. */
+/** Compares what vmagents accepted with the task topic. Records must come in the order of their partition. */
 export class DeliveryCheck {
-  /** Requests that a vmagent accepted again: together, and of them those whose earlier answer a drain had received. */
+  /** Requests that a vmagent accepted again: all, and those whose earlier answer a drain had received. */
   repeats = 0;
   repeatsAfterAnswer = 0;
-  /** Those that no crash or hang explains, and those that no drain has counted. */
+  /** Repeats without a crash or hang to explain them, and repeats that no drain has counted. */
   withoutCause = 0;
   uncounted = 0;
-  /** Most repeats of one partition, and the crashes and hangs that its node had. */
+  /** The partition with most repeats, and the number of crashes and hangs of its node. */
   worst = { repeats: 0, bound: 0, task: -1 };
-  /** Hangs that were not of the plan: drains evicted, with and without a reason, and requests that took too long. */
+  /** Unplanned hangs: evicted drains, with and without a reason, and requests that timed out. */
   readonly unplanned = { evictions: 0, unexplained: 0, slow: 0 };
   readonly #deployment: Delivering;
   readonly #troubles: Troubles;
@@ -71,7 +71,7 @@ export class DeliveryCheck {
     this.#possible = joined([...drains.values()].flat().map(({ possibleRepeats }) => possibleRepeats));
   }
 
-  /** @returns whether a SIGKILL of the vmagent may have taken the record out of its memory. */
+  /** @returns whether the record may have been lost with a vmagent's memory at a SIGKILL */
   visit(task: number, offset: string, value: Buffer): boolean {
     const where = `task ${task}, offset ${offset}`;
     const owners = this.#deployment.owners(task);
@@ -99,7 +99,7 @@ export class DeliveryCheck {
   finish(): void {
     for (const [task, repeats] of this.#repeatsOf) {
       const causes = this.#deployment.owners(task).flatMap((node) => this.#causes.get(node)!.causes);
-      // Those that a slow request explains as well come last: the causes are for the others first.
+      // Repeats that a slow request explains too come last, so that they do not use up the causes of others.
       const inOrder = repeats.toSorted((a, b) => Number(a.slow) - Number(b.slow));
       const left = withoutCause(inOrder, causes);
       for (const repeat of left) if (!repeat.slow) this.#refuse(repeat);
@@ -117,7 +117,7 @@ export class DeliveryCheck {
     );
   }
 
-  /** The plain bound over the whole run, whatever the times: it says how far from it the worst partition was. */
+  /** The simple bound over the whole run, whatever the times: for the report of the worst partition. */
   #bound(task: number, repeats: number, bound: number): void {
     if (repeats > this.worst.repeats) this.worst = { repeats, bound, task };
     if (repeats > bound)
@@ -156,7 +156,7 @@ export class DeliveryCheck {
     );
   }
 
-  /** While it is stopped it sends nothing. How long that was before its end at `killedMs`, in ms. */
+  /** Time that a vmagent was stopped before its end at `killedMs`, in ms: meanwhile it sends nothing. */
   #stoppedBefore(node: string, killedMs: number): number {
     return this.#troubles.faults
       .filter(({ kind, target }) => kind === 'vmagent SIGSTOP' && target === node)

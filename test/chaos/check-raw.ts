@@ -7,16 +7,16 @@ import { MOST_RAW_PARTITIONS, partitionOf, roundAt, SERIES } from './truth.ts';
 /** Most bytes of a record that is decompressed. */
 export const MAX_BODY = 16 * 1024 * 1024;
 
-/** Rounds of each ingest partition as they stand there: what the task topics must have, in that order. */
+/** Rounds of each ingest partition in their order there: the task topics must have the same. */
 export type RawRounds = readonly (readonly number[])[];
 
-/** A sample as a place in the truth. */
+/** A sample by its series and round. */
 export interface Place {
   readonly series: number;
   readonly round: number;
 }
 
-/** Collects the rounds of the ingest topic, and holds them against what the producer knows. */
+/** Collects the rounds of the ingest topic, and compares them with the producer's acknowledgements. */
 export class RawCheck {
   readonly rounds: number[][] = Array.from({ length: MOST_RAW_PARTITIONS }, () => []);
   readonly #startMs: number;
@@ -30,7 +30,7 @@ export class RawCheck {
     this.rounds[partition]!.push(roundAt(this.#startMs, Number(first!.samples[0]!.timestamp)));
   }
 
-  /** An acknowledged record that Kafka does not have, or any record twice, is no fault of Penstock's, but a fault. */
+  /** An acknowledged record that is missing, or a record that is there twice, is a problem, though not Penstock's. */
   finish(acknowledged: readonly (readonly boolean[])[], problems: Problems): void {
     for (const [partition, sent] of acknowledged.entries()) {
       const times = new Map<number, number>();
@@ -49,12 +49,12 @@ export class RawCheck {
   }
 }
 
-/** A set of rounds for each series, empty. */
+/** An empty set of rounds for each series. */
 export function roundsBySeries(): RoundSet[] {
   return Array.from({ length: SERIES }, () => new RoundSet());
 }
 
-/** Samples of the ingest topic that were not found behind it, by series. */
+/** Samples of the ingest topic that `found` lacks, by series. */
 export function* missingIn(found: readonly RoundSet[], raw: RawRounds): Generator<Place> {
   for (const [series, rounds] of found.entries())
     for (const round of raw[partitionOf(series)]!) if (!rounds.has(round)) yield { series, round };

@@ -18,7 +18,7 @@ export interface StorageCounts {
   readonly stored: number;
   readonly repeated: number;
   readonly missing: number;
-  /** Missing, but last seen in the memory of a vmagent that was then killed: accepted with 2xx, lost behind it. */
+  /** Missing, but excused: a vmagent accepted them with 2xx, and was killed before it sent them. */
   readonly lostByVmagent: number;
 }
 
@@ -30,7 +30,7 @@ export interface StorageQuestion {
   readonly excused: readonly RoundSet[];
 }
 
-/** Holds storage against the ingest topic: every sample at least once, with its value and labels, nothing else. */
+/** Compares storage with the ingest topic: every sample at least once, with its value and labels, nothing else. */
 export async function checkStorage(
   question: StorageQuestion,
 ): Promise<{ counts: StorageCounts; problems: Problems }> {
@@ -41,7 +41,7 @@ export async function checkStorage(
   await cluster.storage.flush();
   for (let partition = 0; partition < MOST_RAW_PARTITIONS; partition += 1)
     stored += await readPartition(cluster.storage, partition, question, found, problems);
-  // The partitions were asked for by the label that each series has: this is all the rest.
+  // Partitions were read by a label that each series has: this reads all the rest.
   const known = Array.from({ length: SERIES }, (_, series) => series).join('|');
   for (const { metric } of await cluster.storage.exportSeries(`{__name__!="",series!~"${known}"}`))
     problems.add('storage: foreign series', JSON.stringify(metric));

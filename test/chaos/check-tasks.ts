@@ -5,7 +5,7 @@ import type { Problems } from './problems.ts';
 import { RoundSet } from './round-set.ts';
 import { partitionOf, relabeled, roundAt, SERIES, sameLabels, sampleValue, taskOf } from './truth.ts';
 
-/** Holds the task topic against the ingest topic: every sample once, in the same order, nothing else. */
+/** Compares the task topic with the ingest topic: every sample once, in the same order, nothing else. */
 export class TaskCheck {
   samples = 0;
   missing = 0;
@@ -15,7 +15,7 @@ export class TaskCheck {
   readonly #startMs: number;
   readonly #raw: RawRounds;
   readonly #problems: Problems;
-  /** How many samples of each series were found in their place. */
+  /** Number of samples of each series that were found in their place. */
   readonly #found = new Int32Array(SERIES);
   readonly #seen = roundsBySeries();
   readonly #inRaw: readonly RoundSet[];
@@ -32,7 +32,7 @@ export class TaskCheck {
     });
   }
 
-  /** @returns the samples of the record that belong there. */
+  /** @returns the samples of the record that are expected there */
   visit(partition: number, value: Buffer): Place[] {
     const places: Place[] = [];
     for (const { labels, samples } of decodeWriteRequest(uncompress(value, MAX_BODY)).series) {
@@ -54,7 +54,7 @@ export class TaskCheck {
     }
   }
 
-  /** The series, if its labels are what relabeling makes of it and it is where its task says. */
+  /** The series, if its labels are as after relabeling, and the partition is that of its task. */
   #identify(partition: number, labels: readonly [string, string][]): number | undefined {
     const { stream_task_id, ...rest } = Object.fromEntries(labels);
     const series = Number(rest['series']);

@@ -13,7 +13,7 @@ import { Gate } from './gate.ts';
 import { Slot } from './slot.ts';
 import { MOST_RAW_PARTITIONS, RAW_PARTITIONS, ROUTE } from './truth.ts';
 
-/** A vmagent, the gate before it, and the one between it and storage. */
+/** A vmagent, the gate in front of it, and the one between it and storage. */
 export interface ChaosNode {
   readonly name: string;
   readonly agent: Vmagent;
@@ -22,12 +22,12 @@ export interface ChaosNode {
 }
 
 const NODES = ['vmagent-0', 'vmagent-1', 'vmagent-2', 'vmagent-3'];
-/** How many of them are configured while the last one is not. */
+/** Number of configured nodes while the last one is not. */
 const FEWER_NODES = 3;
 /** Drains and their nodes. */
 const DRAINS = { 'drain-0a': 0, 'drain-0b': 0, 'drain-1': 1, 'drain-2': 2, 'drain-3': 3 } as const;
 export const DRAIN_NAMES = Object.keys(DRAINS);
-/** That of the node that comes and goes. */
+/** Drain of the node that comes and goes. */
 const SPARE_DRAIN = 'drain-3';
 const WORKERS = ['worker-0', 'worker-1', 'worker-2', 'worker-3'];
 /** Started when workers are scaled out. */
@@ -36,7 +36,7 @@ export const SPARE_WORKER = 'worker-3';
 /** A rule that changes nothing: no series has the label. */
 const IDLE_RULE = { action: 'drop', source_labels: ['chaos_absent'], regex: '.+' };
 
-/** Ten times what it takes: a busy machine must not spoil a run. */
+/** Ten times the usual: a busy machine must not spoil a run. */
 const START_TIMEOUT_MS = 180_000;
 
 /** The whole deployment: three brokers, workers, drains, vmagents behind gates, and storage. All real processes. */
@@ -47,10 +47,10 @@ export class ChaosCluster {
   readonly penstock: Deployment;
   readonly slots: ReadonlyMap<string, Slot>;
   readonly tasks: string;
-  /** How many of the nodes are configured. */
+  /** Number of configured nodes. */
   #configured = FEWER_NODES;
   #hasIdleRule = false;
-  /** By number of nodes, and node. */
+  /** By number of nodes, then by node. */
   readonly #assignments: ReadonlyMap<number, ReadonlyMap<string, NodeAssignment>>;
 
   private constructor(
@@ -86,7 +86,7 @@ export class ChaosCluster {
       replicas: 3,
       routes: [ROUTE],
       nodes: configured(nodes, FEWER_NODES),
-      // The clock of a worker may be an hour back: what comes is then an hour ahead of it.
+      // The clock of a worker may be an hour behind: samples are then an hour ahead of it.
       ingest: { limits: { max_future: '2h' } },
       drain: { request_timeout: `${REQUEST_TIMEOUT_MS}ms`, backoff_max: '2s' },
     });
@@ -110,7 +110,7 @@ export class ChaosCluster {
     return this.nodes.find((node) => node.name === name)!;
   }
 
-  /** The nodes that hash 2 gives a task to, without and with the one that comes and goes. */
+  /** Owners of a task by hash 2, without and with the node that comes and goes. */
   owners(task: number): string[] {
     return [...new Set([...this.#assignments.keys()].map((count) => this.#owner(task, count)))];
   }
@@ -120,7 +120,7 @@ export class ChaosCluster {
     return names.find(([, assignment]) => assignment.owns(this.tasks, task, Date.now()))![0];
   }
 
-  /** Has every process that takes part read a configuration with other rules. Resolves to whether there were any. */
+  /** Reloads other rules in every process that has joined. Resolves to whether there were any. */
   async reload(): Promise<boolean> {
     this.#hasIdleRule = !this.#hasIdleRule;
     this.#configure();
@@ -128,8 +128,8 @@ export class ChaosCluster {
   }
 
   /**
-   * Adds the last node, or removes it, as docs/guides/nodes.md has it: the new drain first, then the others one after the other;
-   * or the others first, and then the drain that goes. Resolves to whether one of the others took part.
+   * Adds or removes the last node, as in docs/guides/nodes.md: the new drain first, then the others one by one; or the
+   * others first, then the drain that goes. Resolves to whether one of the others took part.
    */
   async changeNodes(): Promise<boolean> {
     const isAdded = this.#configured === FEWER_NODES;
@@ -157,7 +157,7 @@ export class ChaosCluster {
     });
   }
 
-  /** Gives the ingest topic one more partition. Resolves to which; to undefined when it has enough. */
+  /** Adds a partition to the ingest topic. Resolves to its number; to undefined when there are enough. */
   async growIngestTopic(): Promise<number | undefined> {
     const { admin, raw } = this.penstock;
     const partition = (await admin.partitionCounts([raw])).get(raw)!;
@@ -167,7 +167,7 @@ export class ChaosCluster {
     return partition;
   }
 
-  /** What the drains of a node have said and met so far. */
+  /** Accounts of the drains of a node so far. */
   drainsOf(node: string): DrainAccount[] {
     const slots = [...this.slots.values()].filter(({ name }) => name in DRAINS);
     return slots
@@ -175,7 +175,7 @@ export class ChaosCluster {
       .map((slot) => slot.account());
   }
 
-  /** Records that wait for workers, and for drains, also by node. */
+  /** Records that wait for workers and for drains, the latter also by node. */
   async lag(): Promise<{ workers: number; drains: number; nodes: number[] }> {
     const { penstock, tasks } = this;
     const [workers, ...drains] = await Promise.all([
@@ -188,7 +188,7 @@ export class ChaosCluster {
     return { workers: Number(workers), drains: nodes.reduce((sum, lag) => sum + lag, 0), nodes };
   }
 
-  /** Whether every partition has all of its replicas in sync: only then another broker may go down. */
+  /** Whether all replicas of every partition are in sync: only then may another broker go down. */
   async replicasInSync(): Promise<boolean> {
     const admin = await this.penstock.admin.client();
     const topics = [this.penstock.raw, this.tasks, '__consumer_offsets', '__transaction_state'];
@@ -198,7 +198,7 @@ export class ChaosCluster {
     );
   }
 
-  /** Stops all workers, then all drains, when nothing is left to do. Resolves to what was not clean about it. */
+  /** Stops all workers, then all drains, when nothing is left to do. Resolves to the unclean ends. */
   async stopAll(): Promise<string[]> {
     const stop = async (slot: Slot) => {
       const exit = await slot.stop();

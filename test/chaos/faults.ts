@@ -12,24 +12,24 @@ export interface DoneFault {
   readonly target: string;
   readonly fromMs: number;
   readonly toMs: number;
-  /** It met a process that took part, or a request. One that did not proves nothing. */
+  /** It hit a process that had joined, or a request. Otherwise it proves nothing. */
   readonly hit: boolean;
-  /** Of the SIGKILL of a vmagent: since when storage had owed it an answer, if it did. */
+  /** For a SIGKILL of a vmagent: start of its oldest request that storage had not answered, if any. */
   readonly sendingSinceMs?: number | undefined;
 }
 
-/** What a slow vmagent takes for a request, in ms. Less than a drain waits. */
+/** Time of a slow vmagent for a request, in ms. Less than the timeout of a drain. */
 const SLOW_MS = 1_500;
 const IN_SYNC_TIMEOUT_MS = 90_000;
 const LOOK_EVERY_MS = 500;
 
 /**
- * Carries out a plan. Faults of different targets overlap; those of one target come one after the other, and of
- * the brokers only one is ever away.
+ * Carries out a plan. Faults of different targets overlap; those of one target come one after the other, and at most
+ * one broker is down at a time.
  */
 export class FaultRunner {
   readonly done: DoneFault[] = [];
-  /** Why a fault could not be carried out: then the run proves nothing. */
+  /** Faults that could not be carried out, and why: the run then proves nothing. */
   readonly errors: string[] = [];
   #running = 0;
   readonly #cluster: ChaosCluster;
@@ -42,19 +42,19 @@ export class FaultRunner {
     this.#producer = producer;
   }
 
-  /** Kinds that have met something. */
+  /** Kinds that have hit something. */
   get kinds(): ReadonlySet<FaultKind> {
     return new Set(this.done.filter(({ hit }) => hit).map(({ kind }) => kind));
   }
 
-  /** Faults that are in force now. */
+  /** Number of faults in force now. */
   get running(): number {
     return this.#running;
   }
 
   /**
-   * Resolves `durationMs` after the call, when the last fault is over. What could not begin by then is left out, unless
-   * nothing of its kind has happened yet.
+   * Resolves `durationMs` after the call, when the last fault is over. Faults that could not begin by then are left
+   * out, unless none of their kind has happened yet.
    */
   async run(plan: readonly Fault[], durationMs: number): Promise<void> {
     const startMs = Date.now();
@@ -80,7 +80,7 @@ export class FaultRunner {
         kind === 'vmagent SIGKILL' ? this.#cluster.node(target).storageGate.unansweredSinceMs : undefined;
       const hit = await this.#counted(this.#act(kind, target, forMs));
       this.done.push({ kind, target, fromMs, toMs: Date.now(), hit, sendingSinceMs });
-      // The next one is to meet a process that takes part; one that is not ready by then counts as missed.
+      // The next fault should hit a process that has joined; without one it counts as missed.
       if (this.#cluster.slots.has(target)) await this.#cluster.slot(target).ready();
     } catch (error) {
       const [what] = errorMessage(error).split('\n'); // the rest is the log of a server
@@ -97,7 +97,7 @@ export class FaultRunner {
     }
   }
 
-  /** Resolves to whether it met something. */
+  /** Resolves to whether it hit something. */
   #act(kind: FaultKind, target: string, forMs: number): Promise<boolean> {
     switch (kind) {
       case 'worker SIGKILL':
@@ -155,7 +155,7 @@ export class FaultRunner {
     return joined;
   }
 
-  /** An hour ahead or back, and afterwards right again: a step in the other direction. */
+  /** Steps the clock an hour ahead or back, and later corrects it: a step in the other direction. */
   async #stepClock(target: string, forMs: number): Promise<boolean> {
     const { clock, joined } = this.#cluster.slot(target);
     clock.set(forMs % 2 === 0 ? HOUR_MS : -HOUR_MS);
@@ -220,7 +220,7 @@ export class FaultRunner {
   }
 }
 
-/** The targets that a fault needs for itself. */
+/** Targets that no other fault may use meanwhile. */
 function concernedBy({ kind, target }: Fault): readonly string[] {
   if (kind === 'nodes added or removed') return [target, ...DRAIN_NAMES];
   return [target.startsWith('broker') ? 'brokers' : target];

@@ -10,7 +10,7 @@ import {
 import type { Socket } from 'node:net';
 import { sleep } from '../../src/io/time/sleep.ts';
 
-/** What the gate does with a request before the vmagent sees it. */
+/** Treatment of a request before the vmagent gets it. */
 export type GateMode =
   | { readonly kind: 'open' }
   | { readonly kind: 'status'; readonly status: number }
@@ -19,30 +19,29 @@ export type GateMode =
 
 /** One 2xx of the vmagent. */
 export interface Acceptance {
-  /** Milliseconds since the epoch at which the request had come. */
+  /** Milliseconds since the epoch at which the request arrived. */
   readonly fromMs: number;
   /** Milliseconds since the epoch at which the vmagent answered. */
   readonly atMs: number;
-  /** Whether the drain still listened when the answer was passed on. */
+  /** Whether the drain was still connected when the answer was passed on. */
   readonly answered: boolean;
 }
 
 /**
- * A reverse proxy in front of a real server: a vmagent, or storage. It causes trouble on command, and keeps the account of
- * what the server has accepted: also of requests that the client had given up by then, which go on as they would
- * without a proxy.
+ * A reverse proxy in front of a real server: a vmagent, or storage. It injects faults on command, and records what the
+ * server has accepted, also of requests that the client has given up: they go on as they would without a proxy.
  */
 export class Gate {
   /** By `bodyId`. */
   readonly accepted = new Map<string, Acceptance[]>();
   mode: GateMode = { kind: 'open' };
-  /** Requests and connections that met with trouble here: refused, held up or cut. */
+  /** Number of requests and connections refused, held up or cut here. */
   troubled = 0;
   readonly #target: URL;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  /** When each request that has no answer yet began to come, in order. */
+  /** Arrival of each request without an answer yet, in order. */
   readonly #unanswered = new Map<IncomingMessage, number>();
 
   private constructor(target: string) {
@@ -77,12 +76,12 @@ export class Gate {
     return `http://127.0.0.1:${address.port}`;
   }
 
-  /** Milliseconds since the epoch at which the oldest request that has no answer began to come, if there is one. */
+  /** Arrival of the oldest request without an answer, in milliseconds since the epoch, if there is one. */
   get unansweredSinceMs(): number | undefined {
     return this.#unanswered.values().next().value;
   }
 
-  /** Nobody can connect, and who was connected is not any more. */
+  /** Closes all connections, and refuses new ones. */
   cut(): void {
     this.mode = { kind: 'cut' };
     this.troubled += this.#sockets.size;
@@ -115,7 +114,7 @@ export class Gate {
     if (status >= 200 && status < 300) {
       const id = bodyId(body);
       const list = this.accepted.get(id) ?? [];
-      // A connection that was cut a moment ago has not told the answer yet.
+      // A connection that was just cut: the answer does not know yet, its socket does.
       const answered = !answer.destroyed && answer.socket?.destroyed === false;
       list.push({ fromMs, atMs: Date.now(), answered });
       this.accepted.set(id, list);
@@ -141,7 +140,7 @@ export class Gate {
   }
 }
 
-/** What a body is recognised by. No two of a run are equal: their timestamps differ. */
+/** Key of a body. No two bodies of a run are equal: their timestamps differ. */
 export function bodyId(body: Buffer): string {
   return createHash('md5').update(body).digest('base64url');
 }

@@ -1,11 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 
-/** An account of the records of a topic: how many each partition has, and a digest of their offsets and values. */
+/** Number of records in each partition of a topic, and a digest of their offsets and values. */
 export class PartitionDigests {
   records = 0;
   readonly #partitions = new Map<number, { records: number; readonly hash: Hash }>();
 
-  /** Records come in the order of their partition. */
+  /** Call it in the order of each partition. */
   add(partition: number, offset: string, value: Buffer): void {
     const entry = this.#partitions.get(partition) ?? { records: 0, hash: createHash('sha256') };
     this.#partitions.set(partition, entry);
@@ -14,7 +14,7 @@ export class PartitionDigests {
     entry.hash.update(`${offset} ${value.length} `).update(value);
   }
 
-  /** The partitions that are not the same in both, each with its counts here and there. */
+  /** Partitions that differ, each with both counts. */
   differences(other: PartitionDigests): string[] {
     const ids = new Set([...this.#partitions.keys(), ...other.#partitions.keys()]);
     return [...ids].flatMap((id) => {
@@ -25,7 +25,7 @@ export class PartitionDigests {
   }
 }
 
-/** A copy is taken: a hash gives its digest once. */
+/** Of a copy: a hash gives its digest once. */
 function digest(hash: Hash | undefined): string {
   return hash?.copy().digest('hex') ?? '';
 }

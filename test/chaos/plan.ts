@@ -1,6 +1,6 @@
 import { Random } from '../../src/core/generate/random.ts';
 
-/** What can be done to a target, the targets, and for how long (ms, from and to). */
+/** Kinds of faults, with their targets and the range of their duration in ms. */
 const KINDS = {
   'worker SIGKILL': { targets: ['worker-0', 'worker-1', 'worker-2'], ms: [0, 3_000] },
   'worker SIGSTOP': { targets: ['worker-0', 'worker-1', 'worker-2'], ms: [8_000, 14_000] },
@@ -35,19 +35,19 @@ export interface Fault {
   readonly atMs: number;
   readonly kind: FaultKind;
   readonly target: string;
-  /** How long the target stays away, or in trouble. */
+  /** How long the target is down, or disturbed. */
   readonly forMs: number;
 }
 
 /** Milliseconds between two faults: shorter than most of them last, so that they overlap. */
 const PAUSE_MS = [1_500, 5_000] as const;
-/** Everything runs undisturbed first, and processes are given time to join. */
+/** No fault for this long, in ms: processes have to join first. */
 const FIRST_MS = 5_000;
 
 /**
  * The faults of a run, in order of time. The same seed and length give the same plan.
  *
- * Kinds come from a bag that is filled anew when it is empty, so that each comes about as often.
+ * Kinds are drawn from a bag that is refilled when empty, so that all are about equally frequent.
  */
 export function planFaults(seed: number, durationMs: number): Fault[] {
   const random = new Random(seed);

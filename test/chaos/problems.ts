@@ -1,4 +1,4 @@
-/** What a run found wrong: each kind with its count and the first few examples. */
+/** Problems found by a run: each kind with its count and the first few examples. */
 export class Problems {
   readonly #kinds = new Map<string, { count: number; examples: string[] }>();
 

@@ -4,18 +4,18 @@ import { sleep } from '../../src/io/time/sleep.ts';
 import { MOST_RAW_PARTITIONS, RAW_PARTITIONS, ROUND_MS, recordOf } from './truth.ts';
 
 const AFTER_ERROR_MS = 200;
-/** Most rounds of one request: what has come due while a busy cluster took its time with the one before. */
+/** Most rounds in one request, if several have come due during the one before. */
 const MOST_AT_ONCE = 20;
 
 /**
- * Writes round after round to every ingest partition, and knows which of them Kafka has acknowledged.
+ * Writes round after round to every ingest partition, and records which of them Kafka has acknowledged.
  *
- * A round whose send failed may be in the topic or not. It is never sent again, so it can be there once at most. Rounds
- * that come due while a send is under way go out together, so that a slow cluster gets as many records as a fast one.
+ * A round whose send failed may be in the topic or not. It is never sent again, so it is there at most once. Rounds
+ * that come due during a send go out together, so that a slow cluster gets as many records as a fast one.
  */
 export class TrueProducer {
   readonly startMs = Date.now();
-  /** By partition and round: whether the record was acknowledged by all in-sync replicas. */
+  /** Whether a record was acknowledged by all in-sync replicas, by partition and round. */
   readonly acknowledged: boolean[][] = Array.from({ length: MOST_RAW_PARTITIONS }, () => []);
   readonly #connection: KafkaConnection;
   readonly #producers: Producer[] = [];
@@ -32,7 +32,7 @@ export class TrueProducer {
     await this.write(Array.from({ length: RAW_PARTITIONS }, (_, partition) => partition));
   }
 
-  /** Begins to write to partitions, which the topic has by now. */
+  /** Starts to write to partitions, which must exist. */
   async write(partitions: readonly number[]): Promise<void> {
     if (this.#stop.signal.aborted) return;
     const producer = await this.#connected();
@@ -83,7 +83,7 @@ export class TrueProducer {
       rounds.push(...messages.map(() => false));
       try {
         const answers = await producer.send({ topic: this.#topic, acks: -1, messages });
-        // kafkajs drops what is for a partition that its metadata does not have, and says that it was sent.
+        // kafkajs drops records for a partition that its metadata does not have, and reports success.
         if (answers.some((answer) => answer.partition === partition)) rounds.fill(true, first);
       } catch {
         await sleep(AFTER_ERROR_MS, signal);

@@ -1,28 +1,28 @@
 import { type Cause, SLACK_MS } from './causes.ts';
 import type { Span } from './stalls.ts';
 
-/** A request that was accepted again. From the first one's arrival at the gate to the second one's. */
+/** A request that was accepted twice. The span is from the first arrival at the gate to the second. */
 export interface Repeat extends Span {
-  /** What it was, for people. */
+  /** Description for the report. */
   readonly where: string;
-  /** The drain had the first one's answer in hand. */
+  /** The drain had received the first answer. */
   readonly answered: boolean;
-  /** The drain gave the first one up because it took too long (`isSlow`). That explains it, whatever else does. */
+  /** The first request timed out (`isSlow`). That alone explains the repeat. */
   readonly slow: boolean;
 }
 
 /**
- * Holds the repeats of one partition against the crashes and hangs of its node.
+ * Matches the repeats of one partition with the crashes and hangs of its node.
  *
- * A partition has one request in flight, so each cause repeats one at most; and it has to have been there between the
- * two arrivals. So repeats and causes are matched, one to one, as many as possible: what is left has no cause.
+ * A partition has one request in flight, so each cause repeats one at most; and it must lie between the two arrivals.
+ * So this is a maximum matching of repeats and causes: the rest has no cause.
  *
  * @returns the repeats that no cause explains; of those that compete for one, the last
  */
 export function withoutCause(repeats: readonly Repeat[], causes: readonly Cause[]): Repeat[] {
-  /** By cause, the repeat that it explains. */
+  /** The repeat that each cause explains. */
   const taken = new Map<Cause, Repeat>();
-  /** Finds a cause, and if need be others for the repeats that are in the way (Kuhn's algorithm). */
+  /** Finds a cause, if need be by moving other repeats to other causes (Kuhn's algorithm). */
   const explain = (repeat: Repeat, tried: Set<Cause>): boolean => {
     for (const cause of causes) {
       if (tried.has(cause) || !explains(cause, repeat)) continue;

@@ -1,7 +1,7 @@
 import type { ChaosResult } from './chaos.ts';
 import { FAULT_KINDS } from './plan.ts';
 
-/** The result as a table for people, and the verdict. */
+/** The result as a table, and the verdict. */
 export function report(result: ChaosResult): string {
   const { verdict, done, planned, maxLag, peakMiB, stalls } = result;
   const hits = done.filter(({ hit }) => hit);

@@ -1,9 +1,9 @@
-/** A set of rounds, a bit each: hundreds of long series would not fit into memory as sets of numbers. */
+/** A set of rounds, one bit each: as sets of numbers hundreds of long series would not fit into memory. */
 export class RoundSet {
   size = 0;
   #bits = new Uint8Array(64);
 
-  /** What is no round at all is in no set. */
+  /** False for numbers that are no rounds. */
   has(round: number): boolean {
     const bits = this.#bits[Math.floor(round / 8)] ?? 0;
     return Number.isInteger(round) && (bits & (1 << (round & 7))) !== 0;

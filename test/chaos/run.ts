@@ -2,7 +2,7 @@
  * `npm run chaos -- --minutes N --seed S`: a whole deployment of real processes under random faults, and the proof
  * that nothing was lost, repeated or put out of order. The same seed gives the same plan of faults.
  *
- * Exit code 0: everything held. 1: something did not; what, is printed. 2: wrong usage.
+ * Exit code 0: everything held. 1: something did not, and is printed. 2: wrong usage.
  */
 import { exitAfter } from '../support/exit-code.ts';
 import { numberOption, scriptArguments } from '../support/script-arguments.ts';

@@ -14,26 +14,26 @@ export interface SlotOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What a process says when its deadline was too short, and not all of its work done. */
+/** Log line of a process that reached its deadline with work left. */
 const CUT_OFF = 'stopped at the deadline';
-/** What a process says when it was cut off from Kafka, or stood still, for so long that it lost its partitions. */
+/** Log line of a process that has lost its partitions: it was cut off from Kafka, or stood still. */
 const HANG = /"time":"([^"]+)".*"msg":"(?:evicted|consumer restarts)/;
-/** What a drain says before it sends a record that its node may have taken already (`DrainEvents.possibleRepeat`). */
+/** Log line of a drain before it sends a record that its node may have taken already (`DrainEvents.possibleRepeat`). */
 const POSSIBLE_REPEAT =
   /"time":"([^"]+)".*"partition":(\d+),"offset":"(\d+)".*"reason":"(\w+)","msg":"the node may take this record a second/;
-/** A busy machine, brokers that are away: a process that is not ready by then is left to itself. */
+/** Most time to wait for a process: the machine may be busy, or brokers down. */
 const READY_TIMEOUT_MS = 60_000;
 
-/** One place in the deployment: a process of Penstock, and after each kill its successor. */
+/** One place in the deployment: a process of Penstock and, after each kill, its successor. */
 export class Slot {
   readonly name: string;
-  /** Ends that nobody caused: exit codes and log files. */
+  /** Unplanned ends: exit codes and log files. */
   readonly crashes: string[] = [];
   /** Clean stops that ended at the deadline, with exit code 1: from the signal to the end. */
   readonly cutOff: Span[] = [];
   /** Largest resident size of any of its processes, in MiB. */
   peakMiB = 0;
-  /** The system's time as its processes see it. */
+  /** The system's time of its processes. */
   readonly clock = new TestClock();
   readonly #options: SlotOptions;
   readonly #logFiles: string[] = [];
@@ -45,7 +45,7 @@ export class Slot {
     this.#options = options;
   }
 
-  /** Whether its process has been ready since it was started: then a fault hits one that takes part. */
+  /** Whether its process has been ready since it was started: only then does a fault prove something. */
   get joined(): boolean {
     return this.#joined;
   }
@@ -71,7 +71,7 @@ export class Slot {
     this.#logFiles.push(this.#process.logFile);
   }
 
-  /** What all its processes have said of hangs and repeats. */
+  /** Hangs and repeats, from the logs of all its processes. */
   account(): DrainAccount {
     const hangs: number[] = [];
     const possibleRepeats = new Map<string, PossibleRepeat[]>();
@@ -106,7 +106,7 @@ export class Slot {
     await process?.kill();
   }
 
-  /** SIGTERM, and the end that it should come to. Resolves to how it ended; undefined when none was running. */
+  /** SIGTERM; checks that the end is clean. Resolves to how it ended; undefined when no process was running. */
   async stop(): Promise<Exit | undefined> {
     this.observe();
     const process = this.#take();
@@ -114,7 +114,7 @@ export class Slot {
     const fromMs = Date.now();
     const exit = await process.stop();
     const { code, signal } = exit;
-    // So early that Node had not yet begun to listen for signals: nothing was in flight.
+    // Ended before Node listened for signals: nothing was in flight.
     const stillborn = signal === 'SIGTERM' && process.log() === '';
     if (code === 0 || stillborn) return exit;
     if (code === 1 && process.log().includes(CUT_OFF)) this.cutOff.push({ fromMs, toMs: Date.now() });
@@ -133,14 +133,14 @@ export class Slot {
     this.#process?.resume();
   }
 
-  /** SIGHUP, if it is ready: one that only starts ends by it. Resolves to whether it was sent. */
+  /** SIGHUP, once it has been ready: before that the signal would end it. @returns whether it was sent */
   reload(): boolean {
     if (!this.#joined) return false;
     this.#process?.signal('SIGHUP');
     return true;
   }
 
-  /** Looks whether it still runs, and how large it has become. */
+  /** Updates `peakMiB`; a process that has ended by itself counts as crashed and is restarted. */
   observe(): void {
     const process = this.#process;
     if (process === undefined) return;

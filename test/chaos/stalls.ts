@@ -1,16 +1,16 @@
-/** A time in ms since the epoch, from and to. */
+/** A span of time, in ms since the epoch. */
 export interface Span {
   readonly fromMs: number;
   readonly toMs: number;
 }
 
 const TICK_MS = 100;
-/** A timer is this late on a machine that is merely busy. */
+/** Delay of a timer on a machine that is merely busy, in ms. */
 const LATE_MS = 250;
 
 /**
- * Measures when the host stood still: how late a timer of this process is. Only what is measured here or planned
- * excuses a process that was too slow.
+ * Measures stalls of the host by the delay of a timer in this process. Only measured and planned stalls excuse a
+ * process that was too slow.
  */
 export class StallWatch {
   readonly stalls: Span[] = [];
@@ -34,7 +34,7 @@ export function overlaps(a: Span, b: Span): boolean {
   return a.fromMs <= b.toMs && b.fromMs <= a.toMs;
 }
 
-/** How long both last, in ms. */
+/** Length of the overlap, in ms. */
 export function common(a: Span, b: Span): number {
   return Math.max(0, Math.min(a.toMs, b.toMs) - Math.max(a.fromMs, b.fromMs));
 }

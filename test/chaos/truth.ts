@@ -2,9 +2,9 @@ import { compress } from '../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 import { plainJump, plainXxh64 } from '../support/plain-hash.ts';
 
-/** The series that are written, and the sample that each has in each round. */
+/** The written series, with one sample each per round. */
 export const RAW_PARTITIONS = 6;
-/** What the ingest topic may grow to. The series of a partition are there from the beginning of the partition. */
+/** Most partitions of the ingest topic. The series of a partition are written from its beginning. */
 export const MOST_RAW_PARTITIONS = 9;
 export const SERIES_PER_PARTITION = 40;
 export const SERIES = MOST_RAW_PARTITIONS * SERIES_PER_PARTITION;
@@ -62,8 +62,8 @@ export function sameLabels(
 }
 
 /**
- * The task of a series, worked out without the code under test (docs/concepts/hashing.md): it depends on the labels of its
- * group alone, so all series of a group are in one task.
+ * The task of a series, computed without the code under test (docs/concepts/hashing.md). It depends on the labels of
+ * its group alone, so all series of a group are in one task.
  */
 export function taskOf(index: number): number {
   const labels = relabeled(index);
@@ -86,7 +86,7 @@ export function roundAt(startMs: number, timeMs: number): number {
   return (timeMs - startMs) / ROUND_MS;
 }
 
-/** The record that a partition is sent in a round: one sample of each of its series. */
+/** The record of a partition in a round: one sample of each of its series. */
 export function recordOf(partition: number, round: number, startMs: number): Buffer {
   const builder = new WriteRequestBuilder();
   for (const index of seriesOf(partition)) {

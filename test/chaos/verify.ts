@@ -13,7 +13,7 @@ import type { TrueProducer } from './producer.ts';
 export interface Verdict {
   readonly rawRecords: number;
   readonly taskRecords: number;
-  /** Records in the task topic that only a read_uncommitted reader sees: of transactions that were cut. */
+  /** Records in the task topic that only a read_uncommitted reader sees: of aborted transactions. */
   readonly aborted: number;
   readonly tasks: TaskCheck;
   readonly delivery: DeliveryCheck;
@@ -22,11 +22,14 @@ export interface Verdict {
 }
 
 const READ_TIMEOUT_MS = 10 * 60_000;
-/** vmagents send a moment after they accept. */
+/** vmagents send with a delay after they accept. */
 const STORAGE_TRIES = 8;
 const STORAGE_PAUSE_MS = 3_000;
 
-/** Holds the ingest topic, the task topic, the vmagents and storage against the truth. Call it when all is quiet. */
+/**
+ * Compares the ingest topic, the task topic, the vmagents and storage with the truth. Call it when nothing is in
+ * flight.
+ */
 export async function verify(
   cluster: ChaosCluster,
   producer: TrueProducer,
@@ -86,9 +89,9 @@ export async function verify(
 }
 
 /**
- * Holds what was read of the task topic against what Kafka's own consumer reads: the reader is under test too.
+ * Compares what was read of the task topic with what Kafka's own consumer reads: the reader is under test too.
  *
- * @returns how many records only read_uncommitted sees
+ * @returns number of records that only read_uncommitted sees
  */
 async function checkReader(
   { kafka: { brokers }, tasks: topic }: ChaosCluster,

@@ -1,4 +1,4 @@
-/** The demo's servers: Kafka, VictoriaMetrics, three vmagents. Says what it fetches, since that can take a while. */
+/** The demo's servers: Kafka, VictoriaMetrics, three vmagents. Prints what it downloads, which can take a while. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { CACHE, createRunFolder, ROOT } from '../support/cache.ts';
@@ -21,11 +21,11 @@ export interface Cluster {
   kafka: KafkaCluster;
   storage: VictoriaMetrics;
   vmagents: Vmagent[];
-  /** Whether the vmagents aggregate, beside the raw samples that they forward. */
+  /** Whether the vmagents aggregate, besides forwarding raw samples. */
   aggregates: boolean;
 }
 
-/** Everything that is to be closed, last opened first. */
+/** Collects what has to be closed, and closes it last opened first. */
 export class Closing {
   readonly #closers: (() => Promise<unknown>)[] = [];
 
@@ -41,7 +41,7 @@ export class Closing {
 
 type Print = (line: string) => void;
 
-/** Starts the servers side by side. What has been started is in `closing`, even when it throws. */
+/** Starts the servers in parallel. Those started are in `closing`, even when it throws. */
 export async function startCluster(print: Print, closing: Closing): Promise<Cluster> {
   announceDownloads(print);
   const aggregation = await aggregationOf(print);
@@ -71,7 +71,7 @@ export async function startCluster(print: Print, closing: Closing): Promise<Clus
     closing.add(() => kafka.close());
     return kafka;
   };
-  // Both are waited for, so that whatever comes up is known to `closing` when the other fails.
+  // Waits for both, so that `closing` has the one that starts when the other fails.
   const [kafka, stored] = await Promise.allSettled([startBroker(), startStorage()]);
   if (kafka.status === 'rejected') throw kafka.reason;
   if (stored.status === 'rejected') throw stored.reason;
@@ -101,7 +101,7 @@ function announceDownloads(print: Print): void {
   }
 }
 
-/** How vmagents are told to aggregate; undefined, and said so, where the one that is here has no windows. */
+/** Aggregation options of the vmagents; undefined, with a message, if the installed vmagent has no windows. */
 async function aggregationOf(
   print: Print,
 ): Promise<{ streamAggrConfig: string; keepsRaw: boolean } | undefined> {

@@ -1,10 +1,10 @@
 import { NODE_LABEL } from '../support/verify.ts';
 
-/** Names that the demo's parts share. */
+/** Names shared by the parts of the demo. */
 export const NODES = ['vmagent-0', 'vmagent-1', 'vmagent-2'];
 export const WORKERS = ['worker-0', 'worker-1', 'worker-2'];
 export const RAW_TOPIC = 'metrics.raw';
-/** Windows of aggregation: longer than a worker needs to take its share of the partitions on a busy machine. */
+/** Aggregation window: longer than a worker needs to take over its partitions on a busy machine. */
 export const WINDOW_MS = 20_000;
 
 export interface Addresses {

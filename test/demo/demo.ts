@@ -23,16 +23,16 @@ const USAGE = `npm run demo -- [--seconds N] [--seed S]
   --seed S      other pods and values (default 1)
 `;
 
-/** Two windows, and the processes that come and go early in one of them. */
+/** Two windows; processes come and go early in one of them. */
 const LEAST_SECONDS = 30;
 /** All samples are kept in memory to be compared. */
 const MOST_SECONDS = 900;
 const TICK_MS = 500;
-/** How long after a window has begun a process comes or goes. */
+/** Delay from the start of a window until a process comes or goes. */
 const EARLY_MS = 500;
 const SERIES = 3_000;
 const SCRAPE_INTERVAL = '1s';
-/** How long everything written may take to arrive at the vmagents. */
+/** Most time for all written samples to reach the vmagents. */
 const DRAIN_DEADLINE_MS = 60_000;
 const INTERRUPTED = 130;
 
@@ -52,7 +52,7 @@ async function main(): Promise<number> {
   let passed = false;
   try {
     const run = perform({ ...options, began, screen, print, closing, folder, deployment });
-    // Cut off by a signal, the rest of it fails on what is closed under it: of no interest then.
+    // After an interruption the rest of the run fails on closed servers: ignored.
     run.catch(() => {});
     passed = await Promise.race([run, interrupted]);
     return passed ? 0 : 1;
@@ -90,7 +90,7 @@ interface Performance {
   deployment: Deployment;
 }
 
-/** The demo itself. @returns whether all that was checked is well. */
+/** The demo itself. @returns whether every check passed */
 async function perform(demo: Performance): Promise<boolean> {
   const { seconds, seed, began, screen, print, closing, folder, deployment } = demo;
   const configFile = path.join(folder, 'penstock.yml');
@@ -136,7 +136,7 @@ async function perform(demo: Performance): Promise<boolean> {
       { now },
     );
   };
-  /** Keeps the table alive until `done`; `next` may speak of the seconds that are left. */
+  /** Refreshes the table until `done`; `next` is called each time, since it may count down. */
   const during = async (next: () => string, done: () => boolean) => {
     while (!done()) {
       await refresh(next());
@@ -148,7 +148,7 @@ async function perform(demo: Performance): Promise<boolean> {
       () => `${what} in ${Math.max(0, Math.ceil(second - elapsed()))} s`,
       () => elapsed() >= second,
     );
-  /** The first second from `second` on at which a window has just begun: vmagents drop what comes after one has closed. */
+  /** The first second from `second` on early in a window: vmagents drop samples that come after theirs has closed. */
   const earlyInWindow = (second: number) => {
     const atMs = startMs! + second * 1000 - EARLY_MS;
     return (Math.ceil(atMs / WINDOW_MS) * WINDOW_MS + EARLY_MS - startMs!) / 1000;
@@ -177,7 +177,7 @@ async function perform(demo: Performance): Promise<boolean> {
   }
   await until(earlyInWindow(Math.max((2 * seconds) / 3, elapsed())), `${WORKERS[0]} is stopped by SIGTERM`);
   const stopped = workers[0]!.stop();
-  // Looked at below; until then a failure must not count as unhandled.
+  // Awaited below; until then a rejection must not count as unhandled.
   stopped.catch(() => {});
   await during(
     () => `${WORKERS[0]} finishes what it has in flight`,

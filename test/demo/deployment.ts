@@ -119,10 +119,10 @@ export class DrainMember extends Member {
   }
 }
 
-/** `penstock generate`, which tells its figures in lines on standard error. */
+/** `penstock generate`, which prints its figures on standard error. */
 export class GeneratorMember extends Member {
   #figures: Omit<Snapshot['generator'], 'state'> = { series: 0, pods: 0, samplesPerSecond: 0 };
-  /** Samples written, by its latest line. */
+  /** Samples written, from its latest line. */
   samples = 0;
 
   constructor() {
@@ -169,8 +169,8 @@ export class Deployment {
   }
 
   /**
-   * Samples that are known to have come so far. What a vmagent has accepted was in a task topic, and what is there was
-   * written: so the generator's line of two seconds ago, or a worker's last figures before it stopped, hold nothing down.
+   * Samples known to have come this far. Samples that a vmagent has accepted were in a task topic, and those were
+   * written: so a stale figure, of the generator or of a worker that has stopped, is raised to that of the next stage.
    */
   get totals(): Snapshot['totals'] {
     const sum = (numbers: number[]) => numbers.reduce((all, one) => all + one, 0);
@@ -179,13 +179,13 @@ export class Deployment {
     return { written: Math.max(published, this.generator.samples), published, delivered };
   }
 
-  /** Records that no one has taken yet, as far as the processes know. */
+  /** Records not taken yet, as far as the processes know. */
   get lag(): number {
     const all = [...this.workers, ...this.drains].filter(({ state }) => state === 'running');
     return all.reduce((sum, { figures }) => sum + (figures.lag ?? 0), 0);
   }
 
-  /** Reads the figures of every process. @throws Error when one has ended that should run. */
+  /** Reads the figures of every process. @throws Error when one has ended that should run */
   async read(): Promise<void> {
     for (const { state, process, name } of this.members) {
       if ((state === 'starting' || state === 'running') && process?.exit !== undefined) {
@@ -196,14 +196,14 @@ export class Deployment {
     await Promise.all(this.members.map((member) => member.read()));
   }
 
-  /** Ends what still runs, softly. @throws AggregateError of those that did not end with 0. */
+  /** Stops what still runs. @throws AggregateError of those that did not end with 0 */
   async stop(): Promise<void> {
     const results = await Promise.allSettled(this.members.map((member) => member.stop()));
     const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
     if (errors.length > 0) throw new AggregateError(errors, errors.map(String).join('\n'));
   }
 
-  /** Ends what still runs, at once. */
+  /** Kills what still runs. */
   async kill(): Promise<void> {
     await Promise.allSettled(this.members.map(({ process }) => process?.kill()));
   }
@@ -214,7 +214,7 @@ export class Deployment {
       if (process !== undefined) removeRunFolder(path.dirname(process.logFile));
   }
 
-  /** Where the logs are: one line a process. */
+  /** Paths of the logs, one line per process. */
   get logs(): string[] {
     return this.members.flatMap(({ name, process }) =>
       process === undefined ? [] : `${name}: ${process.logFile}`,

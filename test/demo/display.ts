@@ -6,9 +6,9 @@ export type State = 'waiting' | 'starting' | 'running' | 'stopping' | 'stopped';
 export interface WorkerFigures {
   name: string;
   state: State;
-  /** How many partitions it reads. */
+  /** Number of partitions that it reads. */
   assigned: number;
-  /** Which ones, as soon as their lag is known. */
+  /** Those of them with a known lag. */
   partitions: number[];
   samplesPerSecond: number;
   /** Records between the committed offset and the end; undefined while unknown. */
@@ -22,7 +22,7 @@ export interface NodeFigures {
   tasks: Record<string, number>;
   samplesPerSecond: number;
   lag: number | undefined;
-  /** Mean seconds from the scrape to the vmagent's acceptance, lately. */
+  /** Recent mean seconds from the scrape to the vmagent's acceptance. */
   latency: number | undefined;
 }
 
@@ -34,9 +34,9 @@ export interface Snapshot {
   nodes: NodeFigures[];
   /** Samples so far: written, in task topics, accepted by vmagents. */
   totals: { written: number; published: number; delivered: number };
-  /** What has happened, oldest first. */
+  /** Events so far, oldest first. */
   events: { atSeconds: number; text: string }[];
-  /** What happens next, one line. */
+  /** The next event, one line. */
   next: string;
 }
 
@@ -129,7 +129,7 @@ export function minutes(seconds: number): string {
 export function fit(line: string, width: number): string {
   const plain = stripVTControlCharacters(line);
   if (plain.length <= width) return line;
-  // Rare, a narrow terminal: the styles go with the rest.
+  // A narrow terminal, rarely: cut without styles.
   return `${plain.slice(0, Math.max(0, width - 1))}…`;
 }
 

@@ -48,7 +48,7 @@ export async function scrapeMetrics(port: number): Promise<MetricsPage | undefin
   }
 }
 
-/** How fast a counter grows: over the newest of its readings that lie `windowMs` apart. */
+/** Growth of a counter, over its newest readings within `windowMs`. */
 export class Rate {
   readonly #windowMs: number;
   readonly #readings: { atMs: number; value: number }[] = [];
@@ -63,7 +63,7 @@ export class Rate {
     while (readings.length > 2 && atMs - readings[1]!.atMs >= this.#windowMs) readings.shift();
   }
 
-  /** A second; 0 before there are two readings. */
+  /** Growth per second; 0 before there are two readings. */
   get perSecond(): number {
     const first = this.#readings[0];
     const last = this.#readings.at(-1);

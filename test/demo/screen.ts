@@ -40,7 +40,7 @@ export class Screen {
     }
     const { columns, rows } = this.#out as WriteStream;
     const lines = formatSnapshot(snapshot, { color: this.#color }).map((line) => fit(line, columns));
-    // What has scrolled out of a low terminal cannot be redrawn: keep the last lines, which say what goes on.
+    // Lines above the top of a low terminal cannot be redrawn: keep the last ones, which have the news.
     const shown = lines.slice(-Math.max(1, rows - 1));
     this.#out.write(
       HIDE_CURSOR + this.#toTop() + shown.map((line) => `${line}${CLEAR_LINE}\n`).join('') + CLEAR_BELOW,
@@ -53,7 +53,7 @@ export class Screen {
     this.#height = 0;
   }
 
-  /** The table stays where it is, and what is printed comes below it. */
+  /** Leaves the table where it is; later output is printed below it. */
   settle(): void {
     this.#height = 0;
     if (this.#live) this.#out.write(SHOW_CURSOR);

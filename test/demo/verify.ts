@@ -1,4 +1,4 @@
-/** The demo's last act: what is stored, raw samples and aggregates, is held against what the generator wrote. */
+/** The end of the demo: compares what is stored, raw samples and aggregates, with what the generator wrote. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
@@ -24,13 +24,13 @@ import { count } from './display.ts';
 /** Raw samples; the names of aggregates have a colon. */
 const RAW = '{__name__!~".*:.*"}';
 const AGGREGATES = '{__name__=~".+:.+"}';
-/** vmagents send on in the background: give them this long, ms, since the last sample that came. */
+/** vmagents send in the background: stop waiting after this long, in ms, without a new sample. */
 const QUIET_MS = 10_000;
-/** How long the last window may take to reach storage: a window waits for its latest samples. */
+/** Most time for the last window to reach storage: a window waits for late samples. */
 const FLUSH_MS = 3 * WINDOW_MS;
 const SHOWN_PROBLEMS = 5;
 
-/** What `penstock generate --written` left. */
+/** Reads the output of `penstock generate --written`. */
 export function readWritten(file: string): TrueSeries[] {
   return readFileSync(file, 'utf8')
     .split('\n')
@@ -39,15 +39,15 @@ export function readWritten(file: string): TrueSeries[] {
 }
 
 export interface Verdict extends RawVerdict {
-  /** Undefined where the vmagents cannot aggregate. */
+  /** Undefined if the vmagents cannot aggregate. */
   readonly aggregates: AggregateVerdict | undefined;
 }
 
 /**
- * Waits until storage holds all that is to come, or nothing more comes; then compares everything.
+ * Waits until storage holds all samples, or nothing more comes; then compares everything.
  *
- * @param aggregatesFrom when the first samples were at the vmagents, ms since the epoch: what was written before that may
- *   have come after its window had closed. Undefined where the vmagents cannot aggregate.
+ * @param aggregatesFrom time of the first samples at the vmagents, ms since the epoch: samples written before may have
+ *   come after their window had closed. Undefined if the vmagents cannot aggregate.
  */
 export async function verify(
   configFile: string,
@@ -74,7 +74,7 @@ export async function verify(
   return { ...verdict, aggregates: compared, ok: verdict.ok && compared.problems.length === 0 };
 }
 
-/** What is stored, once there are so many samples or nothing more comes. */
+/** The stored series, once they have `wanted` samples or nothing more comes. */
 async function settled(storage: VictoriaMetrics, match: string, wanted: number): Promise<ExportedSeries[]> {
   let most = -1;
   let quietSince = Date.now();
@@ -100,7 +100,7 @@ function inputOf(written: readonly TrueSeries[], place: Place): InputSeries[] {
   });
 }
 
-/** The verdict in lines; the last says whether all is well. */
+/** The verdict in lines; the last is the overall result. */
 export function formatVerdict(verdict: Verdict, { color }: { color: boolean }): string[] {
   const mark = (good: boolean) => paint(good ? 'green' : 'red', good ? '✓' : '✗');
   const paint = (style: 'green' | 'red' | 'bold', text: string) =>

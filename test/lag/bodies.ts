@@ -2,10 +2,10 @@ import { Fleet } from '../../src/core/generate/fleet.ts';
 import { compress } from '../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 
-/** What Prometheus sends in a request at most, unless told otherwise (`max_samples_per_send`). */
+/** Prometheus' default for the most samples in a request (`max_samples_per_send`). */
 export const SERIES_PER_BODY = 2_000;
 
-/** Remote write 1.0 requests, snappy, of a made-up fleet of pods with so many series; each has its own. */
+/** Remote write 1.0 requests, snappy, of an invented fleet of pods with `series` series; no two share one. */
 export function makeBodies(series: number): Buffer[] {
   const count = Math.ceil(series / SERIES_PER_BODY);
   const fleet = new Fleet({

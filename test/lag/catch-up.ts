@@ -14,7 +14,9 @@ export interface CatchUp {
 export interface CatchUpResult {
   readonly seconds: number;
   readonly cpuSeconds: number;
-  /** Resident memory in MiB: least, mean and most of a look a second, and the kernel's high-water mark. */
+  /**
+   * Resident memory in MiB: minimum, mean and maximum of samples taken each second, and the kernel's high-water mark.
+   */
   readonly resident: {
     readonly min: number;
     readonly mean: number;
@@ -26,10 +28,10 @@ export interface CatchUpResult {
 
 const LOOK_MS = 1_000;
 const SAY_MS = 15_000;
-/** The run has failed when nothing was read for this long. */
+/** The run has failed if nothing is read for this long. */
 const NO_PROGRESS_MS = 120_000;
 
-/** Starts a process on a topic that is far ahead of it, and watches its memory until it has caught up. */
+/** Starts a process far behind a topic, and measures its memory until it has caught up. */
 export async function catchUp(
   penstock: Deployment,
   { command, group, topic, boundMiB }: CatchUp,

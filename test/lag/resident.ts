@@ -20,7 +20,7 @@ export class Resident {
     return this.#sum / this.#count;
   }
 
-  /** Largest that the kernel has ever seen (VmHWM), also between two looks. */
+  /** Peak by the kernel (VmHWM), also between two samples. */
   get highWater(): number {
     return this.#read('VmHWM') ?? this.max;
   }

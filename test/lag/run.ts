@@ -1,11 +1,10 @@
 /**
  * `npm run lag -- [--gigabytes G] [--series N]`: resident memory of a worker, and then of a drain, that are G GB behind
- * (10 unless told) with N series (100,000 unless told), on a real broker. Penstock's settings are its own defaults.
+ * (default 10) with N series (default 100,000), on a real broker. Penstock runs with its default settings.
  *
- * Counted is what the broker keeps of a topic: bytes of its log segments on disk, one replica. The ingest topic is filled
- * with G GB of remote write requests as senders compress them (snappy), without compression of Kafka's own. The worker
- * makes the task topic out of that; it is whatever size it is. The node answers every request
- * with 204, slower than the drain could send.
+ * G counts bytes of the topic's log segments on disk, one replica. The ingest topic is filled with G GB of remote write
+ * requests as senders compress them (snappy), without compression by Kafka. The worker makes the task topic from that,
+ * whatever its size. The node answers every request with 204, more slowly than the drain could send.
  *
  * Exit code 0: both stayed within their bounds. 1: one did not, or the run failed. 2: wrong usage.
  */
@@ -30,7 +29,7 @@ const GB = 1e9;
 const RAW_PARTITIONS = 8;
 const TASKS = 32;
 const NODE = 'node-0';
-/** The node takes this long for an answer: slower than the drain reads, so that its queues are full. */
+/** Time of the node for an answer, in ms: slower than the drain reads, so that its queues are full. */
 const ANSWER_MS = 20;
 /** Bytes of one write to a partition: less than `max.message.bytes`. */
 const BATCH_BYTES = 900_000;
@@ -90,7 +89,7 @@ async function measure(penstock: Deployment, disk: DiskSize, backlog: Backlog): 
   return worker.within && drain.within;
 }
 
-/** Writes the same bodies again and again, each always to the same partition, until the log has `bytes`. */
+/** Writes the same bodies over and over, each always to the same partition: `gigabytes` of them in all. */
 async function fill(penstock: Deployment, { gigabytes, series }: Backlog): Promise<void> {
   const bodies = makeBodies(series);
   const mean = bodies.reduce((sum, { length }) => sum + length, 0) / bodies.length;
@@ -120,7 +119,7 @@ function sayResult({ seconds, cpuSeconds, resident, within }: CatchUpResult, bou
   );
 }
 
-/** What the broker keeps of topics: bytes of their log segments, without indexes. */
+/** Size of topics on the broker's disk: bytes of their log segments, without indexes. */
 class DiskSize {
   readonly #logDir: string | undefined;
 

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { cpuSecondsOf, memoryMib } from '../support/process-usage.ts';
 
-/** What a process has used up to a moment, from /proc. */
+/** Usage of a process up to a moment, from /proc. */
 export interface Reading {
   readonly seconds: number;
   /** User and system time of all its threads. */
   readonly cpuSeconds: number;
-  /** Calls that read, and what they brought: from sockets, for the most part. */
+  /** Read calls, and the bytes they returned: mostly from sockets. */
   readonly reads: number;
   readonly bytesRead: number;
   readonly sockets: number;

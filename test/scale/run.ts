@@ -1,9 +1,9 @@
 /**
- * `npm run scale -- [--ingest N] [--tasks N] [--nodes N] [--seconds S]`: what one worker and one drain take of a cluster
- * with very many partitions, on a real broker: 1,000 ingest partitions, 10,000 tasks and 40 nodes unless told.
+ * `npm run scale -- [--ingest N] [--tasks N] [--nodes N] [--seconds S]`: usage of one worker and one drain on a cluster
+ * with very many partitions, on a real broker: by default 1,000 ingest partitions, 10,000 tasks and 40 nodes.
  *
- * The worker owns all ingest partitions, the drain the tasks of its node. Each is measured while nothing comes, and then
- * with one small record a second in every ingest partition. What a process reads counts all that brokers send to it.
+ * The worker owns all ingest partitions, the drain the tasks of its node. Each is measured idle, and then with one
+ * small record a second in every ingest partition. The bytes that a process reads include all that brokers send to it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RECORD_HEADERS } from '../../src/core/generate/scrape-record.ts';
@@ -31,7 +31,7 @@ interface Scale {
   readonly seconds: number;
 }
 
-/** What a process does before it is measured: clients that have just begun load metadata. */
+/** Time before a measurement, in ms: new clients load metadata first. */
 const SETTLE_MS = 10_000;
 const PRODUCED_AT_ONCE = 100;
 const SERIES_PER_BODY = 10;
@@ -134,7 +134,7 @@ async function produce(penstock: Deployment, { ingest }: Scale, stop: AbortSigna
   }
 }
 
-/** A sample of each of ten series, which are this partition's own. */
+/** One sample of each of ten series, which only this partition has. */
 function body(partition: number): Buffer {
   const builder = new WriteRequestBuilder();
   for (let pod = 0; pod < SERIES_PER_BODY; pod += 1) {

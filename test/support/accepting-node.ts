@@ -1,4 +1,4 @@
-/** A node in place of a vmagent that takes everything and looks at nothing. */
+/** A stand-in for a vmagent that accepts every request unread. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -1,15 +1,15 @@
 /**
- * What deploy/streamaggr.yml is to make of samples that are known, worked out with plain code: for each window
+ * Aggregates that deploy/streamaggr.yml must yield for known samples, computed with plain code: for each window
  * (end - interval, end], by the samples' own time.
  *
- * How vmagent counts a rate: what a counter has grown by in the window, divided by the time from its last sample before
- * the window (its first one ever, where there is none) to its last one in it; a value below the one before is a reset.
+ * vmagent's rate: the growth of a counter in the window, divided by the time from its last sample before the window
+ * (else its first one ever) to its last one in the window; a value below the one before is a reset.
  */
 import type { ExportedSeries } from './servers/victoriametrics.ts';
 import { NODE_LABEL } from './verify.ts';
 
 export interface InputSeries {
-  /** As the vmagent gets them: after relabeling, with the task label. */
+  /** As the vmagent receives them: after relabeling, with the task label. */
   readonly labels: Readonly<Record<string, string>>;
   /** Time in ms and value, in order of time. */
   readonly samples: readonly (readonly [number, number])[];
@@ -17,11 +17,11 @@ export interface InputSeries {
 
 export interface Windows {
   readonly intervalMs: number;
-  /** When the windows end that are compared; ms. */
+  /** Ends of the windows to compare, in ms. */
   readonly ends: ReadonlySet<number>;
 }
 
-/** The ends of the windows that begin at `from` or later, and end at `to` or before; ms. */
+/** Ends of the windows that begin at `from` or later and end at `to` or before, in ms. */
 export function windowEnds(from: number, to: number, intervalMs: number): Set<number> {
   const ends = new Set<number>();
   for (let end = Math.ceil(from / intervalMs) * intervalMs + intervalMs; end <= to; end += intervalMs) {
@@ -38,7 +38,7 @@ interface Rule {
 
 type Output = 'rate_sum' | 'sum_samples' | 'count_samples' | 'max';
 
-/** In this order; the first that fits. */
+/** The first that matches applies. */
 const RULES: readonly Rule[] = [
   { name: /._bucket$/, by: ['le', 'vmrange'], outputs: ['rate_sum'] },
   { name: /._(total|sum|count)$/, by: [], outputs: ['rate_sum'] },
@@ -66,7 +66,7 @@ function addWindow(
   intervalMs: number,
   expected: Map<string, number>,
 ): void {
-  // Stale markers count for nothing.
+  // Stale markers do not count.
   const inside = samples.filter(
     ([time, value]) => time > end - intervalMs && time <= end && !Number.isNaN(value),
   );
@@ -136,7 +136,7 @@ export interface AggregateVerdict {
   readonly problems: readonly string[];
 }
 
-/** vmagent adds in an order of its own. */
+/** vmagent adds up in another order. */
 const RELATIVE_ERROR = 1e-9;
 
 /** Compares the aggregates in an export with the expected ones, window by window; other windows are left out. */

@@ -1,8 +1,8 @@
 /**
- * Where tests keep what they fetch (`.cache/`) and what they run (`.cache/run/`).
+ * Folders of the tests: downloads (`.cache/`), and data and logs of what they run (`.cache/run/`).
  *
- * Several test files run at once, so whatever lands in the cache is made in a folder of its own and
- * renamed into place: a reader sees all of it or nothing, however its maker ended.
+ * Several test files run at once, so an entry of the cache is made in a folder of its own and renamed into place: a
+ * reader sees all of it or nothing, even if its maker was killed.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

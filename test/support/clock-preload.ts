@@ -1,7 +1,7 @@
 /**
- * Preloaded into a process (`node --import`): its system's time is off by as many milliseconds as the file says that
- * PENSTOCK_TEST_CLOCK names, from the moment the file changes. What the process sees of the system's time is `Date`; timers
- * and `performance.now` go by another clock there too. See clock.ts.
+ * Preloaded into a process (`node --import`): shifts `Date` by the milliseconds in the file that PENSTOCK_TEST_CLOCK
+ * names, from the moment the file changes. Timers and `performance.now` are left alone: in a real process, too, they do
+ * not follow the system's time. See clock.ts.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 

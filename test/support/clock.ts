@@ -8,9 +8,9 @@ const PRELOAD = pathToFileURL(path.join(import.meta.dirname, 'clock-preload.ts')
 
 export const HOUR_MS = 3_600_000;
 
-/** The system's time as processes see it that are started with `env`: it can be set while they run. */
+/** The system's time of processes that are started with `env`; it can be set while they run. */
 export class TestClock {
-  /** What it was set to, and when, in ms since the epoch. */
+  /** Offsets that it was set to, and when, in ms since the epoch. */
   readonly #steps: { readonly atMs: number; readonly offsetMs: number }[] = [];
   readonly #file = path.join(createRunFolder('clock'), 'offset-ms');
 
@@ -23,12 +23,12 @@ export class TestClock {
     return { NODE_OPTIONS: `${options} --import ${PRELOAD}`.trim(), PENSTOCK_TEST_CLOCK: this.#file };
   }
 
-  /** Sets it off by so much, for all its processes within moments. */
+  /** Shifts it by `offsetMs`, for all its processes within moments. */
   set(offsetMs: number): void {
     this.#write(offsetMs);
   }
 
-  /** The same; resolves when the process `pid` has it, also where that is still to come. */
+  /** The same; resolves when the process `pid` has applied it, which it may do only later. */
   async setFor(pid: number, offsetMs: number): Promise<void> {
     this.#write(offsetMs);
     const seen = `${this.#file}.${pid}`;
@@ -40,8 +40,8 @@ export class TestClock {
   }
 
   /**
-   * When it really was, by a time that a process has written down, which may follow a step some moments later. Sure as long
-   * as the clock is not older than its steps are wide.
+   * The true time of a time that a process has logged, which may follow a step moments later. Unambiguous as long as
+   * the clock is not older than its steps are wide.
    */
   trueMs(shownMs: number): number {
     const candidates = this.#steps.map(({ atMs, offsetMs }, index) => {
@@ -52,7 +52,7 @@ export class TestClock {
     return candidates.reduce((best, each) => (each.awayMs < best.awayMs ? each : best)).ms;
   }
 
-  /** In one step: a reader finds the one or the other. */
+  /** Atomic: a reader finds the old offset or the new one. */
   #write(offsetMs: number): void {
     this.#steps.push({ atMs: Date.now(), offsetMs });
     writeFileSync(`${this.#file}.new`, String(offsetMs));

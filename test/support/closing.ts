@@ -1,6 +1,6 @@
 /**
- * What a test file opens at its top, and a test within itself. A server that is not closed because something failed
- * before ends with the process all the same.
+ * Closes what a test file opens at its top, and a test within itself. A server that is left open after a failure ends
+ * with the process all the same.
  */
 import { after } from 'node:test';
 

@@ -1,18 +1,18 @@
 import type { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
 
-/** Kafka's own topics, whose partitions' leaders coordinate. */
+/** Kafka's internal topics: the leaders of their partitions are the coordinators. */
 const TOPICS = { group: '__consumer_offsets', transaction: '__transaction_state' } as const;
 export type CoordinatorKind = keyof typeof TOPICS;
 
-/** Which brokers coordinate now, by their index in the cluster. */
+/** The current coordinators, as indexes of brokers in the cluster. */
 export interface Coordinators {
-  /** Of a group, or of the transactions of an id; -1 while there is none. */
+  /** Coordinator of a group or of a transactional id; -1 while there is none. */
   of(kind: CoordinatorKind, id: string): number;
 }
 
 /**
- * Reads who leads the partitions that groups and transactional ids hash to (Kafka's GroupMetadataManager.partitionFor,
- * with Java's String.hashCode).
+ * Reads the leaders of the partitions that groups and transactional ids hash to (Kafka's
+ * GroupMetadataManager.partitionFor, with Java's String.hashCode).
  */
 export async function readCoordinators(
   admin: KafkaAdmin,

@@ -12,7 +12,7 @@ interface ProcessSetup extends CopySetup {
 
 const FILE = fileURLToPath(import.meta.url);
 const FREEZE = 'SIGUSR2';
-/** What a frozen worker writes twice, beside its copies. Two of these do not go into one request. */
+/** Filler that a frozen worker writes twice, beside its copies. Two of these do not fit one request. */
 export const HALF = 'x'.repeat(400_000);
 
 export function spawnCopyingWorker(setup: ProcessSetup): ManagedProcess {
@@ -26,8 +26,8 @@ export function spawnCopyingWorker(setup: ProcessSetup): ManagedProcess {
 }
 
 /**
- * Has such a process stop itself (SIGSTOP) in the middle of its next transaction: the offset and one `HALF` have been
- * sent, the other, the copies and the commit have not. Resolves when it stands.
+ * Makes such a process stop itself (SIGSTOP) in the middle of its next transaction: the offset and one `HALF` have been
+ * sent, the other, the copies and the commit have not. Resolves when it has stopped.
  */
 export async function freezeInTransaction(worker: ManagedProcess): Promise<void> {
   worker.signal(FREEZE);
@@ -61,7 +61,7 @@ async function main(setup: ProcessSetup): Promise<void> {
   process.once('SIGTERM', async () => {
     const left = await worker.stop();
     process.stdout.write(`stopped, ${left.length} left\n`);
-    // It ends by itself, unless something is left behind that keeps it.
+    // It ends by itself, unless an open handle keeps it alive.
     process.exitCode = left.length === 0 ? 0 : 1;
   });
 }

@@ -1,4 +1,4 @@
-/** A worker reduced to what Kafka has to do with it: it copies records, partition by partition. */
+/** A worker reduced to its Kafka side: it copies records, partition by partition. */
 
 import type { Logger } from 'pino';
 import type { OutgoingRecord } from '../../src/core/model/records.ts';
@@ -21,13 +21,13 @@ export interface CopySetup {
 
 export interface CopyOptions {
   log?: Logger;
-  /** Exactly once unless told otherwise. */
+  /** Default: exactly once. */
   delivery?: 'at_least_once';
   reader?: Partial<GroupReaderOptions>;
-  /** How long what brokers hardly ever say has to last, ms; as long as in production unless told otherwise. */
+  /** How long an answer that may be stale has to last before it is believed, in ms. Default: as in production. */
   lastingMs?: number;
   onGap?: (gap: OffsetGap) => 'continue' | 'stop';
-  /** What is published for records that were taken; a copy of them unless told otherwise. */
+  /** Records to publish for those taken. Default: copies. */
   transform?: (taken: Taken, partition: AssignedPartition) => OutgoingRecord[] | Promise<OutgoingRecord[]>;
 }
 
@@ -44,7 +44,7 @@ export const FAST_GROUP = {
 
 const running = new Set<CopyingWorker>();
 
-/** Ends the workers that a failed test has left: they would keep its process alive. */
+/** Ends the workers that a failed test has left running: they would keep its process alive. */
 export async function stopCopyingWorkers(): Promise<void> {
   await Promise.all([...running].map((worker) => worker.stop()));
 }

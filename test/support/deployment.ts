@@ -16,16 +16,16 @@ import { sendInParts } from './send-in-parts.ts';
 
 export interface DeploymentOptions {
   readonly brokers: readonly string[];
-  /** How Penstock's processes reach the cluster, over `brokers`; the test itself always goes there in plain text. */
+  /** Settings of `kafka` for Penstock's processes, over `brokers`; the test itself always connects in plain text. */
   readonly kafka?: Readonly<Record<string, unknown>>;
-  /** The environment in which the topics are made: secrets. */
+  /** Environment of `topics apply`, for secrets. */
   readonly env?: Readonly<Record<string, string>>;
   readonly rawPartitions?: number;
-  /** How long the ingest topic keeps records; the default of the configuration unless told. */
+  /** Retention of the ingest topic. Default: that of the configuration. */
   readonly rawRetention?: string;
-  /** `max.message.bytes` of the task topics; the default of the configuration unless told. */
+  /** `max.message.bytes` of the task topics. Default: that of the configuration. */
   readonly maxTaskRecord?: string;
-  /** Replicas of every topic, 1 unless told. */
+  /** Replicas of every topic. Default: 1. */
   readonly replicas?: number;
   /** A route without a topic gets one of its own. */
   readonly routes: readonly Readonly<Record<string, unknown> & { name: string; topic?: string }>[];
@@ -41,7 +41,7 @@ export interface Running {
   readonly admin: string;
 }
 
-/** What `/-/ready` of an admin server answers. */
+/** The answer of `/-/ready` on an admin server. */
 export async function readiness(admin: string): Promise<{ status: number; text: string }> {
   const response = await fetch(`${admin}/-/ready`);
   return { status: response.status, text: await response.text() };
@@ -63,7 +63,7 @@ export class Deployment {
   readonly admin: KafkaAdmin;
   readonly producer: PlainProducer;
   readonly #topics: ReadonlyMap<string, string>;
-  /** What was started, in that order. */
+  /** The commands started, in that order. */
   readonly running: Running[] = [];
   readonly #processes: PenstockProcess[] = [];
 
@@ -99,7 +99,7 @@ export class Deployment {
   /** Replaces parts of the configuration for processes that start from now on: by top-level key. */
   reconfigure(parts: Readonly<Record<string, unknown>>): void {
     const before = JSON.parse(readFileSync(this.configFile, 'utf8')) as Record<string, unknown>;
-    // At once: a process that starts at this moment reads the one or the other.
+    // Atomic: a process that starts at this moment reads the old file or the new one.
     writeFileSync(`${this.configFile}.new`, JSON.stringify({ ...before, ...parts }, null, 2));
     renameSync(`${this.configFile}.new`, this.configFile);
   }
@@ -141,7 +141,7 @@ export class Deployment {
     return sendInParts(this.producer, records);
   }
 
-  /** What retention does, at once: takes the records of an ingest partition before `offset`. */
+  /** Deletes the records of an ingest partition before `offset`, as retention does in time. */
   async deleteBefore(offset: number, partition = 0): Promise<void> {
     const client = await this.admin.client();
     await this.admin.offsetBounds(this.raw); // kafkajs asks nobody which broker leads a partition here
@@ -154,9 +154,9 @@ export class Deployment {
   }
 
   /**
-   * Records between what a group has committed and the end of a topic's partitions.
+   * Records between a group's committed offsets and the ends of a topic's partitions.
    *
-   * @param ends of partitions, where records of transactions that are not settled count as well
+   * @param ends high watermarks, so that records of open transactions count too
    */
   async lag(
     group: string,
@@ -182,8 +182,8 @@ export class Deployment {
   }
 
   /**
-   * Waits until a group has committed all of a topic. Its own reader's end does not tell: of the last transaction, whose
-   * offsets may be seen already, it is still before the records.
+   * Waits until a group has committed all of a topic, up to the high watermarks. The last stable offset does not tell:
+   * it may still be before the records of the last transaction when the offsets of that are visible.
    */
   async noLag(group: string, topic: string, read?: (partition: number) => boolean): Promise<void> {
     const ends = await highWatermarks(this.admin, topic);

@@ -1,4 +1,4 @@
-/** What a running drain says of itself on its admin server. */
+/** State of a running drain, from its admin server. */
 import type { Running } from './deployment.ts';
 
 /** The tasks that it holds now, in order. */
@@ -8,24 +8,24 @@ export async function heldTasks({ admin }: Running): Promise<number[]> {
   return partitions.map(({ partition }) => partition).sort((a, b) => a - b);
 }
 
-/** Those of them that it waits for, since another node's drain has not let go of them, in order. */
+/** Those of them that another node's drain has not released yet, in order. */
 export async function waitingTasks({ admin }: Running): Promise<number[]> {
   const text = await (await fetch(`${admin}/metrics`)).text();
   const lines = text.matchAll(/^penstock_drain_waiting_for_owner\{.*partition="(\d+)".*\} 1$/gm);
   return [...lines].map(([, partition]) => Number(partition)).sort((a, b) => a - b);
 }
 
-/** How many tasks it has begun that its node did not read before, by where they began. */
+/** Number of tasks begun that the node did not read before, by where they began. */
 export function partitionStarts(drain: Running): Promise<Record<string, number>> {
   return counters(drain, 'penstock_drain_partition_starts_total', 'from');
 }
 
-/** How many requests it has counted that the node may have taken twice, by reason. */
+/** Number of requests that the node may have taken twice, by reason, as the drain counts them. */
 export function possibleRepeats(drain: Running): Promise<Record<string, number>> {
   return counters(drain, 'penstock_deliver_possible_repeats_total');
 }
 
-/** How many attempts failed and were begun again, by reason. */
+/** Number of failed attempts that were retried, by reason. */
 export function retries(drain: Running): Promise<Record<string, number>> {
   return counters(drain, 'penstock_deliver_retries_total');
 }

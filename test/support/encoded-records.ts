@@ -1,4 +1,4 @@
-/** Records in every encoding, written by plain code and by other libraries, with the samples that are in them. */
+/** Records in every encoding, written by plain code and by other libraries, with the samples they hold. */
 import { createRequire } from 'node:module';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 
@@ -14,7 +14,7 @@ export interface Point {
   readonly metric: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
-  /** A whole second, in ms: some encodings know no finer time. */
+  /** A whole second, in ms: some encodings have no finer time. */
   readonly time: number;
 }
 
@@ -27,20 +27,20 @@ export interface EncodedRecord {
 export interface Producer {
   readonly name: string;
   readonly write: (points: readonly Point[]) => EncodedRecord;
-  /** The metric's name when it has arrived. */
+  /** Name under which the metric arrives. */
   readonly arrivesAs?: (metric: string) => string;
-  /** The ways in which its records are broken, in turn. */
+  /** Ways to break its records, used in turn. */
   readonly faults: readonly Fault[];
 }
 
 /** One way to break a record. */
 export interface Fault {
   readonly write: (points: readonly Point[]) => EncodedRecord;
-  /** Of the dead letter that comes of it. */
+  /** Reason of the dead letter. */
   readonly reason: string;
   /** Only the last of the points is lost. */
   readonly part: boolean;
-  /** What is lost arrives once the cause is mended. */
+  /** The lost points arrive once the cause is fixed. */
   readonly isMended: boolean;
 }
 
@@ -120,7 +120,7 @@ export function cutOff(write: Producer['write'], reason: string): Fault {
   return { write: cut, reason, part: false, isMended: false };
 }
 
-/** The last line, or the last element, is one that nobody can read. */
+/** Makes the last line, or the last element, unreadable. */
 function lastLine(write: Producer['write'], reason: string, bad: string): Fault {
   const replaced = (points: readonly Point[]) => {
     const { body, headers } = write(points);
@@ -130,7 +130,7 @@ function lastLine(write: Producer['write'], reason: string, bad: string): Fault 
   return { write: replaced, reason, part: true, isMended: false };
 }
 
-/** A producer of which a cut-off record is `reason`. */
+/** A producer whose only fault is a cut-off record, with `reason`. */
 export function whole(name: string, reason: string, write: Producer['write']): Producer {
   return { name, write, faults: [cutOff(write, reason)] };
 }

@@ -1,6 +1,6 @@
 import { errorMessage } from '../../src/core/model/errors.ts';
 
-/** Has this process end with 0 when the run held, and with 1 when it did not, or could not be made, which is said. */
+/** Sets the exit code: 0 when the run held, 1 when it did not or could not be made; prints the error of the latter. */
 export async function exitAfter(run: Promise<boolean>): Promise<void> {
   try {
     process.exitCode = (await run) ? 0 : 1;

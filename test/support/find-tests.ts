@@ -1,4 +1,4 @@
-/** Which test files there are, and which a run was asked for. */
+/** Finds the test files of a run. */
 import { globSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from './cache.ts';
@@ -6,9 +6,9 @@ import { ROOT } from './cache.ts';
 export interface TestFiles {
   /** No servers: run in parallel. */
   quick: string[];
-  /** Real servers: few at a time, what takes longest first. */
+  /** Real servers: few at a time, the longest first. */
   served: string[];
-  /** A cluster of its own under faults: what runs beside it would be a fault that nobody planned. */
+  /** A cluster of its own under faults: anything beside it would be an unplanned fault. */
   alone: string[];
 }
 
@@ -22,14 +22,14 @@ export const SUITES = { test: [...QUICK, ...SERVED], faults: FAULTS } as const;
 export type Suite = keyof typeof SUITES;
 
 const ALONE = path.normalize('test/faults/chaos.test.ts');
-/** Three minutes each: at the end the rest of the machine would wait for them. */
+/** Three minutes each: started first, so that nothing waits for them at the end. */
 const LONG = ['kafka/cluster-faults', 'replay/waits'].map((name) =>
   path.normalize(`test/faults/${name}.test.ts`),
 );
 
 /**
- * The test files of a suite, or all whose path contains one of the filters: of the suite `test` those of `faults` as well,
- * so that `npm test` runs any file that is named. Paths are absolute.
+ * The test files of a suite, or those whose path contains one of the filters. Filters of the suite `test` match files
+ * of `faults` too, so that `npm test` runs any file that is named. Paths are absolute.
  * @throws Error when a filter matches no file: a mistyped name must not pass as "no test failed".
  */
 export function findTests(suite: Suite, filters: readonly string[]): TestFiles {

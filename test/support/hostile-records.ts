@@ -1,6 +1,6 @@
 /**
- * Records that producers, clients, agents and formats have been seen to write by accident or on purpose, with what is to
- * come of each. Written by plain code and other libraries, not by the code under test.
+ * Records that producers, clients and agents have been seen to write by accident or on purpose, with the expected
+ * outcome of each. Written by plain code and other libraries, not by the code under test.
  */
 import { createRequire } from 'node:module';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -12,15 +12,15 @@ const snappy = require('snappyjs') as { compress(bytes: Uint8Array): Uint8Array 
 export interface HostileRecord {
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, string | Buffer | null>>;
-  /** Its Kafka time in ms; absent: that of writing. */
+  /** Kafka timestamp in ms; absent: the time of writing. */
   readonly timestamp?: number;
-  /** Samples that arrive, as metric names; each has the value 1. */
+  /** Metric names of the samples that arrive; each has the value 1. */
   readonly metrics: readonly string[];
-  /** Dead letters that come of it: exactly one, at least one, or none. */
+  /** Expected dead letters: exactly one, at least one, or none. */
   readonly dead: 'one' | 'some' | 'none';
 }
 
-/** A kind of record. `name` is unique: it becomes the metric's. */
+/** A kind of record. `name` is unique: it becomes the name of the metric. */
 export interface HostileKind {
   readonly kind: string;
   readonly record: (name: string, timeMs: number) => HostileRecord;
@@ -66,7 +66,7 @@ function kind(name: string, record: HostileKind['record']): HostileKind {
   return { kind: name, record };
 }
 
-/** Headers of Object's prototype, those without a value, and those that say something else than the body is. */
+/** Headers named like members of Object's prototype, headers without a value, and headers that contradict the body. */
 const HEADERS: readonly HostileKind[] = [
   kind('header __proto__', (name, timeMs) => ({
     value: text(name, timeMs),

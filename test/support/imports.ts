@@ -1,4 +1,4 @@
-/** Which file of a folder imports what, read from the import statements. */
+/** Imports between the files of a folder, read from the import statements. */
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -16,7 +16,7 @@ const STATEMENT =
   /^(?:import|export)\s+(?:(?:type\s+)?(?:[\w$]+\s*,?\s*)?(?:\*(?:\s+as\s+[\w$]+)?|\{[^}]*\})?\s*from\s*)?['"]([^'"]+)['"]/gm;
 const CALL = /^(?!\s*(?:\/\/|\*|\/\*)).*?\bimport\(\s*['"]([^'"]+)['"]/gm;
 
-/** What a source text imports, as it is written there. */
+/** Import specifiers of a source text, as written. */
 export function importsOf(source: string): string[] {
   return [STATEMENT, CALL].flatMap((pattern) => [...source.matchAll(pattern)].map((match) => match[1]!));
 }

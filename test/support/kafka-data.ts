@@ -1,4 +1,4 @@
-/** Topics of a test's own, numbered records in them, and what a read_committed reader finds there. */
+/** Topics for one test, numbered records in them, and readers of both isolation levels. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
@@ -9,7 +9,7 @@ import { uniqueName } from './names.ts';
 import { poll } from './process.ts';
 
 export const SILENT = pino({ level: 'silent' });
-/** A source that its test has forgotten ends by itself. */
+/** Bound of a source that its test forgets to stop. */
 const MOST_NUMBERS = 100_000;
 const END = 'end of the test';
 
@@ -35,14 +35,14 @@ export class TestKafka implements AsyncDisposable {
     options: { name?: string; config?: Record<string, string>; replicas?: number } = {},
   ): Promise<string> {
     const topic = options.name ?? uniqueName(prefix);
-    // A client of its own: a topic that brokers do not know yet is an error to everything else that a client does.
+    // A client of its own: a topic that brokers do not know yet fails every other request of a client.
     const own = new KafkaAdmin(this.connection);
     const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }));
     await (await own.client()).createTopics({
       topics: [
         { topic, numPartitions: partitions, replicationFactor: options.replicas ?? -1, configEntries },
       ],
-      waitForLeaders: false, // it gives up when a broker does not know the topic yet
+      waitForLeaders: false, // fails when a broker does not know the topic yet
     });
     await poll(
       async () => (await own.offsetBounds(topic).catch(() => new Map())).size === partitions,
@@ -77,7 +77,7 @@ export class TestKafka implements AsyncDisposable {
     return this.#read(topic, partitions, false);
   }
 
-  /** All values that are in a topic, by partition, also those of transactions that were aborted or are open. */
+  /** All values of a topic, by partition, also those of aborted and open transactions. */
   readUncommitted(topic: string, partitions: number): Promise<string[][]> {
     return this.#read(topic, partitions, true);
   }
@@ -120,7 +120,7 @@ export class TestKafka implements AsyncDisposable {
   }
 }
 
-/** How many numbers a partition gets at once, and the pause after them, in ms. */
+/** Numbers that a partition gets at once, and the pause after them, in ms. */
 interface RateLimit {
   readonly atOnce: number;
   readonly pauseMs: number;
@@ -129,8 +129,8 @@ interface RateLimit {
 const USUAL_PACE: RateLimit = { atOnce: 10, pauseMs: 25 };
 
 /**
- * Writes 0, 1, 2, … to every partition of a topic until it is stopped. When brokers die it goes on, and may have
- * left out or repeated numbers.
+ * Writes 0, 1, 2, … to every partition of a topic until it is stopped. When brokers die it goes on, and may leave out
+ * or repeat numbers.
  */
 export class NumberSource {
   readonly #kafka: TestKafka;
@@ -154,7 +154,7 @@ export class NumberSource {
     return this;
   }
 
-  /** @returns how many numbers each partition has, from 0. */
+  /** @returns the count of numbers, from 0, in each partition */
   async stop(): Promise<number> {
     this.#stopped = true;
     await this.#loop;

@@ -1,5 +1,7 @@
-/** A TCP proxy in front of one broker that loses a request or an answer on demand, or makes the broker look older. */
-/** A TCP proxy in front of one broker that loses a request or an answer on demand, or lets a request wait. */
+/**
+ * A TCP proxy in front of one broker: on demand it loses or holds requests, loses answers, or makes the broker look
+ * older.
+ */
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { freePort } from './ports.ts';
 import { type KafkaCluster, startKafka } from './servers/kafka.ts';
@@ -18,22 +20,22 @@ export const API = {
   txnOffsetCommit: 28,
 } as const;
 
-/** Behind size, correlation id, error code and the number of entries; an entry is key, least and most version. */
+/** Offset of the entries: behind size, correlation id, error code and count. An entry: key, least and most version. */
 const VERSIONS_AT = 14;
 const VERSION_BYTES = 6;
 
 interface Cut {
   readonly apiKey: number;
-  /** Only requests that hold this text. */
+  /** Only requests that contain this text. */
   readonly text: string;
-  /** What the client's connection ends without: the broker's answer, or the request itself never arrives. */
+  /** `answer`: the broker gets the request, the client no answer. `request`: the broker does not get it. */
   readonly lost: 'answer' | 'request';
   readonly done: () => void;
 }
 
 interface Hold {
   readonly apiKey: number;
-  /** Only requests that hold this text. */
+  /** Only requests that contain this text. */
   readonly text: string;
   readonly held: (release: () => void) => void;
 }
@@ -41,18 +43,18 @@ interface Hold {
 export interface ProxiedKafka {
   readonly kafka: KafkaCluster;
   readonly proxy: KafkaProxy;
-  /** Where clients connect: the proxy. */
+  /** Addresses for clients: the proxy's. */
   readonly brokers: string[];
 }
 
-/** How long such a request may be in coming, in ms. */
+/** Most time to wait for a matching request, in ms. */
 const CUT_TIMEOUT_MS = 60_000;
 
-/** Starts a Kafka of its own, which clients reach through a proxy only. */
+/** Starts a Kafka that clients reach through a proxy only. */
 export async function startProxiedKafka(name: string): Promise<ProxiedKafka> {
   const proxy = await KafkaProxy.start();
   const address = `127.0.0.1:${proxy.port}`;
-  // Brokers tell clients where to connect.
+  // Clients connect to the address that the broker advertises.
   const properties = { 'advertised.listeners': `PLAINTEXT://${address}` };
   const kafka = await startKafka({ properties, name });
   proxy.upstream = Number(kafka.brokers[0]!.split(':')[1]);
@@ -80,7 +82,7 @@ export class KafkaProxy {
     return proxy;
   }
 
-  /** Cuts the connection of the next such request. Resolves when that has happened; rejects when none comes. */
+  /** Cuts the connection of the next matching request. Resolves when that is done; rejects when none comes. */
   cut(apiKey: number, text: string, lost: Cut['lost']): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -96,12 +98,12 @@ export class KafkaProxy {
     });
   }
 
-  /** From now on the broker says that it takes requests `apiKey` up to `version` only. */
+  /** From now on ApiVersions answers limit `apiKey` to `version`. */
   pretend(apiKey: number, version: number): void {
     this.#oldest.set(apiKey, version);
   }
 
-  /** Lets the next such request wait, and what comes behind it. Resolves when it is there, to what lets it go on. */
+  /** Holds the next matching request, and all behind it. Resolves when it arrives, to the function that releases it. */
   hold(apiKey: number, text: string): Promise<() => void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -181,7 +183,7 @@ export class KafkaProxy {
     });
   }
 
-  /** Changes what an ApiVersions response v0 to v2 says, which is the first on its connection. */
+  /** Rewrites an ApiVersions response v0 to v2, the first on its connection. */
   #age(response: Buffer): void {
     for (let at = VERSIONS_AT; at + VERSION_BYTES <= response.length; at += VERSION_BYTES) {
       const version = this.#oldest.get(response.readInt16BE(at));
@@ -190,7 +192,7 @@ export class KafkaProxy {
   }
 }
 
-/** What waits for such a request; it waits no longer. */
+/** Removes and returns the entry that waits for a request like `frame`. */
 function takeMatching<T extends Cut | Hold>(waiting: Set<T>, frame: Buffer): T | undefined {
   const match = [...waiting].find(
     ({ apiKey, text }) => frame.readInt16BE(4) === apiKey && frame.includes(text),

@@ -1,13 +1,13 @@
-/** Records that `ingest.mapping` reads: framed by Confluent's serializers, of a real registry, and plain JSON. */
+/** Records that `ingest.mapping` reads: framed by Confluent's serializers, with a real registry, and plain JSON. */
 import { zstdCompressSync } from 'node:zlib';
 import { cutOff, type Fault, type Point, type Producer, whole } from './encoded-records.ts';
 import { avroWriter, documentedSchema, frame, protobufWriter } from './schemas.ts';
 import type { SchemaRegistryServer } from './servers/registry.ts';
 
-/** Producers of records with schemas, and what makes good the schema that some of them name before it is there. */
+/** Producers of records with schemas; some records name a schema before it is registered. */
 export interface MappedProducers {
   readonly producers: readonly Producer[];
-  /** Registers the missing schema. Throws where it gets another id than those records name. */
+  /** Registers the missing schema. Throws if it gets another id than those records name. */
   registerMissing(): Promise<void>;
 }
 
@@ -26,21 +26,21 @@ function batch(points: readonly Point[], change: (series: Series, point: Point) 
   return { series };
 }
 
-/** The name is in a field where nobody looks for it, unless `mapping.name` says `metric`. */
+/** The name is in a field that is not read, unless `mapping.name` is `metric`. */
 const nameElsewhere = ({ samples }: Series, { metric, labels }: Point) => ({ metric, labels, samples });
 const noNumber = ({ labels, samples }: Series) => ({
   labels,
   samples: samples.map(({ timestamp }) => ({ timestamp, value: 'seventeen' })),
 });
 
-/** Bytes of the points in some schema. */
+/** Serializes points with some schema. */
 type Write = (value: object) => Buffer;
 
 export async function mappedProducers(registry: SchemaRegistryServer): Promise<MappedProducers> {
   const avsc = documentedSchema('metric-batch.avsc');
   const jsonSchema = documentedSchema('metric-batch.schema.json');
   const proto = documentedSchema('metric-batch.proto');
-  // Two versions that somebody has made of it: the fields beside ours are not looked at, unless the mapping names one.
+  // Two modified versions of it: their additional fields are not read, unless the mapping names one.
   const named = withField(avsc, { name: 'metric', type: 'string', default: '' });
   const unknown = withField(avsc, { name: 'unit', type: 'string', default: '' });
 

@@ -11,18 +11,18 @@ import {
 export interface MetricsStackOptions extends Omit<DeploymentOptions, 'brokers' | 'nodes'> {
   /** Names of the nodes. */
   readonly nodes: readonly string[];
-  /** What the vmagent of a node is started with, beside where it sends to. */
+  /** Options of a node's vmagent, except for its target. */
   readonly vmagent: (node: string) => Omit<VmagentOptions, 'remoteWriteUrl'>;
 }
 
 export interface MetricsStack {
   readonly storage: VictoriaMetrics;
-  /** Its processes are the test's to start. */
+  /** The test starts its processes. */
   readonly penstock: Deployment;
   close(): Promise<void>;
 }
 
-/** Starts the servers, and applies the topics of a deployment whose nodes the vmagents are. */
+/** Starts the servers, and applies the topics of a deployment with the vmagents as nodes. */
 export async function startMetricsStack(options: MetricsStackOptions): Promise<MetricsStack> {
   const { nodes, vmagent, ...deployment } = options;
   const [kafka, storage] = await Promise.all([startKafka(), startVictoriaMetrics()]);

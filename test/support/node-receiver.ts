@@ -1,4 +1,4 @@
-/** A node in place of a vmagent: it takes numbered records, slowly, and keeps account of every one. */
+/** A stand-in for a vmagent: takes numbered records, slowly if told, and keeps account of every one. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,26 +20,26 @@ export function numberedBody(task: number, number: number): Buffer {
 }
 
 export class NodeReceiver {
-  /** By task: the numbers of the records whose bodies came, in that order, also those that were never answered. */
+  /** By task the numbers of the records that arrived, in order, also those never answered. */
   readonly taken = new Map<number, number[]>();
-  /** By task: when each of them came, in ms of `performance.now()`. */
+  /** By task the times at which they arrived, in ms of `performance.now()`. */
   readonly #arrivals = new Map<number, number[]>();
-  /** Bearer token without which nothing is taken; undefined: anybody may. */
+  /** Required bearer token; undefined: none. */
   token: string | undefined;
   /** Requests without series. */
   empty = 0;
-  /** Whether it answers 503 to everything, and takes nothing. */
+  /** Answers 503 to everything, and takes nothing. */
   refusing = false;
-  /** How often it has. */
+  /** Number of those 503. */
   refused = 0;
-  /** How long an answer takes, in ms. Infinite: it never comes. */
+  /** Delay of answers, in ms. Infinite: no answer. */
   delayMs: number;
   /** Tasks whose records are answered only when this resolves. */
   hold: { tasks: readonly number[]; until: Promise<void> } = { tasks: [], until: Promise.resolve() };
-  /** Tasks with a record that waits for that. */
+  /** Tasks with a record that waits for `hold`. */
   readonly held = new Set<number>();
   /**
-   * Until this resolves the node hangs: it answers nothing, and takes what comes only when it goes on, also from
+   * Until this resolves the node hangs: it answers nothing. It takes pending requests when it goes on, also from
    * clients that have given up meanwhile.
    */
   awake: Promise<void> = Promise.resolve();
@@ -100,7 +100,7 @@ export class NodeReceiver {
     return Math.max(...ends.map((time, index) => time - (times[index - 1] ?? sinceMs)));
   }
 
-  /** Breaks every connection. */
+  /** Closes every connection. */
   cut(): void {
     this.#server.closeAllConnections();
   }

@@ -1,4 +1,4 @@
-/** What a terminal obeys, or what forges the text around it. */
+/** Characters that a terminal obeys, or that forge the text around them. */
 export function obeyed(text: string): string[] {
   return [...text].filter((character) => {
     const code = character.codePointAt(0)!;

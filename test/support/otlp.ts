@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 
-/** protobufjs' own reading of OTLP, which shares no code with src/decode. */
+/** OTLP read by protobufjs, which shares no code with src/core/decode. */
 interface Root {
   lookupType(name: string): {
     decode(bytes: Uint8Array): object;
@@ -49,8 +49,8 @@ message ValueAtQuantile { double quantile = 1; double value = 2; }
 const request = protobuf.parse(PROTO).root.lookupType('Request');
 
 /**
- * An OTLP request as the object that its JSON form has. Throws where it is malformed, or says what JSON cannot: fields
- * that nobody knows, two of a oneof.
+ * An OTLP request as an object in its JSON form. Throws if it is malformed, or holds what JSON cannot express: unknown
+ * fields, two of a oneof.
  */
 export function readOtlp(body: Uint8Array): object {
   const message = request.decode(body);

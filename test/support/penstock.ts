@@ -6,7 +6,7 @@ import { createRunFolder, ROOT } from './cache.ts';
 import { ManagedProcess, type WaitOptions } from './process.ts';
 
 const CLI = path.join(ROOT, 'src/cli.ts');
-/** `#!/usr/bin/env -S node --flag …`: what the command is run with when a user runs it. */
+/** Node's flags in the shebang, `#!/usr/bin/env -S node --flag …`, with which users run the command. */
 const NODE_FLAGS = readFileSync(path.join(ROOT, 'bin/penstock.js'), 'utf8')
   .split('\n', 1)[0]!
   .split(' ')

@@ -1,4 +1,4 @@
-/** Plain twins of the hashes, in BigInt: what the code under test is held against shares nothing with it. */
+/** Plain twins of the hashes, in BigInt. They share nothing with the code under test. */
 
 const P1 = 0x9e3779b185ebca87n;
 const P2 = 0xc2b2ae3d27d4eb4fn;

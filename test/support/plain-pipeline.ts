@@ -26,7 +26,7 @@ interface PlainWriter {
   finish(): Uint8Array;
 }
 
-/** What the plain pipeline makes of records: per `route/task/tenant` the series in order, and the set-aside ones. */
+/** Output of the plain pipeline: the series per `route/task/tenant`, in order, and the dead letters. */
 export interface PlainResult {
   readonly outputs: Map<string, SentSeries[]>;
   /** `record` or `series` for each dead letter, in order of records. */
@@ -37,7 +37,7 @@ export interface PlainResult {
   readonly dropped: number[];
 }
 
-/** A series as sent on: its labels encoded, and the bytes of all that follows them. */
+/** A series as sent: its encoded labels, and the bytes of all that follows them. */
 export interface SentSeries {
   readonly labels: string;
   tail: string;
@@ -47,7 +47,7 @@ export interface SentSeries {
  * The plain twin of src/core/pipeline/pipeline.ts: every series is decoded to objects, routed, relabeled, hashed and
  * encoded again. It has no cache, shares no wire code with the fast one, and keeps everything in memory.
  *
- * @param capacity largest WriteRequest, in bytes before compression: what does not fit in one alone is set aside
+ * @param capacity largest WriteRequest, in bytes before compression; a series that does not fit one alone is set aside
  */
 export function plainPipeline(
   records: readonly SourceRecord[],
@@ -131,7 +131,7 @@ export function joinParts(series: readonly SentSeries[]): SentSeries[] {
   return joined;
 }
 
-/** The TimeSeries messages of a WriteRequest. Throws where its framing is broken. */
+/** The TimeSeries messages of a WriteRequest. Throws if its framing is broken. */
 export function timeSeriesOf(body: Uint8Array): Uint8Array[] {
   const reader = protobuf.Reader.create(body);
   const messages: Uint8Array[] = [];

@@ -1,8 +1,8 @@
 /**
  * Free loopback ports for servers that want their port as a setting.
  *
- * Ports lie below the range from which the system takes the ports of outgoing connections: so no
- * client can sit on the port of a broker that a test has just killed and is about to start again.
+ * Ports are below the system's range for outgoing connections, so that no client can hold the port of a broker that a
+ * test has killed and is about to start again.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';

@@ -1,13 +1,13 @@
-/** What a process takes, as the kernel counts it (/proc). Throws when it has ended. */
+/** CPU time and memory of a process, from /proc. Throws when it has ended. */
 import { readFileSync } from 'node:fs';
 
 const KIB_IN_MIB = 1024;
 const TICKS_A_SECOND = 100;
-/** Behind the name of the program, which may have spaces: state is the first field, utime the 12th, stime the 13th. */
+/** Indexes of fields behind the program's name, which may have spaces: state is field 0. */
 const USER_TIME = 11;
 const SYSTEM_TIME = 12;
 
-/** Resident memory in MiB: now (VmRSS), or the most that there has been (VmHWM). */
+/** Resident memory in MiB: the current size (VmRSS), or the peak (VmHWM). */
 export function memoryMib(pid: number, which: 'VmRSS' | 'VmHWM'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(new RegExp(`^${which}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? Number.NaN) / KIB_IN_MIB;

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface ProcessOptions {
-  /** What error messages call it. */
+  /** Name for error messages. */
   name: string;
   command: string;
   args: string[];
@@ -52,7 +52,7 @@ export class ManagedProcess {
     this.#child.on('exit', (code, signal) => {
       this.#exit = { code, signal };
     });
-    // A test that forgets to end a server ends all the same, and the server with it.
+    // A forgotten server does not keep its test alive, and ends with it.
     this.#child.unref();
     if (!hasSetpriv()) whenThisProcessEnds(['kill', '-KILL', String(this.pid)]);
   }
@@ -71,7 +71,7 @@ export class ManagedProcess {
     if (this.#exit === undefined) this.#child.kill(signal);
   }
 
-  /** SIGTERM, and SIGKILL when that does not end it in time. */
+  /** SIGTERM, then SIGKILL if it has not ended in time. */
   async stop({ timeoutMs = 60_000 }: WaitOptions = {}): Promise<Exit> {
     this.signal('SIGCONT');
     this.signal('SIGTERM');
@@ -89,7 +89,7 @@ export class ManagedProcess {
     return this.waitForExit();
   }
 
-  /** Ends it for good, with whatever it keeps outside of its folder. */
+  /** Ends it for good, with what it keeps outside its folder. */
   async discard(): Promise<void> {
     await this.kill();
   }
@@ -164,12 +164,11 @@ export class ManagedProcess {
 }
 
 /**
- * A server needs seconds to start, and minutes on a machine with much else to do, or where it looks through what it saved
- * before it was killed.
+ * A server starts in seconds, or in minutes on a busy machine, or when it checks its data after it was killed.
  */
 export const START_TIMEOUT_MS = 180_000;
 
-/** Waits until `check` is true, looking every 50 ms; at the end of its time it throws what `late` makes. */
+/** Waits until `check` is true, looking every 50 ms; throws the error of `late` when the time is over. */
 export async function poll(
   check: () => boolean | Promise<boolean>,
   { timeoutMs = 60_000 }: WaitOptions,

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** protobufjs' reader, which shares no code with src/core/wire: what tests decode with. */
+/** protobufjs' reader for tests: it shares no code with src/core/wire. */
 interface Reader {
   pos: number;
   len: number;
@@ -38,7 +38,7 @@ export interface PlainSeries {
   readonly samples: PlainSample[];
   readonly exemplars: { labels: [string, string][]; bits: bigint; timestamp: string }[];
   readonly histograms: Record<string, unknown>[];
-  /** All fields but the labels, as they stand in the bytes; together, and one by one. */
+  /** All fields but the labels as raw bytes, together and one by one. */
   readonly tail: Buffer;
   readonly fields: Buffer[];
 }
@@ -48,7 +48,7 @@ export interface PlainRequest {
   readonly metadata: { type: number; metric: string; help: string; unit: string }[];
 }
 
-/** Decodes a WriteRequest into objects, with nothing clever about it. Throws where it is malformed. */
+/** Decodes a WriteRequest into objects, plainly. Throws if it is malformed. */
 export function decodeWriteRequest(body: Uint8Array): PlainRequest {
   const request: PlainRequest = { series: [], metadata: [] };
   eachField(body, (field, wireType, reader) => {

@@ -1,4 +1,4 @@
-/** Record batches byte by byte, as no client would write them, and a way to get them into a topic. */
+/** Record batches byte by byte, such as no client writes, and a way to send them to a topic. */
 import { connect as open } from 'node:net';
 import { crc32c } from '../../src/io/kafka/patch/crc32c.ts';
 
@@ -11,7 +11,7 @@ export interface RawRecord {
 }
 
 export interface RawBatch {
-  /** The records as they stand in the batch: of `rawRecords`, or anything else. */
+  /** The records section of the batch: from `rawRecords`, or anything else. */
   readonly body: Buffer;
   readonly count: number;
   readonly codec?: number;
@@ -76,7 +76,7 @@ export function rawBatch({ body, count, codec = 0, ...batch }: RawBatch): Buffer
   return sealed(bytes);
 }
 
-/** The batch with the checksum of what it holds now. */
+/** The batch with its checksum recomputed. */
 export function sealed(batch: Buffer): Buffer {
   batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
   return batch;

@@ -8,7 +8,7 @@ export type ReadRecord = KafkaMessage & { readonly partition: number };
 
 const TIMEOUT_MS = 60_000;
 
-/** A header as text; empty where there is none. */
+/** A header as text; empty if absent. */
 export function headerOf(record: ReadRecord | undefined, name: string): string {
   return String(record?.headers?.[name] ?? '');
 }
@@ -27,7 +27,7 @@ export async function highWatermarks(admin: KafkaAdmin, topic: string): Promise<
       leaders.map(([nodeId, led]) => uncommittedEnds(cluster, nodeId, topic, led)),
     );
     const ends = new Map(answers.flat().map(({ partition, offset }) => [partition, BigInt(offset)]));
-    // Else a question about another topic has replaced what the cluster knows.
+    // Else a request for another topic has replaced the cluster's metadata.
     if (ends.size === partitions.length) return ends;
   }
 }
@@ -75,7 +75,7 @@ export async function readTopic(
   return records.sort((a, b) => a.partition - b.partition || Number(BigInt(a.offset) - BigInt(b.offset)));
 }
 
-/** As `readTopic`, for topics that do not fit into memory: hands over one record after the other. */
+/** As `readTopic`, record by record, for topics that do not fit into memory. */
 export async function visitTopic(
   connection: KafkaConnection,
   admin: KafkaAdmin,
@@ -93,7 +93,7 @@ export async function visitTopic(
     () => done.reject(new Error(`${topic} was not read to its end in ${timeoutMs} ms`)),
     timeoutMs,
   );
-  // The end of a batch is told also when it held only control or aborted records.
+  // Emitted also for batches that held only control or aborted records.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
     const high = waiting.get(payload.partition);
     if (high !== undefined && BigInt(payload.lastOffset) + 1n >= high) waiting.delete(payload.partition);

@@ -1,4 +1,4 @@
-/** The same value, but `reads` gets the path of everything that is read of it: `limits.record_bytes`. Lists are read as a whole. */
+/** Proxy that adds the path of each property read to `reads`: `limits.record_bytes`. Lists count as a whole. */
 export function recorded<T>(value: T, reads: Set<string>, path: readonly string[] = []): T {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return new Proxy(value, {

@@ -1,4 +1,4 @@
-/** A node in place of a vmagent that keeps every sample of every request, and how often each came. */
+/** A stand-in for a vmagent that keeps every sample, and counts repeats. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { samplesOf } from './task-samples.ts';
@@ -6,7 +6,7 @@ import { samplesOf } from './task-samples.ts';
 export class RecordingReceiver {
   /** `series@time` ▸ value. */
   readonly samples = new Map<string, number>();
-  /** How often a sample came again. */
+  /** Number of samples that came again. */
   repeated = 0;
   readonly #server: Server;
 

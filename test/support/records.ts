@@ -42,7 +42,7 @@ export function everyRoute(over: Partial<PipelineRoute> = {}): PipelineRoute {
   };
 }
 
-/** A dead letter that says nothing of itself: its value and headers are the record's. */
+/** A dead letter with the record's value and headers, and nothing else. */
 export function letterOf(record: FetchedRecord): StoredLetter {
   return { record, stage: 'decode', reason: '', message: '', source: undefined, redriven: 0, firstSeen: '' };
 }

@@ -1,4 +1,4 @@
-/** A history of numbered samples in an ingest topic, and what a replay has made of it. */
+/** Writes a history of numbered samples to an ingest topic, and reads what a replay has written. */
 import assert from 'node:assert/strict';
 import type { Deployment } from './deployment.ts';
 import { type PenstockProcess, type PenstockResult, runPenstock, spawnPenstock } from './penstock.ts';
@@ -50,7 +50,7 @@ function recordText(partition: number, number: number, timeMs: number, services:
   ).join('');
 }
 
-/** Record numbers that a read_committed reader finds in a topic, ascending by partition of the source; each sample once. */
+/** Sorted record numbers that a topic has, by partition of the source. Asserts that each record has all its samples. */
 export async function foundRecords(
   penstock: Deployment,
   topic: string,
@@ -102,7 +102,7 @@ export async function listed(penstock: Deployment, id: string): Promise<ListedRe
   return replays.find((each) => each.id === id);
 }
 
-/** The offset behind the last record of all partitions together: it grows with every transaction. */
+/** Sum of the high watermarks of all partitions: it grows with every transaction. */
 export async function written(penstock: Deployment, topic: string): Promise<bigint> {
   if (!(await penstock.admin.partitionCounts([topic])).has(topic)) return 0n;
   const bounds = await penstock.admin.offsetBounds(topic);
@@ -119,7 +119,7 @@ export async function untilWritten(
   await poll(
     async () => {
       assert.equal(process.exit, undefined, `it has ended:\n${process.log()}`);
-      // A topic that was created just now is not known to every broker.
+      // A topic just created may be unknown to a broker.
       return (await written(penstock, topic).catch(() => before)) > before;
     },
     { timeoutMs: 60_000 },

@@ -13,7 +13,7 @@ export function documentedSchema(file: string): string {
   return readFileSync(path.join(ROOT, 'schemas', file), 'utf8');
 }
 
-/** Compiles a schema as the worker does; `others` has what it refers to, by path below the registry's address. */
+/** Compiles a schema as the worker does; `others` has the answers for its references, by path on the registry. */
 export function compile(
   schemaType: string,
   schema: string | object,
@@ -28,7 +28,7 @@ export function compile(
   });
 }
 
-/** Schemas that are there already. */
+/** A source of schemas that are all known. */
 export function schemaSource(schemas: Readonly<Record<number, WriterSchema>>): SchemaSource {
   return {
     schema(id) {
@@ -39,14 +39,14 @@ export function schemaSource(schemas: Readonly<Record<number, WriterSchema>>): S
   };
 }
 
-/** A zero byte, the id, the payload. */
+/** Confluent's framing: a zero byte, the id, the payload. */
 export function frame(id: number, payload: Uint8Array): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(id, 1);
   return Buffer.concat([head, payload]);
 }
 
-/** What writes Avro: the library's, which reads with other code than ours. */
+/** Avro serializer of the library: other code than ours. */
 export async function avroWriter(schema: string | object): Promise<(value: object) => Buffer> {
   const text = typeof schema === 'string' ? schema : JSON.stringify(schema);
   const api: object = { Schema: { find: async () => ({ data: () => ({ schema: text }) }) } };
@@ -56,7 +56,7 @@ export async function avroWriter(schema: string | object): Promise<(value: objec
   return (value) => type.toBuffer(value);
 }
 
-/** What writes Protobuf: indexes in front of the message of that name. */
+/** Protobuf serializer: message indexes in front of the message with that name. */
 export function protobufWriter(text: string, name: string, indexes: readonly number[]) {
   const type = protobuf.parse(text, { keepCase: true }).root.lookupType(name);
   const head = protobuf.Writer.create();

@@ -1,10 +1,10 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 
 /**
- * The arguments of an npm script, as `read` makes them of what was given.
+ * Parses the arguments of an npm script; `read` turns them into the result.
  *
- * `--help` prints the usage and ends the process with 0. A mistake, also one that `read` throws, is said with the usage
- * and ends it with 2.
+ * `--help` prints the usage and ends the process with 0. An error, also one that `read` throws, is printed with the
+ * usage and ends it with 2.
  */
 export function scriptArguments<Options extends ParseArgsConfig, Result>(
   usage: string,
@@ -25,7 +25,7 @@ export function scriptArguments<Options extends ParseArgsConfig, Result>(
 }
 
 /**
- * A number of at least `least` that an option was given.
+ * The value of a numeric option, at least `least`.
  * @throws Error that says what is expected
  */
 export function numberOption(

@@ -4,7 +4,7 @@ import type { PlainProducer } from '../../src/io/kafka/produce/plain-producer.ts
 /** Bytes of one send: kafkajs does not split. */
 const SEND_BYTES = 512 * 1024;
 
-/** Sends any number of records, in order within each partition, in parts that a broker takes. */
+/** Sends any number of records, in order within each partition, in parts that fit a request. */
 export async function sendInParts(producer: PlainProducer, records: Iterable<OutgoingRecord>): Promise<void> {
   let part: OutgoingRecord[] = [];
   let bytes = 0;

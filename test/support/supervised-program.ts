@@ -1,12 +1,12 @@
 /**
  * A program for tests of the supervisor. The text `do` of its configuration says how it behaves:
  *
- * - `count`: each report finds one more in `things_total`
- * - `unable`: it says that it is unable to go on, and ends
- * - `deaf`: it does not stop when told to
+ * - `count`: each report adds one to `things_total`
+ * - `unable`: it reports that it is unable to go on, and ends
+ * - `deaf`: it ignores the order to stop
  *
- * The text `<what> by` names the process that, when it is to make ready for these texts, refuses them (`refused`), is
- * slow (`slow`), hangs for good (`hangs`), dies (`dies`), or, when it is to go over to them, hangs (`stuck`).
+ * The text `<what> by` names the process that, at `prepare`, refuses the texts (`refused`), is slow (`slow`), hangs for
+ * good (`hangs`) or dies (`dies`), or, at `commit`, hangs (`stuck`).
  */
 import { Counter, Registry } from 'prom-client';
 import { SupervisorLink } from '../../src/services/supervisor/link.ts';
@@ -48,7 +48,7 @@ link.serve({
   },
 });
 
-/** Says nothing any more, as a process that was stopped does. */
+/** Goes silent, like a process that was stopped (SIGSTOP). */
 function hang(): never {
   for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }

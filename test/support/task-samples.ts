@@ -2,17 +2,17 @@ import { ProtobufReader } from '../../src/core/wire/protobuf-reader.ts';
 import { uncompress } from '../../src/core/wire/snappy.ts';
 import { LABEL, SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../../src/core/wire/write-request.ts';
 
-/** What the records of a task topic hold, sample by sample. */
+/** Samples in the records of a task topic. */
 export interface FoundSamples {
   /** `series@timestamp` ▸ value. */
   readonly samples: Map<string, number>;
-  /** How often a sample was there again. */
+  /** Number of samples found again. */
   repeated: number;
-  /** How often a sample was older than one before it in its series. */
+  /** Number of samples older than one before them in their series. */
   outOfOrder: number;
 }
 
-/** Reads records in the order given, with plain code of its own: not the one under test. */
+/** Reads records in the order given, with plain code that is not under test. */
 export function samplesOf(records: readonly { readonly value: Buffer | null }[]): FoundSamples {
   const found: FoundSamples = { samples: new Map(), repeated: 0, outOfOrder: 0 };
   const newest = new Map<string, number>();

@@ -9,7 +9,7 @@ export interface TaskSourceOptions {
   readonly everyMs: number;
 }
 
-/** Writes records 0, 1, 2, … to every task of a topic, as a `NodeReceiver` takes them. It can go on after a stop. */
+/** Writes records 0, 1, 2, … for a `NodeReceiver` to every task of a topic. It can be started again after a stop. */
 export class TaskSource {
   readonly #penstock: Deployment;
   readonly #options: TaskSourceOptions;
@@ -28,7 +28,7 @@ export class TaskSource {
     return this;
   }
 
-  /** @returns how many records each task has, from 0. */
+  /** @returns the count of records, from 0, of each task */
   async stop(): Promise<number> {
     this.#end.abort();
     await this.#loop;

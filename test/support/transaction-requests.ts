@@ -1,9 +1,9 @@
-/** Stops the requests of transactions on their way, in this process: just before one, while it is under way, after it. */
+/** Holds transactions of this process at one of their requests: just before it, while it is under way, or after it. */
 import { createRequire } from 'node:module';
-// Loads kafkajs with its replacements: what is wrapped here is theirs.
+// Loads kafkajs with our patches: the patched requests are wrapped here.
 import '../../src/io/kafka/client.ts';
 
-/** What a transaction and the session around it ask of coordinators, and of the leaders of the partitions. */
+/** Requests of a transaction, and of the session around it, to coordinators and partition leaders. */
 export const REQUESTS = [
   'initProducerId',
   'offsetFetch',
@@ -32,14 +32,14 @@ interface TransactionRequest {
 
 type Send = (request: TransactionRequest) => Promise<unknown>;
 
-/** Work that is held where a step is, until it is let go. */
+/** Holds transactions at their steps until they are released. */
 export class HeldSteps {
   readonly #groupId: string;
   readonly #partitionOf = new Map<string, number>();
   readonly #steps = new Map<number, Step>();
   #letGo = Promise.withResolvers<void>();
 
-  /** @param groupId whose source partitions the transactions are of */
+  /** @param groupId group of the transactions' source partitions */
   constructor(groupId: string) {
     this.#groupId = groupId;
     const { prototype } = createRequire(import.meta.url)('kafkajs/src/broker') as {
@@ -55,23 +55,23 @@ export class HeldSteps {
     }
   }
 
-  /** Transactional ids, by source partition, as far as they have committed offsets. */
+  /** Transactional ids that have committed offsets, by source partition. */
   get transactionalIds(): ReadonlyMap<number, string> {
     return new Map([...this.#partitionOf].map(([id, partition]) => [partition, id]));
   }
 
-  /** How many partitions are still on their way to their step. */
+  /** Number of partitions that have not reached their step. */
   get missing(): number {
     return this.#steps.size;
   }
 
-  /** Holds the transactions of each source partition at its step, when they come there. */
+  /** Holds the transactions of each source partition when they reach its step. */
   hold(steps: ReadonlyMap<number, Step>): void {
     this.#letGo = Promise.withResolvers();
     for (const [partition, step] of steps) this.#steps.set(partition, step);
   }
 
-  /** Lets all go on. */
+  /** Releases all. */
   release(): void {
     this.#steps.clear();
     this.#letGo.resolve();
@@ -87,7 +87,7 @@ export class HeldSteps {
     if (partition === undefined || step?.request !== name) return await send();
     this.#steps.delete(partition);
     const { promise } = this.#letGo;
-    // One that is under way is sent with all the others at the moment of the fault.
+    // A step under way is sent together with all the others at the moment of the fault.
     if (step.moment !== 'after it') await promise;
     const answer = await send();
     if (step.moment === 'after it') await promise;

@@ -1,4 +1,4 @@
-/** Bodies of the conformance vectors: those of the shared folder where it is there, else those that are kept here. */
+/** Bodies of the conformance vectors: from the shared folder if it exists, else from this repository. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from './cache.ts';
@@ -9,7 +9,7 @@ export const SHARED_VECTORS = path.join(ROOT, '../shared/conformance');
 
 const FOLDER = existsSync(SHARED_VECTORS) ? SHARED_VECTORS : KEPT_VECTORS;
 
-/** Format of an ingest case ▸ the decoder that reads it; for those whose bodies are text. */
+/** Decoder by format of an ingest case, for text bodies. */
 export const TEXT_DECODER_OF: Readonly<Record<string, string>> = {
   influx: 'influx',
   prometheus: 'prometheus_text',
@@ -37,7 +37,7 @@ export function ingestCases(file?: string): IngestCase[] {
   );
 }
 
-/** The body as it was sent, compressed where the headers of the case say so. */
+/** The body as it was sent, compressed if the headers of the case say so. */
 export function bodyOf({ payload_utf8, payload_base64 }: IngestCase): Buffer {
   return payload_utf8 === undefined ? Buffer.from(payload_base64 ?? '', 'base64') : Buffer.from(payload_utf8);
 }

@@ -1,4 +1,4 @@
-/** Holds what VictoriaMetrics stored against what was written: every series, every timestamp, every value. */
+/** Compares what VictoriaMetrics has stored with what was written: every series, every timestamp, every value. */
 import type { Config } from '../../src/app/config/load.ts';
 import { createOwnership } from '../../src/core/hash/ownership.ts';
 import { labelsFrom } from '../../src/core/model/labels.ts';
@@ -12,7 +12,7 @@ export interface TrueSeries {
   timestamps: readonly number[];
 }
 
-/** Where the configuration sends a series: one for each route that takes it. */
+/** Placement of a series by the configuration, one for each route that takes it. */
 export interface Placement {
   route: string;
   /** Route and values of the group labels. */
@@ -30,29 +30,29 @@ export const NODE_LABEL = 'vmagent';
 
 export interface Verdict {
   ok: boolean;
-  /** What differs, the first of each kind in words. Empty when all is well. */
+  /** Differences, the first of each kind in words. Empty: none. */
   problems: string[];
-  /** Samples to be stored: written, once for each route that takes the series. */
+  /** Expected samples: those written, once for each route that takes the series. */
   samplesExpected: number;
   samplesStored: number;
   seriesExpected: number;
   seriesStored: number;
-  /** Expected samples that are there with their value, once. */
+  /** Expected samples stored once, with their value. */
   samplesEqual: number;
   samplesMissing: number;
   samplesWrong: number;
-  /** Stored samples that nothing asked for: repeated, or of no expected series. */
+  /** Unexpected samples: repeated, or of no expected series. */
   samplesExtra: number;
   /** Groups by the node that their samples came through. */
   groupsByNode: Map<string, number>;
   groups: number;
   /** Groups whose samples came through more than one node. */
   groupsOnSeveralNodes: string[];
-  /** Groups on one node, which is not the one that hash 2 names. */
+  /** Groups on one node that is not the one of hash 2. */
   groupsOnWrongNode: string[];
 }
 
-/** What `penstock explain` says of a series, by the same compiled routes and hash 2. */
+/** Placement of series as in `penstock explain`, by the same compiled routes and hash 2. */
 export function placement(config: Config): Place {
   const nodes = config.nodes.map(({ name }) => name);
   const routes = compileRoutes(config);
@@ -83,7 +83,7 @@ interface Expected {
   readonly samples: Map<number, number>;
 }
 
-/** Compares an export with the truth. The node label tells which vmagent a stored series came through. */
+/** Compares an export with the truth. The node label names the vmagent that a stored series came through. */
 export function compareStored(
   truth: Iterable<TrueSeries>,
   place: Place,
@@ -176,7 +176,7 @@ export function compareStored(
   };
 }
 
-/** @throws Error when the truth cannot be told apart once stored: two samples of one series at one time */
+/** @throws Error for an ambiguous truth: two samples of one series at one time */
 function expectedSeries(truth: Iterable<TrueSeries>, place: Place): Map<string, Expected> {
   const expected = new Map<string, Expected>();
   for (const { metric, values, timestamps } of truth) {

@@ -4,7 +4,7 @@ import { type ReloadEffect, reloadEffect } from '../../src/app/config/reload-eff
 import { options } from '../../src/app/config/schema.ts';
 import { cell, code, tableOf } from './markdown.ts';
 
-/** Sections whose keys stand in lists: no environment variable reaches them. */
+/** Sections that are lists: no environment variable sets their keys. */
 const LISTS = new Set(['routes', 'nodes']);
 
 const HEAD = `# Configuration
@@ -29,7 +29,7 @@ export function configurationPage(): string {
   return [HEAD, topLevel(), ...sections.filter((text) => text !== '')].join('\n');
 }
 
-/** The keys that are no sections. */
+/** The table of keys that are no sections. */
 function topLevel(): string {
   const keys = Object.entries(options.shape).filter(([, schema]) => !hasKeys(schema as z.ZodType));
   const rows = keys.flatMap(([name, schema]) => rowsOf(schema as z.ZodType, [name], false));
@@ -97,7 +97,7 @@ function rowsOf(wrapped: z.ZodType, path: readonly string[], isInSection = true)
   ];
 }
 
-/** An ingest topic repeats the decoding sections of `ingest`, with what differs in them. */
+/** Whether the section overrides one of `ingest` for a single ingest topic. */
 function isOverlay(path: readonly string[]): boolean {
   return path.at(-2) === 'topics[]';
 }
@@ -106,7 +106,7 @@ function overlayText(path: readonly string[]): string {
   return `Keys of ingest.${path.at(-1)} that differ for this topic.`;
 }
 
-/** A column without content is left out. */
+/** A Markdown table without its empty columns. */
 function table(rows: readonly Row[]): string {
   const columns: [string, (row: Row) => string][] = [
     ['key', ({ key }) => code(key)],

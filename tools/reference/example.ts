@@ -5,7 +5,7 @@ import { options } from '../../src/app/config/schema.ts';
 
 export const EXAMPLE_FILE = 'config/penstock.yml';
 
-/** Their examples are written by hand. */
+/** Sections with examples written by hand. */
 const BY_HAND = new Set(['routes', 'nodes']);
 const WIDTH = 118;
 const KEY = /^(\s*)(# )?([a-z_]+):(?: |$)/;
@@ -14,7 +14,7 @@ const COMMENT = /^\s*#/;
 /** The example configuration with the text of each key's option as the comment above it. */
 export function commentedExample(text: string): string {
   const out: string[] = [];
-  /** Of the comment lines at the end of `out`, those that are no keys. */
+  /** Number of comment lines at the end of `out` that are no keys. */
   let comments = 0;
   const parents: { readonly indent: number; readonly key: string }[] = [];
   for (const line of text.split('\n')) {
@@ -44,19 +44,19 @@ function optionAt(path: readonly string[]): z.ZodType | undefined {
   return parent instanceof z.ZodObject ? (parent.shape[path.at(-1)!] as z.ZodType | undefined) : undefined;
 }
 
-/** A comment may look like a key: `exactly_once: …`. Within examples every key counts. */
+/** Whether a path is a key and not a comment that looks like one: `exactly_once: …`. In examples every path is. */
 function isKey(path: readonly string[]): boolean {
   return optionAt(path) !== undefined || (BY_HAND.has(path[0]!) && path.length > 1);
 }
 
-/** Undefined where the comment is not the option's: in examples. */
+/** Text of the option; undefined in examples, which have comments of their own. */
 function commentOf(path: readonly string[]): string | undefined {
   if (BY_HAND.has(path[0]!) && path.length > 1) return undefined;
   const { schema, description } = bare(optionAt(path)!);
   return `${description}${valuesText(schema, description)}`;
 }
 
-/** The values that a key can have, where its text does not name them. */
+/** The values of a key, unless its text names them. */
 function valuesText(schema: z.ZodType, description: string): string {
   if (!(schema instanceof z.ZodEnum)) return '';
   const values = schema.options.map(String).filter((value) => value !== '');

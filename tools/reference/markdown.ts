@@ -1,6 +1,6 @@
-/** What the reference pages are made of. */
+/** Parts of the reference pages. */
 
-/** A text in a cell of a table: one line, and no end of the cell. Placeholders are not taken for HTML. */
+/** Escapes a text for a cell of a table: one line, no end of the cell, no HTML in placeholders. */
 export function cell(text: string): string {
   return text.replaceAll('\n', ' ').replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('*', '\\*');
 }

@@ -3,7 +3,7 @@ import { Metrics } from '../../src/io/telemetry/metrics.ts';
 import { ReplayMetrics } from '../../src/services/replay/metrics.ts';
 import { cell, code, tableOf } from './markdown.ts';
 
-/** The processes that tell a metric, by how its name begins; the first that fits holds. */
+/** Processes that expose a metric, by the start of its name; the first match applies. */
 const PROCESSES: readonly [RegExp, string][] = [
   [/^replay_/, 'replay'],
   [/^(samples|series)_total$/, 'worker, drain'],
@@ -53,7 +53,7 @@ export async function metricsPage(): Promise<string> {
   return [HEAD, '## Worker and drain', '', rows(services), '## Replay', '', rows(replay)].join('\n');
 }
 
-/** Those of Penstock, in the order of declaration. */
+/** Penstock's own metrics, in the order of declaration. */
 async function metricsOf(registry: Registry): Promise<Metric[]> {
   const all = await registry.getMetricsAsJSON();
   return all

@@ -3,7 +3,7 @@ import { configurationPage } from './configuration.ts';
 import { commentedExample, currentExample, EXAMPLE_FILE } from './example.ts';
 import { metricsPage } from './metrics.ts';
 
-/** What is generated: path in the repository ▸ text. */
+/** The generated files: path in the repository ▸ text. */
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {
   const [metrics, commands] = await Promise.all([metricsPage(), commandsPage()]);
   return new Map([

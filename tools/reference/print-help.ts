@@ -1,6 +1,6 @@
 /**
- * Prints the help of every command as one JSON object: command, or nothing for the overview ▸ text. A process of its own,
- * since the commands write to its standard output; one for all, since what they import takes most of the time.
+ * Prints the help of every command as one JSON object: command, or '' for the overview ▸ text. Runs in a process of its
+ * own, since commands write to standard output; in one for all, since imports take most of the time.
  */
 const texts: Record<string, string> = {};
 const write = process.stdout.write;

@@ -17,18 +17,18 @@ export interface ShownSeries {
 /** The value of a letter, decoded as far as it goes. */
 export interface Contents {
   readonly bytes: number;
-  /** Name of the decoder that took it; undefined where none was found. */
+  /** Name of the decoder that took it; undefined: none did. */
   readonly encoding: string | undefined;
   readonly series: readonly ShownSeries[];
   /** Series that were decoded beyond those shown. */
   readonly more: number;
-  /** What a decoder set aside, beyond what the letter says of itself. */
+  /** Messages of the parts that the decoder set aside, the first `SHOWN_REJECTS`. */
   readonly rejects: readonly string[];
-  /** Where decoding ended, if not at the end. */
+  /** Why decoding stopped before the end; undefined: it did not. */
   readonly fault: string | undefined;
 }
 
-/** A letter may be looked at that is over every limit but these: bytes after decompression, and CPU time in ms a MiB. */
+/** The only limits on a letter that is shown: bytes after decompression, and CPU time in ms per MiB. */
 const SHOWN_BYTES = 256 * 1024 * 1024;
 const SHOWN_MS = 1_000;
 const SHOWN_REJECTS = 20;
@@ -43,7 +43,7 @@ const LIMITS = {
   label_value_bytes: 0,
 };
 
-/** The id of the schema without which `contentsOf` cannot read the letter; undefined where it needs none. */
+/** Id of the schema that `contentsOf` needs for the letter; undefined: none. */
 export function neededSchema({ record }: StoredLetter, decoders: DecoderRegistry): SchemaId | undefined {
   const { value, headers } = record;
   return value === null ? undefined : decoders.schemaId(value, { headers, limits: LIMITS });

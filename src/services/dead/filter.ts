@@ -1,9 +1,9 @@
 import { rfc3339Ms } from '../../core/model/rfc3339.ts';
 import type { StoredLetter } from '../../core/record/stored-letter.ts';
 
-/** Which dead letters are meant; what is empty or absent lets all pass. */
+/** Selects dead letters. Criteria that are empty or absent let all pass. */
 export interface LetterFilter {
-  /** Times in ms since the epoch at which the letter was written: from included, to not. */
+  /** Time at which the letter was written, in ms since the epoch: `fromMs` included, `toMs` not. */
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
   readonly reasons: readonly string[];
@@ -22,13 +22,13 @@ export function matches({ fromMs, toMs, reasons, stages }: LetterFilter, letter:
 
 const RELATIVE = /^-?(\d+(?:\.\d+)?)(s|m|h|d)$/;
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-/** A day, or RFC 3339 without seconds: parts that may be left out on the command line. */
+/** Short forms that the command line takes: a day alone, and RFC 3339 without seconds. */
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const WITHOUT_SECONDS = /^(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2})([Zz]|[+-]\d{2}:\d{2})$/;
 
 /**
- * `2026-11-22T10:00:00Z`, or `-6h`: so long before now. A date alone is its beginning in UTC. In ms since the epoch;
- * undefined where it is neither.
+ * Parses `2026-11-22T10:00:00Z`, a date (its start in UTC) or an age such as `-6h` into ms since the epoch. Undefined
+ * for anything else.
  */
 export function parseTime(text: string, nowMs: number): number | undefined {
   const [, number, unit = ''] = RELATIVE.exec(text) ?? [];

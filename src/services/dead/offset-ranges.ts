@@ -1,6 +1,6 @@
-/** A set of offsets, kept as ranges: letters that lie side by side cost as much as one. */
+/** A set of offsets, kept as ranges: adjacent letters cost as much as one. */
 export class OffsetRanges {
-  /** First and last offset of each range, both included; ascending and apart once `#sorted`. */
+  /** First and last offset of each range, both included; ascending and disjoint once `#sorted`. */
   #ranges: [bigint, bigint][] = [];
   #sorted = true;
 

@@ -29,7 +29,7 @@ export class PartitionRedrive {
   /** Offsets of the letters in the batch. */
   #offsets: bigint[] = [];
   #bytes = 0;
-  /** How many of the plan's letters are gathered or gone. */
+  /** Number of the plan's letters that are gathered or gone. */
   #passed = 0;
 
   constructor(
@@ -44,14 +44,14 @@ export class PartitionRedrive {
     this.#onSent = onSent;
   }
 
-  /** Whether the plan has the letter at `offset`, which comes next. Letters before it are gone: retention took them. */
+  /** Whether the plan takes the letter at `offset`. Ask in ascending order: planned letters passed over are gone. */
   takes(offset: bigint): boolean {
     const { take } = this.#plan;
     while (this.#passed < take.length && take[this.#passed]! < offset) this.#passed += 1;
     return take[this.#passed] === offset;
   }
 
-  /** Adds the record of the letter at `offset`, which `takes` has agreed to. */
+  /** Adds the record of the letter at `offset`, for which `takes` was true. */
   async add(offset: bigint, record: OutgoingRecord): Promise<void> {
     this.#batch.push(record);
     this.#offsets.push(offset);

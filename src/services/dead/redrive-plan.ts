@@ -4,14 +4,17 @@ import { matches } from './filter.ts';
 import type { OffsetRanges } from './offset-ranges.ts';
 import type { Unredrivable } from './redriven-record.ts';
 
-/** What becomes of a letter that no marker names. `again`: it was redriven before and has failed again. */
+/**
+ * Verdict on a letter that no marker names. `not_meant`: the filter excludes it. `again`: it was redriven before and
+ * has failed again.
+ */
 export type Verdict = 'redrive' | 'not_meant' | 'again' | Unredrivable;
 
 export interface RedriveChoice {
   readonly filter: LetterFilter;
   /** Takes letters that have been redriven before, too. */
   readonly again: boolean;
-  /** Whether the letter can go back at all. */
+  /** Why the letter cannot go back; undefined: it can. */
   readonly check: (letter: StoredLetter) => Unredrivable | undefined;
 }
 
@@ -21,17 +24,17 @@ export function verdictOn(letter: StoredLetter, { filter, again, check }: Redriv
   return check(letter) ?? 'redrive';
 }
 
-/** What a redrive will do with one partition. */
+/** Plan of a redrive for one partition. */
 export interface PartitionPlan {
   /** Offsets to redrive, ascending. */
   readonly take: readonly bigint[];
-  /** First offset of a letter that stays undone; `end` where there is none. */
+  /** Offset of the first letter that is left; `end` if none is. */
   readonly firstLeft: bigint;
-  /** The offset that the plan reaches to. */
+  /** Offset at which the plan ends, excluded. */
   readonly end: bigint;
 }
 
-/** Letters that are meant and not redriven yet, by what becomes of them. */
+/** Letters that the filter selects and that are not redriven yet, by verdict. */
 export interface RedriveCounts {
   readonly redrive: number;
   readonly failedAgain: number;
@@ -39,8 +42,8 @@ export interface RedriveCounts {
 }
 
 /**
- * The letters of the dead-letter topic with their verdicts, until it is known which of them are redriven already: the
- * marker that says so comes behind the letter. It keeps a few bytes a letter.
+ * Collects the letters of the dead-letter topic with their verdicts until the topic is read: the marker that says a
+ * letter was redriven comes after it. Keeps a few bytes per letter.
  */
 export class RedrivePlan {
   readonly #letters = new Map<number, { readonly offsets: number[]; readonly verdicts: Verdict[] }>();
@@ -53,8 +56,8 @@ export class RedrivePlan {
   }
 
   /**
-   * @param redriven what markers name, by partition
-   * @param ends where each partition was read to
+   * @param redriven offsets that markers name, by partition
+   * @param ends offset at which the plan of each partition ends, excluded
    * @param limit most letters to redrive; the first ones are
    */
   finish(

@@ -33,7 +33,7 @@ export interface RedriveOptions {
   readonly onRedrive: (progress: Progress) => void;
 }
 
-/** The consumer group whose offsets say up to where every letter is redriven. Nobody joins it. */
+/** Consumer group without members; its offsets are those up to which every letter is redriven. */
 export function redriveGroup(deadTopic: string): string {
   return `penstock.redrive.${deadTopic}`;
 }
@@ -43,15 +43,15 @@ const BACKOFF_MIN_MS = 200;
 const BACKOFF_MAX_MS = 5_000;
 
 /**
- * Takes dead letters back to where they came from, each exactly once.
+ * Writes dead letters back to the topics they came from, each exactly once.
  *
- * What is done stands in the dead-letter topic itself: the transaction that carries redriven records carries a marker
- * too, which names their letters (marker.ts). So a redrive may have any filter, in any order, and one that was killed
- * is just run again. It opens its transactional id per partition first, which settles what a predecessor has left
- * open; then it reads the topic, markers included; then it redrives what is meant and not named. The group's offset
- * only saves reading again what lies before the first letter that is not redriven.
+ * The state is in the dead-letter topic itself: the transaction with the redriven records also has a marker that names
+ * their letters (core/record/redrive-marker.ts). So redrives may use any filter, in any order, and one that was killed
+ * is just run again. A redrive first opens one transactional id per partition, which settles what a predecessor has
+ * left open; then it reads the topic, markers included; then it redrives the selected letters that no marker names. The
+ * group's offset only saves reading what lies before the first letter that is left.
  *
- * Letters that are written after the start are left to the next redrive.
+ * Letters written after the start are left to the next redrive.
  *
  * @throws FatalKafkaError when another redrive has taken over
  */
@@ -68,7 +68,7 @@ export class Redrive {
     this.#options = options;
   }
 
-  /** @returns what was done; of a dry run what would be. After trouble with Kafka it may be more than is counted. */
+  /** @returns what was done, or in a dry run would be. After errors of Kafka more may be done than is counted. */
   async run(): Promise<RedriveCounts> {
     const { topic, dryRun, limit } = this.#options;
     const { bounds, unknown } = await this.#admin.knownBounds(topic);
@@ -89,7 +89,7 @@ export class Redrive {
     }
   }
 
-  /** After any error nobody knows what was committed: the next attempt reads it from the markers. */
+  /** One attempt. After any error it is unknown what was committed: the next attempt reads it from the markers. */
   async #attempt(
     ends: ReadonlyMap<number, bigint>,
     limit: number,
@@ -124,8 +124,8 @@ export class Redrive {
     ]);
     const ranges = new Map<number, OffsetRange>();
     for (const [partition, bound] of bounds) {
-      // To the end of now, not of the start: a predecessor's last marker may be there.
-      // What is done stands in the markers: where the offset does not fit, all there is is read.
+      // Up to the current end, not that at the start: a predecessor's last marker may be behind it.
+      // An offset out of bounds is ignored and everything is read: the markers have the state.
       const from = committed.get(partition) ?? bound.low;
       const fits = from >= bound.low && from <= bound.high;
       ranges.set(partition, { from: fits ? from : bound.low, to: bound.high });
@@ -189,7 +189,7 @@ export class Redrive {
         await redrive.add(record.offset, outgoing);
       }
     };
-    const onCorrupt = this.#options.onCorrupt && (() => undefined); // told already
+    const onCorrupt = this.#options.onCorrupt && (() => undefined); // reported while planning
     await readRanges(this.#connection, this.#admin, { topic, ranges, visit, onCorrupt });
     for (const redrive of redrives.values()) await redrive.flush();
   }

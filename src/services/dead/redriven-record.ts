@@ -7,7 +7,7 @@ import {
   type StoredLetter,
 } from '../../core/record/stored-letter.ts';
 
-/** Where letters may go back to. */
+/** Topics that letters may go back to. */
 export interface RedriveTargets {
   /** Partitions of each ingest topic of the configuration. */
   readonly ingest: ReadonlyMap<string, number>;
@@ -37,12 +37,12 @@ export const UNREDRIVABLE_TEXT: Readonly<Record<Unredrivable, string>> = {
   too_large: 'larger than the max.message.bytes of the topic it came from; raise it',
 };
 
-/** Room for what a record batch adds to value and headers, in bytes. */
+/** Allowance for the bytes that a record batch adds to key, value and headers. */
 const BATCH_OVERHEAD_BYTES = 512;
 /** Room for the lengths of a header's name and value. */
 const HEADER_OVERHEAD_BYTES = 10;
 
-/** The record that takes a letter back, or why there is none. */
+/** The record that redrives a letter, or why there is none. */
 export function redrivenRecord(
   letter: StoredLetter,
   targets: RedriveTargets,
@@ -60,7 +60,7 @@ export function redrivenRecord(
       Buffer.byteLength(name) + (value === null ? 0 : Buffer.byteLength(value)) + HEADER_OVERHEAD_BYTES;
   if (bytes > (targets.maxMessageBytes.get(source.topic) ?? Number.POSITIVE_INFINITY)) return 'too_large';
   const { topic, partition } = source;
-  // The time is now's: retention must not take the record before it is read. penstock-timestamp has its own.
+  // The current time, so that retention does not take the record before it is read; penstock-timestamp has its own.
   return { topic, partition, key: record.key ?? null, value: record.value, headers, timestamp: nowMs };
 }
 

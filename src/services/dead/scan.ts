@@ -7,7 +7,7 @@ import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
 import { type OffsetGap, type OffsetRange, readRanges } from '../../io/kafka/range/range-reader.ts';
 import { OffsetRanges } from './offset-ranges.ts';
 
-/** How far a reading is. Offsets count, so transaction markers do too. */
+/** Progress of a scan in offsets, transaction markers included; of a redrive in letters. */
 export interface Progress {
   readonly read: number;
   readonly of: number;
@@ -22,17 +22,17 @@ export interface ScanOptions {
   readonly onCorrupt?: OnCorrupt;
 }
 
-/** Takes the records of a dead-letter topic. */
+/** Receives the records of a dead-letter topic. */
 export interface LetterVisitor {
   readonly onLetter: (letter: StoredLetter) => void;
-  /** Told of a record at which something threw that nobody foresaw, `onLetter` included: the others go on. */
+  /** Told of a record that caused an unforeseen error, also in `onLetter`; the scan goes on. */
   readonly onDefect: (record: FetchedRecord, error: RecordDefect) => void;
 }
 
-/** Told of record batches that are left out since they cannot be read; undefined: the first one is an error. */
+/** Told of unreadable record batches, which are left out; undefined: the first one is an error. */
 export type OnCorrupt = ((batch: OffsetGap) => void) | undefined;
 
-/** Reads dead letters once, in order within a partition. @returns what the markers among them name, by partition. */
+/** Reads dead letters once, in order within a partition. @returns the offsets that markers name, by partition */
 export async function scanLetters(
   connection: KafkaConnection,
   admin: KafkaAdmin,
@@ -51,7 +51,7 @@ export async function scanLetters(
   return redriven;
 }
 
-/** Visits a letter; adds to `redriven` what a marker names. */
+/** Visits a letter; adds the offsets that a marker names to `redriven`. */
 export function visitLetter(
   record: FetchedRecord,
   redriven: OffsetRanges,

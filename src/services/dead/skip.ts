@@ -9,7 +9,7 @@ import { RangeReader } from '../../io/kafka/range/range-reader.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
 import { sleep } from '../../io/time/sleep.ts';
 
-/** A record batch that is to be passed over, and the consumer group that waits at it. */
+/** A record batch to skip, and the consumer group that waits at it. */
 export interface SkipTarget {
   readonly groupId: string;
   readonly topic: string;
@@ -18,14 +18,14 @@ export interface SkipTarget {
 }
 
 export interface FoundBatch extends UnreadableBatch {
-  /** What is wrong with it. */
+  /** Why it cannot be read. */
   readonly message: string;
 }
 
 const ONE_RECORD = { maxRecords: 1, maxBytes: 1, lingerMs: 0 };
 const POLL_MS = 500;
 
-/** The batch at an offset, if it cannot be read; undefined where it can. */
+/** The batch at an offset if it cannot be read, else undefined. */
 export async function unreadableAt(
   connection: KafkaConnection,
   admin: KafkaAdmin,
@@ -45,9 +45,9 @@ export async function unreadableAt(
 }
 
 /**
- * The batch that begins at the offset and holds up the group.
+ * The unreadable batch that begins at the offset and holds up the group.
  *
- * @throws FatalKafkaError where it is another one, with the offset that is right, or none
+ * @throws FatalKafkaError if there is none, with the offset of the batch that does hold it up, if any
  */
 export async function batchToSkip(
   connection: KafkaConnection,
@@ -78,7 +78,7 @@ export async function batchToSkip(
   );
 }
 
-/** Leaves word for whoever holds the partition: it passes over this very batch when it waits at it. */
+/** Commits a request to the partition's owner, which passes over this very batch when it waits at it. */
 export async function requestSkip(
   connection: KafkaConnection,
   { groupId, topic, partition }: SkipTarget,
@@ -101,7 +101,7 @@ export async function requestSkip(
   }
 }
 
-/** Waits until the group has committed an offset behind the batch. @returns whether it has */
+/** Waits up to `waitMs` for the group to commit an offset behind the batch. @returns whether it has */
 export async function isPassed(
   admin: KafkaAdmin,
   { groupId, topic, partition }: SkipTarget,

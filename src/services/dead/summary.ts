@@ -1,28 +1,28 @@
 import type { StoredLetter } from '../../core/record/stored-letter.ts';
 
-/** So many letters of a kind are named. */
+/** Most letters of a kind that are named. */
 const EXAMPLES = 5;
 
 /** Letters of one kind. */
 export interface LetterGroup {
   readonly stage: string;
   readonly reason: string;
-  /** Topic that they came from; '' where that is not known. */
+  /** Topic that they came from; '' if unknown. */
   readonly source: string;
   readonly letters: number;
-  /** How many of them were redriven since. */
+  /** Number of them that were redriven since. */
   readonly redriven: number;
   /** When the first and the last of them were written, in ms since the epoch. */
   readonly firstMs: number;
   readonly lastMs: number;
-  /** `partition:offset` of the last ones, the last first, and its message. */
+  /** `partition:offset` of the newest ones, newest first; `message` is that of the newest. */
   readonly examples: readonly string[];
   readonly message: string;
 }
 
 /**
- * Counts letters by stage, reason and source topic. It keeps a few bytes a letter, since the marker that says that one
- * was redriven comes behind it.
+ * Counts letters by stage, reason and source topic. Keeps a few bytes per letter, since the marker that says a letter
+ * was redriven comes after it.
  */
 export class LetterCounts {
   readonly #groups = new Map<string, Group>();
@@ -79,6 +79,6 @@ export class LetterCounts {
 }
 
 type Group = { -readonly [K in Exclude<keyof LetterGroup, 'examples'>]: LetterGroup[K] } & {
-  /** The last ones, the last first. */
+  /** The newest ones, newest first. */
   readonly latest: { at: string; timestamp: number }[];
 };

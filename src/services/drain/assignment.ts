@@ -1,6 +1,6 @@
 import { createOwnership, type Ownership, type OwnershipMethod } from '../../core/hash/ownership.ts';
 
-/** What a drain has to know of a route. */
+/** The part of a route that a drain needs. */
 export interface DrainRoute {
   readonly name: string;
   readonly topic: string;
@@ -8,7 +8,7 @@ export interface DrainRoute {
 }
 
 /**
- * Which task partitions a node reads, by hash 2.
+ * Assigns task partitions to a node, by hash 2.
  *
  * Ownership is a function of task and event time. Today it is fixed by the configuration, so every time gives
  * the same answer; when nodes join and leave at window boundaries, only this class has to change.
@@ -36,7 +36,7 @@ export class NodeAssignment {
     return [...this.#counts.keys()];
   }
 
-  /** Whether the node computes the task at event time `timeMs`. Partitions beyond the task count are nobody's. */
+  /** Whether the node computes the task at event time `timeMs`. Partitions beyond the task count have no owner. */
   owns(topic: string, task: number, timeMs: number): boolean {
     const count = this.#counts.get(topic) ?? 0;
     return task < count && this.#ownership.owner(topic, task, timeMs) === this.node;
@@ -58,36 +58,36 @@ export class NodeAssignment {
   }
 }
 
-/** How the names of all groups begin that Penstock makes. */
+/** Prefix of the groups that Penstock names; the name of the workers' group is configured. */
 export const GROUP_PREFIX = 'penstock.';
 
 /**
- * The consumer group of a node on a task topic. All drains of the node share it. Neither topics nor nodes have a slash in
- * their names, so no two of them share a group, however many dots they have, and no other group is called so.
+ * Consumer group of a node on a task topic; all drains of the node share it. Names of topics and nodes have no slash,
+ * so the name is unique to the pair, however many dots they have.
  */
 export function drainGroupId(topic: string, node: string): string {
   return `${drainGroupPrefix(topic)}${node}`;
 }
 
-/** How the names of all groups begin that `drainGroupId` makes for a topic, whatever the node. */
+/** Prefix of `drainGroupId` for a topic, whatever the node. */
 function drainGroupPrefix(topic: string): string {
   return `${GROUP_PREFIX}drain/${topic}/`;
 }
 
 /**
- * The same of versions that separated them by a dot. Groups of other topics may begin so too, and one group may be that of
- * two topics and nodes: what it has committed for the topic counts.
+ * The same of versions that separated topic and node by a dot. It is ambiguous: groups of other topics may have it, and
+ * a group may belong to two pairs of topic and node. Only its commits for the topic count.
  */
 export function formerDrainGroupPrefix(topic: string): string {
   return `${GROUP_PREFIX}${topic}.`;
 }
 
-/** Whether that may be the group of a node on the topic, also one made by an earlier version. */
+/** Whether a group may be that of a node on the topic, also by the name of an earlier version. */
 export function isDrainGroup(topic: string, group: string): boolean {
   return group.startsWith(drainGroupPrefix(topic)) || group.startsWith(formerDrainGroupPrefix(topic));
 }
 
-/** The node whose group this is on the topic, by its name. */
+/** The name of the node that a drain group of the topic belongs to. */
 export function nodeOfDrainGroup(topic: string, group: string): string {
   const prefix = group.startsWith(drainGroupPrefix(topic))
     ? drainGroupPrefix(topic)

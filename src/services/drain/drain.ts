@@ -39,7 +39,7 @@ import { TopicGroups } from './group-standings.ts';
 import type { DrainOptions } from './options.ts';
 import { Takeover } from './takeover.ts';
 
-/** Where a node is, and how to log in there. */
+/** Address and login of a node. */
 export interface DrainNode extends NodeLoginOptions {
   readonly name: string;
   readonly url: string;
@@ -66,10 +66,10 @@ interface TopicReader {
   readonly gauges: GroupGauges;
 }
 
-/** Pauses between attempts to join the group of a topic that came while the drain runs. */
+/** Pauses between attempts to join the group of a topic that a reload has added. */
 const JOIN_MIN_MS = 500;
 const JOIN_MAX_MS = 10_000;
-/** Most time for what is in flight when a topic is left. The node may be down, and have a part of a record. */
+/** Most time to finish what is in flight when a topic is left: the node may be down, and have a part of a record. */
 const LEAVE_MS = 24 * 3_600_000;
 
 /**
@@ -79,7 +79,7 @@ const LEAVE_MS = 24 * 3_600_000;
  * a partition. A partition that waits for the node does not hold up the others.
  */
 export class Drain {
-  /** What it goes by now; a reload replaces it. */
+  /** The setup in force; a reload replaces it. */
   #setup: DrainSetup;
   #assignment: NodeAssignment;
   readonly #connection: KafkaConnection;
@@ -125,7 +125,7 @@ export class Drain {
   }
 
   /**
-   * Looks at the topics, then joins the groups. What is wrong with some of them is waited for.
+   * Checks the topics, then joins the groups. Faults of some of them do not stop it: their partitions wait.
    *
    * @throws FatalKafkaError when no task topic can be read
    */
@@ -137,10 +137,10 @@ export class Drain {
       const { topics } = this.#assignment;
       if (topics.length > 0 && absent.length === topics.length) throw unusableTopics(absent);
       this.#outputs.use(neededBy(setup), await this.#outputs.look(neededBy(setup)));
-    } while (setup !== this.#setup); // a reload came between
+    } while (setup !== this.#setup); // a reload came in between
     this.#tellTasks();
     this.#isJoining = true;
-    // Those that have joined are running when it is tried again.
+    // Waits for all: readers that have joined go on running when the start is tried again.
     const started = await Promise.allSettled([...this.#topics.values()].map(({ reader }) => reader.start()));
     for (const each of started) if (each.status === 'rejected') throw each.reason;
     for (const { gauges } of this.#topics.values()) gauges.start();
@@ -151,10 +151,10 @@ export class Drain {
   }
 
   /**
-   * Makes ready to go by another setup, for the same node. The group of a topic that is new is joined, that of one that no
-   * route has any more is left; where tasks go to other nodes, their partitions are handed over as after a restart.
+   * Prepares a reload, for the same node. Groups of new topics are joined, groups of topics that no route has any more
+   * are left; partitions of tasks that go to other nodes are handed over as after a restart.
    *
-   * @throws FatalKafkaError when a topic that is new here cannot be used, ConfigError when a certificate cannot be used
+   * @throws FatalKafkaError when a new topic cannot be used, ConfigError when a certificate cannot be used
    */
   async prepare(setup: DrainSetup): Promise<PreparedChange> {
     const isSameAccess = isDeepStrictEqual(clientOptions(setup), clientOptions(this.#setup));
@@ -201,7 +201,7 @@ export class Drain {
     return opened;
   }
 
-  /** Joins the group of a topic that came while the drain runs. */
+  /** Joins the group of a topic that a reload has added. */
   async #join({ reader, gauges }: TopicReader): Promise<void> {
     const backoff = new Backoff(JOIN_MIN_MS, JOIN_MAX_MS);
     while (!this.#stopping.signal.aborted) {
@@ -229,7 +229,9 @@ export class Drain {
     void left.reader.stop(monotonicMs() + LEAVE_MS).finally(() => this.#leaving.delete(left));
   }
 
-  /** Looks at the topics of another setup. @returns those that are written to. @throws FatalKafkaError when a new one cannot be used */
+  /**
+   * Checks the topics of another setup. @returns the output topics. @throws FatalKafkaError for an unusable new topic
+   */
   async #newTopics(setup: DrainSetup): Promise<ReadonlyMap<string, OutputTopic>> {
     const { routes } = setup;
     const [found, read] = await Promise.all([
@@ -249,7 +251,7 @@ export class Drain {
     }
   }
 
-  /** Waits for the requests in flight, commits, leaves the groups. @returns how many partitions were cut off. */
+  /** Waits for the requests in flight, commits, leaves the groups. @returns number of partitions cut off */
   async stop(deadline: number): Promise<number> {
     this.#stopping.abort();
     this.#topicWatch.stop();
@@ -296,7 +298,7 @@ export class Drain {
     };
   }
 
-  /** What may change is read each time. */
+  /** Getters for what a reload may change. */
   #topicReader(topic: string): TopicReader {
     const drain = () => this.#setup.drain;
     const topicCount = () => Math.max(1, this.#topics.size);
@@ -413,7 +415,7 @@ export class Drain {
     this.#events.refused(record, refused);
   }
 
-  /** @throws TopicTroubleError where the letters cannot be written, PartitionLostError where the partition ends before that */
+  /** @throws TopicTroubleError if the letters cannot be written, PartitionLostError if the partition ends first */
   async #write(partition: AssignedPartition, letters: readonly OutgoingRecord[]): Promise<void> {
     const isWritten = await this.#outputs.write(letters, partition, () => this.#deadProducer.send(letters));
     if (!isWritten) throw new PartitionLostError('the partition ended before its dead letters were written');
@@ -424,7 +426,7 @@ export class Drain {
   }
 }
 
-/** What the division of tasks among the nodes follows from. */
+/** The part of a setup that decides which node has which tasks. */
 function ownershipOf({ routes, nodes, ownership }: DrainSetup) {
   return {
     routes: routes.map(({ topic, count }) => ({ topic, count })),

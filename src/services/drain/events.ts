@@ -14,12 +14,12 @@ import type { Metrics } from '../../io/telemetry/metrics.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
 import type { SourceFault } from './source-tracker.ts';
 
-/** While a node is in trouble, one line a partition in this time, not one an attempt. */
+/** Interval of log lines per partition while a node fails: not one per attempt. */
 const LOG_EVERY_MS = 10_000;
 const LOGIN_REFUSED = new Set([401, 403]);
 const HTTP_REASON = /^http_(\d+)$/;
 
-/** What happens in a drain, as metrics and log lines. */
+/** Events of a drain as metrics and log lines. */
 export class DrainEvents {
   readonly #metrics: Metrics;
   readonly #log: Logger;
@@ -45,7 +45,7 @@ export class DrainEvents {
     this.#defects = new Defects(metrics, log);
   }
 
-  /** A record led to an error that nobody foresaw, again and again. */
+  /** A record caused an unforeseen error twice. */
   defect(record: FetchedRecord, error: Error): void {
     this.#defects.report(record, error);
   }
@@ -54,13 +54,13 @@ export class DrainEvents {
     this.#metrics.deliverRequests.inc({ node: this.#node, code: String(code) });
   }
 
-  /** The node answered that it will never take a request, or a part of one. */
+  /** The node refused a request, or a part of one, for good. */
   refusedRequest({ reason }: PoisonError): void {
     const code = HTTP_REASON.exec(reason)?.[1];
     if (code !== undefined) this.answered(Number(code));
   }
 
-  /** The node is sent a record that it may have taken before: after a drain that died, or an attempt without answer. */
+  /** The node is sent a record that it may have taken already: after a crash, or an attempt without answer. */
   possibleRepeat(record: FetchedRecord, reason: 'takeover' | 'unanswered'): void {
     this.#metrics.possibleRepeats.inc({ node: this.#node, reason });
     const { topic, partition, offset } = record;
@@ -71,7 +71,7 @@ export class DrainEvents {
     );
   }
 
-  /** What the sequence of sources says of a record. A crash of this drain is not seen here: only what the topic holds. */
+  /** Faults in the sequence of sources. They are in the topic itself: a crash of this drain causes none. */
   sourceFaults(record: FetchedRecord, faults: readonly SourceFault[]): void {
     for (const fault of faults) {
       this.#metrics.sourceFaults.inc({ topic: record.topic, fault });
@@ -84,7 +84,7 @@ export class DrainEvents {
     }
   }
 
-  /** The node has taken a record, or all of it that it ever will: all but `refused`. */
+  /** The node has taken a record, except for `refused`. */
   delivered(record: FetchedRecord, refused: readonly Refused[], nowMs: number): void {
     if (refused.length > 0 && isNothingTaken(record, refused)) return;
     const node = this.#node;
@@ -101,13 +101,13 @@ export class DrainEvents {
     const ageMs = (ms: number) => Math.max(0, nowMs - ms);
     const sourceMs = sourceTime(record);
     if (isRecordTime(sourceMs)) this.#metrics.deliverLatency.observe({ node }, ageMs(sourceMs) / 1000);
-    // By the record, not by the sample: its body is not looked into. One that was redriven is as old as it was.
+    // By the record, not by the sample: bodies are not decoded. A redriven record keeps its age.
     const firstMs = recordTime(record, () => nowMs);
     const lateAfterMs = this.#lateAfterMs();
     if (lateAfterMs > 0 && ageMs(firstMs) > lateAfterMs) this.#metrics.late.inc({ node, route }, delivered);
   }
 
-  /** What the node refused could not be kept yet. */
+  /** Dead letters could not be written yet. */
   deadLettersNotWritten(
     { topic, partition, offset }: Pick<FetchedRecord, 'topic' | 'partition' | 'offset'>,
     error: unknown,
@@ -149,7 +149,7 @@ export class DrainEvents {
     }
   }
 
-  /** A record batch that cannot be read is in the dead-letter topic, and passed over. */
+  /** An unreadable record batch is in the dead-letter topic, and passed over. */
   setAside({ topic, partition }: { topic: string; partition: number }, batch: CorruptBatch): void {
     this.#metrics.deadLetters.inc({ stage: 'deliver', reason: CORRUPT_BATCH, topic });
     this.#metrics.corruptBatches.inc({ topic });
@@ -177,8 +177,8 @@ export class DrainEvents {
 }
 
 /**
- * The time from which a record's way is measured: that of its source, which earlier versions gave the record itself; of
- * a dead letter that was redriven that of the redrive.
+ * Start of a record's latency: the time of its source, which earlier versions gave the record itself; for a redriven
+ * dead letter the time of the redrive.
  */
 function sourceTime(record: FetchedRecord): number {
   if (record.headers[HEADER.redriven] != null) return record.timestamp;

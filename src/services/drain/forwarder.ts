@@ -24,9 +24,9 @@ export interface ForwarderOptions {
   readonly backoffMaxMs: number;
   /** Record headers that go to the node as HTTP headers. */
   readonly tenantHeaders: readonly string[];
-  /** Keeps what the node refuses for good. */
+  /** Writes dead letters for what the node refuses for good. */
   readonly writeDeadLetters: (record: FetchedRecord, refused: readonly Refused[]) => Promise<void>;
-  /** Keeps a record batch that cannot be read. */
+  /** Writes a dead letter for an unreadable record batch. */
   readonly setAside: (batch: CorruptBatch) => Promise<void>;
   readonly committed: (partition: AssignedPartition, offset: bigint) => void;
   /** The turn of the partition, noted at every commit. */
@@ -38,20 +38,20 @@ const EMPTY = Buffer.alloc(0);
 /**
  * Forwards the records of one partition: one at a time, committed after the node has answered.
  *
- * A drain that dies cannot say whether the node has taken the record after the last commit. So each start that
- * follows no hand-over counts its first record as one that may have been sent before.
+ * After a crash it is unknown whether the node has taken the record behind the last commit. So each start that follows
+ * no hand-over counts its first record as one that may have been sent before.
  */
 export class Forwarder {
   readonly #partition: AssignedPartition;
   readonly #options: ForwarderOptions;
   readonly #sources = new SourceTracker();
-  /** The offset to commit when the work ends now. */
+  /** The offset to commit if the work ends now. */
   #next: bigint;
-  /** The record where reading begins may have been sent: whoever was here before did not end in order. */
+  /** The predecessor did not hand over: the first record may have been sent already. */
   readonly #crashed: boolean;
-  /** The node may have taken something of the record at `#next`. */
+  /** The node may have taken a part of the record at `#next`, or all of it. */
   #maybeTaken: boolean;
-  /** It surely has: the rest of the record has to follow before the work may end. */
+  /** The node has taken a part of it: the rest has to follow before the work may end. */
   #partTaken = false;
 
   constructor(partition: AssignedPartition, start: CommittedStart, options: ForwarderOptions) {
@@ -103,7 +103,7 @@ export class Forwarder {
     );
   }
 
-  /** An error that nobody foresaw, and that comes again with the same record, sets that record aside. */
+  /** Delivers a record; sets it aside if it causes an unforeseen error twice. */
   async #deliverOrBlame(record: FetchedRecord, maybeSent: boolean): Promise<Refused[]> {
     try {
       return await this.#deliver(record, maybeSent);
@@ -167,7 +167,7 @@ export class Forwarder {
     return refused;
   }
 
-  /** A record of which a part was taken is finished also while the drain stops: whoever is next would send it all. */
+  /** A record taken in part is finished even while the drain stops: the next owner would send all of it again. */
   get #mayBegin(): boolean {
     return this.#partition.active || this.#partTaken;
   }
@@ -190,7 +190,7 @@ export class Forwarder {
     );
   }
 
-  /** Tries until it is done: to begin the record again would send the node what it has taken of it. */
+  /** Retries until it is written: starting the record over would send the node again what it has taken. */
   async #untilKept(
     keep: () => Promise<void>,
     onFailure: (error: unknown, pauseMs: number) => void,
@@ -214,7 +214,7 @@ export class Forwarder {
     const headers: Record<string, string> = {};
     for (const name of this.#options.tenantHeaders) {
       const value = record.headers[name];
-      // HTTP headers are bytes too: latin1 passes those of the record on as they are.
+      // HTTP headers are bytes too: latin1 passes the record's bytes on unchanged.
       if (value != null) headers[name] = Buffer.from(value).toString('latin1');
     }
     return headers;

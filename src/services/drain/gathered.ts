@@ -2,7 +2,7 @@ import { PoisonError } from '../../core/model/errors.ts';
 import { joinBlocks, uncompressedLength } from '../../core/wire/snappy.ts';
 import type { Refused } from '../../io/remote-write/deliver.ts';
 
-/** A dead letter is closed before its series come to more than this, uncompressed: it then fits any dead-letter topic. */
+/** Most bytes of joined series in a dead letter, uncompressed, so that it fits any dead-letter topic. */
 const ENOUGH_BYTES = 256 * 1024;
 
 interface Group {
@@ -12,8 +12,8 @@ interface Group {
 }
 
 /**
- * Series that a node refuses for the same reason share a dead letter, so that a record of which it takes nothing does not
- * become thousands of them. The message is that of the first. What is no snappy block, or large, stays alone.
+ * Joins series that a node refused for the same reason into one dead letter, so that a record refused as a whole does
+ * not become thousands. The message is that of the first. Bodies that are large or no snappy block stay alone.
  */
 export function gathered(refused: readonly Refused[]): Refused[] {
   const letters: Refused[] = [];

@@ -5,27 +5,27 @@ import { GROUP_PREFIX, isDrainGroup } from './assignment.ts';
 import type { Standing } from './last-owner.ts';
 import { parseTurn } from './turn.ts';
 
-/** What Kafka says of all groups that read a task topic, at about one moment. */
+/** Snapshot of all groups that read a task topic. */
 export interface TopicStandings {
   /** Names of the groups that have committed something for the topic, or have a member that reads it. */
   readonly groups: readonly string[];
-  /** Names of those of them that have members. */
+  /** Names of those with members. */
   readonly live: readonly string[];
-  /** How each group stands to a partition. */
+  /** Standing of each group in a partition. */
   of(partition: number): Standing[];
 }
 
-/** How often groups are asked at the same time. */
+/** Groups whose commits are read at the same time. */
 const AT_ONCE = 8;
 
 /**
- * Asks Kafka how the groups of all nodes stand to the partitions of a task topic: those of the configuration, and those
- * that others have left behind or still run under another one; also by the names that earlier versions gave them, so that a
- * node begins where its drains of before an upgrade stood.
+ * Reads the standings of all nodes' groups in the partitions of a task topic: of configured nodes, of nodes that are
+ * gone, and of those that run with another configuration. Names that earlier versions gave to groups count too, so that
+ * after an upgrade a node begins where its drains stood.
  *
- * The members first, then the commits: what a group commits before it lets go of a partition is seen.
+ * Members are read before commits: what a group commits before it releases a partition is seen.
  *
- * @param configured names of the groups that the configuration has
+ * @param configured names of the groups of configured nodes
  */
 export async function readStandings(
   admin: KafkaAdmin,
@@ -64,7 +64,7 @@ export async function readStandings(
 
 const NO_GROUP: GroupDescription = { state: 'Dead', members: [] };
 
-/** Whether a group may hold each of a topic's partitions, at about one moment. */
+/** Reads which partitions of a topic a group may hold. */
 export async function readHeld(
   admin: KafkaAdmin,
   topic: string,
@@ -74,14 +74,14 @@ export async function readHeld(
   return (partition) => mayHold(description, topic, partition);
 }
 
-/** What partitions of one topic ask about the groups of all nodes. */
+/** Standings in the partitions of one topic. Partitions that ask at the same time share a request. */
 export class TopicGroups {
   readonly #admin: KafkaAdmin;
   readonly #topic: string;
   readonly #standings: SharedAnswer<TopicStandings>;
   readonly #held = new Map<string, SharedAnswer<(partition: number) => boolean>>();
 
-  /** @param configured names of the groups that the configuration in force has */
+  /** @param configured names of the groups of configured nodes, as of now */
   constructor(admin: KafkaAdmin, topic: string, configured: () => readonly string[]) {
     this.#admin = admin;
     this.#topic = topic;

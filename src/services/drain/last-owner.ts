@@ -1,12 +1,12 @@
 import type { TopicMark } from '../../io/kafka/topic/topic-mark.ts';
 import { isSettled, type TurnNote } from './turn.ts';
 
-/** How a node's group stands to one partition. */
+/** Standing of a node's group in one partition. */
 export interface Standing {
   readonly group: string;
-  /** A member of it has the partition, or may have it: a group in a rebalance does not say. */
+  /** A member holds the partition, or may hold it: unknown while the group is in a rebalance. */
   readonly holds: boolean;
-  /** What it has committed for the partition. */
+  /** Its commit for the partition, if any. */
   readonly commit:
     | { readonly offset: bigint; readonly note: TurnNote; readonly mark?: TopicMark | undefined }
     | undefined;
@@ -16,20 +16,20 @@ export interface Standing {
 export type Owner = Standing & { readonly commit: NonNullable<Standing['commit']> };
 
 export type Decision =
-  /** The group was the last one here: it goes on where it stands. */
+  /** The group was the last owner: it goes on at its own commit. */
   | { readonly kind: 'own' }
-  /** Another group is first. `yields`: a claim of this group has to be withdrawn. */
+  /** Another group goes first. `yields`: this group has to withdraw its claim, if it has one. */
   | { readonly kind: 'wait'; readonly group: string; readonly yields: boolean }
-  /** Nobody works on it: it is taken over where `from` stands; undefined where no group ever stood. */
+  /** Nobody works on it: this group takes it over at the commit of `from`; undefined: there is no owner to follow. */
   | { readonly kind: 'take'; readonly from: Owner | undefined; readonly turn: number };
 
 /**
  * Decides whether the group `own`, which holds a partition, may work on it, and from where.
  *
- * At any time at most one group may: the one that was last, as long as it holds the partition; else, of the groups that
- * hold it (drains run with different configurations), the one whose name comes first. A group that is about to take it
- * over says so (`taking`) and looks again: a group that came to hold the partition before the second look is seen
- * there, and one that came later sees the claim, and waits until it is settled or withdrawn.
+ * At any time at most one group may: the last owner, as long as it holds the partition; else, of the groups that hold
+ * it (drains may run with different configurations), the one whose name sorts first. A group that is about to take over
+ * commits a claim (`taking`) and looks again: a group that got the partition before the second look is seen there, and
+ * one that gets it later sees the claim, and waits until it is settled or withdrawn.
  */
 export function decide(own: string, standings: readonly Standing[]): Decision {
   const owner = lastOwner(own, standings);
@@ -43,7 +43,7 @@ export function decide(own: string, standings: readonly Standing[]): Decision {
   return { kind: 'take', from: owner, turn: Math.max(0, ...turns) + 1 };
 }
 
-/** The group that worked on the partition last; undefined where none did, or nobody knows any more. */
+/** The group that worked on the partition last; undefined if none did, or its commits are gone. */
 export function lastOwner(own: string, standings: readonly Standing[]): Owner | undefined {
   return standings
     .filter((each): each is Owner => each.commit !== undefined && isSettled(each.commit.note))
@@ -56,7 +56,7 @@ export function lastOwner(own: string, standings: readonly Standing[]): Owner | 
 function isNewer(a: Owner, b: Owner, own: string): boolean {
   if (a.commit.note.turn !== b.commit.note.turn) return a.commit.note.turn > b.commit.note.turn;
   if (a.commit.offset !== b.commit.offset) return a.commit.offset > b.commit.offset;
-  // Only without turns can two groups stand at the same place. Another one that holds the partition may be at work.
+  // A tie needs commits without turns. Another group that holds the partition wins: it may be at work.
   const [aWorks, bWorks] = [a, b].map(({ group, holds }) => holds && group !== own);
   return aWorks !== bWorks ? aWorks === true : a.group < b.group;
 }

@@ -3,7 +3,7 @@ import { drainGroupId, nodeOfDrainGroup } from './assignment.ts';
 import { readStandings } from './group-standings.ts';
 import { lastOwner } from './last-owner.ts';
 
-/** The group of a node that is not configured any more, on one task topic. */
+/** The group of a node that is no longer configured, on one task topic. */
 export interface Leftover {
   readonly node: string;
   readonly topic: string;
@@ -17,7 +17,7 @@ export interface Leftover {
   readonly needed_for: readonly number[];
 }
 
-/** What nodes have left behind on task topics that are not in the configuration. */
+/** Groups that nodes which are not in `nodes` have left behind on task topics. */
 export async function readLeftovers(
   admin: KafkaAdmin,
   topics: readonly string[],
@@ -32,7 +32,7 @@ export async function readLeftovers(
 async function ofTopic(admin: KafkaAdmin, topic: string, nodes: readonly string[]): Promise<Leftover[]> {
   const configured = nodes.map((node) => drainGroupId(topic, node));
   const standings = await readStandings(admin, topic, configured);
-  // A node that is configured has taken over from its own group of an earlier version, which Kafka deletes in time.
+  // The group of a configured node under the name of an earlier version is no leftover: Kafka deletes it in time.
   const groups = standings.groups.filter((group) => !nodes.includes(nodeOfDrainGroup(topic, group)));
   if (groups.length === 0) return [];
   const needed = new Map<string, number[]>();

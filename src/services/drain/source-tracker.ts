@@ -4,7 +4,7 @@ import { readTaskRecordSource, type TaskRecordSource } from '../../core/record/t
 /** `repeated`: source records that were in this task before. `missing`: not every part of a step is there. */
 export type SourceFault = 'repeated' | 'missing';
 
-/** Sources that are followed at once; whoever writes to a task topic names them. The one heard of longest ago makes room. */
+/** Most sources tracked: records name them, and may name any number. The one seen longest ago is dropped. */
 const MOST_SOURCES = 10_000;
 const MOST_REPLAY_ID = 200;
 
@@ -18,10 +18,10 @@ const MOST_REPLAY_ID = 200;
 export class SourceTracker {
   readonly #latest = new Map<string, TaskRecordSource>();
 
-  /** What is wrong with the next record. Records without the header, of other writers, are passed over. */
+  /** Faults of the next record. Records without the header, of other writers, are passed over. */
   next(headers: Headers): SourceFault[] {
     const position = readTaskRecordSource(headers);
-    // A replay goes through the source again, beside the worker.
+    // A replay reads the source again, beside the worker: a sequence of its own.
     if (position === undefined || position.replay.length > MOST_REPLAY_ID) return [];
     const from = `${position.replay} ${position.topicPartition}`;
     const before = this.#latest.get(from);

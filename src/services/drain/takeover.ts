@@ -16,11 +16,11 @@ export interface TakeoverOptions {
   readonly reader: Pick<GroupReader, 'commit' | 'committed' | 'lookAtTopic'>;
   readonly groups: Pick<TopicGroups, 'standings' | 'holds'>;
   readonly bounds: (partition: AssignedPartition) => Promise<OffsetBounds>;
-  /** Whether brokers may have forgotten what nodes had committed for the partition. */
+  /** Whether the commits of nodes for the partition may have expired. */
   readonly isOld: (partition: AssignedPartition, bounds: OffsetBounds) => Promise<boolean>;
   /** Told of records that are missing, or may come again, where a partition begins. */
   readonly onGap: (gap: OffsetGap) => 'continue' | 'stop';
-  /** The work on a partition may begin, for the first time since this process has it. */
+  /** Told once per assignment, when the work on a partition may begin. */
   readonly begun: (partition: AssignedPartition) => void;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -30,14 +30,14 @@ export interface TakeoverOptions {
 
 type Take = Extract<Decision, { kind: 'take' }>;
 
-/** How the groups of all nodes stand to a partition of the topic that has its name now. */
+/** Standings in a partition, without commits for a former topic of the same name. */
 interface Look extends Pick<Identity, 'is'> {
   readonly standings: readonly Standing[];
-  /** The furthest of what is committed for one that had its name before. */
+  /** Highest offset committed for a former topic of the same name. */
   readonly before: bigint;
 }
 
-/** Where a partition begins that nobody is known to stand in. */
+/** Start of a partition without a known owner. */
 interface Origin {
   readonly offset: bigint;
   readonly from: 'never_read' | 'made_anew' | 'expired';
@@ -46,18 +46,18 @@ interface Origin {
 const PAUSE_MS = 1_000;
 
 /**
- * Brings a partition from the group of one node to that of another, without a gap or a repeat: when nodes are added,
+ * Moves a partition from the group of one node to that of another, without a gap or a repeat: when nodes are added,
  * renamed or removed, when the task count grows, when a task returns.
  *
- * The node that gets it waits until the one that had it has let go, for as long as a drain of that one lives: it may run
- * with a configuration in which the partition is still its own. Then it begins where that one stood, and commits
+ * The new owner waits until the old one has released the partition, as long as a drain of that one lives: it may run
+ * with a configuration in which the partition is still its own. Then it begins at the old owner's offset, and commits
  * that in its own group before it reads. All decisions are in `decide`.
  */
 export class Takeover {
   readonly #options: TakeoverOptions;
-  /** Turn of each partition that this process has begun: nobody else can have had it as long as it is held. */
+  /** Turn of each partition that this process has begun: nobody else can get it while it is held. */
   readonly #turns = new WeakMap<AssignedPartition, number>();
-  /** Where nobody stood: found once, since the first claim hides what there was. */
+  /** Starts of partitions without an owner: found once, since the first claim hides that there was none. */
   readonly #origins = new WeakMap<AssignedPartition, Origin>();
 
   constructor(options: TakeoverOptions) {
@@ -90,7 +90,7 @@ export class Takeover {
     return 0;
   }
 
-  /** A moment; and as long as the group that is first holds the partition, if there is one. */
+  /** Waits for one pause, then as long as the group in `waitsFor` holds the partition. */
   async #untilFree(partition: AssignedPartition): Promise<void> {
     const { groups, pauseMs = PAUSE_MS } = this.#options;
     do await sleep(pauseMs, partition.ending);
@@ -101,7 +101,7 @@ export class Takeover {
     );
   }
 
-  /** One look, and what follows from it. @returns undefined when it has to be looked again later */
+  /** One look and its decision. @returns the turn; undefined: look again later */
   async #attempt(partition: AssignedPartition): Promise<number | undefined> {
     const all = await this.#options.groups.standings(partition.partition);
     const isOwn = ({ group }: Standing) => group === this.#options.group;
@@ -122,7 +122,7 @@ export class Takeover {
     }
   }
 
-  /** Says so, looks again, and takes it if that has not changed the decision. */
+  /** Commits a claim, looks again, and takes the partition if the decision is still the same. */
   async #take(partition: AssignedPartition, decision: Take, look: Look): Promise<number | undefined> {
     const { turn, from } = decision;
     const origin = from ?? (await this.#origin(partition, look));
@@ -136,14 +136,14 @@ export class Takeover {
       await this.#commit(partition, offset, { turn, state: 'withdrawn' });
     }
     if (again.kind !== 'take' || !isSame(again.from, from)) return undefined;
-    // Nobody has sent the record at the beginning of a partition that nobody has read.
+    // The first record of a partition without an owner was not sent: as after a hand-over.
     const state = from?.commit.note.state ?? 'handed over';
     await this.#commit(partition, offset, { turn, state });
     this.#tell(partition, origin, offset);
     return turn;
   }
 
-  /** A claim of an earlier attempt keeps others waiting. */
+  /** Withdraws the claim of an earlier attempt: it keeps others waiting. */
   async #withdraw(partition: AssignedPartition, own: Standing['commit']): Promise<void> {
     if (own?.note.state !== 'taking') return;
     await this.#commit(partition, own.offset, { turn: own.note.turn, state: 'withdrawn' });
@@ -153,7 +153,7 @@ export class Takeover {
     return await this.#ofThisTopic(partition, await this.#options.groups.standings(partition.partition));
   }
 
-  /** What was committed for another topic that had its name before is of no use. */
+  /** Drops commits for a former topic of the same name. */
   async #ofThisTopic(partition: AssignedPartition, all: readonly Standing[]): Promise<Look> {
     const marks = all.flatMap(({ commit }) => (commit === undefined ? [] : [commit.mark]));
     const { topicId, is } = await this.#options.reader.lookAtTopic(partition, marks);
@@ -167,7 +167,7 @@ export class Takeover {
     return { standings, is, before };
   }
 
-  /** The oldest record. @throws FatalKafkaError where the process is to stop at what is missing */
+  /** Start at the oldest record; reports missing records. @throws FatalKafkaError if `onGap` says stop */
   async #origin(partition: AssignedPartition, { is, before }: Look): Promise<Origin> {
     const found = this.#origins.get(partition);
     if (found !== undefined) return found;
@@ -186,7 +186,7 @@ export class Takeover {
     return origin;
   }
 
-  /** Whether what is known of this group is what its coordinator says: a deposed one may have been asked. */
+  /** Whether the standing of this group is what its coordinator says: it may come from a deposed one. */
   async #isCurrent(partition: AssignedPartition, own: Standing['commit']): Promise<boolean> {
     const committed = await this.#options.reader.committed(partition);
     if (committed === undefined || own === undefined) return committed === own;

@@ -1,8 +1,8 @@
 /**
- * What the group of a node notes beside each offset that it commits for a partition.
+ * Metadata of each offset that the group of a node commits for a partition.
  *
- * Each time a partition goes from one node's group to another's its turn grows by one, so that of all groups' commits
- * the newest can be told, also where no record lay between two of them. Turn 0: written by a version without turns.
+ * Each time a partition goes from one node's group to another's its turn grows by one. So the newest of all groups'
+ * commits can be told even if no record lies between two of them. Turn 0: written by a version without turns.
  */
 export interface TurnNote {
   readonly turn: number;
@@ -27,14 +27,14 @@ export function formatTurn({ turn, state }: TurnNote): string {
   return state === 'working' ? `turn ${turn}` : `turn ${turn} ${state}`;
 }
 
-/** A note of another program, or none, says of the record at the offset that it may have been sent. */
+/** No note, or that of another program, counts as `working`: the record at the offset may have been sent. */
 export function parseTurn(note: string): TurnNote {
   if (note === 'handed over') return { turn: 0, state: 'handed over' };
   const [, turn = '0', state = 'working'] = NOTE.exec(note) ?? [];
   return { turn: Number(turn), state: STATES.has(state) ? (state as TurnNote['state']) : 'working' };
 }
 
-/** Whether a commit says where the group stands in a partition that it works on, or has worked on. */
+/** Whether a commit is a position in a partition that the group works on, or has worked on; no claim. */
 export function isSettled({ state }: TurnNote): boolean {
   return state === 'working' || state === 'handed over';
 }

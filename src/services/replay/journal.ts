@@ -18,13 +18,13 @@ import {
 import { addCounts } from './target/tally.ts';
 import type { ReplayCounts } from './target/target.ts';
 
-/** What brokers keep beside an offset unless they are told otherwise (`offset.metadata.max.bytes`). */
+/** Default of the brokers' limit for the metadata of an offset (`offset.metadata.max.bytes`). */
 const METADATA_MAX_BYTES = 4_096;
-/** Room for what grows in the entry while a replay runs: counts, reasons of refusals. */
+/** Room for the growth of the entry while a replay runs: counts, reasons of refusals. */
 const METADATA_GROWTH_BYTES = 1_024;
 /**
- * Every so often all partitions are committed again: brokers forget offsets that were committed long ago, each by itself.
- * They keep them for a minute at least (`offsets.retention.minutes`).
+ * Interval at which all partitions are committed again: brokers expire offsets one by one, after a minute at least
+ * (`offsets.retention.minutes`).
  */
 const REFRESH_MS = 20_000;
 
@@ -37,9 +37,9 @@ export interface JournalOptions {
   readonly limit: BatchLimit;
 }
 
-/** What a step has done, to be stored with its positions. */
+/** Result of a step, stored with its positions. */
 export interface JournalStep {
-  /** By partition the offset to go on from; partitions that have not moved may be left out. */
+  /** Next offset, by partition; partitions that have not moved may be left out. */
   readonly positions: ReadonlyMap<number, bigint>;
   readonly counts: ReplayCounts;
   /** Replaces what the target had stored under these names. */
@@ -49,8 +49,8 @@ export interface JournalStep {
 /**
  * The positions of a replay in Kafka, and the only writer of them: opening it fences a predecessor that still runs.
  *
- * Positions are the offsets of a group that nobody joins; beside them stands what the replay is. They are written in
- * transactions, for a target in Kafka in those of its records. After any error close it and open it again: only that
+ * Positions are the offsets of a group without members; their metadata describes the replay. They are written in
+ * transactions, for a target in Kafka together with its records. After any error close it and open it again: only that
  * shows what was committed.
  */
 export class Journal {
@@ -59,9 +59,9 @@ export class Journal {
   readonly #producer: TransactionalProducer;
   #replay: StoredReplay | undefined;
   #refreshedMs = Number.NEGATIVE_INFINITY;
-  /** Something failed: nobody knows what is stored. */
+  /** The first error: since then it is unknown what is stored. */
   #failure: { readonly error: unknown } | undefined;
-  /** Writes go one after the other: a replay is kept alive while a step is under way. */
+  /** Tail of the queue of writes: heartbeats come while a step is being written. */
   #writing: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -110,9 +110,9 @@ export class Journal {
   }
 
   /**
-   * Stores a new replay, or makes a stored one this process's.
+   * Stores a new replay, or takes over a stored one.
    *
-   * @throws FatalKafkaError where brokers would not keep that much
+   * @throws FatalKafkaError if the entry is larger than brokers may take
    */
   async begin(replay: Omit<StoredReplay, 'run' | 'phase' | 'updatedMs'>): Promise<void> {
     const begun: StoredReplay = { ...replay, run: this.#run, phase: 'running', updatedMs: Date.now() };
@@ -127,7 +127,7 @@ export class Journal {
     this.#refreshedMs = monotonicMs();
   }
 
-  /** Writes records and positions, in one transaction. When it throws, nobody knows whether they are there. */
+  /** Writes records and positions in one transaction. When it throws, it is unknown whether they are written. */
   async send(records: readonly OutgoingRecord[], step: JournalStep): Promise<void> {
     await this.#inTurn(async () => {
       const replay = this.#begun();
@@ -141,17 +141,19 @@ export class Journal {
     });
   }
 
-  /** Stores positions, once what they stand for is at the target. */
+  /** Stores positions, once everything before them is at the target. */
   async commit(step: JournalStep): Promise<void> {
     await this.send([], step);
   }
 
-  /** Stores that the replay is still run by this process, or has stopped. */
+  /** Stores a heartbeat of this process, or that the replay has stopped. */
   async mark(phase: ReplayPhase): Promise<void> {
     await this.#inTurn(() => this.#writeFresh({ ...this.#begun(), phase }, [], []));
   }
 
-  /** All partitions, where it is long ago that all were written: also a replay that waits is not forgotten. */
+  /**
+   * Writes all partitions if the last time is `REFRESH_MS` ago: the positions of a replay that waits must not expire.
+   */
   async #writeFresh(
     replay: StoredReplay,
     records: readonly OutgoingRecord[],
@@ -202,10 +204,10 @@ export class Journal {
 }
 
 /**
- * The replay that Kafka has under an id. While one runs it may be a step behind.
+ * The stored replay of an id, if there is one. While it runs the answer may be a step behind.
  *
- * @param final whether transactions that are not settled are waited for
- * @throws FatalKafkaError where it cannot be read as a whole
+ * @param final whether open transactions are waited for
+ * @throws FatalKafkaError if it cannot be read as a whole
  */
 export async function readReplay(
   admin: KafkaAdmin,
@@ -228,7 +230,7 @@ function decoded(id: string, committed: Parameters<typeof decodeReplay>[1]): Sto
   }
 }
 
-/** All replays that Kafka remembers, the newest first, and why one cannot be read. */
+/** All stored replays, newest first, and the errors of those that cannot be read. */
 export async function listReplays(
   admin: KafkaAdmin,
 ): Promise<{ readonly replays: readonly StoredReplay[]; readonly unreadable: readonly string[] }> {

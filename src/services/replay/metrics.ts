@@ -3,7 +3,7 @@ import type { OffsetGap } from '../../io/kafka/range/range-reader.ts';
 import type { ProgressSnapshot } from './progress.ts';
 import type { ReplayCounts } from './target/target.ts';
 
-/** What a replay counts. docs/reference/metrics.md lists the same for operators. Samples are those of this process. */
+/** Metrics of a replay, of this process alone. docs/reference/metrics.md lists them for operators. */
 export class ReplayMetrics {
   readonly registry = new Registry();
   readonly #records = this.#counter('records_total', 'Records of the range that are done.', []);

@@ -4,7 +4,7 @@ import { allowInsecure } from '../../core/options/insecure.ts';
 import { refuseHalfPair, tlsKeys } from '../../core/options/tls.ts';
 import { secret } from '../../core/options/types.ts';
 
-/** `penstock replay`, as far as it is not told on its command line. Times in ms. */
+/** Options of `penstock replay` that are not on its command line. Times in ms. */
 export const replayOptions = z.strictObject({
   storage: z
     .strictObject({

@@ -1,12 +1,12 @@
 import type { ReplayRange } from './stored-replay.ts';
 
-/** How far a replay is. */
+/** Progress of a replay at one moment. */
 export interface ProgressSnapshot {
-  /** Of all offsets of the ranges, those that are done: 0 to 1. */
+  /** Share of all offsets of the ranges that is done, 0 to 1. */
   readonly share: number;
   readonly samples: number;
   readonly samplesPerSecond: number;
-  /** Undefined while nothing goes on. */
+  /** Undefined without progress. */
   readonly secondsLeft: number | undefined;
   /** Offsets between the position and the end of the range, for each partition that has any; the most first. */
   readonly behind: readonly { readonly partition: number; readonly offsets: number }[];
@@ -18,7 +18,7 @@ interface Point {
   readonly samples: number;
 }
 
-/** Speeds are those of this time, in ms. */
+/** Speeds are averages over this time, in ms. */
 const WINDOW_MS = 20_000;
 const POINT_EVERY_MS = 500;
 
@@ -28,7 +28,7 @@ export class ReplayProgress {
   #samples = 0;
   #points: Point[] = [];
 
-  /** The replay goes on from here: at the start, and after trouble. */
+  /** The replay starts, or resumes after an error, at these positions. */
   opened(partitions: ReadonlyMap<number, ReplayRange>, nowMs: number): void {
     for (const [partition, range] of partitions) this.#partitions.set(partition, { ...range });
     if (this.#points.length === 0) this.#points.push(this.#point(nowMs));

@@ -1,14 +1,16 @@
-/** Bytes of records of one step at most. A step is worked on in one go, so this bounds how long it holds the thread. */
+/** Most bytes of records in a step, the unit that is written and then stored in the journal. */
 const STEP_BYTES = 4 * 1024 * 1024;
 /** Most records of a step: kafkajs' cost of a send grows with the square of its records. */
 const STEP_RECORDS = 5_000;
 /** Once there is something to do, how long a step waits for more, in ms. */
 const LINGER_MS = 200;
-/** With a rate, a step is as large as what may go in this time, in seconds. */
+/** With a rate, a step takes what may be written in this time, in seconds. */
 const RATED_STEP_SECONDS = 0.2;
-/** What begins too late by up to this is made up for, in ms: timers and transactions are. More than that is a pause. */
+/**
+ * A step that begins late by up to this, in ms, is made up for: timers and transactions are. A longer delay is a pause.
+ */
 const LATE_MS = 500;
-/** How much the newest step counts in what is known of the size of a sample. */
+/** Weight of the newest step in the moving average of bytes per sample. */
 const NEWEST_WEIGHT = 0.3;
 
 export interface StepLimits {
@@ -18,14 +20,14 @@ export interface StepLimits {
 }
 
 /**
- * How fast a replay may go: at most `rate` samples a second, in small steps, and nothing while the live flow lags.
- * Times by `monotonicMs`.
+ * Limits a replay to `rate` samples a second, in small steps, and to none while the live flow lags. Times by
+ * `monotonicMs`.
  */
 export class RateLimit {
   readonly #rate: number | undefined;
-  /** Before this no further step may begin. */
+  /** Earliest time of the next step. */
   #nextMs = Number.NEGATIVE_INFINITY;
-  /** What a written sample takes of the source; undefined before the first. */
+  /** Bytes of the source per written sample; undefined before the first. */
   #bytesPerSample: number | undefined;
   /** Whether the live flow lags too far behind. */
   yielding = false;
@@ -35,7 +37,7 @@ export class RateLimit {
     this.#rate = rate;
   }
 
-  /** How long no step may begin, in ms; 0: now. Infinite while it yields. */
+  /** Time until the next step may begin, in ms; infinite while it yields. */
   waitMs(nowMs: number): number {
     if (this.yielding) return Number.POSITIVE_INFINITY;
     return Math.max(0, this.#nextMs - nowMs);
@@ -49,7 +51,7 @@ export class RateLimit {
     return { ...all, maxBytes: Math.max(1, Math.min(STEP_BYTES, Math.ceil(maxBytes))) };
   }
 
-  /** A step of so many bytes of the source was written; it began at `begunMs`. */
+  /** A step is written: `bytes` of the source, begun at `begunMs`. */
   spent(bytes: number, samples: number, begunMs: number): void {
     if (this.#rate === undefined) return;
     const due = begunMs - this.#nextMs > LATE_MS ? begunMs : this.#nextMs;

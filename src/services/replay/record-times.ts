@@ -1,9 +1,9 @@
 import { isRecordTime } from '../../core/record/record-time.ts';
 
 /**
- * Gives records without a time (CreateTime -1, or one that cannot be) that of their neighbour in the partition: the
- * record before, else the first one behind that has one, else the time at which the replay reads them. A worker took the
- * time of receipt, which nothing has kept; neighbours were received close to it, and another replay gives them the same.
+ * Gives records without a valid time (CreateTime is -1 or impossible) that of a neighbour in the partition: of the
+ * record before, else of the first one behind with a time, else the time of reading. A worker took the time of receipt,
+ * which is not kept; neighbours were received close to it, and another replay gives the same times.
  */
 export class RecordTimes {
   readonly #last = new Map<number, number>();

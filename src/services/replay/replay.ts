@@ -17,38 +17,38 @@ import { RecordTimes } from './record-times.ts';
 import type { ReplayRange } from './stored-replay.ts';
 import type { ReplayCounts, ReplayTarget } from './target/target.ts';
 
-/** A target with its positions, from one trouble to the next. */
+/** A target with its positions, until the next error. */
 export interface ReplaySession {
   readonly target: ReplayTarget;
-  /** Where each partition goes on. */
+  /** Range and position of each partition. */
   readonly partitions: ReadonlyMap<number, ReplayRange>;
-  /** Tells others that the replay lives, while it has nothing to store. */
+  /** Stores a heartbeat, while there is nothing else to store. */
   keep(): Promise<void>;
-  /** @param stopped this process ends the replay here, asked to or not, and others are to know */
+  /** @param stopped this process ends here, asked to or not, and stores that */
   close(stopped: boolean): Promise<void>;
 }
 
 export interface ReplayOptions {
   readonly topic: string;
-  /** Which topic of that name; absent: brokers do not say. */
+  /** Kafka's id of the topic; absent: brokers do not tell it. */
   readonly topicId?: string | undefined;
   readonly pace: RateLimit;
-  /** Goes on behind records that retention has taken in the meantime. */
+  /** Goes on behind records that retention has deleted in the meantime. */
   readonly allowGaps: boolean;
   /** At a record batch that cannot be read: end with a FatalKafkaError, or go on behind it. */
   readonly onCorruptBatch?: 'stop' | 'skip';
   /** Opens the target, and reads what was stored: at the start, and after each error. */
   readonly open: () => Promise<ReplaySession>;
-  /** What a step needs before it can be written: the schemas of its records. */
+  /** Called before a step is written, to fetch the schemas of its records. */
   readonly prepare?: (step: RangeStep) => Promise<void>;
   /** Aborted: the step in hand is finished, then the replay ends. */
   readonly stop: AbortSignal;
   readonly events: ReplayEvents;
 }
 
-/** What a replay tells of itself. */
+/** Receives the events of a replay. */
 export interface ReplayEvents {
-  /** It goes on from here: at the start, and after each error. */
+  /** It starts, or resumes after an error, at these positions. */
   opened(partitions: ReplaySession['partitions']): void;
   /** A step is written and stored. */
   written(positions: ReadonlyMap<number, bigint>, counts: ReplayCounts): void;
@@ -59,30 +59,30 @@ export interface ReplayEvents {
 
 export type ReplayEnd = 'done' | 'stopped';
 
-/** Trouble that is not the connection's is tried so often in a row. */
+/** Attempts in a row at errors of Kafka that are not failures of the connection. */
 const ATTEMPTS = 6;
 const BACKOFF_MIN_MS = 200;
 const BACKOFF_MAX_MS = 10_000;
-/** Whoever takes over a replay writes so within this time, in ms. */
+/** Pause after being fenced, in ms: by then the process that has taken over has stored that. */
 const TAKE_OVER_MS = 3_000;
 /** Heartbeat interval while idle, in ms. */
 const KEEP_MS = 10_000;
-/** How long it sleeps at most before it looks again whether it may go on, in ms. */
+/** Longest sleep between checks whether it may go on, in ms. */
 const LOOK_AGAIN_MS = 500;
 
 /**
  * The loop of a replay: read ▸ wait for its turn ▸ write a step and store its positions; until the ends of the ranges.
  *
- * One step at a time; reading goes on beside it. After any error everything is opened again and goes on from what is
- * stored: nobody guesses what became of a step. Where Kafka or the target is away it waits.
+ * One step at a time; fetches run ahead. After any error everything is opened again and resumes from what is stored,
+ * since it is unknown what became of the step. While Kafka or the target is down it waits.
  */
 export class Replay {
   readonly #connection: KafkaConnection;
   readonly #admin: KafkaAdmin;
   readonly #options: ReplayOptions;
-  /** Errors since the last step that was written. */
+  /** Number of errors since the last step that was written. */
   #failures = 0;
-  /** Why others can no longer be told that the replay lives. */
+  /** The error that ended the heartbeat, if any. */
   #unkept: { readonly error: unknown } | undefined;
   readonly #backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
 
@@ -92,7 +92,7 @@ export class Replay {
     this.#options = options;
   }
 
-  /** @throws FatalKafkaError, ConfigError where going on is not for this process to decide */
+  /** @throws errors that a retry does not fix, such as FatalKafkaError and ConfigError */
   async run(): Promise<ReplayEnd> {
     const { stop, events } = this.#options;
     for (;;) {
@@ -173,8 +173,8 @@ export class Replay {
   }
 
   /**
-   * Beside the steps, whatever they wait for: their turn, records, schemas, a target that does not answer. What goes wrong
-   * here is told by the next write, or by the wait for the next turn.
+   * Heartbeats beside the steps, whatever those wait for: their turn, records, schemas, a target that does not answer.
+   * An error here shows in the next write, or in the wait for the next turn.
    */
   async #keep(session: ReplaySession, ended: AbortSignal): Promise<void> {
     this.#unkept = undefined;
@@ -190,7 +190,7 @@ export class Replay {
     }
   }
 
-  /** @param failures in a row, with this one */
+  /** Whether a retry may fix an error. @param failures number of errors in a row, this one included */
   #isPassing(error: unknown, failures: number): boolean {
     if (error instanceof FatalKafkaError || error instanceof ConfigError || isRefused(error)) return false;
     if (isConnectionTrouble(error) || error instanceof RetryableError) return true;
@@ -217,7 +217,7 @@ function withTimes(step: RangeStep, times: RecordTimes): RangeStep {
   return { ...step, chunks };
 }
 
-/** The step without what lies behind its gaps. */
+/** The step without the positions of partitions with a gap: they lie behind it. */
 function beforeGaps(step: RangeStep): RangeStep {
   if (step.gaps.length === 0) return step;
   const positions = new Map(step.positions);

@@ -1,11 +1,10 @@
-/** Where a replay writes to. */
 export type ReplayTargetSpec =
   | {
       readonly kind: 'route';
       readonly route: string;
       /** The topic that is written to. */
       readonly topic: string;
-      /** It is the route's own task topic. */
+      /** `topic` is the route's own task topic. */
       readonly live: boolean;
     }
   | {
@@ -22,17 +21,17 @@ export type ReplayTargetSpec =
       readonly route?: string;
     };
 
-/** What a replay replays, and where to. It is stored with its positions, so that it can go on on any machine. */
+/** Source and target of a replay. Stored with its positions, so that any machine can resume it. */
 export interface ReplaySpec {
   readonly topic: string;
-  /** Kafka's id of it when the range was fixed; absent where brokers did not say. */
+  /** Kafka's id of the topic when the range was fixed; absent: brokers did not tell it. */
   readonly topicId?: string;
   readonly target: ReplayTargetSpec;
-  /** Selectors on series as received; any of them lets one in. Absent: every series. */
+  /** Selectors on series as received; a series is taken if any of them matches. Absent: every series. */
   readonly match?: readonly string[];
-  /** One series in so many, by the hash of its labels as received. Absent: every series. */
+  /** Takes one series in this many, by the hash of its labels as received. Absent: every series. */
   readonly sample?: number;
-  /** Of `--by sample-time`: samples of fromMs ≤ time < toMs alone. Milliseconds since the epoch. */
+  /** With `--by sample-time`: only samples with fromMs ≤ time < toMs. Milliseconds since the epoch. */
   readonly fromMs?: number;
   readonly toMs?: number;
 }

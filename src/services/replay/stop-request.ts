@@ -5,8 +5,8 @@ import { NO_MEMBER, TransactionalProducer } from '../../io/kafka/produce/transac
 import { headOf, type StoredReplay, stopGroup } from './stored-replay.ts';
 
 /**
- * Tells the process that runs a replay to stop. The request names the process by its `run`: it means nothing to the one
- * that resumes the replay later.
+ * Asks the process that runs a replay to stop. The request names the process by its `run`, so the one that resumes the
+ * replay later ignores it.
  */
 export async function requestStop(
   connection: KafkaConnection,

@@ -2,7 +2,7 @@ import type { OffsetRange } from '../../io/kafka/range/range-reader.ts';
 import type { ReplaySpec } from './spec.ts';
 import type { ReplayCounts } from './target/target.ts';
 
-/** `stopped`: it was told to stop. One that was killed stays `running`, and is not heard of any more. */
+/** `stopped`: its process ended, asked to or by an error. After a kill it stays `running`, without heartbeats. */
 export type ReplayPhase = 'running' | 'stopped';
 
 /** One partition of a replay. */
@@ -11,12 +11,12 @@ export interface ReplayRange extends OffsetRange {
   readonly position: bigint;
 }
 
-/** A replay as Kafka has it. */
+/** A replay as it is stored in Kafka. */
 export interface StoredReplay {
   readonly id: string;
   readonly spec: ReplaySpec;
   readonly phase: ReplayPhase;
-  /** Names the process that runs it: made up again at each start and resumption. */
+  /** Id of the process that runs it, a new one at each start and resumption. */
   readonly run: string;
   /** Milliseconds since the epoch. */
   readonly startedMs: number;
@@ -28,7 +28,7 @@ export interface StoredReplay {
   readonly extra: Readonly<Record<string, number>>;
 }
 
-/** An offset that is committed in a group, and what is kept beside it. */
+/** A committed offset, and its metadata. */
 export interface CommittedOffset {
   readonly offset: bigint;
   readonly metadata: string;
@@ -37,12 +37,12 @@ export interface CommittedOffset {
 export const GROUP_PREFIX = 'penstock.replay.';
 const STOP_SUFFIX = '.stop';
 
-/** The group whose offsets are a replay's positions, and its transactional id. Nobody joins it. */
+/** Group without members whose offsets are a replay's positions; the name is its transactional id too. */
 export function replayGroup(id: string): string {
   return `${GROUP_PREFIX}${id}`;
 }
 
-/** The group in which a replay is told to stop. */
+/** Group of the requests to stop a replay. */
 export function stopGroup(id: string): string {
   return `${replayGroup(id)}${STOP_SUFFIX}`;
 }
@@ -57,7 +57,7 @@ export function isDone({ partitions }: Pick<StoredReplay, 'partitions'>): boolea
   return [...partitions.values()].every(({ position, to }) => position >= to);
 }
 
-/** Of all offsets of the ranges, those that are done. */
+/** Share of all offsets of the ranges that is done, 0 to 1. */
 export function shareOf({ partitions }: Pick<StoredReplay, 'partitions'>): number {
   let done = 0;
   let all = 0;
@@ -68,20 +68,20 @@ export function shareOf({ partitions }: Pick<StoredReplay, 'partitions'>): numbe
   return all === 0 ? 1 : done / all;
 }
 
-/** Increased when what is stored changes so that this version cannot read it. */
+/** Version of the stored form; raised when earlier versions of Penstock cannot read a new form. */
 const VERSION = 1;
 /** Kinds of refusals that are kept by name; the others are counted together. */
 const KEPT_REASONS = 20;
 
-/** What stands beside the offset of every partition. */
+/** Metadata of the offset of every partition. */
 interface PartitionEntry {
   readonly from: string;
   readonly to: string;
 }
 
-/** What stands beside the offset of the lowest partition, too. */
+/** Metadata of the offset of the lowest partition: it has the replay itself, too. */
 interface HeadEntry extends PartitionEntry {
-  /** How many partitions there are. Brokers forget each offset by itself. */
+  /** Number of partitions, to notice lost ones: brokers expire offsets one by one. */
   readonly partitions?: number;
   readonly version: number;
   readonly spec: ReplaySpec;
@@ -101,7 +101,7 @@ export function headOf(partitions: ReadonlyMap<number, unknown>): number {
   return Math.min(...partitions.keys());
 }
 
-/** What is to be committed for one partition. */
+/** Offset and metadata to commit for one partition. */
 export function encodeEntry(replay: StoredReplay, partition: number): CommittedOffset {
   const { from, to, position } = replay.partitions.get(partition)!;
   const range: PartitionEntry = { from: String(from), to: String(to) };
@@ -135,8 +135,8 @@ function mostFrequent(refused: ReadonlyMap<string, number>): Record<string, numb
 /**
  * Reads what `encodeEntry` has written.
  *
- * @returns undefined where there is nothing, or nothing of a replay
- * @throws RangeError where another version of Penstock has written it, or brokers have forgotten a part of it
+ * @returns undefined if there is nothing, or nothing of a replay
+ * @throws RangeError if another version of Penstock has written it, or a part of it has expired
  */
 export function decodeReplay(
   id: string,

@@ -6,7 +6,7 @@ export interface Reader {
   readonly partitions: readonly number[];
 }
 
-/** One partition that somebody has to read. */
+/** Position of a group in one of its partitions. */
 export interface PartitionLag {
   readonly partition: number;
   /** Records between the committed offset, or the oldest kept, and the end; transaction markers count as records. */
@@ -14,7 +14,7 @@ export interface PartitionLag {
   /** Next offset to read; null before the first commit. */
   readonly committed: number | null;
   readonly end: number;
-  /** Who reads it; null: nobody. */
+  /** Id of the member that reads it; null: none does. */
   readonly member: string | null;
 }
 
@@ -28,11 +28,11 @@ export interface ReadingGroup {
   readonly partitions: readonly PartitionLag[];
   readonly lag: number;
   readonly max_lag: number;
-  /** Age in seconds of the oldest record that waits; 0 where none does, null where it is not known. */
+  /** Age in seconds of the oldest record that waits; 0 if none does, null if unknown. */
   readonly lag_seconds: number | null;
-  /** Partitions that a member reads without getting on: records wait, and nothing was committed between two looks. */
+  /** Partitions that a member reads without progress: records wait, and nothing was committed between two looks. */
   readonly stuck: readonly number[];
-  /** Partitions that this group has to read and no member does. */
+  /** Partitions of this group that no member reads. */
   readonly unread: readonly number[];
 }
 
@@ -42,7 +42,7 @@ export interface NodeStatus {
   readonly tasks: number;
   readonly lag: number;
   readonly max_lag: number;
-  /** What the node answers to an empty request from here, where its drains do not get on; else absent. */
+  /** The node's answer to an empty request from here, if its drains make no progress; else absent. */
   readonly answer?: string;
   readonly topics: readonly (ReadingGroup & {
     readonly routes: readonly string[];
@@ -50,14 +50,14 @@ export interface NodeStatus {
   })[];
 }
 
-/** What a node that is not configured has left behind on a task topic. */
+/** Group of a node that is not configured, left behind on a task topic. */
 export interface LeftoverStatus {
   readonly node: string;
   readonly topic: string;
   readonly group: string;
   /** A drain of it still runs. */
   readonly live: boolean;
-  /** Partitions whose next owner begins where this group stands. */
+  /** Partitions whose next owner begins at this group's offset. */
   readonly needed_for: readonly number[];
 }
 
@@ -67,8 +67,10 @@ export interface DeploymentStatus {
   readonly ingest: readonly ReadingGroup[];
   readonly nodes: readonly NodeStatus[];
   readonly leftovers: readonly LeftoverStatus[];
-  /** Records in the dead-letter topic that retention has not taken; null while it does not exist. */
+  /**
+   * Offsets that the dead-letter topic keeps, markers of redrives and transactions included; null: it does not exist.
+   */
   readonly dead_letters: { readonly topic: string; readonly records: number | null };
-  /** What an operator should look at, one sentence each. */
+  /** Problems for the operator, one sentence each. */
   readonly problems: readonly string[];
 }

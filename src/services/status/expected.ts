@@ -1,4 +1,4 @@
-/** What the configuration says should run: which groups read which partitions of which topics. */
+/** The deployment as configured: which groups read which partitions of which topics. */
 export interface ExpectedDeployment {
   /** The ingest topics, at least one, in the order of the configuration; one group reads them all. */
   readonly ingest: { readonly topics: readonly string[]; readonly group: string };
@@ -11,7 +11,7 @@ export interface ExpectedTaskTopic {
   readonly topic: string;
   /** Names of the routes that write to it. */
   readonly routes: readonly string[];
-  /** Number of tasks; partitions from here on belong to nobody. */
+  /** Number of tasks; partitions from here on belong to no node. */
   readonly count: number;
 }
 

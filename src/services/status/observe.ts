@@ -3,16 +3,16 @@ import { describeGroups, type GroupDescription } from '../../io/kafka/admin/grou
 import type { TopicTrouble } from '../../io/kafka/topic/topic-trouble.ts';
 import type { ExpectedDeployment } from './expected.ts';
 
-/** Next offset of a group by partition; those without a commit are left out. */
+/** Next offset of a group, by partition; partitions without a commit are left out. */
 export type CommittedOffsets = ReadonlyMap<number, bigint>;
 
-/** What Kafka says about a deployment at about one moment. */
+/** Snapshot of a deployment from Kafka; its parts are read moments apart. */
 export interface Observation {
   /** Offsets by partition of each topic that can be read. */
   readonly bounds: ReadonlyMap<string, ReadonlyMap<number, OffsetBounds>>;
-  /** Partitions of them that nobody can be asked about: without a leader, or with one that does not answer. */
+  /** Partitions of them with unknown offsets: without a leader, or with one that does not answer. */
   readonly unknown: ReadonlyMap<string, readonly number[]>;
-  /** What is wrong with the others. */
+  /** Faults of the topics that cannot be read. */
   readonly troubles: readonly TopicTrouble[];
   /** By group. */
   readonly groups: ReadonlyMap<string, GroupDescription>;
@@ -20,7 +20,7 @@ export interface Observation {
   readonly committed: ReadonlyMap<string, ReadonlyMap<string, CommittedOffsets>>;
 }
 
-/** Asks Kafka. Commits first, ends of partitions after them: a lag may be a moment too large, never negative. */
+/** Reads commits first, ends of partitions after them: a lag may be a moment too large, never negative. */
 export async function observe(expected: ExpectedDeployment, admin: KafkaAdmin): Promise<Observation> {
   const { ingest, deadTopic, taskTopics, nodes } = expected;
   const workers = ingest.topics.map((topic) => ({ topic, group: ingest.group }));

@@ -3,7 +3,7 @@ import type { ExpectedDeployment } from './expected.ts';
 import type { Observation } from './observe.ts';
 import { ageText, ranges } from './texts.ts';
 
-/** What problems are looked for in. */
+/** Input of `problemsOf`. */
 export interface Seen {
   readonly expected: ExpectedDeployment;
   readonly seen: Observation;
@@ -14,7 +14,7 @@ export interface Seen {
   readonly drift?: readonly string[];
 }
 
-/** What an operator should look at, one sentence a cause: what is wrong, where, and what to do. */
+/** Problems for the operator, one sentence per cause: what is wrong, where, and what to do. */
 export function problemsOf(all: Seen): string[] {
   const { expected, seen, ingest, nodes, leftovers = [], before, drift = [] } = all;
   const seconds = before?.secondsAgo ?? 0;
@@ -58,7 +58,7 @@ function topicsText(topics: readonly string[]): string {
   return topics.length === 1 ? `topic ${topics[0]} does not` : `topics ${topics.join(', ')} do not`;
 }
 
-/** Partitions that workers read, and in which nothing moves. */
+/** Partitions that workers read without progress. */
 function stuckWorkers(ingest: readonly ReadingGroup[], seconds: number): string[] {
   const stuck = ingest.filter((topic) => topic.stuck.length > 0);
   if (stuck.length === 0) return [];
@@ -68,7 +68,7 @@ function stuckWorkers(ingest: readonly ReadingGroup[], seconds: number): string[
   ];
 }
 
-/** A node that does not take what its drains send is one problem, not one for each of its topics. */
+/** A node that does not take samples is one problem, not one per topic. */
 function stuckNode({ node, answer, topics }: NodeStatus, seconds: number): string[] {
   const stuck = topics.filter((topic) => topic.stuck.length > 0);
   if (stuck.length === 0) return [];
@@ -85,7 +85,7 @@ function waitText(stuck: readonly ReadingGroup[], seconds: number): string {
   return `${oldest}, and nothing was committed in ${Math.round(seconds)} s`;
 }
 
-/** What concerns the group is one problem, not one for each of its topics. */
+/** A fault of the whole group is one problem, not one per topic. */
 function workerProblems(ingest: readonly ReadingGroup[]): string[] {
   const partitions = ingest.reduce((total, topic) => total + topic.partitions.length, 0);
   const [first] = ingest;
@@ -96,7 +96,7 @@ function workerProblems(ingest: readonly ReadingGroup[]): string[] {
   return [...new Set(ingest.flatMap((topic) => groupProblems('worker', topic)))];
 }
 
-/** A node without any drain is one problem, not one for each of its topics. */
+/** A node without any drain is one problem, not one per topic. */
 function nodeProblems({ node, topics }: NodeStatus): string[] {
   const partitions = topics.reduce((total, topic) => total + topic.partitions.length, 0);
   if (partitions > 0 && topics.every(({ members }) => members.length === 0)) {
@@ -132,7 +132,7 @@ function strayReaders(node: string, { topic, tasks, members }: NodeStatus['topic
   });
 }
 
-/** As long as it runs, the new owners of its partitions wait for it. */
+/** A drain of a node that is not configured. While it runs, the new owners of its partitions wait for it. */
 function strayNode({ node, topic, group }: LeftoverStatus): string {
   return `a drain of ${node} reads ${topic} (group ${group}), and this configuration has no such node; stop it, or add the node`;
 }

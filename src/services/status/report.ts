@@ -11,25 +11,25 @@ import type { ExpectedDeployment, ExpectedNode } from './expected.ts';
 import type { Observation } from './observe.ts';
 import { problemsOf } from './problems.ts';
 
-/** What is known beside one look at Kafka. */
+/** Optional input of a report, beside the observation itself. */
 export interface Beside {
   readonly leftovers?: readonly LeftoverStatus[];
-  /** An earlier look, to see what gets on. */
+  /** An earlier observation, to tell progress. */
   readonly before?: { readonly seen: Observation; readonly secondsAgo: number };
   /** Age in seconds of the first record that waits, by `waitingId`. */
   readonly ages?: ReadonlyMap<string, number>;
-  /** What nodes answer, by name. */
+  /** Answers of nodes, by name. */
   readonly answers?: ReadonlyMap<string, string>;
-  /** How topics differ from what is configured. */
+  /** Differences between topics and the configuration, one line each. */
   readonly drift?: readonly string[];
 }
 
-/** A record that has waited for less is on its way. */
+/** A partition is not stuck while its oldest record has waited for less. */
 const WAITED_SECONDS = 10;
-/** Partitions of a topic whose oldest records are looked at. */
+/** Most partitions of a topic whose oldest records are read for their age. */
 const MOST_RANGES = 50;
 
-/** Joins what should run with what Kafka says. */
+/** Compares the deployment as configured with the one observed. */
 export function reportStatus(
   expected: ExpectedDeployment,
   seen: Observation,
@@ -121,7 +121,7 @@ function readingGroup(
   };
 }
 
-/** A committed offset outside of what is kept counts from the oldest record, as the readers themselves begin there. */
+/** A committed offset out of range counts as the oldest record's: readers begin there too. */
 function lagOf(
   seen: Observation,
   topic: string,
@@ -144,7 +144,7 @@ function waitingRange(seen: Observation, topic: string, group: string, partition
   return { from: offset === undefined || offset < low || offset > high ? low : offset, to: high };
 }
 
-/** What waits, by group and topic: of many partitions those with most. */
+/** Offsets of waiting records, by group and topic: the `MOST_RANGES` partitions with the most of them. */
 export function waitingRanges(
   { ingest, nodes }: ExpectedDeployment,
   seen: Observation,
@@ -168,7 +168,7 @@ export function waitingRanges(
     .filter(({ ranges }) => ranges.size > 0);
 }
 
-/** Names a partition of a group in `Beside.ages`. */
+/** Key of a group's partition in `Beside.ages`. */
 export function waitingId(group: string, topic: string, partition: number): string {
   return `${group}/${topic}/${partition}`;
 }

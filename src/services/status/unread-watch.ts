@@ -8,26 +8,27 @@ import { monotonicMs } from '../../io/time/clock.ts';
 import type { ExpectedDeployment } from './expected.ts';
 import { type GroupTask, groupTasks, isSpeaker, unreadPartitions } from './unread.ts';
 
-/** From one look to the next; with very many groups it is longer, so that the brokers are asked for few at a time. */
+/** Interval of looks at Kafka; longer with very many groups, to bound the requests per second. */
 const LOOK_MS = 15_000;
 const LOOK_MS_A_GROUP = 50;
 
-/** What this needs of Kafka. */
+/** The part of Kafka that the watch needs. */
 export interface WatchedCluster extends OffsetSource {
   describe(groupIds: readonly string[]): Promise<Map<string, GroupDescription>>;
   partitions(topic: string): Promise<number[]>;
   close(): Promise<void>;
 }
 
-/** The partitions of one task that nobody reads. */
+/** Partitions of one group and topic that nobody reads. */
 interface Unread extends GroupTask {
   readonly partitions: readonly number[];
 }
 
 /**
- * Says for all groups of a deployment which partitions nobody reads, and how far behind those are: who reads a partition
- * says it himself. One process at a time speaks, so that nothing is counted twice: of the first group that has members,
- * in the order of the configuration, the first member. The others ask Kafka for that group alone.
+ * Reports the unread partitions of all groups of a deployment, and their lag; a partition that is read is reported by
+ * its reader. One process reports at a time, so that nothing is counted twice: the first member of the first group, in
+ * the order of the configuration, that has members. While the very first group has members, other processes describe it
+ * alone.
  */
 export class UnreadWatch implements GroupWatch {
   readonly #cluster: WatchedCluster;
@@ -52,7 +53,7 @@ export class UnreadWatch implements GroupWatch {
     this.#progress = new PartitionProgress(Number.POSITIVE_INFINITY, now, systemMs);
   }
 
-  /** Another configuration is in force. */
+  /** Switches to another configuration. */
   expect(deployment: ExpectedDeployment): void {
     this.#tasks = groupTasks(deployment);
   }
@@ -81,7 +82,7 @@ export class UnreadWatch implements GroupWatch {
     }
   }
 
-  /** One look. Where Kafka does not answer nothing is known. */
+  /** One look at Kafka. If it fails, nothing is reported. */
   async look(): Promise<void> {
     try {
       const groups = await this.#groupsToSpeakFor();
@@ -98,7 +99,7 @@ export class UnreadWatch implements GroupWatch {
     this.#timer = setTimeout(() => void this.look().finally(() => this.#wait()), ms).unref();
   }
 
-  /** All groups, described, if this process speaks for them. */
+  /** Descriptions of all groups if this process reports for them, else undefined. */
   async #groupsToSpeakFor(): Promise<Map<string, GroupDescription> | undefined> {
     const ids = [...new Set(this.#tasks.map(({ group }) => group))];
     const own = this.#memberIds();
@@ -139,7 +140,7 @@ export class UnreadWatch implements GroupWatch {
   }
 }
 
-/** The cluster as a watch sees it, over a connection of its own. */
+/** Adapts an admin client, which `close` closes: the watch needs one of its own. */
 export function watchedCluster(admin: KafkaAdmin): WatchedCluster {
   return {
     describe: (groupIds) => describeGroups(admin, groupIds),

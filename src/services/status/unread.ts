@@ -5,11 +5,11 @@ import type { ExpectedDeployment } from './expected.ts';
 export interface GroupTask {
   readonly group: string;
   readonly topic: string;
-  /** Undefined: all that there are. */
+  /** Undefined: all of the topic. */
   readonly partitions?: readonly number[];
 }
 
-/** What has to be read, the workers' group first. */
+/** Topics and partitions that each group has to read, the workers' group first. */
 export function groupTasks({ ingest, nodes }: ExpectedDeployment): GroupTask[] {
   return [
     ...ingest.topics.map((topic) => ({ group: ingest.group, topic })),
@@ -20,8 +20,8 @@ export function groupTasks({ ingest, nodes }: ExpectedDeployment): GroupTask[] {
 }
 
 /**
- * Whether one of these members is the one that speaks for partitions that nobody reads: the first, by its id, of a group.
- * All that know the group come to the same answer.
+ * Whether `memberIds` has the member that reports partitions which nobody reads: the first of the group, by id. Every
+ * process that describes the group comes to the same answer.
  */
 export function isSpeaker({ members }: GroupDescription, memberIds: readonly string[]): boolean {
   const [first] = members.map(({ member }) => member).sort();
@@ -29,8 +29,8 @@ export function isSpeaker({ members }: GroupDescription, memberIds: readonly str
 }
 
 /**
- * Those of `partitions` that no member of the group has, or may still work on. Undefined while the group does not say who
- * has what, as in a rebalance.
+ * Those of `partitions` that no member of the group holds or may still work on. Undefined while the assignment is
+ * unknown, as in a rebalance.
  */
 export function unreadPartitions(
   group: GroupDescription,

@@ -2,20 +2,20 @@ import { ConfigError, errorMessage } from '../../core/model/errors.ts';
 import type { PreparedChange } from '../../core/model/prepared-change.ts';
 import type { ConfigTexts, Message, Order, ProcessReport } from './messages.ts';
 
-/** How often a process reports without being asked. A process that is killed takes with it what it counted since. */
+/** Interval of unsolicited reports. Counts since the last one are lost when the process is killed. */
 const REPORT_MS = 1_000;
 
-/** The ends of Node's IPC channel that a process needs; `process` has them. */
+/** The part of Node's IPC channel that a child process needs; `process` implements it. */
 export interface Channel {
   send?: ((message: Message, done: () => void) => unknown) | undefined;
   on(event: 'message', listener: (order: Order) => void): unknown;
   on(event: 'disconnect', listener: () => void): unknown;
 }
 
-/** What a supervised process lets its supervisor see and do. */
+/** A supervised process, as its supervisor sees it. */
 export interface Supervised {
   report(): Promise<ProcessReport>;
-  /** Makes ready to go by these texts. Rejects with what is wrong with them. It may be called again before it resolves. */
+  /** Prepares a reload. Rejects with the faults of the texts. May be called again before it resolves. */
   prepare(texts: ConfigTexts): Promise<PreparedChange>;
 }
 
@@ -48,12 +48,12 @@ export class SupervisorLink {
     return this.#started.promise;
   }
 
-  /** Resolves when the process is to end: told to, or since its supervisor is gone. */
+  /** Resolves when the process has to end: it was ordered to, or its supervisor is gone. */
   get stop(): Promise<'order' | 'supervisor gone'> {
     return this.#stop.promise;
   }
 
-  /** From now on the supervisor sees this process. */
+  /** Starts reporting. Orders to report or to prepare wait for this. */
   serve(supervised: Supervised): void {
     this.#served.resolve(supervised);
     this.#timer = setInterval(() => void this.report(), REPORT_MS);
@@ -71,7 +71,7 @@ export class SupervisorLink {
     await this.#send({ kind: 'unable', reason, wrongConfig });
   }
 
-  /** The last report; nothing is said after it. */
+  /** Sends the last report. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.report();
@@ -108,7 +108,7 @@ export class SupervisorLink {
     } catch (error) {
       fault = errorMessage(error);
     }
-    if (this.#reload !== reload) return change?.discard(); // it took too long, and was given up
+    if (this.#reload !== reload) return change?.discard(); // aborted meanwhile, or superseded
     this.#change = change;
     await this.#send({ kind: 'prepared', reload, fault });
   }
@@ -126,7 +126,7 @@ export class SupervisorLink {
     this.#change = this.#reload = undefined;
   }
 
-  /** Resolves once it is on its way, or the supervisor is gone. */
+  /** Resolves once the channel has taken the message, or the supervisor is gone. */
   #send(message: Message): Promise<void> {
     return new Promise((resolve) => {
       try {

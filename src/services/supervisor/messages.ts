@@ -1,10 +1,10 @@
 import type { Readiness } from '../../io/telemetry/admin-server.ts';
 import type { MetricValues } from '../../io/telemetry/merge.ts';
 
-/** The texts of a configuration's own files, by path: what the processes of one worker have in common. */
+/** Texts of the configuration's own files, by path. All processes of a worker run with the same ones. */
 export type ConfigTexts = Readonly<Record<string, string>>;
 
-/** What a process says of itself. */
+/** State and metrics of a process, sent by the process itself. */
 export interface ProcessReport {
   /** Whether it has begun to work; until then it waits for Kafka. */
   readonly running: boolean;
@@ -16,11 +16,11 @@ export interface ProcessReport {
 /** Supervisor ▸ process. */
 export type Order =
   | { readonly kind: 'start'; readonly texts: ConfigTexts }
-  /** Makes ready to go by these texts. Answered with `prepared`; nothing changes before `commit`. */
+  /** First phase of a reload. Answered with `prepared`; nothing changes before `commit`. */
   | { readonly kind: 'prepare'; readonly reload: number; readonly texts: ConfigTexts }
-  /** Goes by them from now on. Answered with `committed`. */
+  /** Second phase: the prepared texts take effect. Answered with `committed`. */
   | { readonly kind: 'commit'; readonly reload: number }
-  /** Goes on as it is. Not answered. */
+  /** Drops the prepared texts. Not answered. */
   | { readonly kind: 'abort'; readonly reload: number }
   | { readonly kind: 'report' }
   | { readonly kind: 'stop' };
@@ -28,8 +28,8 @@ export type Order =
 /** Process ▸ supervisor. */
 export type Message =
   | { readonly kind: 'report'; readonly report: ProcessReport }
-  /** `fault`: why it cannot go by the texts. */
+  /** `fault`: why the texts cannot take effect; undefined: they can. */
   | { readonly kind: 'prepared'; readonly reload: number; readonly fault: string | undefined }
   | { readonly kind: 'committed'; readonly reload: number }
-  /** It ends, for a reason that only the operator can fix. `wrongConfig`: that is the configuration. */
+  /** The process ends for a reason that only the operator can fix. `wrongConfig`: the configuration is at fault. */
   | { readonly kind: 'unable'; readonly wrongConfig: boolean; readonly reason: string };

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** How many processes one `penstock worker` is. */
+/** Number of processes of one `penstock worker`. */
 export const workerOptions = z.strictObject({
   processes: z
     .union([z.int().min(1).max(1024), z.literal('auto')], {

@@ -7,23 +7,23 @@ import type { ConfigTexts, Message, Order, ProcessReport } from './messages.ts';
 
 const RESTART_MIN_MS = 500;
 const RESTART_MAX_MS = 30_000;
-/** After this long in one life the next restart comes fast again. */
+/** A process that has run for this long resets the restart backoff. */
 const STEADY_MS = 60_000;
-/** A scrape waits this long for a process; then it goes on with what that one said last. */
+/** Most time a scrape waits for a report; after it the last report is used. */
 const REPORT_TIMEOUT_MS = 2_000;
 
-/** `waiting`: it ended by itself, and is started again after a pause. */
+/** `waiting`: it ended unasked, and is restarted after a pause. */
 export type ProcessState = 'starting' | 'running' | 'waiting' | 'stopped';
 
-/** Why a process cannot go on, where only the operator can fix it. */
+/** A fault that keeps a process from going on and that only the operator can fix. */
 export interface Unable {
   readonly wrongConfig: boolean;
   readonly reason: string;
 }
 
 /**
- * What came of the first phase of a reload. `late`: it lives, and was not ready in time. `silent`: it has said nothing at
- * all. `away`: there is no process; the next one starts with what is in force then.
+ * Outcome of the first phase of a reload. `late`: the process sent something, but was not ready in time. `silent`: it
+ * sent nothing. `away`: no process runs; the next one starts with the configuration in force then.
  */
 export type Preparation =
   | { readonly kind: 'ready' | 'late' | 'silent' | 'away' }
@@ -42,15 +42,15 @@ export interface SupervisedProcessOptions {
 }
 
 /**
- * One of a worker's processes, through all its lives.
+ * One of a worker's processes, across restarts.
  *
  * ```
- * starting ──▶ running ──▶ waiting ──▶ starting        it ended by itself: again, after a growing pause
- *     └───────────┴──────────▶ stopped                 told to, or it said that it is unable to go on
+ * starting ──▶ running ──▶ waiting ──▶ starting        it ended unasked: restart after a growing pause
+ *     └───────────┴──────────▶ stopped                 ordered to, or it reported that it is unable to go on
  * ```
  *
- * A life that ends for a reason that only the operator can fix is the last, as it would be without a supervisor;
- * except at a restart: then it could start before, so it may again.
+ * A process that ends for a reason that only the operator can fix is not restarted, as without a supervisor. Except
+ * when it fails while restarting: it could start before, so it may again.
  */
 export class SupervisedProcess {
   readonly index: number;
@@ -62,7 +62,7 @@ export class SupervisedProcess {
   #child: ChildProcess | undefined;
   #texts: ConfigTexts | undefined;
   #last: ProcessReport | undefined;
-  /** What former lives have counted. */
+  /** Counters of former processes, which must not go back at a restart. */
   readonly #lives: MetricValues[] = [];
   #everRan = false;
   #restarts = 0;
@@ -71,9 +71,9 @@ export class SupervisedProcess {
   #failed = false;
   #unable: Unable | undefined;
   #reported = Promise.withResolvers<void>();
-  /** Reload that this life has prepared. */
+  /** Number of the reload that the current process has prepared. */
   #prepared: number | undefined;
-  /** The answer that is waited for. */
+  /** The pending answer. */
   #answer: { readonly reload: number; readonly arrived: PromiseWithResolvers<Answer> } | undefined;
 
   constructor(index: number, options: SupervisedProcessOptions) {
@@ -85,7 +85,7 @@ export class SupervisedProcess {
     return this.#state;
   }
 
-  /** Its last report in this life. */
+  /** Last report of the current process. */
   get last(): ProcessReport | undefined {
     return this.#last;
   }
@@ -98,17 +98,17 @@ export class SupervisedProcess {
     return this.#restarts;
   }
 
-  /** Whether its last life ended otherwise than asked. */
+  /** True once it has stopped otherwise than asked: unable to go on, killed, or with an exit code. */
   get failed(): boolean {
     return this.#failed;
   }
 
-  /** What it has counted in all its lives. */
+  /** Metrics of the current process and counters of former ones. */
   get metrics(): readonly MetricValues[] {
     return [...this.#lives, this.#named(this.#last)];
   }
 
-  /** For how long a process that is there has said nothing, in ms. */
+  /** Time since the current process was last heard of, in ms; 0 without one. */
   get silentMs(): number {
     return this.#child === undefined ? 0 : monotonicMs() - this.#heardMs;
   }
@@ -125,14 +125,14 @@ export class SupervisedProcess {
     child.once('error', (error) => this.#ended(`cannot be started: ${error.message}`));
     child.once('exit', (code, signal) => {
       const end = () => this.#ended(signal ?? `exit code ${code}`, code === 0);
-      // What it said before it ended is still to be heard.
+      // Messages sent before it ended still arrive.
       if (child.connected) child.once('disconnect', end);
       else end();
     });
     this.#send({ kind: 'start', texts: this.#texts });
   }
 
-  /** Asks for a report and waits for it, but not for long. */
+  /** Asks for a report and waits for it, at most `REPORT_TIMEOUT_MS`. */
   async refresh(): Promise<void> {
     if (this.#child === undefined) return;
     this.#send({ kind: 'report' });
@@ -141,7 +141,7 @@ export class SupervisedProcess {
     enough.abort();
   }
 
-  /** First phase of a reload: has the process make ready for these texts. Waits `limitMs` at most. */
+  /** First phase of a reload: the process prepares these texts. Waits `limitMs` at most. */
   async prepare(reload: number, texts: ConfigTexts, limitMs: number): Promise<Preparation> {
     if (this.#child === undefined) return { kind: 'away' };
     const startedMs = monotonicMs();
@@ -155,15 +155,15 @@ export class SupervisedProcess {
     return { kind: 'ready' };
   }
 
-  /** The reload is not made. */
+  /** Calls the reload off. */
   abort(reload: number): void {
     this.#prepared = undefined;
     this.#send({ kind: 'abort', reload });
   }
 
   /**
-   * Second phase: the process goes by `texts`, for which it is ready. One that is not, since it hangs or was started with
-   * others meanwhile, or that does not do it within `limitMs`, is replaced by one that starts with them.
+   * Second phase: the prepared `texts` take effect. A process that has not prepared them, since it hangs or was started
+   * with others meanwhile, or that does not confirm within `limitMs`, is killed; the next one starts with them.
    */
   async commit(reload: number, texts: ConfigTexts, limitMs: number): Promise<void> {
     const child = this.#child;
@@ -208,7 +208,7 @@ export class SupervisedProcess {
   }
 
   #send(order: Order): void {
-    // A process that has just ended says so by itself.
+    // A process that has just ended takes nothing: its `exit` event tells.
     this.#child?.send(order, () => undefined);
   }
 

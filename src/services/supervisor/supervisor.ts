@@ -8,9 +8,9 @@ import type { Metrics } from '../../io/telemetry/metrics.ts';
 import type { ConfigTexts } from './messages.ts';
 import { type ProcessState, SupervisedProcess } from './supervised-process.ts';
 
-/** A process that has said nothing for this long hangs. */
+/** A process that is silent for this long counts as hanging. */
 const SILENT_MS = 60_000;
-/** How long after the deadline a process may still say that it is late and end by itself. */
+/** Grace period after the deadline in which a late process may still report and end by itself. */
 const KILL_GRACE_MS = 2_500;
 
 const STATES: readonly ProcessState[] = ['starting', 'running', 'waiting'];
@@ -21,7 +21,7 @@ export interface ReloadLimits {
   readonly commitMs: number;
 }
 
-/** Together below what a client of the admin server is kept waiting for. */
+/** Together below the 30 s after which the admin server cuts off a client that waits for its answer. */
 const RELOAD_LIMITS: ReloadLimits = { prepareMs: 15_000, commitMs: 5_000 };
 
 export interface SupervisorOptions {
@@ -33,10 +33,10 @@ export interface SupervisorOptions {
 }
 
 /**
- * Runs the processes of one worker, and stands for them towards the operator.
+ * Runs the processes of one worker, and answers the operator for all of them.
  *
- * A process that ends is started again, after a pause that grows. Its configuration comes from here, so that all
- * work by the same rules even where the files have changed since.
+ * A process that ends is restarted after a growing pause. Its configuration comes from here, so that all processes run
+ * with the same one even if the files have changed since.
  */
 export class Supervisor {
   readonly #processes: readonly SupervisedProcess[];
@@ -67,7 +67,7 @@ export class Supervisor {
     for (const { index } of this.#processes) metrics.processRestarts.inc({ process: String(index) }, 0);
   }
 
-  /** Rejects when a process has said that only the operator can fix what keeps it from going on. */
+  /** Rejects when a process cannot go on for a reason that only the operator can fix. */
   get failure(): Promise<never> {
     return this.#failure.promise;
   }
@@ -77,10 +77,10 @@ export class Supervisor {
   }
 
   /**
-   * Puts a configuration in force in all processes, or in none: first all make ready for it, then all go over to it. One
-   * that hangs is not waited for, and does not decide: it is replaced. Reloads are done one after the other.
+   * Applies a configuration in all processes or in none: first all prepare it, then all commit it. A process that hangs
+   * has no vote: it is replaced. Reloads run one after the other.
    *
-   * @throws ConfigError with what the processes have against it; nothing has changed then
+   * @throws ConfigError with the faults that the processes found; nothing has changed then
    */
   reload(texts: ConfigTexts): Promise<void> {
     const reload = this.#reloads.then(() => this.#reload(texts));
@@ -102,11 +102,11 @@ export class Supervisor {
       for (const each of this.#processes) each.abort(reload);
       throw new ConfigError([...new Set(faults)].join('\n'));
     }
-    this.#texts = texts; // whatever starts from now on starts with it
+    this.#texts = texts; // processes started from now on get it
     await Promise.all(this.#processes.map((each) => each.commit(reload, texts, commitMs)));
   }
 
-  /** @returns how many processes did not end as they should. */
+  /** @returns the number of processes that did not end cleanly */
   async stop(deadline: number): Promise<number> {
     await Promise.all(this.#processes.map((each) => each.stop(deadline + KILL_GRACE_MS)));
     return this.#processes.filter(({ failed }) => failed).length;
@@ -119,7 +119,7 @@ export class Supervisor {
     }
   }
 
-  /** One text for all: what they count added up, the figures of each process under its number. */
+  /** One exposition for all processes: counts added up, figures of a process itself labelled with its number. */
   async scrape(): Promise<string> {
     await this.#refresh();
     const own = await this.#metrics.registry.getMetricsAsJSON();
@@ -127,7 +127,7 @@ export class Supervisor {
     return await mergedText([labelled(own, 'supervisor'), ...parts]);
   }
 
-  /** Not ready: a process that is away, or that is not ready. */
+  /** Ready when every process runs and is ready. */
   readiness(): Readiness {
     for (const { index, state, last } of this.#processes) {
       if (last === undefined || state !== 'running')
@@ -138,7 +138,7 @@ export class Supervisor {
     return { ready: true };
   }
 
-  /** Not healthy: a process that hangs. */
+  /** Healthy unless a process hangs. */
   health(): Readiness {
     const hanging = this.#processes.find(({ silentMs }) => silentMs > SILENT_MS);
     if (hanging === undefined) return { ready: true };

@@ -6,13 +6,13 @@ import type { TopicContents } from './consequence.ts';
 import { planTopics, type TopicChange, type TopicPlan } from './plan.ts';
 import type { WantedTopic } from './wanted.ts';
 
-/** How long the cluster may take to show what it was told, in ms: this, and some for each partition. */
+/** Most time for the cluster to show a change, in ms: this, plus `SETTLE_PARTITION_MS` for each partition. */
 const SETTLE_MS = 30_000;
 const SETTLE_PARTITION_MS = 20;
 const AGAIN_MS = 200;
 
 export interface ApplyOptions {
-  /** Whether settings may be altered in a way that takes records away, where the configuration says so. */
+  /** Permits alterations that delete or refuse records, if they are configured. */
   readonly allowShrink: boolean;
 }
 
@@ -35,12 +35,12 @@ function takesRecords(change: TopicChange): boolean {
 }
 
 /**
- * Makes the topics what the configuration needs, and waits until they are usable: every partition has a leader.
+ * Brings the topics to what the configuration needs, and waits until every partition has a leader.
  *
- * Plans and acts until nothing is left to do, so it may run twice, also at the same time: whoever comes second
- * sees what the first has done. A plan with a refusal is not begun.
+ * Plans and acts until nothing is left to do, so it may run twice, even at the same time: the second run sees what the
+ * first has done. A plan with a refusal is not begun.
  *
- * @param onChange told of each change that was asked of the cluster, once
+ * @param onChange told once of each change requested of the cluster
  * @returns the last plan: without changes, or with refusals
  * @throws FatalKafkaError when the cluster refuses a change, or does not show it in time
  */
@@ -71,7 +71,7 @@ export async function applyTopics(
   }
 }
 
-/** What a change does, without what it means: that is told of the records that are there at the moment. */
+/** Key of a change, without its `means`: that depends on the records in the topic at the moment. */
 function identity(change: TopicChange): string {
   if (change.action !== 'alter') return JSON.stringify(change);
   return JSON.stringify([change.topic, change.settings.map(({ name, to }) => [name, to])]);

@@ -1,13 +1,13 @@
 import { isoTime } from '../../core/model/iso-time.ts';
 
-/** What an altered setting means for the records that are in the topic, and for those still to be written. */
+/** Effect of an altered setting on the records in the topic and on those still to be written. */
 export interface Consequence {
   readonly text: string;
-  /** Whether it takes records away, or has records refused that were accepted so far. */
+  /** True if it deletes records, or refuses records that were accepted so far. */
   readonly takesRecords: boolean;
 }
 
-/** What the topic is like that a setting is altered on. */
+/** What is known of the records in a topic. */
 export interface TopicContents {
   /** Time of its oldest record, in ms since the epoch; undefined where it is empty or cannot be read. */
   readonly oldestMs?: number | undefined;
@@ -27,7 +27,7 @@ const UNITS = [
   [1000, 's'],
 ] as const;
 
-/** @param from undefined where the cluster does not know it: then the worst is assumed */
+/** @param from undefined if the cluster does not tell: the worst is assumed */
 export function consequenceOf(
   name: string,
   from: string | undefined,

@@ -1,8 +1,8 @@
 import type { TopicPlan } from './plan.ts';
 
 /**
- * How topics that exist differ from what is configured, one line each, where records are at stake or `topics apply` would
- * change something. Topics and partitions that are missing are left out: who asks for this sees them.
+ * Differences between existing topics and the configuration, one line each, if records are at stake or `topics apply`
+ * would change something. Missing topics and partitions are left out: `penstock status` reports them itself.
  */
 export function topicDrift(plan: readonly TopicPlan[]): string[] {
   return plan.flatMap(({ topic, changes, hazards, refusals }) => {

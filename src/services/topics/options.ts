@@ -4,7 +4,10 @@ import { duration, kafkaSize } from '../../core/options/types.ts';
 const retention = () => duration({ max: Number.MAX_SAFE_INTEGER });
 const partitions = () => z.int().min(1).max(100_000);
 
-/** What `penstock topics` creates topics with. Times in ms, sizes in bytes; a task topic's partitions are its route's. */
+/**
+ * Settings of the topics that `penstock topics` creates. Times in ms, sizes in bytes; partitions of task topics are in
+ * routes.
+ */
 export const topicsOptions = z
   .strictObject({
     replication_factor: z

@@ -8,9 +8,9 @@ export interface SettingChange {
   readonly name: string;
   readonly from: string | undefined;
   readonly to: string;
-  /** What it means for the records that are there and for those to come. */
+  /** Effect on the records in the topic and on those to come. */
   readonly means: string;
-  /** Whether it takes records away, or has records refused that were accepted so far. */
+  /** True if it deletes records, or refuses records that were accepted so far. */
   readonly takes_records: boolean;
 }
 
@@ -27,7 +27,7 @@ export type TopicChange =
   | { readonly action: 'grow'; readonly topic: string; readonly from: number; readonly to: number }
   | { readonly action: 'alter'; readonly topic: string; readonly settings: readonly SettingChange[] };
 
-/** What one topic has, needs, and what follows. */
+/** State of one topic, the changes it needs, and their risks. */
 export interface TopicPlan {
   readonly topic: string;
   readonly purpose: WantedTopic['purpose'];
@@ -36,26 +36,26 @@ export interface TopicPlan {
   /** Partitions that it has once the plan is done. */
   readonly target: number;
   readonly changes: readonly TopicChange[];
-  /** What an operator should know before it is done. */
+  /** For the operator to know before the plan is done. */
   readonly warnings: readonly string[];
-  /** Those of them that may cost records as the topic is. */
+  /** The warnings about settings that may cost records as the topic is now. */
   readonly hazards: readonly string[];
-  /** Why the plan cannot be done on this topic; then nothing of the whole plan is to be done. */
+  /** Why the plan cannot be done on this topic. Any refusal stops the whole plan. */
   readonly refusals: readonly string[];
 }
 
 export interface PlanOptions {
-  /** Whether settings may be altered in a way that takes records away, where the configuration says so. */
+  /** Permits alterations that delete or refuse records, if they are configured. */
   readonly allowShrink?: boolean;
-  /** By topic what is known of its records. */
+  /** What is known of the records, by topic. */
   readonly contents?: ReadonlyMap<string, TopicContents>;
 }
 
-/** Room that the headers of a dead letter take beside the record as received, in bytes. */
+/** Room for the headers of a dead letter beside the record as received, in bytes. */
 const DEAD_LETTER_ROOM = 64 * 1024;
 const SIZE = 'max.message.bytes';
 
-/** What is set on a topic that exists though Penstock would create it otherwise, and what may come of it. */
+/** Dangerous values of settings on topics that Penstock did not create, with the warning for each. */
 const HAZARDS: Readonly<Record<string, (has: string) => string | undefined>> = {
   'cleanup.policy': (has) =>
     has.includes('compact')
@@ -117,7 +117,7 @@ function planTopic(wanted: WantedTopic, { topics }: ClusterTopics, options: Plan
   };
 }
 
-/** A default alters nothing; a need only what has less. */
+/** Settings to alter. A default alters nothing; a needed value only a smaller one. */
 function alterations({ settings }: WantedTopic, state: TopicState, contents: TopicContents): SettingChange[] {
   return Object.entries(settings).flatMap(([name, { value: to, reason }]) => {
     const from = state.settings.get(name);
@@ -140,7 +140,7 @@ function shrinks({ settings }: WantedTopic, altered: readonly SettingChange[]): 
     });
 }
 
-/** What the topic has and the configuration's defaults have otherwise: it stays. */
+/** Warnings about settings that differ from the configuration's defaults: they stay as they are. */
 function keptSettings({ settings }: WantedTopic, state: TopicState): string[] {
   return Object.entries(settings).flatMap(([name, setting]) => {
     const has = state.settings.get(name);
@@ -164,7 +164,7 @@ function keptByDefault(name: string, has: string, value: string, key: string): s
   return `${name} stays ${shown(has)}: ${key} is not configured, and its default, ${shown(value)}, is for new topics`;
 }
 
-/** The topic's own settings; for dead letters also the size that any record of the other topics fits into. */
+/** The topic's own settings; for dead letters also a size limit that fits any record of the other topics. */
 function settingsOf(
   { purpose, settings }: WantedTopic,
   wanted: readonly WantedTopic[],
@@ -179,7 +179,7 @@ function settingsOf(
   return { ...settings, [SIZE]: { value: String(needed), reason: 'needed' } };
 }
 
-/** Largest record that a topic takes, or has taken until the plan is done. */
+/** Largest record that a topic takes, before or after the plan is done. */
 function largestRecord(
   { topic, settings }: WantedTopic,
   { topics, defaultMaxMessageBytes }: ClusterTopics,
@@ -216,7 +216,7 @@ function warningsOf(wanted: WantedTopic, state: TopicState, target: number): str
   return warnings;
 }
 
-/** Kafka cannot take partitions away. Readers of ingest and dead letters read all that there are. */
+/** Warns of more partitions than configured: Kafka cannot remove any. Of ingest and dead-letter topics all are read. */
 function morePartitions(
   { purpose, partitions, partitionsReason, tasks }: WantedTopic,
   state: TopicState,

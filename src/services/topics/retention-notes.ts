@@ -2,12 +2,12 @@ import type { ClusterTopics } from '../../io/kafka/admin/topic-admin.ts';
 import { formatDuration } from './consequence.ts';
 import type { WantedTopic } from './wanted.ts';
 
-/** Kafka 4 refuses a record whose time is more than an hour ahead unless told otherwise; this much is still no mistake. */
+/** Largest message.timestamp.after.max.ms that is not warned of; the default of Kafka 4 is an hour. */
 const FAR_AHEAD_MS = 86_400_000;
 
 /**
- * What the retention of topics means beside that of others and the brokers': where records may go before they are read,
- * stay for ever, or come twice.
+ * Warnings from comparing a topic's retention with that of other topics and of committed offsets: records may be
+ * deleted before they are read, stay for ever, or be read twice.
  */
 export function retentionNotes(
   wanted: WantedTopic,
@@ -46,7 +46,7 @@ function bySize({ topic, purpose }: WantedTopic, { topics }: ClusterTopics): str
   ];
 }
 
-/** Kafka takes segments in order, each when its newest record is too old. */
+/** Kafka deletes segments in order, each once its newest record is too old. */
 function keptForEver({ topic }: WantedTopic, { topics }: ClusterTopics): string[] {
   const settings = topics.get(topic)?.settings;
   const aheadMs = Number(settings?.get('message.timestamp.after.max.ms') ?? 0);
@@ -57,7 +57,7 @@ function keptForEver({ topic }: WantedTopic, { topics }: ClusterTopics): string[
   ];
 }
 
-/** A group that was away for longer than its offsets are remembered begins at the oldest record. */
+/** A group that is away for longer than its offsets are kept begins again at the oldest record. */
 function longerThanOffsets(wanted: WantedTopic, cluster: ClusterTopics): string[] {
   const { offsetsRetentionMs } = cluster;
   const ms = retentionMs(wanted, cluster);
@@ -69,7 +69,9 @@ function longerThanOffsets(wanted: WantedTopic, cluster: ClusterTopics): string[
   ];
 }
 
-/** As the topic has it, else as it will have it. */
+/**
+ * Retention after the plan is done, in ms: as given, else as the topic has it, else the default. Infinity: for ever.
+ */
 function retentionMs({ topic, settings }: WantedTopic, { topics }: ClusterTopics): number {
   const wanted = settings['retention.ms'];
   const has = topics.get(topic)?.settings.get('retention.ms');

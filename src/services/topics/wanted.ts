@@ -1,18 +1,17 @@
 import type { TopicsOptions } from './options.ts';
 
-/** What a topic is for. */
 export type TopicPurpose = 'ingest' | 'tasks' | 'dead';
 
 /**
- * Why a setting is wanted. `given`: its key stands in the file or the environment. `default`: nobody said so, so it is
- * for new topics only. `needed`: Penstock does not work with less; at least this much, by whatever the topic has.
+ * Why a setting is wanted. `given`: its key is in the file or the environment. `default`: not configured, so it applies
+ * to new topics only. `needed`: Penstock does not work with less; a topic that has more keeps it.
  */
 export type Reason = 'given' | 'default' | 'needed';
 
 export interface WantedSetting {
   readonly value: string;
   readonly reason: Reason;
-  /** The configuration key that decides; undefined: Penstock itself. */
+  /** Configuration key that sets it; undefined: Penstock does. */
   readonly key?: string;
 }
 
@@ -25,7 +24,7 @@ export interface WantedTopic {
   readonly partitionsReason: Reason;
   /** 0: the broker's default. */
   readonly replicationFactor: number;
-  /** Topic settings by Kafka's names. What is not named here is the operator's. */
+  /** Topic settings by Kafka's names. Those not named here are left to the operator. */
   readonly settings: Readonly<Record<string, WantedSetting>>;
   /** Of a task topic: the routes that write to it, and their numbers of tasks. */
   readonly tasks: readonly { readonly route: string; readonly count: number }[];
@@ -46,10 +45,10 @@ export interface TopicSetup {
 }
 
 /**
- * Settings of every new topic, whatever the cluster's defaults are. Compaction would take records that were never read.
- * In the ingest topic the broker's own timestamps would hide when a record was produced. What Penstock writes has the
- * brokers' time: retention then counts from the writing, whatever a worker's clock says. On a topic that exists they are
- * the operator's decision.
+ * Settings of every new topic, whatever the cluster's defaults are. No compaction: it would delete records that were
+ * never read. CreateTime in ingest topics: the broker's timestamps would hide when a record was produced. LogAppendTime
+ * in the topics that Penstock writes: retention counts from the write, whatever a worker's clock says. On an existing
+ * topic they are the operator's decision.
  */
 function atCreation(purpose: TopicPurpose): Record<string, WantedSetting> {
   const time = purpose === 'ingest' ? 'CreateTime' : 'LogAppendTime';
@@ -116,7 +115,6 @@ export function wantedTopics({ topics, ingest, routes, isGiven }: TopicSetup): W
   ];
 }
 
-/** The settings of a topic that is created. */
 export function settingsAtCreation(settings: WantedTopic['settings']): Record<string, string> {
   return Object.fromEntries(Object.entries(settings).map(([name, { value }]) => [name, value]));
 }

@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { mapping, topicMapping } from './mapping-options.ts';
 
 /**
- * What bytes a record of an ingest topic may hold; `auto` looks at the bytes. A unit test holds this list equal to
- * the decoders that there are.
+ * Encodings of records in ingest topics; `auto` detects it from the bytes. A unit test keeps this list equal to the
+ * decoders.
  */
 export const INGEST_ENCODINGS = [
   'auto',
@@ -25,7 +25,7 @@ export const INGEST_ENCODINGS = [
 
 const trim = () => z.int().min(0).max(86_400_000);
 
-/** Keys without defaults: a topic of its own says only what differs. */
+/** Keys without defaults: the section of a topic has only those that differ. */
 const keys = {
   influx: {
     precision: z
@@ -76,7 +76,7 @@ const ABOUT = {
   otlp: "OTLP metrics, protobuf and JSON; defaults are those of vmagent's -opentelemetry flags.",
 } as const;
 
-/** How encodings become series, for every ingest topic. The defaults are those of src/core/decode/decode-options.ts. */
+/** Decoding options for every ingest topic. The defaults are those of src/core/decode/decode-options.ts. */
 export const decodeKeys = {
   influx: z
     .strictObject({
@@ -119,7 +119,7 @@ export const decodeKeys = {
   mapping,
 };
 
-/** The same for one topic: what is left out is as for every topic. */
+/** The same for one topic; keys left out are those for every topic. */
 export const topicDecodeKeys = {
   influx: z.strictObject(keys.influx).partial().optional().describe(ABOUT.influx),
   graphite: z.strictObject(keys.graphite).partial().optional().describe(ABOUT.graphite),

@@ -9,23 +9,22 @@ import type { Metrics } from '../../io/telemetry/metrics.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
 import { RouteWatch, type WatchedRoute } from './route-watch.ts';
 
-/** What one step did, once it is committed. */
+/** A step that is committed. */
 export interface PublishedStep {
   /** The ingest topic that it was read from. */
   readonly topic: string;
-  /** The routes that it went by; a reload may have put others in force since. */
+  /** The routes it ran with; a reload may have replaced them since. */
   readonly routes: readonly WatchedRoute[];
   readonly counts: StepCounts;
   readonly records: readonly TaskRecord[];
   readonly dead: readonly DeadLetter[];
-  /** How long publishing took. */
   readonly publishSeconds: number;
 }
 
 /** Dead letters are logged at most this often; each is counted. */
 const LOG_EVERY_MS = 10_000;
 
-/** What happens in a worker, as metrics and log lines. Steps are counted once they are committed. */
+/** Events of a worker as metrics and log lines. Steps are counted once they are committed. */
 export class IngestEvents {
   readonly #metrics: Metrics;
   readonly #log: Logger;
@@ -70,7 +69,7 @@ export class IngestEvents {
     this.#deadLetters(step.dead);
   }
 
-  /** A record batch that cannot be read is in the dead-letter topic, and passed over. */
+  /** An unreadable record batch is in the dead-letter topic, and passed over. */
   setAside({ topic, partition }: { topic: string; partition: number }, batch: CorruptBatch): void {
     this.#metrics.deadLetters.inc({ stage: 'decode', reason: CORRUPT_BATCH, topic });
     this.#metrics.corruptBatches.inc({ topic });
@@ -81,7 +80,7 @@ export class IngestEvents {
     );
   }
 
-  /** Brings the cache's figures up to date; its counters begin again with each reload. */
+  /** Updates the cache's metrics. Its counters restart at 0 when a reload or a defect replaces the cache. */
   cache(stats: SeriesCacheStats): void {
     this.#metrics.cacheBytes.set(stats.bytes);
     this.#metrics.cacheEntries.set(stats.series);

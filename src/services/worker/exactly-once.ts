@@ -10,7 +10,7 @@ import type { Publisher, PublisherFactory, StepPublication } from './publisher.t
 /**
  * `delivery: exactly_once`: records and source offset in one transaction.
  *
- * The transactional id is that of the group and the partition: whoever is assigned the partition next fences this one.
+ * The transactional id is derived from group and partition: the next owner of the partition fences this one.
  */
 export class ExactlyOnce implements PublisherFactory {
   readonly #connection: KafkaConnection;
@@ -19,7 +19,7 @@ export class ExactlyOnce implements PublisherFactory {
   readonly #limit = new BatchLimit();
   readonly #unknown: StaleAnswerGuard;
 
-  /** @param unknown how long brokers may say that there is no such partition */
+  /** @param unknown decides how long brokers may deny a partition before they are believed */
   constructor(
     connection: KafkaConnection,
     groupId: string,

@@ -14,7 +14,7 @@ const pairs = (example: string) =>
     }),
   );
 
-/** Keys without defaults: a topic of its own says only what differs. */
+/** Keys without defaults: the section of a topic has only those that differ. */
 const keys = {
   series: path().describe(
     'Path of the list of series in a record; empty: the record itself is one series, or a list of them.',
@@ -64,5 +64,5 @@ export const mapping = z
   .prefault({})
   .describe(ABOUT);
 
-/** The same for one topic: what is left out is as for every topic. */
+/** The same for one topic; keys left out are those for every topic. */
 export const topicMapping = z.strictObject(keys).partial().optional().describe(ABOUT);

@@ -8,7 +8,7 @@ const DEFAULT_TOPIC = 'metrics.raw';
 
 /** A token of RFC 9110 section 5.6.2. */
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
-/** What a drain says for itself, or HTTP's own: no record decides it. */
+/** Headers of HTTP itself, and those that a drain sets: records must not set them. */
 const OWN_HEADERS = new Set([
   'authorization',
   'connection',
@@ -199,7 +199,7 @@ export type IngestOptions = z.output<typeof ingestOptions>;
 
 type DecodeSections = { readonly [K in keyof typeof decodeKeys]: IngestOptions[K] };
 
-/** One ingest topic, and all that is said about its records. */
+/** One ingest topic with the options for its records. */
 export interface IngestTopic extends DecodeSections {
   readonly topic: string;
   readonly encoding: IngestOptions['encoding'];
@@ -223,7 +223,7 @@ export function ingestTopics(options: IngestOptions): readonly [IngestTopic, ...
   return [resolve(first), ...others.map(resolve)];
 }
 
-/** `base` with what `over` says instead. */
+/** `base`, overridden by the keys of `over` that are defined. */
 function overlay<T extends object>(base: T, over: { readonly [K in keyof T]?: T[K] | undefined } = {}): T {
   const said = Object.entries(over).filter(([, value]) => value !== undefined);
   return { ...base, ...Object.fromEntries(said) };

@@ -4,14 +4,14 @@ import type { AssignedPartition } from '../../io/kafka/group/assigned-partition.
 /** The output of one step of one source partition. */
 export interface StepPublication {
   readonly records: readonly OutgoingRecord[];
-  /** The source offset to go on from, once the records are out. */
+  /** Next source offset, once the records are published. */
   readonly nextOffset: bigint;
 }
 
 /**
  * Publishes the steps of one source partition, one after the other.
  *
- * After `publish` has thrown, nobody knows what was written: close it and open a new one, read the committed
+ * After `publish` has thrown, it is unknown what was written: close it and open a new one, read the committed
  * offset again, and go on from there.
  */
 export interface Publisher {
@@ -19,7 +19,7 @@ export interface Publisher {
   close(): Promise<void>;
 }
 
-/** Makes the publisher of a partition. What it promises is `ingest.delivery`. */
+/** Opens publishers of partitions; `ingest.delivery` is their guarantee. */
 export interface PublisherFactory {
   /** Call it only with proof of ownership. When it resolves, committed offsets are final. */
   open(partition: AssignedPartition): Promise<Publisher>;

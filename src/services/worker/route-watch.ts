@@ -3,32 +3,32 @@ import type { StepCounts } from '../../core/pipeline/step-counts.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
 
-/** What this needs to know of a route. */
+/** The part of a route that the watch needs. */
 export interface WatchedRoute {
   readonly name: string;
   readonly groupLabels: readonly string[];
 }
 
-/** New series of a route and group label since they were judged last. */
+/** New series of a route and group label since the last check. */
 interface Seen {
   series: number;
   without: number;
   sinceMs: number;
 }
 
-/** While it lasts, one line about the same thing in this time. */
+/** Interval of log lines about the same fault. */
 const LOG_EVERY_MS = 10 * 60_000;
-/** A route is judged when it has had so many new series, or after this time if it has had a few. */
+/** A route is checked after this many new series, or after `JUDGE_AFTER_MS` if it has had `FEW_SERIES`. */
 const ENOUGH_SERIES = 50;
 const JUDGE_AFTER_MS = 60_000;
 const FEW_SERIES = 10;
-/** Of the new series so many lack a label that is lost, not one that some series do not have. */
+/** Share of the new series without a label from which on the label counts as lost, not as absent from some. */
 const LOST_SHARE = 0.9;
-/** Longest text of a series in a log line. */
+/** Longest text of a series in a log line, in characters. */
 const EXAMPLE_LENGTH = 500;
 
 /**
- * Counts what a routing that is wrong in silence does, and says it: samples that no route takes, and group labels that the
+ * Counts and logs mistakes in routing that cause no error: samples that no route takes, and group labels that the
  * series of a route do not have, so that all of them become one task.
  */
 export class RouteWatch {
@@ -44,7 +44,9 @@ export class RouteWatch {
     this.#log = log;
   }
 
-  /** @param topic the ingest topic; @param routes those that the step went by; @param nowMs a clock that never steps back, in ms */
+  /**
+   * @param topic the ingest topic; @param routes those of the step; @param nowMs a clock that never steps back, in ms
+   */
   step(topic: string, counts: StepCounts, routes: readonly WatchedRoute[], nowMs: number): void {
     if (counts.unroutedSamples > 0) this.#withoutRoute(topic, counts, nowMs);
     for (const [index, route] of routes.entries()) {

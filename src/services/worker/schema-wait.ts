@@ -13,7 +13,7 @@ import { Backoff, sleep } from '../../io/time/sleep.ts';
 const BACKOFF_MIN_MS = 200;
 const BACKOFF_MAX_MS = 10_000;
 
-/** How long a look at the records of a step may hold the thread: some have to be decompressed for it. */
+/** Most time that the search for schema ids may hold the thread: some records have to be decompressed for it. */
 const LOOK_MS = 500;
 
 /** A partition that waits for the registry. */
@@ -25,11 +25,11 @@ export interface WaitingPartition {
   readonly reason: string;
 }
 
-/** The schemas that records name. */
+/** Ids of the schemas that records name, with the number of records. */
 export class NamedSchemas {
   readonly #counts = new Map<SchemaId, number>();
 
-  /** A look that throws names none: decoding the record will, and that sets it aside. */
+  /** A record that throws here names no schema: it throws in decoding too, and is set aside there. */
   look(
     { value, headers }: { readonly value: Buffer | null; readonly headers: RecordHeaders },
     decoders: DecoderRegistry,
@@ -43,7 +43,7 @@ export class NamedSchemas {
     }
   }
 
-  /** Those that most records name first. */
+  /** Most frequent first. */
   get ids(): readonly SchemaId[] {
     if (this.#counts.size < 2) return [...this.#counts.keys()];
     return [...this.#counts].sort(([, one], [, other]) => other - one).map(([id]) => id);
@@ -51,13 +51,13 @@ export class NamedSchemas {
 }
 
 /**
- * Sees that the schemas which a step's records name are there before the step runs, since a step does no I/O.
+ * Fetches the schemas that a step's records name before the step runs, since a step does no I/O.
  *
- * While the registry is away or hangs, the partitions that need a new schema of it wait: nothing of theirs is
- * committed, their queues fill up and they fetch no more. The others go on.
+ * While the registry is down or hangs, partitions that need a new schema wait: they commit nothing, their queues fill
+ * up and they stop fetching. The others go on.
  */
 export class SchemaWait {
-  /** Where the decoders find what has been fetched. */
+  /** The fetched schemas, for the decoders. */
   readonly store: SchemaStore;
   readonly #client: RegistryClient;
   readonly #log: Logger;
@@ -83,10 +83,10 @@ export class SchemaWait {
   }
 
   /**
-   * Sees to the schemas of the first of these records, one at least.
+   * Fetches the schemas of the first of these records, at least one.
    *
-   * @returns how many records may be decoded; 0 when the partition is lost or drains, or this is closed, before their schemas
-   *   are there
+   * @returns number of records that can be decoded; 0 if the partition is lost or drains, or this is closed, before
+   *   their schemas are there
    */
   async ready(
     partition: AssignedPartition,
@@ -140,7 +140,7 @@ export class SchemaWait {
     await sleep(retryInMs, AbortSignal.any([held.ending, this.#closed.signal]));
   }
 
-  /** Who waits for it is told that nothing comes any more. */
+  /** Ends all waits: `ready` returns 0. */
   async close(): Promise<void> {
     this.#closed.abort();
     await this.#client.close();

@@ -8,30 +8,29 @@ import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
 import type { StepPublication } from './publisher.ts';
 
-/** What came of a step. */
 export interface StepResult {
   readonly output: StepOutput;
   readonly publication: StepPublication;
-  /** The records that the step is made of: of those taken the first, one at least. */
+  /** The records that the step has processed: the first of those taken, at least one. */
   readonly done: readonly FetchedRecord[];
-  /** Those behind them, for a step after this one. */
+  /** The records behind them, for the next step. */
   readonly left: readonly FetchedRecord[];
 }
 
-/** How steps are run. */
 export interface StepOptions {
   readonly dead: DeadTopic;
   /** Told of each record that is set aside because Penstock has a defect. */
   readonly onDefect: StepRun['onDefect'];
-  /** What is known to be of no use before it is read; default: nothing. */
+  /** Why a record is to be set aside unread, if so; default: none is. */
   readonly refusalOf?: StepRun['refusalOf'];
   readonly limits?: StepLimits;
 }
 
 /**
- * One step: the records taken from a partition, one at least, through the pipeline, to what is to be published. No I/O.
+ * Runs one step: records taken from a partition, at least one, through the pipeline into what is to be published. No
+ * I/O.
  *
- * @throws what no record is the cause of (core/pipeline/careful-step.ts)
+ * @throws errors that no single record causes (core/pipeline/careful-step.ts)
  */
 export function runStep(
   taken: Taken,

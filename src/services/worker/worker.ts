@@ -39,7 +39,7 @@ import type { Publisher, PublisherFactory } from './publisher.ts';
 import { SchemaWait } from './schema-wait.ts';
 import { runStep, type StepResult } from './step.ts';
 
-/** Bytes that one step takes at most, as they were fetched. How long it holds the thread is bounded too (step.ts). */
+/** Most bytes that one step takes, as fetched. The time that it holds the thread is bounded too (step.ts). */
 const STEP_BYTES = 4 * 1024 * 1024;
 
 export interface WorkerOptions {
@@ -55,9 +55,9 @@ export interface WorkerOptions {
  * Each input partition runs on its own, step by step; all share the pipeline's series cache.
  */
 export class Worker {
-  /** Those in force; a reload replaces them between two steps. */
+  /** The options in force; a reload replaces them between two steps. */
   #options: WorkerOptions;
-  /** What is known of each ingest topic, also of those that are read no more: what was fetched of them is still processed. */
+  /** Options of each ingest topic, also of those no longer read: records already fetched are still processed. */
   readonly #topics = new Map<string, IngestTopic>();
   readonly #admin: KafkaAdmin;
   readonly #metrics: Metrics;
@@ -102,9 +102,9 @@ export class Worker {
   }
 
   /**
-   * Looks at the topics, then joins the group. What is wrong with some of them is waited for.
+   * Checks the topics, then joins the group. Faults of some of them do not stop it: their partitions wait.
    *
-   * @throws FatalKafkaError when none can be read, or no task topic is there
+   * @throws FatalKafkaError when no ingest topic can be read, or no task topic exists
    */
   async start(): Promise<void> {
     let options: WorkerOptions;
@@ -135,10 +135,12 @@ export class Worker {
   }
 
   /**
-   * Makes ready to go by other options: those that may change while it runs (app/config/reload-effects.ts). They are put
-   * in force between two steps; nothing is read again and nothing is lost. Routes that are the same list are left alone.
+   * Prepares a reload of the options that may change at run time (app/config/reload-effects.ts). They take effect
+   * between two steps; nothing is read again and nothing is lost. If `routes` is the same list, the routes are left
+   * alone.
    *
-   * @throws FatalKafkaError when a topic that is new here cannot be used, ConfigError when a file of the registry's cannot
+   * @throws FatalKafkaError when a new topic cannot be used, ConfigError when a certificate or key of the registry
+   *   cannot
    */
   async prepare(options: WorkerOptions): Promise<PreparedChange> {
     const sameRegistry = isDeepStrictEqual(options.registry, this.#options.registry);
@@ -158,7 +160,7 @@ export class Worker {
   ): void {
     const { ingest: before, routes } = this.#options;
     this.#options = options;
-    if (schemas !== this.#schemas) void this.#schemas?.close(); // those that wait for it look again
+    if (schemas !== this.#schemas) void this.#schemas?.close(); // partitions that wait for it use the new one
     this.#schemas = schemas;
     this.#decoders = this.#makeDecoders();
     this.#outputs.use(neededBy(options), found);
@@ -170,7 +172,9 @@ export class Worker {
     this.#reader.subscriptionChanged();
   }
 
-  /** Looks at the topics of other options. @returns those that are written to. @throws FatalKafkaError when a new one cannot be used */
+  /**
+   * Checks the topics of other options. @returns the output topics. @throws FatalKafkaError for an unusable new topic
+   */
   async #newTopics(options: WorkerOptions): Promise<ReadonlyMap<string, OutputTopic>> {
     const [found, read] = await Promise.all([
       this.#outputs.look(neededBy(options)),
@@ -188,7 +192,7 @@ export class Worker {
     return this.#outputs.deadTopic(this.#options.ingest.dead_topic);
   }
 
-  /** Finishes and commits what is in flight, leaves the group. @returns how many partitions were cut off. */
+  /** Finishes and commits what is in flight, leaves the group. @returns number of partitions cut off at the deadline */
   async stop(deadline: number): Promise<number> {
     this.#gauges.stop();
     this.#topicWatch.stop();
@@ -236,7 +240,7 @@ export class Worker {
     return topicDecoders([{ ...first, schemas }, ...others.map((topic) => ({ ...topic, schemas }))]);
   }
 
-  /** What may change is read each time. */
+  /** Getters for what a reload may change. */
   #readerOptions(): GroupReaderOptions {
     const ingest = () => this.#options.ingest;
     const { group, session_timeout, rebalance_timeout, heartbeat_interval } = ingest();
@@ -274,7 +278,7 @@ export class Worker {
       open: (owned) => this.#publishers.open(owned),
       close: (publisher) => publisher.close(),
       work: async (owned, publisher, progressed, { offset, note }) => {
-        // So that a gap is not met again by whoever owns the partition next, nor a partition that was read taken for new.
+        // Commits the start: the next owner must not meet the gap again, nor take the partition for an unread one.
         if (note === undefined) await publisher.publish({ records: [], nextOffset: offset });
         await this.#work(owned, publisher, size, progressed);
       },
@@ -295,7 +299,7 @@ export class Worker {
   ): Promise<void> {
     let lastMs = Number.NEGATIVE_INFINITY;
     for (;;) {
-      // What came while the last step was published has waited that long already.
+      // Counted from the last take: records that came while the step was published have waited already.
       const lingerMs = Math.max(0, lastMs + this.#options.ingest.commit_interval - monotonicMs());
       const all = await partition.take({ maxRecords: size.records, maxBytes: STEP_BYTES, lingerMs });
       lastMs = monotonicMs();
@@ -322,7 +326,7 @@ export class Worker {
       const blocked = this.#outputs.blocking(publication.records, partition);
       if (blocked !== undefined) {
         partition.putBack(taken.records);
-        lastMs = Number.NEGATIVE_INFINITY; // they have waited
+        lastMs = Number.NEGATIVE_INFINITY; // these records have waited already
         for (const { value } of output.records) release(value);
         // Its first records may not need the topic.
         if (done.length > 1) size.blocked(done.length);
@@ -331,7 +335,7 @@ export class Worker {
       }
       if (left.length > 0) {
         partition.putBack(left);
-        lastMs = Number.NEGATIVE_INFINITY; // they have waited
+        lastMs = Number.NEGATIVE_INFINITY; // these records have waited already
       }
       const started = monotonicMs();
       try {
@@ -344,7 +348,7 @@ export class Worker {
       this.#gauges.committed(partition, publication.nextOffset);
       const publishSeconds = (monotonicMs() - started) / 1000;
       this.#events.published({ ...output, routes, topic: partition.topic, publishSeconds }, Date.now());
-      // The requests had copies of both, and they are answered.
+      // Free to reuse: the requests had copies of both, and are answered.
       for (const { value } of output.records) release(value);
       for (const { memory } of done) if (memory !== undefined) giveBack(memory);
       progressed();
@@ -362,9 +366,9 @@ export class Worker {
   }
 
   /**
-   * Waits for the schemas of records, and puts back those that it has no time for.
+   * Waits for the schemas of records; puts back the records that there was no time to search.
    *
-   * @returns undefined: the partition ends before they are there
+   * @returns undefined if the partition ends before the schemas are there
    */
   async #withSchemas(partition: AssignedPartition, taken: Taken): Promise<Taken | undefined> {
     const { records } = taken;
@@ -372,7 +376,7 @@ export class Worker {
     if (schemas === undefined || records.length === 0) return taken;
     const { limits } = this.#options.ingest;
     const ready = await schemas.ready(partition, taken, this.#decoders(partition.topic), limits);
-    if (schemas !== this.#schemas) return await this.#withSchemas(partition, taken); // another registry since
+    if (schemas !== this.#schemas) return await this.#withSchemas(partition, taken); // a reload changed the registry
     if (ready === 0) return undefined;
     if (ready === records.length) return taken;
     partition.putBack(records.slice(ready));
@@ -380,7 +384,7 @@ export class Worker {
   }
 }
 
-/** The topics that are written to: those of the routes, and the one of dead letters. */
+/** Output topics: those of the routes, and the dead-letter topic. */
 function neededBy({ ingest, routes }: Pick<WorkerOptions, 'ingest' | 'routes'>): NeededTopic[] {
   const counts = new Map([[ingest.dead_topic, 1]]);
   for (const { topic, count } of routes) counts.set(topic, Math.max(count, counts.get(topic) ?? 0));
@@ -391,7 +395,7 @@ function topicsOf(ingest: IngestOptions): string[] {
   return ingestTopics(ingest).map(({ topic }) => topic);
 }
 
-/** What the pipeline goes by. */
+/** The options of the pipeline. */
 function rulesOf<Routes>({ ingest, routes }: { readonly ingest: IngestOptions; readonly routes: Routes }) {
   return {
     routes,

@@ -1,19 +1,19 @@
-/** How what was written differs from what was read. */
+/** Difference between the copy of a partition and its source. */
 export interface Difference {
   readonly lost: number;
   readonly repeated: number;
-  /** Where the first difference is, in words; undefined where there is none. */
+  /** The first difference in words; undefined: none. */
   readonly first: string | undefined;
 }
 
-/** What marks in a partition which kill was next. */
+/** Prefix of the records that mark which kill comes next. */
 const MARK = 'next: kill ';
 
 export function mark(kill: number): string {
   return `${MARK}${kill}`;
 }
 
-/** Holds what a partition's copy has against what was to be copied, in order. */
+/** Compares the copy of a partition with its source, in order. */
 export function compare(input: readonly string[], output: readonly string[]): Difference {
   const left = new Map<string, number>();
   for (const value of input) left.set(value, (left.get(value) ?? 0) + 1);

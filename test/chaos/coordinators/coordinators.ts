@@ -18,28 +18,28 @@ export interface CoordinatorRun {
   readonly say: (line: string) => void;
 }
 
-/** One for each step: so each kill meets all of them. */
+/** One for each step, so that each kill hits all of them. */
 const PARTITIONS = STEPS.length;
 const PACE = { atOnce: 1, pauseMs: 60 };
-/** What is sent with the kill is under way for so long before it, at most. */
+/** Most time from the release of the held requests to the kill, in ms: some are then under way. */
 const UNDER_WAY_MS = 12;
-/** Steps by which every partition has shown that it works again. */
+/** Steps after which a partition counts as working again. */
 const WORKS_STEPS = 3;
 const TIMEOUT_MS = 120_000;
-/** Transactions that are held longer would time out. */
+/** Most time to hold transactions, in ms: longer, they would time out. */
 const HELD_MS = 10_000;
 
 /**
  * Copies partitions exactly once while coordinators are killed, each time with every partition at another step of its
- * transaction, and holds what was written against what was read.
+ * transaction, and compares the copies with their sources.
  *
- * @returns whether all of it was there, once and in order
+ * @returns whether all records were there, once and in order
  */
 export async function killCoordinators({ first, kills, say }: CoordinatorRun): Promise<boolean> {
   await using cluster = closing(await startKafka({ brokers: 3, own: true, name: 'coordinators' }));
   say(`${cluster.source}, three brokers, ${PARTITIONS} partitions; kills ${first} to ${first + kills - 1}`);
   await using kafka = new TestKafka(cluster.brokers);
-  // Left running, it would keep the process of a run that failed from its end.
+  // Left running, it would keep the process of a failed run alive.
   await using _worker = closing({ close: stopCopyingWorkers });
   const run = await Run.start(cluster, kafka);
   for (let index = first; index < first + kills; index += 1) say(await run.kill(index));
@@ -54,7 +54,7 @@ class Run {
   readonly #held: HeldSteps;
   readonly #stepsOf = Array.from({ length: PARTITIONS }, () => 0);
   readonly #random = new Random(1);
-  /** Partitions whose session is to begin again. */
+  /** Partitions whose session has to start over. */
   readonly #failing = new Set<number>();
   #stepsMet = 0;
 
@@ -80,9 +80,9 @@ class Run {
     return run;
   }
 
-  /** @returns what was killed, and how it went on */
+  /** @returns the killed broker and the outcome, in words */
   async kill(index: number): Promise<string> {
-    // A client of its own: its metadata are to be of now.
+    // A client of its own, for current metadata.
     await using fresh = new TestKafka(this.#cluster.brokers);
     const { input } = this.#topics;
     for (let id = 0; id < PARTITIONS; id += 1) await fresh.produce(input, id, [mark(index)]);
@@ -103,7 +103,7 @@ class Run {
     return `kill ${index}: broker ${victim + 1}, ${what}, with ${PARTITIONS - missing} partitions at a step each; all went on within ${seconds} s`;
   }
 
-  /** The group's coordinator, and in turn one that coordinates transactions only. */
+  /** In turn the group's coordinator, and one that coordinates transactions only. */
   async #victim(index: number, { admin }: TestKafka): Promise<[number, string]> {
     const coordinators = await readCoordinators(admin, ['group', 'transaction']);
     const group = coordinators.of('group', this.#topics.groupId);
@@ -117,7 +117,7 @@ class Run {
     return [victim, `coordinator ${ofGroup}of the transactions of ${counts[victim]} partitions`];
   }
 
-  /** @returns how many partitions have not come to their step */
+  /** @returns number of partitions that have not reached their step */
   async #holdAt(steps: ReadonlyMap<number, Step>): Promise<number> {
     this.#held.hold(steps);
     for (const [partition, step] of steps) if (isOpening(step)) this.#failing.add(partition);

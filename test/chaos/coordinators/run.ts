@@ -1,9 +1,9 @@
 /**
- * `npm run coordinators -- --kills N --first I`: the coordinator of a group, or of its transactions, is killed at each step
- * of a transaction, and the proof that no record was lost, repeated or put out of order.
+ * `npm run coordinators -- --kills N --first I`: the coordinator of a group, or of its transactions, is killed at each
+ * step of a transaction, and the proof that no record was lost, repeated or put out of order.
  *
  * `PENSTOCK_TEST_KAFKA=3.8.1 npm run coordinators` runs it on that Kafka.
- * Exit code 0: everything held. 1: something did not; what, is printed. 2: wrong usage.
+ * Exit code 0: everything held. 1: something did not, and is printed. 2: wrong usage.
  */
 import { exitAfter } from '../../support/exit-code.ts';
 import { numberOption, scriptArguments } from '../../support/script-arguments.ts';

@@ -25,7 +25,7 @@ export interface Certificates {
   readonly strangerCa: string;
 }
 
-/** A moment as openssl takes it. */
+/** Validity as arguments of openssl. */
 const PAST = ['-startdate', '20200101000000Z', '-enddate', '20200201000000Z'];
 const NOW = ['-startdate', '20200101000000Z', '-enddate', '20990101000000Z'];
 const SERVER_NAMES = 'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kafka.test';
@@ -97,7 +97,7 @@ class Authority {
   }
 }
 
-/** Elliptic curves: an RSA key takes a second to make on a busy machine. */
+/** Arguments for a new EC key: an RSA key takes a second on a busy machine. */
 function newKey(file: string): string[] {
   return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', file];
 }

@@ -25,7 +25,7 @@ export class Outputs {
     return [...this.#texts.values()].map((text) => text()).join('\n');
   }
 
-  /** `where: which` for each secret that stands somewhere, as it is or in an encoding that logins use. */
+  /** `where: which` for each secret found, plain or in an encoding that logins use. */
   leaks(secrets: Readonly<Record<string, string>>): string[] {
     const found: string[] = [];
     for (const [from, text] of this.#texts) {
@@ -38,7 +38,7 @@ export class Outputs {
   }
 }
 
-/** Base64 in the middle of a longer text is another one for each of three alignments. */
+/** Base64 within a longer text has three forms, one per alignment. */
 function encodings(secret: string): string[] {
   const shifted = [0, 1, 2].map((before) => {
     const text = Buffer.from(`${'x'.repeat(before)}${secret}`).toString('base64');

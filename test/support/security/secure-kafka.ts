@@ -1,4 +1,4 @@
-/** A real broker that can be reached in every way that Penstock knows. */
+/** A real broker with a listener for every kind of login that Penstock supports. */
 import { freePorts } from '../ports.ts';
 import { type KafkaCluster, startKafka } from '../servers/kafka.ts';
 import type { Listener } from '../servers/kafka-properties.ts';
@@ -23,7 +23,7 @@ export interface SecureKafka {
   readonly oauth: string;
   /** TLS with a certificate that has expired. */
   readonly expired: string;
-  /** Another password for SCRAM. */
+  /** Changes the password for SCRAM. */
   changePassword(password: string): Promise<void>;
 }
 
@@ -79,7 +79,7 @@ export async function startSecureKafka(options: SecureKafkaOptions): Promise<Sec
   };
 }
 
-/** What a listener shows of itself. */
+/** Certificate settings of a listener. */
 function identity(listener: string, { cert, key }: KeyPair): Record<string, string> {
   const prefix = `listener.name.${listener}.ssl.keystore`;
   return {

@@ -29,7 +29,7 @@ export class Produced {
     await this.#penstock.produce([body]);
   }
 
-  /** How many samples the task topic has, and how many of them more than once. */
+  /** Number of samples in the task topic, and how many of them are repeated. */
   async arrived(): Promise<{ samples: number; repeated: number }> {
     await this.#penstock.workersDone();
     const { samples, repeated } = samplesOf(await this.#penstock.read(this.#penstock.topic(ROUTE.name)));

@@ -1,4 +1,4 @@
-/** A reverse proxy that terminates TLS, as stands in front of a server: client certificates and a login. */
+/** A reverse proxy that terminates TLS in front of a server, with client certificates and a login. */
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
@@ -11,15 +11,15 @@ export interface TlsGateOptions {
   readonly certificate: KeyPair;
   /** PEM file of the authority that signs its clients' certificates. */
   readonly clientCa: string;
-  /** What follows the scheme in `authorization`. */
+  /** Credentials behind the scheme in `authorization`. */
   readonly token: string;
-  /** Bearer unless told. */
+  /** Default: Bearer. */
   readonly scheme?: 'Bearer' | 'Basic';
 }
 
 export class TlsGate {
   readonly url: string;
-  /** The token that is let in from now on. */
+  /** The token accepted from now on. */
   token: string;
   accepted = 0;
   refused = 0;
@@ -60,7 +60,7 @@ export class TlsGate {
     if (authorization !== `${this.#scheme} ${this.token}`) {
       this.refused += 1;
       incoming.resume();
-      // Like a debug page: it repeats what it was sent.
+      // Like a debug page: it echoes the header.
       outgoing.writeHead(401).end(`not let in: authorization: ${authorization}`);
       return;
     }

@@ -1,4 +1,6 @@
-/** A token endpoint (OAuth 2, client credentials) that signs real tokens, and the keys that a broker checks them with. */
+/**
+ * A token endpoint (OAuth 2, client credentials) that signs real tokens, and the keys that a broker checks them with.
+ */
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -13,7 +15,7 @@ export interface TokenServerOptions {
   readonly clientSecret: string;
   /** Life of a token. */
   readonly lifeSeconds: number;
-  /** The certificate of the token endpoint; the keys are served without. */
+  /** Certificate of the token endpoint; the keys are served without TLS. */
   readonly certificate: KeyPair;
 }
 
@@ -85,7 +87,7 @@ export class TokenServer {
       .split(':')
       .map(decodeURIComponent);
     if (id !== clientId || secret !== clientSecret) {
-      // Some endpoints repeat what they were sent.
+      // Some endpoints echo the credentials.
       return json(response, 401, { error: 'invalid_client', error_description: `${id} ${secret}` });
     }
     if (new URLSearchParams(body).get('grant_type') !== 'client_credentials')

@@ -2,16 +2,16 @@
 import { ManagedProcess, succeeds, whenThisProcessEnds } from '../process.ts';
 
 export interface ContainerOptions {
-  /** What error messages call it. */
+  /** Name for error messages. */
   name: string;
   /** The container's name, unique on this machine. */
   container: string;
-  /** Start the stopped container of this name again, with its data, instead of making one. */
+  /** Restart the stopped container of this name, with its data, instead of creating one. */
   again: boolean;
   image: string;
   args: string[];
   env?: Record<string, string>;
-  /** Folders that the container sees under the same path as here, and writes as this user. */
+  /** Folders mounted under the same path as here, written as this user. */
   folders: string[];
   logFile: string;
 }
@@ -64,7 +64,7 @@ function runArguments({ container, env = {}, folders, image, args }: ContainerOp
   ];
 }
 
-/** An error means that the container ended a moment ago: the exit of its client follows. */
+/** Ignores errors: the container has just ended, and the exit of its client follows. */
 function docker(args: string[]): void {
   succeeds('docker', args, 30_000);
 }

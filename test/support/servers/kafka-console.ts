@@ -1,4 +1,4 @@
-/** Kafka's own consumer, as its console tool: what it reads owes nothing to kafkajs or to what is corrected in it. */
+/** Kafka's own consumer, through its console tool: independent of kafkajs and of our patches to it. */
 import { execFile, spawn } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -21,16 +21,16 @@ export interface ConsoleRecord {
 
 const MAIN_CLASS = 'org.apache.kafka.tools.consumer.ConsoleConsumer';
 const HEAP_MB = 256;
-/** The tool ends when nothing has come for this long, the time in which it starts included. */
+/** The tool ends after this long without a record, its start included. */
 const IDLE_MS = 20_000;
-/** Between records. Values are any bytes, so it is long enough not to be in one by chance. */
+/** Separator of records: long, since values are any bytes and must not contain it by chance. */
 const END_OF_RECORD = '\n--end of a record of the console consumer--\n';
 const RECORD = /^Partition:(\d+)\tOffset:(\d+)\t/;
 
 /**
- * Reads a topic from its beginning until nothing comes any more, and hands over one record after the other.
+ * Reads a topic from its beginning until nothing more comes, record by record.
  *
- * @throws Error when the tool cannot be run, or says something that is no record
+ * @throws Error when the tool cannot be run, or prints something that is no record
  */
 export async function consoleRead(
   { brokers, topic, isolation }: ConsoleRead,
@@ -41,7 +41,7 @@ export async function consoleRead(
     'print.partition': 'true',
     'print.offset': 'true',
     'line.separator': END_OF_RECORD,
-    // A character for each byte; the tool writes them as UTF-8.
+    // One character per byte; the tool writes them as UTF-8.
     'value.deserializer': 'org.apache.kafka.common.serialization.StringDeserializer',
     'value.deserializer.deserializer.encoding': 'ISO-8859-1',
   };
@@ -83,7 +83,7 @@ function parse(record: string): ConsoleRecord {
   };
 }
 
-/** The command of the tool, from where the brokers of tests come from. */
+/** The command of the tool, from the same source as the test brokers. */
 async function consoleConsumer(): Promise<string[]> {
   if (dockerAnswers()) {
     const tool = '/opt/kafka/bin/kafka-console-consumer.sh';

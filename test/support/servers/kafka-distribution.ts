@@ -8,25 +8,25 @@ import { cached } from '../cache.ts';
 import { succeeds } from '../process.ts';
 
 const run = promisify(execFile);
-/** A command that only says its version takes this long at most: a busy machine is no reason to miss it. */
+/** Most time for a command that prints its version, on a busy machine. */
 const BUSY_MS = 60_000;
 
 /** The version that tests run against, from Maven and from docker alike; `PENSTOCK_TEST_KAFKA` names another one. */
 export const KAFKA_VERSION = process.env.PENSTOCK_TEST_KAFKA ?? '4.1.2';
 
-/** Kafka logs through slf4j 1.7, and this is what prints it. The version is that of Kafka's own log4j-core. */
+/** Backend for slf4j 1.7, through which Kafka logs. The version is that of Kafka's own log4j-core. */
 const LOG4J_VERSION = '2.25.3';
 
 /** Any value will do; brokers of one cluster share it. */
 export const CLUSTER_ID = 'cGVuc3RvY2stdGVzdHMtMQ';
 
-/** Where the storage tool writes the features that a cluster starts with; those of 4.4 have the second place. */
+/** Files to which the storage tool writes the initial features of a cluster; from 4.4 on the second one. */
 const CHECKPOINTS = [
   'bootstrap.checkpoint',
   path.join('__cluster_metadata-0', '00000000000000000000-0000000000.checkpoint'),
 ];
 
-/** For what runs briefly: Java does not compile a second time what it runs often. */
+/** For short runs: no second compilation of hot code. */
 export const QUICK_JAVA = ['-XX:TieredStopAtLevel=1'];
 const JVM_FLAGS = ['-XX:+UseSerialGC', '-Xshare:auto', '-XX:-UsePerfData', '-Djava.awt.headless=true'];
 

@@ -1,7 +1,7 @@
 /**
- * Asks one broker which brokers the cluster has, in Kafka's own protocol.
+ * Asks one broker for the brokers of the cluster, in Kafka's own protocol.
  *
- * Not through kafkajs: it must not be loaded before src/io/kafka has replaced what is broken in it.
+ * Not through kafkajs: it must not be loaded before src/io/kafka has patched it.
  */
 import { createConnection } from 'node:net';
 

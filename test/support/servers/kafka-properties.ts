@@ -6,9 +6,9 @@ export interface NodePorts {
   controller: number;
 }
 
-/** One more way into a broker, beside PLAINTEXT. */
+/** A listener of a broker, beside PLAINTEXT. */
 export interface Listener {
-  /** In capitals; settings of its own begin with `listener.name.<name in lower case>.`. */
+  /** In capitals; its own settings begin with `listener.name.<name in lower case>.`. */
   name: string;
   port: number;
   protocol: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT';
@@ -56,18 +56,18 @@ export function brokerProperties(
     'share.coordinator.state.topic.replication.factor': replicas,
     'share.coordinator.state.topic.min.isr': minIsr,
 
-    // Each partition of these costs files and start-up time; 50 of each are meant for large clusters.
+    // Each of these partitions costs files and start-up time; the default of 50 is for large clusters.
     'offsets.topic.num.partitions': '4',
     'transaction.state.log.num.partitions': '4',
-    // A test's group is complete when its members are there: nothing is gained by waiting for more.
+    // Groups of tests do not gain from waiting for more members.
     'group.initial.rebalance.delay.ms': '0',
-    // A killed broker is given up, and may register again, after the session: 9 s unless told.
+    // A killed broker is given up, and may register again, after the session: 9 s by default.
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
     'num.network.threads': '2',
     'num.io.threads': '4',
     'background.threads': '2',
-    // Its buffer is taken from the heap at start-up, 128 MB unless told.
+    // Allocated from the heap at start-up, 128 MB by default.
     'log.cleaner.dedupe.buffer.size': '4194304',
     'offsets.load.buffer.size': '1048576',
     'transaction.state.log.load.buffer.size': '1048576',

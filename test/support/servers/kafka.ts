@@ -1,5 +1,5 @@
 /**
- * A real Kafka for tests, from the first of these that is there: the cluster that
+ * A real Kafka for tests, from the first of these that is available: the cluster that
  * `PENSTOCK_TEST_BROKERS` names, a docker daemon, Java with Maven.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ import { brokerProperties, type Listener, type NodePorts } from './kafka-propert
 export interface KafkaNode {
   /** Process id of the running broker. */
   readonly pid: number;
-  /** Where it keeps its logs, a folder for each partition; undefined in a container. */
+  /** Folder of its logs, with a folder for each partition; undefined in a container. */
   readonly logDir: string | undefined;
   /** Clean shutdown: SIGTERM. */
   stop(): Promise<void>;
@@ -42,7 +42,7 @@ export interface KafkaNode {
 export interface KafkaCluster {
   /** `host:port` of each broker. */
   brokers: string[];
-  /** Where it came from, for the test run's first lines. */
+  /** Origin, for the first lines of a test run. */
   source: string;
   /** The broker with index `index`, from 0. Throws for a cluster that this process did not start. */
   node(index: number): KafkaNode;
@@ -54,20 +54,20 @@ export interface KafkaOptions {
   brokers?: 1 | 3;
   /** Broker settings over those of `brokerProperties`. */
   properties?: Record<string, string>;
-  /** More ways into the broker; for a cluster of one. */
+  /** More listeners, for a cluster of one broker. */
   listeners?: readonly Listener[];
   /** System properties of the broker's Java. */
   systemProperties?: Record<string, string>;
   /**
-   * Lets Java spend time on making the broker fast, which pays where millions of samples go through it. Otherwise a test
-   * spends a third of its CPU time on that.
+   * Lets Java optimize the broker, which pays off with millions of samples. In a short test it would take a third of
+   * the CPU time.
    */
   optimized?: boolean;
   /** For folder names and error messages. */
   name?: string;
   /** Start one even when `PENSTOCK_TEST_BROKERS` names a cluster: for tests that stop and kill nodes. */
   own?: boolean;
-  /** How long a broker may take to come up, ms. Default 180,000. */
+  /** Most time for a broker to come up, in ms. Default 180,000. */
   startTimeoutMs?: number;
 }
 
@@ -123,7 +123,7 @@ function sharedCluster(brokers: string[]): KafkaCluster {
   };
 }
 
-/** What one broker needs to be started. */
+/** Everything needed to start one broker. */
 interface Launch {
   nodeId: number;
   name: string;
@@ -135,7 +135,7 @@ interface Launch {
   logFile: string;
 }
 
-/** Starts a broker; `previous` is its process of before, when it is started again. */
+/** Starts a broker; `previous` is its former process, if it is a restart. */
 type Launcher = (launch: Launch, previous: ManagedProcess | undefined) => Promise<ManagedProcess>;
 
 async function fromJars(count: number): Promise<Launcher> {

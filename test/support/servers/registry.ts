@@ -25,7 +25,7 @@ export interface Reference {
 }
 
 export interface SchemaRegistryServer {
-  /** What `registry.url` is to be. */
+  /** Value for `registry.url`. */
   readonly url: string;
   readonly source: string;
   /** Registers a version of a subject. Resolves to the schema's id. */
@@ -60,7 +60,7 @@ export async function startRegistry(name = 'registry'): Promise<SchemaRegistrySe
       env: {
         QUARKUS_HTTP_HOST: '127.0.0.1',
         QUARKUS_HTTP_PORT: String(port),
-        // A file, so that a killed registry has its schemas when it is back, with their ids.
+        // A file, so that a killed registry keeps its schemas and their ids.
         REGISTRY_DATASOURCE_URL: `jdbc:h2:file:${path.join(folder, 'schemas')}`,
         QUARKUS_OTEL_SDK_DISABLED: 'true',
       },

@@ -1,6 +1,6 @@
 /**
- * VictoriaMetrics, vmagent and vmalert, from the first of these that is there: PATH, a docker daemon, Go (the program is
- * built into `.cache/`), Debian's package (fetched and unpacked into `.cache/`, not installed).
+ * VictoriaMetrics, vmagent and vmalert, from the first of these that is available: PATH, a docker daemon, Go (builds
+ * the program into `.cache/`), Debian's package (fetched and unpacked into `.cache/`, not installed).
  */
 import { execFile } from 'node:child_process';
 import { accessSync, constants, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,21 +15,21 @@ const run = promisify(execFile);
 
 /** The release that tests and the demo run against. */
 export const VICTORIA_VERSION = '1.151.0';
-/** The oldest vmagent that the documents allow: 1.147 has a right `rate_*`, 1.148 a quick one. */
+/** The oldest vmagent that the documents allow: `rate_*` is correct since 1.147, and fast since 1.148. */
 export const OLDEST_VMAGENT_VERSION = '1.148.9';
 const PACKAGE = 'victoria-metrics';
-/** Debian's build does not know its own version, so it is noted beside it. */
+/** Debian's build does not know its own version, so this file beside it has it. */
 const VERSION_FILE = 'VERSION';
 
 export type VictoriaProgram = 'victoria-metrics' | 'vmagent' | 'vmalert' | 'vmalert-tool';
 
-/** A program that can be started, wherever it came from. */
+/** A program that can be started, whatever its origin. */
 export interface VictoriaBinary {
-  /** Where it came from, for the test run's first lines. */
+  /** Origin, for the first lines of a test run. */
   source: string;
-  /** Such as `1.79.5`; empty when nothing tells. */
+  /** Such as `1.79.5`; empty if unknown. */
   version: string;
-  /** Starts it; `previous` is its process of before, when it is started again. `folder` is where it writes. */
+  /** Starts it, writing to `folder`; `previous` is its former process, if it is a restart. */
   start(options: { name: string; args: string[]; folder: string }, previous?: ManagedProcess): ManagedProcess;
 }
 
@@ -43,14 +43,14 @@ export async function findVictoria(program: VictoriaProgram): Promise<VictoriaBi
   return executable(path.join(folder, 'usr/bin', program), version, `Debian's package ${PACKAGE}`);
 }
 
-/** vmalert-tool, which runs the tests of rules; undefined where there is none, as Debian's package has none. */
+/** vmalert-tool, which runs the tests of rules; undefined if there is none, as in Debian's package. */
 export async function findVmalertTool(): Promise<VictoriaBinary | undefined> {
   const installed = findOnPath('vmalert-tool');
   if (installed !== undefined) return executable(installed, '', installed);
   return await findRelease('vmalert-tool', VICTORIA_VERSION);
 }
 
-/** A program of a given release, from a docker daemon or by Go; undefined where there is neither. */
+/** A program of a given release, from a docker daemon or Go; undefined without either. */
 export async function findRelease(
   program: VictoriaProgram,
   version: string,
@@ -60,7 +60,7 @@ export async function findRelease(
   return executable(await buildWithGo(program, version), version, 'built by go install');
 }
 
-/** What the program says of itself: its build name ends in its release. */
+/** Version by the program's own output: its build name ends in the release. */
 async function ownVersion(command: string): Promise<string> {
   const { stdout, stderr } = await run(command, ['-version']);
   return `${stdout}${stderr}`.match(/v(\d+\.\d+\.\d+)/)?.[1] ?? '';

@@ -1,4 +1,4 @@
-/** VictoriaMetrics' programs built by `go install`, where a Go of 1.26 or later is. */
+/** VictoriaMetrics' programs, built by `go install`; needs Go 1.26 or later. */
 import { execFile, execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -7,7 +7,7 @@ import { cached } from '../cache.ts';
 const run = promisify(execFile);
 
 const MODULE = 'github.com/VictoriaMetrics/VictoriaMetrics';
-/** What the releases that are built ask of Go: 1.major. */
+/** Minor version of Go 1 that the releases need. */
 const GO_MINOR = 26;
 /** With an empty build cache and module cache on a slow machine. */
 const BUILD_MS = 15 * 60_000;
@@ -35,7 +35,7 @@ export function builtFolder(program: string, version: string): string {
   return `${program}-${version}`;
 }
 
-/** The path of a program, built where it is not yet in the cache: half a minute, most of it compiling. */
+/** The path of a program, built unless it is in the cache: half a minute, most of it compiling. */
 export async function buildWithGo(program: string, version: string): Promise<string> {
   const folder = await cached(builtFolder(program, version), async (draft) => {
     // Without it the program does not know its version.

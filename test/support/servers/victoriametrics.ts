@@ -8,7 +8,7 @@ import { findVictoria, type VictoriaBinary } from './victoria-binaries.ts';
 /** One series of `/api/v1/export`. */
 export interface ExportedSeries {
   metric: Record<string, string>;
-  /** null is NaN: a stale marker, as a rule. */
+  /** null is NaN: usually a stale marker. */
   values: (number | null)[];
   /** Milliseconds since 1970. */
   timestamps: number[];
@@ -20,11 +20,11 @@ export interface VictoriaMetrics {
   version: string;
   /** The URL that a vmagent or a remote-write client sends to. */
   remoteWriteUrl: string;
-  /** Every stored sample of the series that the selector matches, duplicates as they were stored. */
+  /** Every stored sample of the series that the selector matches, duplicates included. */
   exportSeries(match: string): Promise<ExportedSeries[]>;
   /** Stores series as they are, through `/api/v1/import`. */
   importSeries(series: ExportedSeries[]): Promise<void>;
-  /** Makes what has been received visible to reads. */
+  /** Makes received samples visible to reads. */
   flush(): Promise<void>;
   close(): Promise<void>;
 }
@@ -38,7 +38,7 @@ export interface VmagentOptions {
   /** Raw samples go to `remoteWriteUrl` too, beside the aggregates. */
   keepsRaw?: boolean;
   extraArgs?: string[];
-  /** Another program than the one that `findVictoria` finds. */
+  /** Used instead of the program that `findVictoria` finds. */
   binary?: VictoriaBinary;
   port?: number;
   name?: string;
@@ -46,7 +46,7 @@ export interface VmagentOptions {
 
 export interface Vmagent {
   url: string;
-  /** Such as `1.79.5`; empty when nothing tells. */
+  /** Such as `1.79.5`; empty if unknown. */
   version: string;
   source: string;
   readonly pid: number;
@@ -80,7 +80,7 @@ export async function startVictoriaMetrics(): Promise<VictoriaMetrics> {
     version: binary.version,
     remoteWriteUrl: `${url}/api/v1/write`,
     async exportSeries(match) {
-      // Without an end it exports up to now, which is not all when clocks or tests run ahead.
+      // Without an end it exports up to now, which misses samples when clocks or tests run ahead.
       const end = Math.floor(Date.now() / 1000) + 3 * 86_400;
       const query = new URLSearchParams({
         'match[]': match,
@@ -141,7 +141,7 @@ function targetArgs({ remoteWriteUrl, streamAggrConfig, keepsRaw = false }: Vmag
   const target = `-remoteWrite.url=${remoteWriteUrl}`;
   if (streamAggrConfig === undefined) return [target];
   if (!keepsRaw) return [target, `-remoteWrite.streamAggr.config=${streamAggrConfig}`];
-  // Per target, in order; two of one address would be one.
+  // Per target, in order; two targets with one address would be merged.
   return [
     target,
     `${target}?aggregated=1`,
@@ -150,7 +150,7 @@ function targetArgs({ remoteWriteUrl, streamAggrConfig, keepsRaw = false }: Vmag
   ];
 }
 
-/** Old versions write NaN and Inf among the values as they are, which is no JSON; newer ones null and "Infinity". */
+/** Old versions write bare NaN and Inf among the values, which is no JSON; newer ones null and "Infinity". */
 function parseExportLine(line: string): ExportedSeries {
   const json = line.replace(/"values":\[[^\]]*\]/, (values) =>
     values
@@ -161,8 +161,8 @@ function parseExportLine(line: string): ExportedSeries {
 }
 
 /**
- * One entry a series, in order of time. With reduce_mem_usage storage gives a line for each of its blocks; without
- * it, some versions leave out samples that are stored twice.
+ * One entry per series, in order of time. With reduce_mem_usage storage exports one line per block; without it, some
+ * versions leave out samples that are stored twice.
  */
 function joinBlocks(blocks: ExportedSeries[]): ExportedSeries[] {
   const bySeries = Map.groupBy(blocks, ({ metric }) => JSON.stringify(metric));

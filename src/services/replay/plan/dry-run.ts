@@ -7,17 +7,16 @@ import type { ReplayChunk, ReplayCounts, ReplayStep, ReplayTarget } from '../tar
 import type { Selection } from './selection.ts';
 import { SeriesCensus } from './series-census.ts';
 
-/** A task record is below its topic's limit before it is compressed, too. */
+/** Limit for uncompressing a task record: uncompressed, too, it is below the limit of its topic. */
 const MAX_TASK_BYTES = 1024 * 1024 * 1024;
 
-/** What one task would get. */
 export interface TaskForecast {
   records: number;
   samples: number;
   readonly series: SeriesCensus;
 }
 
-/** What a replay would write, by the very code that would write it. Nothing is written and nothing stored. */
+/** Counts what a replay would write, by the very code that would write it. Writes and stores nothing. */
 export class DryRun implements ReplayTarget {
   readonly series = new SeriesCensus();
   /** By task; empty without a route. */

@@ -1,7 +1,7 @@
 import type { KafkaAdmin, OffsetBounds } from '../../../io/kafka/admin/admin.ts';
 import type { OffsetRange } from '../../../io/kafka/range/range-reader.ts';
 
-/** What is asked for. Times are those of records, in ms since the epoch. */
+/** The requested range. Times are those of records, in ms since the epoch. */
 export type RangeRequest =
   | {
       readonly kind: 'times';
@@ -9,7 +9,7 @@ export type RangeRequest =
       readonly fromMs: number;
       /** Not included. */
       readonly toMs: number;
-      /** How much more is read on both sides, in ms: records are not in the order of their times. */
+      /** Extra time read on both sides, in ms: records are not in the order of their times. */
       readonly marginMs: number;
     }
   | {
@@ -22,14 +22,14 @@ export type RangeRequest =
       }[];
     };
 
-/** A partition whose oldest records are gone, of which some were asked for, or may have been. */
+/** A partition that has lost its oldest records, of which some were, or may have been, requested. */
 export interface Cut {
   readonly partition: number;
   /** The oldest offset that is kept. */
   readonly low: bigint;
-  /** How many records of what was asked for are gone; undefined: it cannot be known, since their times are gone too. */
+  /** Number of requested records that are gone; undefined: unknown, since their times are gone too. */
   readonly gone: bigint | undefined;
-  /** Nothing is left of what was asked for in this partition. */
+  /** Nothing requested is left in this partition. */
   readonly all: boolean;
 }
 
@@ -42,10 +42,10 @@ export interface RangePlan {
   readonly marginCuts: readonly Cut[];
 }
 
-/** The first offset of each partition whose record is not older than a time; the end where there is none. */
+/** By partition the first offset whose record is not older than a time; the end if there is none. */
 export type OffsetsAt = ReadonlyMap<number, bigint>;
 
-/** What Kafka says of the times of a range. */
+/** Offsets at the times of a range. */
 export interface FoundTimes {
   /** At fromMs − marginMs. */
   readonly begin: OffsetsAt;
@@ -55,7 +55,7 @@ export interface FoundTimes {
   readonly end: OffsetsAt;
 }
 
-/** Asks Kafka for the offsets of a range. Ends of partitions come first: what is written from now on is not part of it. */
+/** Resolves a range to offsets. Ends of partitions are read first: records written from now on are not part of it. */
 export async function planRanges(
   admin: KafkaAdmin,
   topic: string,
@@ -64,7 +64,7 @@ export async function planRanges(
   if (request.kind === 'offsets') {
     const { bounds, unknown } = await admin.knownBounds(topic);
     const asked = request.ranges.map(({ partition }) => partition);
-    // What cannot be asked about and is not asked for is no reason to refuse the others.
+    // Throws for requested partitions with unknown offsets; other partitions do not matter.
     if (unknown.some((partition) => asked.includes(partition))) await admin.offsetBounds(topic, asked);
     return planOffsets(request.ranges, bounds);
   }
@@ -80,8 +80,8 @@ export async function planRanges(
  * The range of each partition: from the first record that is not older than the beginning, to the first that is not
  * older than the end, or to where the partition ended at the start.
  *
- * Where the oldest record kept is itself not older than the beginning, and others were there before it, nobody knows
- * whether they belonged to the range: that is a cut.
+ * If the oldest record kept is itself not older than the beginning, and others were there before it, those may have
+ * belonged to the range: that is a cut.
  */
 export function planTimes(found: FoundTimes, bounds: ReadonlyMap<number, OffsetBounds>): RangePlan {
   const ranges = new Map<number, OffsetRange>();
@@ -98,7 +98,7 @@ export function planTimes(found: FoundTimes, bounds: ReadonlyMap<number, OffsetB
   return { ranges, cuts, marginCuts };
 }
 
-/** @throws RangeError for a partition that is not there, and offsets beyond its end */
+/** @throws RangeError for a partition that does not exist, and for offsets beyond its end */
 export function planOffsets(
   asked: Extract<RangeRequest, { kind: 'offsets' }>['ranges'],
   bounds: ReadonlyMap<number, OffsetBounds>,
@@ -124,7 +124,7 @@ export function planOffsets(
   return { ranges: new Map(inOrder(ranges)), cuts, marginCuts: [] };
 }
 
-/** What is gone of a replay that goes on: positions that the topic does not have any more. */
+/** Cuts in a replay that is resumed: positions that the topic no longer has. */
 export function planRest(
   positions: ReadonlyMap<number, { readonly position: bigint; readonly to: bigint }>,
   bounds: ReadonlyMap<number, OffsetBounds>,

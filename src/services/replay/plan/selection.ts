@@ -14,44 +14,44 @@ import { readTail, SeriesTail, TAG_FIELD_1, WRITE_REQUEST } from '../../../core/
 import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
 import { SeriesChoice, type SeriesChoiceOptions } from './series-choice.ts';
 
-/** What of a range is replayed. Times are those of samples, in ms since the epoch. */
+/** Selects the part of a range to replay. Times are those of samples, in ms since the epoch. */
 export interface SelectionOptions extends SeriesChoiceOptions {
   /** Samples since then, it included. */
   readonly fromMs?: number;
   /** Samples before then, it excluded. */
   readonly toMs?: number;
-  /** Of them those on a record as a whole hold here; labels are looked at by the route that a series goes to. */
+  /** Only those on a record as a whole apply here; labels are checked by the route that a series goes to. */
   readonly limits: IngestLimits;
-  /** Headers that a record keeps which had to be written again. */
+  /** Headers to keep on a record that is encoded again. */
   readonly tenantHeaders: readonly string[];
   /** Told of each record that is refused because Penstock has a defect. */
   readonly onDefect?: (record: FetchedRecord, error: RecordDefect) => void;
 }
 
-/** What came of one record. Samples are data points: samples and native histograms. */
+/** Counts of one record. Samples are data points: samples and native histograms. */
 export interface Selected {
   readonly series: number;
   readonly samples: number;
   /** Samples outside of the selection. */
   readonly leftOut: number;
-  /** By reason: the record, parts of it or series that cannot be used. They are in nothing that is handed on. */
+  /** Unusable records, parts and series, by reason. They are not handed on. */
   readonly refused: ReadonlyMap<string, number>;
 }
 
 export interface SelectedRecord extends Selected {
   /**
-   * What to hand on: the same object where all of it is taken; else one with a new value, an uncompressed WriteRequest,
-   * and the headers that say so. Undefined where nothing is left.
+   * The record to hand on: the same object if all of it is taken; else one with a new value, an uncompressed
+   * WriteRequest, and the headers that say so. Undefined if nothing is left.
    */
   readonly record: FetchedRecord | undefined;
 }
 
 export interface OpenedRecord extends Selected {
-  /** The selected part as an uncompressed WriteRequest; undefined where nothing is left. */
+  /** The selected part as an uncompressed WriteRequest; undefined if nothing is left. */
   readonly body: Buffer | undefined;
-  /** The value of the record says the same as `body`, in whatever encoding it has. */
+  /** `body` is the whole content of the record, in whatever encoding that is. */
   readonly whole: boolean;
-  /** The value of the record is, or holds compressed, the very bytes of `body`. */
+  /** The value of the record, decompressed, is `body` byte for byte. */
   readonly passedThrough: boolean;
 }
 
@@ -66,11 +66,11 @@ const NONE: ReadonlyMap<string, number> = new Map();
 const WHOLE = Symbol('whole');
 
 /**
- * Records ▸ what of them is replayed: by the labels of series as received (`--match`, `--sample`) and by the time of
- * samples (`--by sample-time`). Pure: no I/O, and no clock.
+ * Records ▸ the part of them to replay: by the labels of series as received (`--match`, `--sample`) and by the time of
+ * samples (`--by sample-time`). No I/O.
  *
- * Every record is decoded and every series looked at down to its fields, within the limits of a worker. What is malformed
- * or over a limit is left out and counted; the worker has written the dead letter when it met it.
+ * Every record is decoded and every series checked down to its fields, within the limits of a worker. Parts that are
+ * malformed or over a limit are left out and counted; the worker has already written their dead letters.
  */
 export class Selection {
   readonly #options: SelectionOptions;
@@ -86,7 +86,7 @@ export class Selection {
   #leftOut = 0;
   #refused: Map<string, number> | undefined;
   #budget = NO_BUDGET;
-  /** Why no more of the record is looked at. */
+  /** Why the rest of the record is refused unread; undefined: it is not. */
   #stopped: PoisonError | undefined;
 
   constructor(options: SelectionOptions, decoders: DecoderRegistry) {
@@ -98,13 +98,13 @@ export class Selection {
     this.#tenantHeaders = new Set(tenantHeaders.map((name) => name.toLowerCase()));
   }
 
-  /** Nothing is asked: records may be handed on as they are, without a look at them. */
+  /** Everything is selected: records may be handed on unread. */
   get takesAll(): boolean {
     const { oldest, newest } = this.#window;
     return this.#choice.takesAll && oldest === ANY_TIME.oldest && newest === ANY_TIME.newest;
   }
 
-  /** The record to hand on to something that decodes by itself. */
+  /** The selected part as a record, for something that decodes by itself. */
   select(record: FetchedRecord): SelectedRecord {
     const { body, whole, passedThrough: _, ...counts } = this.open(record);
     if (whole) return { ...counts, record };
@@ -126,7 +126,7 @@ export class Selection {
       if (error instanceof RetryableError) throw error;
       body = undefined;
       this.#series = this.#samples = this.#leftOut = 0;
-      // What nobody foresaw must not end a replay for one record.
+      // An unforeseen error with one record must not end the replay.
       this.#refuse(error instanceof PoisonError ? error : this.#defect(record, error));
     }
     const intact = body !== undefined && body === decoded?.body;
@@ -154,13 +154,13 @@ export class Selection {
     return { reason: 'defect' };
   }
 
-  /** The same buffer where all of it is taken, else a new one; undefined where none of its series is left. */
+  /** The same buffer if all of it is taken, else a new one; undefined if none of its series is left. */
   #walk(body: Buffer): Buffer | undefined {
     const view = viewOf(body);
     const sink = this.#sink;
     sink.length = 0;
     let isCut = false;
-    /** Up to here the body is in the sink, or left out. */
+    /** End of the part of the body that is copied to the sink, or left out. */
     let settled = 0;
     const fields = new ProtobufReader(body);
     while (fields.next()) {

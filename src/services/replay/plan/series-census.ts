@@ -9,7 +9,8 @@ const HIGH_MASK = 0x1f_ffff;
 
 /**
  * Counts distinct series by a hash of their labels, as they are encoded: the same labels in another order count as
- * another series. It keeps some 20 bytes a series. Of 53 bits of the hash 10 million series collide with a chance of 0.5 %.
+ * another series. Keeps some 20 bytes per series. With 53 bits of the hash, any two of 10 million series collide with a
+ * probability of 0.5 %.
  */
 export class SeriesCensus {
   readonly #shards: ReadonlyArray<Set<number>> = Array.from({ length: SHARDS }, () => new Set<number>());
@@ -19,7 +20,7 @@ export class SeriesCensus {
     return this.#shards.reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Every series of a WriteRequest, not compressed. */
+  /** Adds every series of an uncompressed WriteRequest. */
   add(body: Buffer): void {
     eachSeries(body, (bytes, start, labelsEnd) => {
       xxh64Into(bytes, start, labelsEnd, this.#hash);

@@ -7,26 +7,26 @@ import { ENTRY, EntryBuilder } from '../../../core/pipeline/series-entry.ts';
 import { LabelBlock, type LabelLimits } from '../../../core/wire/label-block.ts';
 import type { FieldBudget } from '../../../core/wire/write-request.ts';
 
-/** Which series are taken, by their labels as received. */
+/** Selects series by their labels as received. */
 export interface SeriesChoiceOptions {
-  /** Any of them lets a series in; none at all lets in every series. */
+  /** A series is taken if any selector matches; without selectors every series is. */
   readonly match?: readonly { matches(labels: Labels): boolean }[];
-  /** One series of so many is taken; 1 takes all. */
+  /** Takes one series in this many; 1 takes all. */
   readonly oneOf?: number;
 }
 
-/** What the worker refuses is refused by the route that a series goes to; here labels are only looked at. */
+/** No limits on labels that are only read: the route that a series goes to checks them. */
 const NO_LIMITS: LabelLimits = { labels_per_series: 0, label_name_bytes: 0, label_value_bytes: 0 };
 const CACHE_BYTES = 64 * 1024 * 1024;
-/** What a series costs of the budget that was not seen before: some 4 µs, and more where its labels are long. */
+/** Cost of a new series in the record's budget: some 4 µs, more for long labels. */
 const NEW_UNITS = 8;
 const BYTES_A_UNIT = 100;
-/** In front of the key that is hashed, so that a sample does not coincide with the tasks that the same hash gives. */
+/** Salt of the hashed key, so that a sample does not coincide with tasks, which come from the same hash. */
 const SALT = 'penstock replay --sample';
 
 /**
- * Decides series by series, and remembers what it decided by the raw label bytes, as the pipeline does. A sample of one
- * series in n takes whole series: xxHash64 of salt and series key (core/hash/series-key.ts), modulo n, is 0.
+ * Decides series by series, and caches decisions by the raw label bytes, as the pipeline does. A sample of one series
+ * in n takes whole series: xxHash64 of salt and series key (core/hash/series-key.ts), modulo n, is 0.
  */
 export class SeriesChoice {
   readonly #match: NonNullable<SeriesChoiceOptions['match']>;
@@ -45,14 +45,14 @@ export class SeriesChoice {
     this.#cache = new SeriesCache({ bytes: CACHE_BYTES, seed: Math.floor(Math.random() * 2 ** 32) });
   }
 
-  /** Nothing is asked: labels are not looked at. */
+  /** Every series is taken: labels are not read. */
   get takesAll(): boolean {
     return this.#match.length === 0 && this.#oneOf === 1;
   }
 
   /**
-   * Whether the series is taken whose label fields are `[start, labelsEnd)`, and no label field behind them.
-   * Throws PoisonError where the labels cannot be used (see LabelBlock.decode), or the budget is used up.
+   * Whether to take the series with the label fields `[start, labelsEnd)`; no label field may be behind them.
+   * Throws PoisonError if the labels cannot be used (see LabelBlock.decode), or the budget is used up.
    */
   takes(
     body: Buffer,

@@ -8,13 +8,13 @@ import type { BodySource } from './remote-write-bodies.ts';
 import { Tally } from './tally.ts';
 import type { ReplayCounts, ReplayStep, ReplayTarget } from './target.ts';
 
-/** Lines are handed to the output when they have come to so many characters. */
+/** Lines are handed to the output once they have this many characters. */
 const WRITE_CHARACTERS = 1024 * 1024;
 const MAX_BODY_BYTES = 0xffffffff;
 
 /**
- * JSON lines, one a series and record (json-lines.ts). The length of the file is stored with the positions: what a
- * predecessor wrote behind it is taken off when the file is opened again, so a file holds every sample once.
+ * JSON lines, one per series and record (json-lines.ts). The length of the file is stored with the positions: when the
+ * file is opened again, what a predecessor wrote behind it is cut off, so the file holds every sample once.
  */
 export class FileTarget implements ReplayTarget {
   readonly #output: LineOutput;
@@ -74,7 +74,7 @@ export class FileTarget implements ReplayTarget {
   }
 }
 
-/** The bodies of a replay are sound, but for task records that someone has damaged since. */
+/** The body, uncompressed; empty if it is broken, as that of a task record may be which was damaged later. */
 function uncompressed(body: Buffer, tally: Tally): Buffer {
   try {
     const plain = uncompress(body, MAX_BODY_BYTES);

@@ -8,10 +8,10 @@ const NO_LIMITS = { labels_per_series: 0, label_name_bytes: 0, label_value_bytes
 
 /** One series of a WriteRequest as a line of text. */
 export interface JsonLine {
-  /** With its newline. Undefined where the series has no samples. */
+  /** With its newline. Undefined if the series has no samples. */
   readonly line: string | undefined;
   readonly samples: number;
-  /** Native histograms, for which the form has no place. */
+  /** Native histograms, for which the format has no place. */
   readonly histograms: number;
 }
 
@@ -26,7 +26,7 @@ export class JsonLines {
 
   /**
    * The series in `[start, end)`, its label fields in `[start, labelsEnd)`; fields have been checked.
-   * Throws PoisonError where the labels cannot be used (see LabelBlock.decode).
+   * Throws PoisonError if the labels cannot be used (see LabelBlock.decode).
    */
   series(body: Buffer, start: number, labelsEnd: number, end: number): JsonLine {
     this.#block.decode(body, start, labelsEnd, NO_LIMITS);
@@ -57,7 +57,7 @@ export class JsonLines {
   }
 }
 
-/** Not through an object: its keys would not keep their order where they are numbers. Standard output may be a terminal. */
+/** Not by JSON.stringify of an object: it reorders numeric keys, and escapes less than a terminal needs. */
 function jsonLabels(labels: Labels): string {
   return `{${labels.map(({ name, value }) => `${quoted(name)}:${quoted(value)}`).join()}}`;
 }

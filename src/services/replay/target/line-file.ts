@@ -3,16 +3,16 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { ConfigError, errorMessage } from '../../../core/model/errors.ts';
 import { FatalKafkaError } from '../../../io/kafka/errors.ts';
 
-/** Where lines go to. `bytes` were written by this replay, those of its predecessors included. */
+/** Output for lines. `bytes` counts what this process has written, for a file that of former ones too. */
 export interface LineOutput {
   readonly bytes: number;
   write(text: Buffer): Promise<void>;
-  /** Resolves when what was written outlives a crash, as far as the output can promise that. */
+  /** Resolves when written lines survive a crash, as far as the output can promise that. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A file whose end is known: what stands behind the last stored length is taken off when it is opened again. */
+/** A file that is cut off at the last stored length when it is opened again. */
 export class LineFile implements LineOutput {
   readonly #path: string;
   readonly #handle: FileHandle;
@@ -28,14 +28,14 @@ export class LineFile implements LineOutput {
     return this.#bytes;
   }
 
-  /** @throws ConfigError where there is something that a new replay would overwrite, or no folder to write to */
+  /** @throws ConfigError if the file holds something, or cannot be created */
   static async requireNew(path: string): Promise<void> {
     await (await LineFile.open(path, undefined)).close();
   }
 
   /**
-   * @param bytes what the file has to hold already; undefined: it is a new one, or an empty one
-   * @throws ConfigError where a new file holds something, or an old one is missing or too short
+   * @param bytes length that the file has to have at least; undefined: it is new, or empty
+   * @throws ConfigError if a new file holds something, or an old one is missing or too short
    */
   static async open(path: string, bytes: number | undefined): Promise<LineFile> {
     const flags = constants.O_RDWR | (bytes === undefined ? constants.O_CREAT : 0);
@@ -73,7 +73,7 @@ export class LineFile implements LineOutput {
     await this.#handle.close();
   }
 
-  /** A disk that is full does not empty itself: whoever asked for the file is told, and goes on when there is room. */
+  /** Makes errors fatal: a full disk does not empty itself, and the replay can be resumed when there is room. */
   async #tried<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;
@@ -126,7 +126,7 @@ export class LineStream implements LineOutput {
 
   constructor(stream: NodeJS.WritableStream) {
     this.#stream = stream;
-    // The write that failed tells of it.
+    // The write that failed reports it.
     stream.on('error', () => undefined);
   }
 

@@ -1,12 +1,12 @@
 import { monotonicMs } from '../../../io/time/clock.ts';
 
-/** A storage that has answered nothing for this long, in ms, is not waited for once the replay was told to stop. */
+/** Once the replay is told to stop, storage that has not answered for this long, in ms, is given up. */
 const SILENCE_MS = 2_000;
 const LOOK_MS = 200;
 
 /**
- * Whether a replay that was told to stop may finish the step in hand: as long as storage takes it. A step that waits for
- * a storage which is away would hold up the end until the deadline, and then be given up all the same.
+ * Decides whether a replay that was told to stop may finish its step: as long as storage takes it. A step that waits
+ * for storage which is down would hold up the end until the deadline, and then be given up all the same.
  */
 export class Patience {
   readonly #stop: AbortSignal;
@@ -29,7 +29,7 @@ export class Patience {
     this.#heardMs = monotonicMs();
   }
 
-  /** A request is to be tried again. @returns what is called when it has been answered, or given up */
+  /** A request is to be tried again. @returns function to call when it is answered or given up */
   retrying(): () => void {
     this.#waiting += 1;
     return () => void (this.#waiting -= 1);

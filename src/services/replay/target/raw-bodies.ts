@@ -13,8 +13,8 @@ import type { Tally } from './tally.ts';
 /**
  * Series as received.
  *
- * Fast path: a task record says how many samples it has, and a record that is snappy remote write 1.0 already goes out
- * as it is; only what is cut or in another encoding is compressed again (docs/internals/measurements.md).
+ * Fast path: a task record has its number of samples in a header, and a record that is snappy remote write 1.0 already
+ * is sent as it is; only what is cut or in another encoding is compressed again (docs/internals/measurements.md).
  */
 export class RawBodies implements BodySource {
   readonly #selection: Selection;
@@ -62,6 +62,6 @@ export class RawBodies implements BodySource {
 function isSnappy({ value, headers }: FetchedRecord): boolean {
   const said = headerText(headers, 'content-encoding').toLowerCase();
   if (said !== '') return said === 'snappy';
-  // Without the header the decoder may have gone by what its encoding uses, or by the bytes; they tell which it was.
+  // Without the header the decoder took its encoding's default, or went by the bytes; they tell which it was.
   return detectContentEncoding(value!) === 'snappy';
 }

@@ -2,7 +2,7 @@ import { joinBlocks, uncompressedLength } from '../../../core/wire/snappy.ts';
 import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
 import type { Tally } from './tally.ts';
 
-/** One remote-write request to be: a snappy WriteRequest and whose it is. */
+/** Content of one remote-write request: a snappy WriteRequest and its tenant. */
 export interface RemoteWriteBody {
   readonly body: Buffer;
   /** Tenant headers, as received. */
@@ -12,8 +12,8 @@ export interface RemoteWriteBody {
 }
 
 /**
- * Records of one partition ▸ remote-write bodies, in order. What is left out or cannot be used goes to the tally; the
- * samples of the bodies do not, since they are not written yet. Each body is made when it is asked for.
+ * Records of one partition ▸ remote-write bodies, in order, each made on demand. Samples that are left out or unusable
+ * go to the tally; those of the bodies do not, since they are not written yet.
  */
 export interface BodySource {
   of(records: readonly FetchedRecord[], tally: Tally): Iterable<RemoteWriteBody>;
@@ -25,7 +25,7 @@ export interface JoinedBody extends RemoteWriteBody {
   readonly parts: readonly RemoteWriteBody[];
 }
 
-/** A joined body is closed when it has come to so many bytes, compressed or not. */
+/** Most bytes of a joined body, compressed and uncompressed; a larger body stays alone. */
 const ENOUGH_COMPRESSED_BYTES = 256 * 1024;
 const ENOUGH_BYTES = 4 * 1024 * 1024;
 
@@ -56,7 +56,7 @@ export function* joined(bodies: Iterable<RemoteWriteBody>): Generator<JoinedBody
   if (parts.length > 0) yield join(parts);
 }
 
-/** Bytes before compression. A block whose header is broken joins no other. */
+/** Bytes before compression; infinite for a broken header, so that the block is not joined. */
 function lengthOf(snappy: Buffer): number {
   try {
     return uncompressedLength(snappy);

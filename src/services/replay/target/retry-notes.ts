@@ -1,10 +1,10 @@
 import { errorMessage } from '../../../core/model/errors.ts';
 import { monotonicMs } from '../../../io/time/clock.ts';
 
-/** While storage is away it is said again every so often, in ms. */
+/** Interval of messages while storage is down, in ms. */
 const SAY_EVERY_MS = 30_000;
 
-/** Says that requests are tried again: the first time, then now and then, and when one is taken again; not for each of them. */
+/** Reports retries: the first, then one at intervals, and when storage takes samples again; not each of them. */
 export class RetryNotes {
   readonly #say: (message: string) => void;
   readonly #nowMs: () => number;

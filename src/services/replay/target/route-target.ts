@@ -15,11 +15,11 @@ import type { ReplayChunk, ReplayCounts, ReplayStep, ReplayTarget } from './targ
 
 /**
  * decode ▸ route ▸ relabel ▸ hash 1 ▸ encode, as in the worker, with one route; records and positions in one
- * transaction. What cannot be used is counted: the worker has written the dead letter when it met it.
+ * transaction. Unusable records and series are only counted: the worker has already written their dead letters.
  *
- * A step that becomes more than a worker's may (core/pipeline/step-limits.ts) is written in several transactions, each
- * with the positions that it reaches. One that is refused, or does not end in time, is tried again with fewer records, down
- * to the record at fault, which is counted (io/kafka/produce/step-size.ts).
+ * A step whose output exceeds a worker's limits (core/pipeline/step-limits.ts) is written in several transactions, each
+ * with the positions that it reaches. A transaction that is refused or times out is tried again with fewer records,
+ * down to the record at fault, which is counted as refused (io/kafka/produce/step-size.ts).
  */
 export class RouteTarget implements ReplayTarget {
   readonly #pipeline: Pipeline;
@@ -56,7 +56,7 @@ export class RouteTarget implements ReplayTarget {
         throw size.failed(error, done, monotonicMs() - started, outgoing);
       }
       if (done.length > 0) size.published();
-      for (const { value } of made) release(value); // the request had a copy, and it is answered
+      for (const { value } of made) release(value); // free to reuse: the request had a copy, and is answered
       total = addCounts(total, tally);
       publication = new Publication();
     };
@@ -77,7 +77,7 @@ export class RouteTarget implements ReplayTarget {
         if (next !== undefined) publication.positions.set(chunk.partition, next);
         if (isAlone || records.length > 0 || publication.exceeds(this.#limits))
           await send(publication.positions);
-        // Others get their turn: fetches, heartbeats, /metrics.
+        // Yields the thread to fetches, heartbeats and /metrics.
         await new Promise(setImmediate);
       }
     }
@@ -93,21 +93,21 @@ type OnDefect = StepRun['onDefect'];
 function nobody(): void {}
 
 export interface RouteTargetOptions {
-  /** How many records a transaction takes. It outlives the target, which is made again after an error. */
+  /** Number of records in a transaction. It outlives the target, which is made again after an error. */
   readonly size: StepSize;
   readonly limits?: StepLimits;
   /** Told of each record that is refused because Penstock has a defect. */
   readonly onDefect?: OnDefect;
 }
 
-/** What goes into one transaction. */
+/** Content of one transaction. */
 class Publication {
   readonly outgoing: OutgoingRecord[] = [];
-  /** The source's records that it is made of. */
+  /** The records of the source that it covers. */
   readonly done: FetchedRecord[] = [];
   readonly made: TaskRecord[] = [];
   readonly tally = new Tally();
-  /** Of the partitions of which something is in it. */
+  /** Positions of the partitions that it covers. */
   readonly positions = new Map<number, bigint>();
   #bytes = 0;
 
@@ -128,7 +128,7 @@ class Publication {
   }
 }
 
-/** What came of the first records of a chunk. */
+/** Output of the first records of a chunk. */
 interface RoutedPart {
   readonly partition: number;
   readonly made: TaskRecord[];
@@ -136,7 +136,7 @@ interface RoutedPart {
   readonly left: readonly FetchedRecord[];
 }
 
-/** What the pipeline makes of the selected part of a chunk. */
+/** Runs the selected part of a chunk through the pipeline. */
 export function routeChunk(
   chunk: ReplayChunk,
   pipeline: Pipeline,
@@ -154,7 +154,7 @@ interface PartOptions extends Pick<StepRun, 'onDefect' | 'refusalOf'> {
   readonly most?: number;
 }
 
-/** The same of as many records, one at least, as the limits allow; without limits of all. */
+/** The same for as many records as the limits allow, at least one; without limits for all. */
 function routePart(
   { partition, records }: ReplayChunk,
   pipeline: Pipeline,
@@ -172,7 +172,7 @@ function routePart(
   const endMs = monotonicMs() + (limits?.ms ?? 0);
   const { output, count } = runRecords(pipeline, records.slice(0, most), {
     isFull: (load) => limits !== undefined && (monotonicMs() >= endMs || exceeds(load, limits)),
-    onDefect, // it is counted with what else is refused
+    onDefect, // counted with the other refusals
     refusalOf,
     select: selection.takesAll ? undefined : select,
   });

@@ -31,7 +31,7 @@ export interface StorageTargetOptions {
   readonly tls?: TlsSettings | undefined;
   /** Ends waiting and requests in flight: the replay ends at once. */
   readonly signal: AbortSignal;
-  /** The replay stops: the step is finished where storage takes it, else given up. */
+  /** The replay stops: the step is finished if storage takes it, else given up. */
   readonly stop: AbortSignal;
   readonly onRetry: (error: RetryableError) => void;
   readonly onTaken: () => void;
@@ -44,10 +44,10 @@ interface StepInHand {
   readonly patience: Patience;
 }
 
-/** Where positions are stored: the journal. */
+/** The part of the journal that stores positions. */
 export type PositionStore = Pick<Journal, 'commit'>;
 
-/** Answers to a first request that speak of a wrong URL or login: waiting does not fix that. */
+/** Status codes that mean a wrong URL or login if nothing was taken before: waiting does not fix that. */
 const WRONG_ADDRESS = new Set([401, 402, 403, 404, 405, 406, 407]);
 
 /**
@@ -60,7 +60,7 @@ export class StorageTarget implements ReplayTarget {
   readonly #positions: PositionStore;
   readonly #client: RemoteWriteClient;
   readonly #refusals = new Set<string>();
-  /** Storage has taken something: it is the right one. */
+  /** Storage has taken a request: URL and login are right. */
   #accepted = false;
 
   /** @throws ConfigError when a certificate or key file cannot be used */
@@ -73,7 +73,7 @@ export class StorageTarget implements ReplayTarget {
 
   /**
    * @throws DeliveryStoppedError when the signal ended it
-   * @throws WrongTargetError when the very first answer says that URL or login are wrong
+   * @throws WrongTargetError when an answer before the first accepted request means a wrong URL or login
    */
   async write({ chunks, positions }: ReplayStep): Promise<ReplayCounts> {
     const tally = new Tally();
@@ -95,7 +95,7 @@ export class StorageTarget implements ReplayTarget {
     const ended = await Promise.allSettled(senders);
     patience.close();
     const errors = ended.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
-    // Those that the first failure has stopped say nothing.
+    // Prefers the first failure to the senders that it has stopped.
     if (errors.length > 0)
       throw errors.find((error) => !(error instanceof DeliveryStoppedError)) ?? errors[0];
     await this.#positions.commit({ positions, counts: tally });
@@ -106,13 +106,13 @@ export class StorageTarget implements ReplayTarget {
     await this.#client.close();
   }
 
-  /** One partition: a request after the other. */
+  /** Sends one partition, one request after the other. */
   async #send({ records }: ReplayChunk, tally: Tally, step: StepInHand): Promise<void> {
     for (const body of joined(this.#bodies.of(records, tally))) {
       const refused = await this.#deliver(body, step);
       const [first] = refused;
       if (body.parts.length === 1 || first?.body !== body.body) this.#count(body, refused, tally);
-      // It could not be taken apart: one of the parts is damaged, the others are not.
+      // The joined body could not be split since a part is damaged: the parts are sent alone.
       else for (const part of body.parts) this.#count(part, await this.#deliver(part, step), tally);
     }
     tally.records += records.length;
@@ -168,7 +168,7 @@ export class StorageTarget implements ReplayTarget {
   }
 }
 
-/** Storage that has taken nothing yet may be none: its very first answers may speak of URL or login. */
+/** Whether an answer means a wrong URL or login; asked only until storage has taken a request. */
 function isWrongAddress(error: unknown): error is HttpRetryableError {
   return (
     error instanceof RefusesAllError || (error instanceof HttpRetryableError && WRONG_ADDRESS.has(error.code))

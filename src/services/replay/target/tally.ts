@@ -1,6 +1,6 @@
 import type { ReplayCounts } from './target.ts';
 
-/** What a step comes to, counted as it is written. */
+/** Counts of a step while it is written. */
 export class Tally implements ReplayCounts {
   records = 0;
   samples = 0;

@@ -1,7 +1,7 @@
 import { ConfigError } from '../../../core/model/errors.ts';
 import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
 
-/** The target is not what it was taken for, and has taken nothing: going on with the replay cannot help. */
+/** The target is not a usable one and has taken nothing: retries cannot help. */
 export class WrongTargetError extends ConfigError {}
 
 /** Records of one source partition, in order of their offsets, without gaps in what was selected. */
@@ -13,11 +13,11 @@ export interface ReplayChunk {
 /** A step of a replay: at most one chunk a partition. */
 export interface ReplayStep {
   readonly chunks: readonly ReplayChunk[];
-  /** By partition the offset to go on from, once what the chunks hold is at the target. */
+  /** Next offset, by partition, once the chunks are at the target. */
   readonly positions: ReadonlyMap<number, bigint>;
 }
 
-/** What a step came to. */
+/** Counts of a step. */
 export interface ReplayCounts {
   /** Records that were read. */
   readonly records: number;
@@ -32,8 +32,8 @@ export interface ReplayCounts {
 /**
  * Where a replay goes: a task topic, storage, a file, or nowhere (a dry run).
  *
- * After `write` has thrown nobody knows what was written. A replay is then closed and opened again; it goes on from
- * the positions that are stored.
+ * After `write` has thrown it is unknown what was written. The target is then closed and opened again, and the replay
+ * resumes from the stored positions.
  */
 export interface ReplayTarget {
   /**
