@@ -29,12 +29,12 @@ interface Summary {
     readonly selectors: number;
     readonly rules: number;
   }[];
-  /** What is allowed and hardly meant. */
+  /** Settings that are valid but likely mistakes. */
   readonly warnings: readonly Problem[];
   readonly nodes: readonly {
     readonly name: string;
     readonly url: string;
-    /** Route's name ▸ number of its tasks that this node has. */
+    /** Number of tasks on this node, by route name. */
     readonly tasks: Readonly<Record<string, number>>;
   }[];
 }

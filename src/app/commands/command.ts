@@ -21,15 +21,15 @@ const sharedHelp = (json = 'print one JSON object, for programs') => `
   -h, --help          print this
 `;
 
-/** What one command adds to the options that all share: --config, --json, --help. */
+/** A command's own arguments and help, beside the shared options --config, --json and --help. */
 export interface CommandSpec<O extends ParseArgsOptionsConfig> {
   readonly name: string;
   /** The text of --help: a line with the usage, a blank line, what the command does and its own options. */
   readonly help: string;
   readonly options?: O;
-  /** What --json prints, where that is not one object. */
+  /** Help text of --json. Default: it prints one JSON object. */
   readonly jsonHelp?: string;
-  /** How many arguments without a dash it takes. Default: none. */
+  /** Number of positional arguments. Default: none. */
   readonly positionals?: { readonly min: number; readonly max: number };
 }
 
@@ -87,7 +87,7 @@ export function usageError(command: string, message: string): ConfigError {
   return new ConfigError(`penstock ${command}: ${message}\nSee penstock ${command} --help.`);
 }
 
-/** Tells what a command threw and gives its exit code: a user's mistake in its own words, a defect with its stack. */
+/** Prints an error of a command and returns the exit code: a ConfigError as its message, a defect with its stack. */
 export function reportError(
   error: unknown,
   print = (text: string) => void process.stderr.write(text),

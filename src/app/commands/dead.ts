@@ -141,7 +141,7 @@ function wholeNumber(text: string | undefined): number {
   throw usageError('dead', `--limit ${text}: expected a whole number from 1`);
 }
 
-/** What is told of a batch that is left out; undefined: the first one is an error. */
+/** Reports each unreadable batch that is skipped; undefined (stop): the first one is an error. */
 function corruptArgument(policy = 'stop'): OnCorrupt {
   if (policy === 'stop') return undefined;
   if (policy !== 'skip') throw usageError('dead', `--on-corrupt-batch ${policy}: expected stop or skip`);

@@ -3,19 +3,19 @@ import type { Label, Labels } from '../../core/model/labels.ts';
 import { printable, quoted } from '../../core/model/printable.ts';
 import type { LeftBehind, ReadSeries, RecordVisitor } from '../../core/pipeline/read-record.ts';
 
-/** Characters gathered before they are written: a record may become a gigabyte of text, which no string holds. */
+/** Characters buffered per write: a record may expand to a gigabyte of text, more than a string can hold. */
 const CHUNK = 64 * 1024;
 
-/** Prints what a record is read as. Counts what it is given. */
+/** Prints a decoded record, and counts its rejects. */
 export interface DecodeOutput extends RecordVisitor {
   readonly rejects: number;
-  /** To be called first. Absent where the output has no place for it. */
+  /** Call first, if present: the JSON output has no header. */
   begin?(source: string, encoding: string | undefined): void;
-  /** To be called once, behind the last series and reject. */
+  /** Call once, after the last series and reject. */
   end(left: LeftBehind): void;
 }
 
-/** Text in pieces: see `CHUNK`. */
+/** Writes text in pieces of about `CHUNK` characters. */
 class Printer {
   readonly #write: (text: string) => void;
   #text = '';
@@ -68,7 +68,7 @@ export class JsonOutput implements DecodeOutput {
   }
 }
 
-/** Labels as text. One that is the same object as in the series before, as `LabelBlock` has it, is not made again. */
+/** Formats labels. A label that is the same object as in the previous series (see `LabelBlock`) reuses its text. */
 class LabelTexts {
   readonly #textOf: (label: Label) => string;
   #labels: Labels = [];
@@ -88,7 +88,7 @@ class LabelTexts {
   }
 }
 
-/** Samples as JSON. Most have the time of the one before, and many its value: those are not made into text again. */
+/** Formats samples as JSON. A sample with the time and value of the previous one reuses its text. */
 class SampleTexts {
   #timestamp: bigint | undefined;
   #value = 0;
@@ -103,12 +103,12 @@ class SampleTexts {
   }
 }
 
-/** A number, where one in JavaScript says it exactly; else a text. */
+/** A JSON number if a JavaScript number holds it exactly; else a string. */
 function jsonTime(ms: bigint): string {
   return Number.isSafeInteger(Number(ms)) ? String(ms) : `"${ms}"`;
 }
 
-/** Text for people, in which nothing of the record reaches the terminal as it is. */
+/** Text for people. Everything from the record is escaped for the terminal. */
 export class TextOutput implements DecodeOutput {
   readonly #printer: Printer;
   readonly #labels = new LabelTexts(({ name, value }) => `${labelName(name)}=${quoted(value)}`);

@@ -40,7 +40,7 @@ const OPTIONS = {
   timestamp: { type: 'string' },
 } as const;
 
-/** Where the configuration is looked for when nothing names one; it need not be there. */
+/** Default path of the configuration; the file may be missing. */
 const USUAL_CONFIG = 'config/penstock.yml';
 
 export async function run(argv: string[]): Promise<number> {
@@ -96,7 +96,7 @@ function show(
     output.begin?.(source, encodingOf(record, decoders, limits));
     left = new RecordReading(decoders, limits, nowMs, tenant_headers).read(record, output);
   } catch (error) {
-    // What nobody foresaw: a worker sets such a record aside too, and tells the stack once.
+    // A defect in Penstock: a worker sets such a record aside too, and logs the stack once.
     output.reject('defect', errorMessage(error));
     process.stderr.write(`${printableLines(String(error instanceof Error ? error.stack : error))}\n`);
   }
@@ -117,7 +117,7 @@ function encodingOf(
   }
 }
 
-/** The last header of a name counts, as in Kafka; the object has no prototype, since any name may be one. */
+/** The last header of a name wins, as in Kafka. No prototype, since a header may be named `__proto__`. */
 function recordHeaders(given: readonly string[]): RecordHeaders {
   const headers: Record<string, Buffer | null> = Object.create(null);
   for (const text of given) {
@@ -133,7 +133,7 @@ function recordTimestamp(text: string): number {
   throw usageError('decode', `--timestamp ${text}: expected milliseconds since the epoch, or -1 for none`);
 }
 
-/** The configuration that is named; else the usual one, if it is there; else all defaults. */
+/** The named configuration; else the default file, if it exists; else all defaults. */
 function configuration(file: string, isNamed: boolean): Config {
   const { env } = process;
   if (isNamed || env.PENSTOCK_CONFIG || existsSync(USUAL_CONFIG)) return loadConfig({ file, env });

@@ -1,8 +1,8 @@
 import { type DefectPlace, Stacks } from '../../io/telemetry/defects.ts';
 
 /**
- * Tells of records that are left out because Penstock has a defect: each stack once. How many there are is part of what
- * the command counts.
+ * Reports records that are skipped because of a defect in Penstock, once per stack. The command's own counts say how
+ * many there were.
  */
 export function defectNotes(say: (message: string) => void) {
   const stacks = new Stacks();

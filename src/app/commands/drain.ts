@@ -47,7 +47,7 @@ export function run(argv: string[]): Promise<number> {
   });
 }
 
-/** @throws ConfigError where the configuration has nothing to do for a drain */
+/** @throws ConfigError if the configuration has no routes, no nodes, or lacks the node of this drain */
 function drainSetup(config: Config): DrainSetup {
   requireRoutes(config);
   const { drain, nodes, ingest } = config;

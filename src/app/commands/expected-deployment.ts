@@ -9,7 +9,7 @@ import { UnreadWatch, watchedCluster } from '../../services/status/unread-watch.
 import { ingestTopics } from '../../services/worker/options.ts';
 import type { Config } from '../config/load.ts';
 
-/** Which groups a configuration wants to read which partitions. */
+/** Consumer groups that a configuration expects, and the partitions that each should read. */
 export function expectedDeployment(config: Config): ExpectedDeployment {
   const routes = compileRoutes(config);
   const names = config.nodes.map(({ name }) => name);
@@ -35,7 +35,7 @@ export function expectedDeployment(config: Config): ExpectedDeployment {
   };
 }
 
-/** What says, from a worker or a drain, which partitions of the deployment nobody reads. */
+/** Watch in a worker or drain that reports the deployment's partitions without a reader. */
 export function unreadWatch(connection: KafkaConnection, config: Config, metrics: Metrics): UnreadWatch {
   return new UnreadWatch(watchedCluster(new KafkaAdmin(connection)), expectedDeployment(config), metrics);
 }

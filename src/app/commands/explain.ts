@@ -25,7 +25,7 @@ does, the group, its hash, the task, the partition, and the vmagent that compute
   --simulate CHANGE   what a change would move: nodes=5, nodes=a,b,c (tasks), or count=64 (groups)
 `;
 
-/** One route with everything that the text and the JSON tell of it. */
+/** A route's explanation, with the facts that the text and the JSON add to it. */
 interface Explained {
   readonly explanation: RouteExplanation;
   readonly facts: RouteFacts;
@@ -96,7 +96,7 @@ function selectRoute(config: Config, name: string | undefined): Config {
   return { ...config, routes };
 }
 
-/** Hash 2 over all routes, whichever are explained; undefined without nodes. */
+/** Hash 2 over all routes, explained or not; undefined without nodes. */
 function ownerOf(config: Config): Ownership | undefined {
   const nodes = config.nodes.map(({ name }) => name);
   return nodes.length === 0 ? undefined : createOwnership(compileRoutes(config), nodes, config.ownership);

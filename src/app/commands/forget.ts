@@ -40,7 +40,7 @@ export async function run(argv: string[]): Promise<number> {
   });
 }
 
-/** Why a group cannot go yet. */
+/** Reasons not to delete the group yet; empty: it can be deleted. */
 export function reasonsToKeep({ node, topic, group, live, needed_for }: Leftover): string[] {
   if (live) return [`a drain of ${node} still reads ${topic} (group ${group}): stop it first`];
   if (needed_for.length === 0) return [];

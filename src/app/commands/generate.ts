@@ -46,7 +46,7 @@ const OPTIONS = {
 const TICK_MS = 200;
 const PROGRESS_MS = 2_000;
 
-/** Writes records to the ingest topic; false when it was stopped before they were there. */
+/** Writes records to the ingest topic; false if stopped before they were written. */
 type Send = (records: readonly ScrapeRecord[]) => Promise<boolean>;
 
 export async function run(argv: string[]): Promise<number> {
@@ -64,7 +64,7 @@ export async function run(argv: string[]): Promise<number> {
   const config = loadConfig({ file: command.configFile, env: process.env });
   // Records say what they are, so any ingest topic takes them.
   const [{ topic }] = ingestTopics(config.ingest);
-  // Opened before anything is written to Kafka: a name that does not work is better known now.
+  // Opened before anything is written to Kafka, so that a bad path fails early.
   const file = values.written === undefined ? undefined : openForWriting(values.written);
   const written = new Written({ keepSamples: file !== undefined });
   const stop = stopSignal();
@@ -81,7 +81,7 @@ export async function run(argv: string[]): Promise<number> {
       );
     try {
       const startMs = Date.now();
-      // Samples go on at their interval, also when the system's time is set meanwhile.
+      // A monotonic clock: samples keep their interval even if the system time is changed.
       const aheadMs = startMs - monotonicMs();
       const now = () => aheadMs + monotonicMs();
       await write(
@@ -139,7 +139,7 @@ function progressOf({ total: { samples, series, pods } }: Written): string {
   return `${samples} samples of ${series} series from ${pods} pods`;
 }
 
-/** Tries until the records are written or `stop` aborts. After a failed attempt some may be there twice. */
+/** Retries until the records are written or `stop` aborts. After a failed attempt some may be written twice. */
 async function sendPatiently(
   producer: PlainProducer,
   records: readonly OutgoingRecord[],

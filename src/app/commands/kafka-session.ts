@@ -13,19 +13,19 @@ import { sleep } from '../../io/time/sleep.ts';
 import { FAILED } from './command.ts';
 
 export interface SessionOptions {
-  /** The work is given up after this, in ms. 0 (default): never. */
+  /** Timeout of the work, in ms. 0 (default): none. */
   readonly timeoutMs?: number;
 }
 
-/** A command that has heard nothing of Kafka for so long says so. */
+/** After this long without an answer from Kafka, the command says that it is still trying. */
 const SILENT_MS = 5_000;
-/** What is left of a command that was given up, or of its connections, may end in this time. */
+/** Time for connections, and for work that was given up, to end. */
 const LINGER_MS = 1_000;
 const REACH_MS = 1_000;
 
 /**
- * Runs a command that asks Kafka and ends. Gives the command's exit code; trouble with Kafka is told in a line
- * that says what to do, and is FAILED.
+ * Runs a one-shot command against Kafka and returns its exit code. Trouble with Kafka is reported in a line that says
+ * what to do, and returns FAILED.
  */
 export async function withKafkaAdmin(
   command: string,
@@ -33,7 +33,7 @@ export async function withKafkaAdmin(
   work: (admin: KafkaAdmin) => Promise<number>,
   { timeoutMs = 0 }: SessionOptions = {},
 ): Promise<number> {
-  // Standard output is the command's result; what kafkajs would say comes as errors.
+  // No log: standard output is the command's result, and what kafkajs would log arrives as errors.
   const admin = new KafkaAdmin(new KafkaConnection(kafka, createLog('silent', command)));
   const say = (text: string) => void process.stderr.write(`penstock ${command}: ${printableLines(text)}\n`);
   const done = new AbortController();
@@ -53,7 +53,7 @@ export async function withKafkaAdmin(
   }
 }
 
-/** The first answer may take long where Kafka hangs: kafkajs tries for minutes. */
+/** Connects, and says so if the first answer takes long: when Kafka hangs, kafkajs retries for minutes. */
 async function connected(
   admin: KafkaAdmin,
   kafka: KafkaOptions,
@@ -70,7 +70,7 @@ async function connected(
 
 async function late(kafka: KafkaOptions, timeoutMs: number, signal: AbortSignal): Promise<never> {
   await sleep(timeoutMs, signal);
-  // kafkajs goes on with what it has begun, also for a client that is closed: the process does not wait for that.
+  // kafkajs continues what it has begun even after its client is closed: the process does not wait for that.
   if (!signal.aborted) setTimeout(() => process.exit(FAILED), REACH_MS + 2 * LINGER_MS).unref();
   const reached = signal.aborted ? [] : await Promise.all(kafka.brokers.map(reach));
   throw new FatalKafkaError(
@@ -78,7 +78,7 @@ async function late(kafka: KafkaOptions, timeoutMs: number, signal: AbortSignal)
   );
 }
 
-/** Whether anything listens at an address of a broker. */
+/** Tries a TCP connection to a broker, and describes the outcome. */
 async function reach(broker: string): Promise<string> {
   const { host, port } = splitAddress(broker);
   const socket = connect({ host, port });

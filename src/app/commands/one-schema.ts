@@ -4,8 +4,8 @@ import { RegistryClient } from '../../io/registry/client.ts';
 import type { RegistryOptions } from '../../io/registry/options.ts';
 
 /**
- * One schema for a command that shows a record and ends: asked for once. What the registry says instead of it, or that
- * it does not answer, is told to whoever needs the schema. Undefined where no registry is configured.
+ * Source of a single schema, fetched once, for a command that shows one record. If the registry refuses or does not
+ * answer, using the schema throws that as a PoisonError. Undefined if no registry is configured.
  *
  * @throws ConfigError when a certificate or key file cannot be used
  */

@@ -9,7 +9,7 @@ import type { Config } from '../config/load.ts';
 /**
  * The decoders of a topic with the schema that one record needs, fetched as a worker does.
  *
- * @throws RetryableError where the registry does not answer
+ * @throws RetryableError if the registry does not answer
  * @throws ConfigError when a certificate or key file cannot be used
  */
 export async function decodersFor(

@@ -132,7 +132,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Of labels with one name, which VictoriaMetrics' rules can make, the first is shown. */
+/** The first of several labels with one name is shown: VictoriaMetrics' rules can produce such labels. */
 function toObject(labels: readonly Label[]): Record<string, string> {
   const first = new Map<string, string>();
   for (const { name, value } of labels) if (!first.has(name)) first.set(name, value);
@@ -140,8 +140,8 @@ function toObject(labels: readonly Label[]): Record<string, string> {
 }
 
 /**
- * Lines of a stream without their ends. Not readline: that takes U+2028, which JSON text may hold, for the
- * end of a line.
+ * Lines of a stream, without line ends. Not readline, which also splits at U+2028, a character that JSON text may
+ * contain.
  */
 async function* linesOf(stream: AsyncIterable<Buffer | string>): AsyncGenerator<string> {
   const decoder = new TextDecoder();

@@ -9,7 +9,7 @@ const EXPECTED = 'expected a series such as http_requests_total{service="cart"}'
  * The labels of a series as people write it: `http_requests_total{service="cart"}` or
  * `{__name__="http_requests_total",service="cart"}`. In the order of remote write: sorted by name.
  *
- * @throws ConfigError if it is no series: broken syntax, another operator than =, a label twice, no label
+ * @throws ConfigError if it is not a series: broken syntax, an operator other than =, a repeated label, no label
  */
 export function parseSeries(text: string): Labels {
   const groups = parse(text);

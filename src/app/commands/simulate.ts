@@ -21,7 +21,7 @@ export interface SimulationSetup {
   /** Names of the configured nodes. */
   readonly nodes: readonly string[];
   readonly ownership: OwnershipMethod;
-  /** The one route that is told of; all, unless given. */
+  /** Name of the only route to report. Default: all. */
   readonly only?: string | undefined;
 }
 
@@ -39,7 +39,7 @@ const GROUPS = 10_000;
  * `penstock explain --simulate SPEC`: what a change of the nodes or of the task count would move.
  *
  * SPEC is `nodes=5` (the configured nodes cut or continued to five), `nodes=a,b,c` (these), or `count=64`
- * (every route gets 64 tasks).
+ * (every route, or only `setup.only`, gets 64 tasks).
  *
  * @throws ConfigError if SPEC is none of these
  */
@@ -114,7 +114,7 @@ function countReport(setup: SimulationSetup, count: number): SimulationReport {
   return { text: lines(text), json };
 }
 
-/** The topics, when those of the routes that are told of have another count. */
+/** The topics after the change: those of the reported routes have the new count. */
 function withCount(setup: SimulationSetup, count: number): TaskTopic[] {
   const changed = new Set(toldOf(setup).map(({ topic }) => topic));
   return setup.routes.map((route) => ({

@@ -43,9 +43,9 @@ Lag and dead letters count offsets; the marker that ends each transaction of a w
 the oldest record that waits. Exit code 0: the status was shown, problems included; 1: Kafka did not answer.
 `;
 
-/** How long a process may take to answer, in ms. */
+/** Timeout of a process's answer, in ms. */
 const ANSWER_MS = 5_000;
-/** How long a node may, and the partitions whose oldest records are read. */
+/** Timeouts of a node's answer, and of reading the oldest records of all partitions, in ms. */
 const NODE_ANSWER_MS = 3_000;
 const AGES_MS = 5_000;
 
@@ -110,7 +110,7 @@ async function lookAt(config: Config, admin: KafkaAdmin, againMs: number): Promi
   return reportStatus(expected, seen, { ...beside, answers: new Map(answers) });
 }
 
-/** How old the first records are that wait, in seconds, where they can be read soon. */
+/** Age of the oldest waiting record of each partition, in seconds; without those not read within `AGES_MS`. */
 async function readAges(
   { kafka }: Config,
   admin: KafkaAdmin,
@@ -128,7 +128,7 @@ async function readAges(
   return ages;
 }
 
-/** Where the rights are missing to see the settings, that is what there is to say. */
+/** Differences between topics and configuration; without the rights to read the settings, the error. */
 async function readDrift(config: Config, admin: KafkaAdmin): Promise<string[]> {
   try {
     return topicDrift(
@@ -139,7 +139,7 @@ async function readDrift(config: Config, admin: KafkaAdmin): Promise<string[]> {
   }
 }
 
-/** What a node says to a request in which there is nothing. */
+/** A node's answer to an empty remote write request. */
 async function answerOf({ url, tls, ...login }: Config['nodes'][number]): Promise<string> {
   const timeoutMs = NODE_ANSWER_MS;
   try {

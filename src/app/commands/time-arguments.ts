@@ -19,7 +19,7 @@ export function joinDashed(argv: readonly string[], options: readonly string[]):
   return joined;
 }
 
-/** The value of an option that takes a time, in ms since the epoch. @throws ConfigError where it is none */
+/** The value of an option that takes a time, in ms since the epoch. @throws ConfigError if it is not a time */
 export function timeArgument(command: string, option: string, text: string, nowMs: number): number {
   const found = parseTime(text, nowMs);
   if (found !== undefined) return found;
@@ -29,7 +29,7 @@ export function timeArgument(command: string, option: string, text: string, nowM
   );
 }
 
-/** The value of an option that takes a duration, in ms; 0 may be a duration too. @throws ConfigError where it is none */
+/** The value of an option that takes a duration, in ms; 0 is allowed. @throws ConfigError if it is not a duration */
 export function durationArgument(command: string, option: string, text: string): number {
   const parsed = duration({ min: 0 }).safeParse(/^\d+$/.test(text) ? Number(text) : text);
   if (parsed.success) return parsed.data;

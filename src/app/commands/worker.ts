@@ -28,7 +28,7 @@ changed configuration in force between two steps: routes, limits, encodings, ing
 takes a restart, the reload is refused and the key named.
 `;
 
-/** What the supervisor puts before a process' arguments; its number follows. */
+/** First argument of a supervised process; its index follows. */
 const PROCESS = '--process';
 
 export function run(argv: string[]): Promise<number> {
@@ -77,7 +77,7 @@ function createWorker(
   return new Worker(connection, settings.of(config, watch), metrics, log);
 }
 
-/** What a worker is given of a configuration. */
+/** Derives a worker's options from a configuration. */
 class WorkerSettings {
   #routes: { readonly of: Config['routes']; readonly compiled: readonly CompiledRoute[] } | undefined;
   #watch: UnreadWatch | undefined;
@@ -85,7 +85,7 @@ class WorkerSettings {
   of(config: Config, watch = this.#watch): WorkerOptions {
     const { ingest, registry, routes } = config;
     this.#watch = watch;
-    // Compiled again only where they have changed, so that what is known of series outlives other reloads.
+    // Compiled again only if they have changed, so that what is known of series survives other reloads.
     if (!isDeepStrictEqual(this.#routes?.of, routes))
       this.#routes = { of: routes, compiled: compileRoutes(config) };
     return { ingest, registry, routes: this.#routes!.compiled, ...(watch && { watch }) };

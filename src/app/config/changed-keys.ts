@@ -8,7 +8,7 @@ import { type Options, options } from './schema.ts';
 export interface ChangedKey {
   /** Without positions in lists: `['routes', 'task', 'count']`; `['routes']` where the list itself has changed. */
   readonly path: readonly string[];
-  /** As it is told to people: `routes[0].task.count`. Positions are those of the newer configuration. */
+  /** For people: `routes[0].task.count`. Positions are those of the newer configuration. */
   readonly text: string;
 }
 
@@ -16,7 +16,7 @@ interface Named {
   readonly name: string;
 }
 
-/** The keys whose values differ, in the order of the schema. Items of routes and nodes are known again by their names. */
+/** The keys whose values differ, in the order of the schema. Items of routes and nodes are matched by name. */
 export function changedKeys(before: Options, after: Options): ChangedKey[] {
   return Object.entries(options.shape).flatMap(([section, wrapped]) => {
     const { schema } = bare(wrapped as z.ZodType);

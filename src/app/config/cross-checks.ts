@@ -5,7 +5,7 @@ import type { RegistryOptions } from '../../io/registry/options.ts';
 import { type IngestOptions, ingestTopics } from '../../services/worker/options.ts';
 import type { Path } from './source.ts';
 
-/** The sections that parsed; an item of a list is undefined where it did not. */
+/** The sections that parsed; undefined: that section or item did not. */
 export interface Sections {
   readonly ingest: IngestOptions | undefined;
   readonly registry: RegistryOptions | undefined;
@@ -17,7 +17,7 @@ export interface Sections {
 /** Reports what is wrong with the value at a path. */
 export type Refuse = (path: Path, message: string) => void;
 
-/** What no section can see alone: names given twice, topics in each other's way, nodes that do not exist. */
+/** Checks across sections: duplicate names, conflicting topics, nodes that do not exist. */
 export function crossCheck(sections: Sections, refuse: Refuse): void {
   const { ingest, registry, routes, nodes, drainNode } = sections;
   refuseRepeats(routes, 'routes', refuse);
@@ -77,7 +77,7 @@ function refuseRepeats(
   }
 }
 
-/** Routes may share a topic, but then its partitions mean the same tasks to both. */
+/** Routes may share a topic only if its partitions are the same tasks to both. */
 function refuseSharedTopics(routes: readonly (RouteOptions | undefined)[], refuse: Refuse): void {
   for (const [at, route] of routes.entries()) {
     const other = routes.find((earlier) => earlier !== undefined && earlier.topic === route?.topic);

@@ -6,25 +6,25 @@ import type { ReadFile } from './source.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** `PENSTOCK_` variables that are no keys: the tests' own, and where the configuration is. */
+/** `PENSTOCK_` variables that set no key: those of the tests, and the path of the configuration. */
 const OTHER_NAMES = /^PENSTOCK_(TEST_.*|CONFIG)$/;
 
-/** What Kubernetes sets in every pod beside a Service whose name begins with penstock. */
+/** Variables that Kubernetes sets in every pod beside a Service whose name begins with penstock. */
 const SERVICE_LINK =
   /^PENSTOCK_(?:.*_)?(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
 
 /** Values that the environment gives to keys. */
 export interface EnvironmentValues {
-  /** Variable of the key ▸ text. A `…_FILE` has been read and stands under the name without it. */
+  /** Text by the key's variable. The content of a `…_FILE` is under the name without `_FILE`. */
   readonly values: Readonly<Record<string, string>>;
-  /** Path of the key, joined by dots ▸ the variable as the user set it. */
+  /** The variable as the user set it, by the key's path joined with dots. */
   readonly origins: ReadonlyMap<string, string>;
   readonly problems: readonly Problem[];
 }
 
 /**
  * Picks the variables that set keys. A secret may come from the file that `<NAME>_FILE` names; its
- * last newline is cut. A `PENSTOCK_` variable that sets nothing is a problem, since it is a typing error.
+ * last newline is cut. A `PENSTOCK_` variable that sets nothing is a problem: most likely a typing error.
  */
 export function readEnvironment(
   leaves: readonly Leaf[],

@@ -5,11 +5,11 @@ import { options } from './schema.ts';
 const LENGTH = 12;
 
 /**
- * Tells configurations apart: a short hash of what the file and its relabel files say. Comments, the order of keys and the
- * environment are left out, so that all processes of a deployment have the same. So are secrets: a hash is served to
- * everybody, and a password could be guessed by it.
+ * Short hash of the content of the file and its relabel files, to tell configurations apart. Comments, the environment
+ * and the order of keys (except within relabel rules) do not count, so that all processes of a deployment agree. Nor do
+ * secrets: the hash is public, and a password could be guessed from it.
  *
- * @param given what the file says, with the rules of its relabel files in their places
+ * @param given content of the file, with the rules of its relabel files in their places
  */
 export function configHash(given: unknown): string {
   const text = JSON.stringify(masked(options, given));

@@ -1,7 +1,7 @@
 import convict from 'convict';
 import type { Leaf, LeafKind } from './leaves.ts';
 
-/** Texts of the environment as values. What does not fit is left as it is, for the schema to refuse. */
+/** Converts texts of the environment to values. Text that does not fit is kept, for the schema to refuse. */
 const FROM_TEXT: Readonly<Record<Exclude<LeafKind, 'text'>, (text: string) => unknown>> = {
   number: numberOrText,
   quantity: numberOrText,

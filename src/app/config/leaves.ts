@@ -14,7 +14,7 @@ export interface Leaf {
   readonly secret: boolean;
   /** Whether the value is the path of a file. */
   readonly file: boolean;
-  /** As it would stand in the file; undefined if the key may be absent. */
+  /** As written in the file; undefined if there is no default. */
   readonly default: unknown;
   readonly description: string;
 }
@@ -104,8 +104,8 @@ export function shownFor(schema: z.ZodType | undefined, value: unknown): string 
 }
 
 /**
- * What to say of a key that the mapping at `path` does not have. One that has characters of no key is not shown: in
- * `url:http://user:password@host` the blank after the colon is missing, and all of it is a key.
+ * The problem of an unknown key in the mapping at `path`. A key with characters that no key has is not shown, as it may
+ * hold a secret: in `url:http://user:password@host` the blank after the colon is missing, so all of it is the key.
  */
 export function unknownKey<Step extends PropertyKey>(
   path: readonly Step[],

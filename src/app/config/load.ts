@@ -20,10 +20,10 @@ import { type Path, type ReadFile, Source } from './source.ts';
 export interface Config extends Options {
   /** The file as it was named. */
   readonly file: string;
-  /** What the file and the relabel files held, by path: with it the same rules can be had again. */
+  /** Contents of the file and the relabel files, by path, from which the same configuration can be loaded again. */
   readonly texts: Readonly<Record<string, string>>;
   readonly positions: Positions;
-  /** Of what the files say (hash.ts). */
+  /** Hash of the files' contents (hash.ts). */
   readonly hash: string;
 }
 
@@ -44,7 +44,7 @@ export function loadConfig({
 }: {
   file: string;
   env: Environment;
-  /** Texts of files, by path, that stand for what the files hold now. */
+  /** Contents by path, used instead of reading those files. */
   texts?: Config['texts'];
 }): Config {
   const readFile = (path: string) => texts[path] ?? readFileSync(path, 'utf8');
@@ -134,16 +134,16 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
   };
 }
 
-/** Routes as given, with their rules in one place. */
+/** Routes as given, with the rules of relabel files in `relabel`. */
 function withRules(routes: unknown, rules: ReadonlyMap<number, RouteRules>): unknown {
   const list = Array.isArray(routes) ? routes : [];
   return list.map((route: object, at) => ({ ...route, relabel: rules.get(at)?.rules }));
 }
 
-/** Keys of a route whose texts have a meaning for `${…}` and braces of their own. */
+/** Keys of a route in which `${…}` and braces have a meaning of their own. */
 const ROUTE_TEXTS = ['match', 'relabel'];
 
-/** Where values stand that are meant as they are written. */
+/** Places of all values that are taken literally: a placeholder in one is a mistake. */
 function valuePlaces(
   leaves: readonly Leaf[],
   { routes, nodes }: { readonly routes: unknown; readonly nodes: unknown },
@@ -158,7 +158,7 @@ function valuePlaces(
   return [...leaves, ...ofRoutes, ...inList(nodeOptions, nodes, 'nodes')];
 }
 
-/** The sections of the process settings that hold, by themselves, with the problems of the others reported. */
+/** Parses each section of the process settings by itself: undefined if invalid, with its problems reported. */
 function parseSettings(layered: Readonly<Record<string, unknown>>, refuse: Refuse): Partial<ProcessOptions> {
   const sections = Object.entries(processOptions.shape);
   return Object.fromEntries(
@@ -166,7 +166,7 @@ function parseSettings(layered: Readonly<Record<string, unknown>>, refuse: Refus
   );
 }
 
-/** The items of a list, undefined where one does not hold, with its problems reported. */
+/** Parses each item of a list by itself: undefined if invalid, with its problems reported. */
 function parseList<T extends z.ZodType>(
   item: T,
   value: unknown,
@@ -195,7 +195,7 @@ function parse<T extends z.ZodType>(
   return undefined;
 }
 
-/** Makes the file names in `settings`, relative to the configuration's folder, good for the process. */
+/** Resolves the file paths in `settings` against the configuration's folder. */
 function resolvePaths(leaves: readonly Leaf[], settings: Record<string, unknown>, folder: string): void {
   for (const { path, file } of leaves) {
     const section = valueAt(settings, path.slice(0, -1)) as Record<string, unknown> | undefined;

@@ -2,16 +2,16 @@ import { type Leaf, shownFor } from './leaves.ts';
 import { valueAt } from './problem.ts';
 import type { Path } from './source.ts';
 
-/** What shells, Compose, Kubernetes and templates replace by something else: `${NAME}`, `$(NAME)`, `{{ name }}`. */
+/** Placeholders of shells, Compose, Kubernetes and templates: `${NAME}`, `$(NAME)`, `{{ name }}`. */
 const PLACEHOLDER = /\$\{[^}]*\}|\$\([A-Za-z_]\w*\)|\{\{.*\}\}/;
-/** A value that is one and nothing else. `$ConnectionString` is a user of Azure's, so `$NAME` is one in capitals only. */
+/** A value that is only a placeholder. `$NAME` counts in capitals: `$ConnectionString` is a user name of Azure. */
 const WHOLE = new RegExp(`^\\s*(?:${PLACEHOLDER.source}|\\$[A-Z_][A-Z0-9_]*)\\s*$`);
 
 /**
- * What to say of a value that was meant to be replaced; undefined where it was not. A secret may have a part that looks
- * so by chance.
+ * Hint for a value with a placeholder; undefined if there is none. In a secret only a placeholder as the whole value
+ * counts, since a part may look like one by chance.
  *
- * @param variable the environment variable that sets the key, where there is one
+ * @param variable the environment variable that sets the key, if there is one
  */
 export function placeholderHint(value: unknown, variable?: string, isSecret = false): string | undefined {
   if (typeof value !== 'string' || !(WHOLE.test(value) || (!isSecret && PLACEHOLDER.test(value))))
@@ -28,8 +28,8 @@ export interface ValuePlace extends Partial<Pick<Leaf, 'env'>> {
 }
 
 /**
- * Finds values that were meant to be replaced by something else, and pass for what they are not: a group that is named
- * `${GROUP}`, a password that is the name of a variable.
+ * Finds placeholders that nothing has replaced, which would be accepted as values: a group named `${GROUP}`, a password
+ * that is the name of a variable.
  */
 export function findPlaceholders(
   places: readonly ValuePlace[],

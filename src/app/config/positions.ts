@@ -2,11 +2,11 @@ import { formatPath, type Problem, valueAt } from './problem.ts';
 import type { RouteRules } from './route-rules.ts';
 import type { Path, Source } from './source.ts';
 
-/** Where each value of a configuration came from: a line of a file, or an environment variable. */
+/** Origin of each value of a configuration: a line of a file, or an environment variable. */
 export class Positions {
   readonly #source: Source;
   readonly #origins: ReadonlyMap<string, string>;
-  /** Route's position ▸ its relabeling rules. */
+  /** Relabeling rules by the route's index. */
   readonly #rules: ReadonlyMap<number, RouteRules>;
 
   constructor(source: Source, origins: ReadonlyMap<string, string>, rules: ReadonlyMap<number, RouteRules>) {
@@ -26,12 +26,12 @@ export class Positions {
     return this.#where(path).line;
   }
 
-  /** Whether the file or the environment gives a value at `path`; else what is in force there is a default. */
+  /** Whether the file or the environment gives a value at `path`; else the default applies. */
   isGiven(path: Path): boolean {
     return this.#origins.has(path.join('.')) || valueAt(this.#source.value, path) !== undefined;
   }
 
-  /** What is wrong with the value at `path`. */
+  /** A problem with the value at `path`, with its position. */
   problem(path: Path, message: string): Problem {
     return { ...this.#where(path), path: formatPath(path), message };
   }

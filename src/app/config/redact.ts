@@ -4,7 +4,7 @@ import { YamlScalar } from '../../core/relabel/scalar.ts';
 import { bare } from './leaves.ts';
 import { type Options, options } from './schema.ts';
 
-/** What stands in the place of a secret. */
+/** Replacement of a secret. */
 export const MASK = '********';
 
 /** The options of a configuration with every secret masked: the only form that may be printed. */

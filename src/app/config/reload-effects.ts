@@ -1,18 +1,18 @@
 import { type ChangedKey, changedKeys } from './changed-keys.ts';
 import type { Options } from './schema.ts';
 
-/** What a change of a key means to a process that runs. */
+/** Effect of a changed key on a running process. */
 export type ReloadEffect =
-  /** A reload puts it in force. */
+  /** A reload applies it. */
   | 'applied'
-  /** It takes another process: a reload is refused. */
+  /** It needs a restart: the reload is refused. */
   | 'restart'
-  /** The process has nothing to do with it. */
+  /** The process does not use the key. */
   | 'unused';
 
 export type ReloadingCommand = 'worker' | 'drain';
 
-/** Keys of every process, by path; the longest that fits decides. What is not known here needs a restart. */
+/** Effects common to all commands, by key path; the longest matching path decides. Unlisted keys need a restart. */
 const COMMON: Readonly<Record<string, ReloadEffect>> = {
   kafka: 'restart',
   admin: 'restart',
@@ -26,7 +26,7 @@ const COMMON: Readonly<Record<string, ReloadEffect>> = {
   topics: 'unused',
 };
 
-/** What the members of a consumer group have agreed upon when they joined, and what transactional ids are made of. */
+/** Settings that are fixed when a member joins its consumer group, and those fixed when its producers are set up. */
 const OF_A_MEMBER = ['session_timeout', 'heartbeat_interval', 'rebalance_timeout'];
 const OF_THE_OUTPUT = ['group', 'delivery', 'transaction_timeout'];
 
@@ -37,7 +37,7 @@ const EFFECTS: Readonly<Record<ReloadingCommand, Readonly<Record<string, ReloadE
     ingest: 'applied',
     ...allOf('ingest', [...OF_A_MEMBER, ...OF_THE_OUTPUT], 'restart'),
     registry: 'applied',
-    // Which partitions of the deployment nobody reads (services/status/unread-watch.ts) is told by workers too.
+    // Workers report the deployment's unread partitions too (services/status/unread-watch.ts).
     nodes: 'applied',
     ...allOf(
       'nodes',
@@ -70,7 +70,7 @@ function allOf(
   return Object.fromEntries(keys.map((key) => [`${section}.${key}`, effect]));
 }
 
-/** What a change of the key at `path` (without positions in lists) means to a command that runs. */
+/** Effect of a change of the key at `path` (without positions in lists) on a running command. */
 export function reloadEffect(command: ReloadingCommand, path: readonly string[]): ReloadEffect {
   for (let length = path.length; length > 0; length -= 1) {
     const effect = EFFECTS[command][path.slice(0, length).join('.')];
@@ -79,7 +79,7 @@ export function reloadEffect(command: ReloadingCommand, path: readonly string[])
   return 'restart';
 }
 
-/** The keys that have changed, by what that means to a command; as texts. */
+/** The changed keys as text, by their effect on a command. */
 export function reloadPlan(
   command: ReloadingCommand,
   before: Options,

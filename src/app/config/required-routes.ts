@@ -2,10 +2,10 @@ import type { Config } from './load.ts';
 import { InvalidConfig } from './problem.ts';
 
 /**
- * Refuses a configuration without routes, as of a file that has lost them: a worker would commit all that it reads and
- * send nothing on, and a drain would read nothing.
+ * Refuses a configuration without routes, such as a file that has lost them: a worker would commit all that it reads
+ * and forward nothing, and a drain would read nothing.
  *
- * @throws InvalidConfig unless `allow_no_routes` says that it is meant
+ * @throws InvalidConfig if there are no routes, unless `allow_no_routes` is set
  */
 export function requireRoutes({ routes, allow_no_routes, positions }: Config): void {
   if (routes.length > 0 || allow_no_routes) return;

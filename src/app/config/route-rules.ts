@@ -5,7 +5,7 @@ import type { RouteOptions } from '../../core/route/options.ts';
 import type { Problem } from './problem.ts';
 import type { ReadFile, Source } from './source.ts';
 
-/** The relabeling rules of one route as written, and where they stand. */
+/** The relabeling rules of one route as written, with their positions. */
 export interface RouteRules {
   readonly file: string;
   readonly rules: readonly unknown[];

@@ -19,7 +19,7 @@ export type Path = readonly (string | number)[];
 /** Reads a file as UTF-8 text; throws if it cannot be read. */
 export type ReadFile = (path: string) => string;
 
-/** In place of messages of the YAML library that quote what stands there: it may be a secret that lacks its quotes. */
+/** Replacements for messages of the YAML library that quote the text, which may be a secret without its quotes. */
 const UNQUOTED: Partial<Record<ErrorCode, string>> = {
   BAD_DIRECTIVE: 'a line that begins with % is no directive that is known',
   BAD_DQ_ESCAPE:
@@ -28,12 +28,12 @@ const UNQUOTED: Partial<Record<ErrorCode, string>> = {
 };
 const UNRESOLVED = 'there is no anchor for what begins with *; expected quotes around it if it is a text';
 
-/** A YAML text that knows the line of each of its keys and items. */
+/** A parsed YAML text, with the line of each key and item. */
 export class Source {
   readonly file: string;
-  /** The text as plain values; undefined if it is empty or no YAML. */
+  /** The text as plain values; undefined if it is empty or not YAML. */
   readonly value: unknown;
-  /** What makes the text no YAML, each with its line. */
+  /** Errors that make the text invalid YAML, each with its line. */
   readonly problems: readonly Problem[];
   readonly #text: string;
   readonly #document: Document;
@@ -77,8 +77,8 @@ export class Source {
   }
 
   /**
-   * The text of the value at `path` in its place: what stands before it is blank, so that its lines keep
-   * their numbers. Undefined if there is no such value, or if it refers to anchors, which may be elsewhere.
+   * The text of the value at `path`, padded with line breaks and spaces in front, so that positions in it are those of
+   * the file. Undefined if there is no such value, or if it refers to anchors, which may be elsewhere.
    */
   textAt(path: Path): string | undefined {
     const found = this.#find(path);
@@ -117,7 +117,7 @@ export class Source {
   }
 }
 
-/** The message of an error without what it quotes. */
+/** The message of an error, without the text it quotes. */
 function withoutText({ code, message }: YAMLError): string {
   if (code === 'UNEXPECTED_TOKEN') return message.replace(/: .*/s, '');
   return UNQUOTED[code] ?? message;

@@ -9,7 +9,7 @@ import type { Path } from './source.ts';
 
 const SHORT = 4;
 
-/** What a configuration says and hardly means; nothing of it is refused. In the order of the routes. */
+/** Warnings about settings that are valid but likely mistakes, in the order of the routes. */
 export function warningsOf({ routes, positions }: Pick<Config, 'routes' | 'positions'>): Problem[] {
   const warnings: Problem[] = [];
   const named = labelsNamed(routes);
@@ -44,7 +44,7 @@ export function formatWarnings(warnings: readonly Problem[]): string[] {
   return warnings.map(formatProblem);
 }
 
-/** How often labels are named, by group labels and rules; the position says which of two came first. */
+/** How often each label is named by group labels and rules, in the order of first mention. */
 function labelsNamed(routes: readonly RouteOptions[]): Map<string, number> {
   const named = new Map<string, number>();
   const count = (name: string) => named.set(name, (named.get(name) ?? 0) + 1);
@@ -60,8 +60,8 @@ function labelsNamed(routes: readonly RouteOptions[]): Map<string, number> {
 }
 
 /**
- * The label that a group label was likely meant to be: one that is named more often, or before it, and differs by a letter
- * or two. Short names are near to any other short name.
+ * The label likely meant by a group label that is named only once: a similar one that is named more than once, or
+ * earlier. Short names are left out, since all of them are similar.
  */
 function likelyMeant(
   label: string,

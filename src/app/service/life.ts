@@ -10,47 +10,47 @@ import { Backoff } from '../../io/time/sleep.ts';
 import { DONE, FAILED, WRONG_USAGE } from '../commands/command.ts';
 import type { Config } from '../config/load.ts';
 
-/** What runs until it is told to stop: a worker, a drain. */
+/** Runs until it is told to stop: a worker, a supervisor, a drain. */
 export interface Service {
   /** Rejects when the service cannot go on. */
   readonly failure: Promise<never>;
   start(): Promise<void>;
-  /** Stops within `deadline` (`monotonicMs`). @returns how many partitions (or processes) were cut off in their work. */
+  /** Stops by `deadline` (`monotonicMs`). @returns the number of partitions, or processes, cut off in their work */
   stop(deadline: number): Promise<number>;
   /** Brings gauges up to date before a scrape. */
   collect(): void;
   readiness(): Readiness;
   status(): object | Promise<object>;
-  /** Text of /metrics, and whether all of it answers, where the service is more than this process. */
+  /** For a service of several processes: the text of /metrics, and whether all processes answer. */
   scrape?(): Promise<string>;
   health?(): Readiness;
 }
 
 export type Phase = 'starting' | 'running' | 'stopping';
 
-/** How a service came to its end. */
+/** How a service ended. */
 export interface ServiceEnd {
   readonly code: number;
-  /** Why it ended by itself. */
+  /** Why it ended, if it was not asked to stop. */
   readonly error?: unknown;
 }
 
 const START_BACKOFF_MIN_MS = 500;
 const START_BACKOFF_MAX_MS = 10_000;
-/** Beyond the deadline, time to say so and end. */
+/** Time after the deadline to report it and end. */
 const HARD_STOP_GRACE_MS = 3_000;
-/** What is left of a stopped service may end by itself in this time. */
+/** Time for the leftovers of a stopped service to end by themselves before the process exits. */
 const LINGER_MS = 1_000;
 
 /**
- * Runs a service until `asked` resolves or it fails, and stops it. Kafka being away at the start is waited out;
- * what only an operator can fix ends it.
+ * Runs a service until `asked` resolves or it fails, and stops it. At the start it waits for Kafka; a failure that only
+ * an operator can fix ends it.
  */
 export async function live(
   service: Service,
   life: {
     readonly name: string;
-    /** The one in force. */
+    /** The configuration in force. */
     readonly config: () => Config;
     readonly log: Logger;
     readonly asked: Promise<unknown>;
@@ -73,14 +73,14 @@ export async function live(
   return { code: ended !== undefined || cutOff > 0 ? FAILED : DONE, ...ended };
 }
 
-/** What waiting cannot fix: the reason is told in a line. Anything else that ends a service is a defect of Penstock's. */
+/** Errors that only an operator can fix: reported in one line. Any other error that ends a service is a defect. */
 export function isForTheOperator(error: unknown): error is Error {
   return error instanceof FatalKafkaError || error instanceof ConfigError;
 }
 
 /**
- * Ends the process although something still waits. kafkajs does not give up some of its searches, such as for the
- * coordinator of a group or a transaction, when the client that began them is closed.
+ * Ends the process even if something still waits: closing a kafkajs client does not cancel all of its lookups, such as
+ * that for the coordinator of a group or a transaction.
  */
 export function endSoon(code: number, log: Logger): void {
   const end = () => {
@@ -110,8 +110,8 @@ function logEnd(error: unknown, name: string, log: Logger): void {
 }
 
 /**
- * Credentials and certificates that are refused here were never right: that ends the process. Once it runs the
- * same is waited out, since they are renewed on one side before the other.
+ * Starts the service, waiting for Kafka. Credentials and certificates refused here were never right: that ends the
+ * process. Later a refusal is waited out, since one side renews them before the other.
  */
 async function startPatiently(
   service: Service,

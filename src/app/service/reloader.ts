@@ -14,19 +14,19 @@ export interface ReloaderOptions {
   readonly config: Config;
   /** Reads and checks the files as they are now. @throws ConfigError */
   readonly load: () => Config;
-  /** Puts a configuration in force, or throws and leaves all as it is. */
+  /** Puts a configuration in force, or throws and changes nothing. */
   readonly apply: (config: Config) => Promise<void>;
-  /** Told of each configuration in force, the first included. */
+  /** Called with each configuration in force, the first included. */
   readonly inForce: (config: Config) => void;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
 
 /**
- * Puts the files' configuration in force while the service runs: all of it, or nothing. Where a key has changed that
- * takes another process, the reload is refused, and the key named.
+ * Puts the files' configuration in force while the service runs: all of it, or nothing. If a changed key needs a
+ * restart, the reload is refused, and the key named.
  *
- * One reload at a time; those that are asked for meanwhile share the next, which reads the files again.
+ * One reload at a time; requests made meanwhile share the next one, which reads the files again.
  */
 export class Reloader {
   readonly #options: ReloaderOptions;
@@ -41,12 +41,12 @@ export class Reloader {
     this.#succeeded(options.config);
   }
 
-  /** What the process goes by. */
+  /** The configuration in force. */
   get config(): Config {
     return this.#config;
   }
 
-  /** Resolves to what came of it; it never rejects. */
+  /** Resolves to the outcome; never rejects. */
   reload(): Promise<ReloadAnswer> {
     this.#next ??= this.#running.then(() => {
       this.#next = undefined;
@@ -90,13 +90,13 @@ export class Reloader {
   }
 }
 
-/** Topics are looked at, and with Kafka away that does not end; a client of the admin server is not kept waiting so long. */
+/** Preparing reads topics, which does not end while Kafka is away, and a client of the admin server waits for it. */
 const PREPARE_MS = 15_000;
 
 /**
- * Makes a change that takes time to prepare, but not for long.
+ * Prepares a change and commits it, if it is ready within `limitMs`.
  *
- * @throws ConfigError when it is not ready in time, and what `prepare` throws; nothing has changed then
+ * @throws ConfigError if it is not, and what `prepare` throws; nothing has changed then
  */
 export async function changeInTime(
   prepare: () => Promise<PreparedChange>,

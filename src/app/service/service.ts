@@ -13,15 +13,15 @@ export interface ServiceSpec<S extends Service> {
   readonly name: ReloadingCommand;
   readonly help: string;
   readonly create: (config: Config, metrics: Metrics, log: Logger) => S;
-  /** Puts a new configuration in force; where it throws, nothing has changed. */
+  /** Puts a new configuration in force; if it throws, nothing has changed. */
   readonly reload: (service: S, config: Config) => Promise<void>;
 }
 
 /**
  * Runs a service: configuration, log, admin server, signals, exit code.
  *
- * SIGTERM and SIGINT stop it softly; a second one ends it at once. SIGHUP and POST /-/reload put the configuration in force
- * that the files hold now.
+ * SIGTERM and SIGINT stop it softly; a second one ends it at once. SIGHUP and POST /-/reload put the files' current
+ * configuration in force.
  */
 export async function runService<S extends Service>(argv: string[], spec: ServiceSpec<S>): Promise<number> {
   const args = parseCommand(argv, { name: spec.name, help: spec.help });

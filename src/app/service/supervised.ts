@@ -10,13 +10,13 @@ import { endSoon, isForTheOperator, live, type Phase, type Service, signalled } 
 export interface SupervisedSpec<S extends Service> {
   readonly name: string;
   readonly create: (config: Config, metrics: Metrics, log: Logger) => S;
-  /** Makes ready to go by another configuration. */
+  /** Prepares a change to another configuration. */
   readonly prepare: (service: S, config: Config) => Promise<PreparedChange>;
 }
 
 /**
- * Runs a service as process `index` of a supervisor: that one speaks for it to the operator, gives it its
- * configuration, and tells it when to stop. A supervisor that is gone is the same as being told to.
+ * Runs a service as process `index` of a supervisor, which speaks for it to the operator, gives it its configuration
+ * and tells it when to stop. Losing the supervisor counts as being told to stop.
  */
 export async function runSupervised<S extends Service>(
   index: number,
@@ -69,7 +69,7 @@ export async function runSupervised<S extends Service>(
     },
   });
   log.info('process starts');
-  // The terminal sends it to all; the supervisor decides.
+  // A terminal sends SIGHUP to all processes; the supervisor alone acts on it.
   process.on('SIGHUP', () => undefined);
   const stop = link.stop.then((why) => log.info(`stopping: ${why}`));
   const asked = Promise.race([stop, signalled(log)]);

@@ -1,4 +1,4 @@
-/** Largest list that `clear` keeps. */
+/** Largest array that `clear` keeps, in entries. */
 const KEPT_POSITIONS = 256 * 1024;
 
 /** A growing list of `[start, end)` positions in one body: 8 bytes each, since a body may hold very many. */
@@ -12,7 +12,7 @@ export class ByteRanges {
 
   clear(): void {
     this.#count = 0;
-    // One huge record must not hold its memory for ever.
+    // One huge record must not hold its memory forever.
     if (this.#positions.length > KEPT_POSITIONS) this.#positions = new Uint32Array(64);
   }
 

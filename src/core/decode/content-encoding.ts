@@ -5,7 +5,7 @@ import { zstdDecompress } from '../wire/zstd.ts';
 import { detectContentEncoding } from './detect/detect.ts';
 import type { RecordBudget } from './record-budget.ts';
 
-/** Largest buffer that is tried where the configuration sets no limit. */
+/** Largest result if the configuration sets no limit, in bytes. */
 const NO_LIMIT = 0x7fffffff;
 
 export type Compression = 'snappy' | 'gzip' | 'deflate' | 'zstd';
@@ -25,7 +25,7 @@ const NAMES = new Map<string, Encoding>([
 
 const COMPRESSIONS: readonly Compression[] = ['snappy', 'gzip', 'deflate', 'zstd'];
 
-/** What a body may cost to decompress. */
+/** Limits of decompressing one body. */
 export interface DecompressLimits {
   /** Largest result in bytes, 0 is no limit. */
   readonly maxBytes: number;
@@ -33,15 +33,14 @@ export interface DecompressLimits {
 }
 
 /**
- * Takes off a record's content-encoding. No result is larger than `maxBytes`, whatever a header inside the body claims;
- * memory is not taken beyond that either. Every byte of the body is part of the result: what follows the end of the
- * compressed data refuses the record.
+ * Decompresses a record's body. Neither the result nor the memory used for it exceeds `maxBytes`, whatever a header
+ * inside the body claims. Bytes after the end of the compressed data refuse the record.
  *
- * A body that is not in the compression that its header says, and beyond doubt in another one, is taken for what it is:
- * agents fall back from one to another without a change to the header (vmagent tries zstd and snappy too). A body that
- * begins as it says is broken, not mislabelled. Where no header says anything, `others` are those that the encoding's
- * engines try besides its own. One that is said to be compressed and is not is refused, as engines do: a
- * block of snappy that is cut off may pass for text.
+ * A body that is not in the declared compression, but clearly in another, is decompressed as that: agents fall back
+ * from one to another without a change to the header (vmagent tries zstd and snappy too). A body that begins as
+ * declared is broken, not mislabelled. Without a header, `others` are the compressions that the encoding's engines try
+ * besides its default. A body declared as compressed that is plain is refused, as engines do: a truncated snappy block
+ * may pass for text.
  *
  * Throws PoisonError with the reason `snappy`, `gzip`, `deflate`, `zstd`, `record_too_large` or `content_encoding`.
  */
@@ -70,11 +69,11 @@ export function decompress(
   }
 }
 
-/** A body that is said to be plain, and may yet be compressed. */
+/** A body declared as plain: decompressed if it is compressed nonetheless. */
 function uncompressed(body: Buffer, limits: DecompressLimits): Buffer {
   const found = detectContentEncoding(body);
   if (found !== 'identity') {
-    // These begin with a magic number that no encoding begins with; the marks of the others may be chance.
+    // zstd and gzip begin with a magic number that no encoding begins with; marks of the others may be chance.
     if (found === 'zstd' || found === 'gzip') return unpack(found, body, limits);
     const unpacked = attempt(found, body, limits);
     if (unpacked !== undefined) return unpacked;
@@ -84,7 +83,7 @@ function uncompressed(body: Buffer, limits: DecompressLimits): Buffer {
   return body;
 }
 
-/** A body that is not in the compression it is said to be in; undefined where it is in no other either. */
+/** A body that is not in its declared compression, decompressed; undefined if it is in no other either. */
 function mislabelled(
   said: Compression,
   body: Buffer,
@@ -101,13 +100,13 @@ function mislabelled(
   return said !== 'snappy' && others.includes('snappy') ? attempt('snappy', body, limits) : undefined;
 }
 
-/** Undefined where the body is not in this compression. */
+/** The body decompressed; undefined if it is not in this compression. */
 function attempt(compression: Compression, body: Buffer, limits: DecompressLimits): Buffer | undefined {
   try {
     return unpack(compression, body, limits);
   } catch (error) {
     if (error instanceof PoisonError && error.reason === compression) return undefined;
-    // Bytes that are not snappy claim any size.
+    // Bytes that are not snappy may claim any size.
     if (compression === 'snappy' && error instanceof PoisonError) return undefined;
     throw error;
   }
@@ -125,7 +124,7 @@ function unpack(compression: Compression, body: Buffer, { maxBytes, budget }: De
   }
 }
 
-/** Node's functions pass over what follows the end of the data: they are asked how far they read. */
+/** Result with `info: true`. Node ignores bytes after the end of the data: the engine says how far it has read. */
 interface WithEngine {
   readonly buffer: Buffer;
   readonly engine: Zlib;
@@ -150,9 +149,9 @@ function inflate(name: 'gzip' | 'deflate', body: Buffer, limit: number): Buffer 
 }
 
 /**
- * The complete lines of a gzip body whose end is missing; undefined where it is whole, or broken in another way.
- * Influx clients that stream (`Stream-Mode: 1`) expect the lines before the cut to count, as in vmagent. What follows the
- * last newline is part of a line, or may be: `v=12` of `v=123`.
+ * The complete lines of a truncated gzip body; undefined if it is whole, or broken in another way. Influx clients that
+ * stream (`Stream-Mode: 1`) expect the lines before the cut to count, as in vmagent. The text after the last newline
+ * may be part of a line: `v=12` of `v=123`.
  */
 export function linesBeforeCut(body: Buffer, { maxBytes }: DecompressLimits): CutOff | undefined {
   const limit = maxBytes || NO_LIMIT;
@@ -169,7 +168,7 @@ export function linesBeforeCut(body: Buffer, { maxBytes }: DecompressLimits): Cu
 
 export interface CutOff {
   readonly lines: Buffer;
-  /** What there is behind the last newline. */
+  /** Bytes after the last newline. */
   readonly rest: Buffer;
 }
 

@@ -1,6 +1,9 @@
 /** How Influx line protocol becomes series; the names and defaults are those of vmagent's `-influx…` flags. */
 export interface InfluxOptions {
-  /** Unit of the timestamps: `ns`, `u`, `us`, `µ`, `ms`, `s`, `m` or `h`; anything else guesses by their size. The record's argument `precision` wins. */
+  /**
+   * Unit of the timestamps: `ns`, `u`, `us`, `µ`, `ms`, `s`, `m` or `h`; anything else means a guess by their size. The
+   * record's argument `precision` wins.
+   */
   readonly precision: string;
   /** Between measurement and field in the metric name. */
   readonly measurement_field_separator: string;
@@ -8,7 +11,7 @@ export interface InfluxOptions {
   readonly skip_measurement: boolean;
   /** The metric name is the measurement alone where a line has one field. */
   readonly skip_single_field: boolean;
-  /** Label that gets the record's argument `db`, where no tag has that name. */
+  /** Label that gets the record's argument `db`, if no tag has that name. */
   readonly db_label: string;
   /** Timestamps are cut to a multiple of this, in ms; 0 and 1 leave them. */
   readonly trim_timestamp_ms: number;
@@ -32,7 +35,7 @@ export interface OpentsdbHttpOptions {
 }
 
 export interface JsonOptions {
-  /** Whether a sample with a member that is not understood, and could tell series apart, is set aside. */
+  /** Whether a sample with an unknown member, which could tell series apart, is set aside. */
   readonly unknown_members: 'reject' | 'ignore';
 }
 
@@ -49,7 +52,7 @@ export interface OtlpOptions {
   readonly label_name_underscore_sanitization: boolean;
 }
 
-/** Per encoding, what its decoder is told; what is left out has vmagent's default. */
+/** Options of the decoders, by encoding; those left out have the defaults below. */
 export interface DecodeOptions {
   readonly influx?: Partial<InfluxOptions>;
   readonly graphite?: Partial<GraphiteOptions>;

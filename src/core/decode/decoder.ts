@@ -2,7 +2,7 @@ import type { LabelLimits } from '../wire/label-block.ts';
 import type { Compression } from './content-encoding.ts';
 import type { BudgetLimits, RecordBudget } from './record-budget.ts';
 
-/** What a record or a series may be, in bytes and counts; 0 is no limit. The keys are those of `ingest.limits`. */
+/** Limits of a record and of a series, in bytes, counts and ms; 0 is no limit. Keys are those of `ingest.limits`. */
 export interface IngestLimits extends LabelLimits, BudgetLimits {
   /** Largest record after decompression. */
   readonly record_bytes: number;
@@ -10,12 +10,12 @@ export interface IngestLimits extends LabelLimits, BudgetLimits {
   readonly buckets_per_histogram: number;
   /** Longest value of a tenant header, in bytes; absent: 1 KiB (core/pipeline/tenant.ts). */
   readonly tenant_bytes?: number;
-  /** How far a sample may be from the time at which it is read, in ms; absent is no limit. */
+  /** Most age and lead of a sample, relative to the time at which it is read, in ms; absent is no limit. */
   readonly max_age?: number;
   readonly max_future?: number;
 }
 
-/** What `ingest.limits` says when nothing is configured. */
+/** Defaults of `ingest.limits`. */
 export const DEFAULT_LIMITS: IngestLimits = {
   record_bytes: 32 * 1024 * 1024,
   series_per_record: 1_000_000,
@@ -30,19 +30,19 @@ export const DEFAULT_LIMITS: IngestLimits = {
 
 /**
  * Headers of a record, as Kafka gives them, in an object without a prototype: a producer may name one `__proto__`. Names
- * are compared without regard to case. Kafka allows a header without a value (null), which tells as much as none.
+ * are compared without regard to case. Kafka allows a header without a value (null), which counts as absent.
  */
 export type RecordHeaders = Readonly<Record<string, Buffer | string | null | undefined>>;
 
-/** What a decoder may need beside the body. */
+/** Input of a decoder beside the body. */
 export interface DecodeContext {
   readonly headers: RecordHeaders;
   /** The record's own time in ms: the time of samples that carry none. */
   readonly timestamp: number;
   readonly limits: IngestLimits;
-  /** No header and no setting names the encoding: the bytes were looked at, and may mean something else. */
+  /** The encoding was guessed from the bytes, as no header or setting names it: it may be another. */
   readonly isGuess?: boolean;
-  /** What reading it may cost; absent where the bytes are known to be harmless. */
+  /** Limits of the work of reading; absent if the bytes are known to be harmless. */
   readonly budget?: RecordBudget;
 }
 
@@ -60,10 +60,10 @@ export interface Reject {
 export interface Decoded {
   /** A remote write 1.0 WriteRequest, not compressed. Only its owner writes to it. */
   readonly body: Buffer;
-  /** The body is what decompression gave, passed through: nothing else refers to its memory. */
+  /** The body is the decompressed record, passed through: nothing else refers to its memory. */
   readonly passedThrough?: boolean;
   readonly rejects: readonly Reject[];
-  /** What the record had and a remote write 1.0 series has no place for, counted by kind: `metadata`, … */
+  /** Parts of the record that a remote write 1.0 series cannot carry, counted by kind: `metadata`, … */
   readonly uncarried?: Readonly<Record<string, number>>;
 }
 
@@ -77,11 +77,11 @@ export interface Decoder {
   readonly protos?: readonly string[];
   /** The content-encoding of records without that header: remote write says snappy, text says identity. */
   readonly defaultContentEncoding: string;
-  /** What else a record without that header may be in, where its first bytes say so. */
+  /** Other compressions of records without that header, recognized by their first bytes. */
   readonly otherContentEncodings?: readonly Compression[];
   /**
    * Turns an uncompressed body into a WriteRequest.
-   * Throws PoisonError with stage `decode` where nothing of it can be used.
+   * Throws PoisonError with stage `decode` if nothing of it can be used.
    */
   decode(body: Buffer, context: DecodeContext): Decoded;
 }

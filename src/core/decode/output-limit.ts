@@ -1,12 +1,12 @@
 import { PoisonError } from '../model/errors.ts';
 import type { DecodeContext } from './decoder.ts';
 
-/** Times its size that a record may become, or a line of several fields, each a series with all tags. */
+/** Most growth of a record, or of a line of several fields (each a series with all tags), in multiples of its size. */
 export const MAX_EXPANSION = 64;
-/** Bytes that even the smallest record may become. */
+/** Bytes that even the smallest record may grow to. */
 const SMALL_OUTPUT_BYTES = 1024 * 1024;
 
-/** Bytes that a record may become. Its size when decompressed is limited already; text becomes larger with its labels. */
+/** Bytes that a record may grow to. Its decompressed size is limited already; text grows with its labels. */
 export function largestOutput(bodyBytes: number, { limits }: DecodeContext): number {
   const bySize = MAX_EXPANSION * bodyBytes;
   const byLimit = limits.record_bytes === 0 ? bySize : Math.min(bySize, 2 * limits.record_bytes);
@@ -16,8 +16,8 @@ export function largestOutput(bodyBytes: number, { limits }: DecodeContext): num
 /**
  * Refuses a record that becomes more than `limit` bytes of WriteRequest (see `largestOutput`).
  *
- * Encodings that say a label once for many series (symbol tables, resource attributes) grow when they are written
- * out, by any factor an evil sender likes; so this is asked before memory is taken.
+ * Encodings that write a label once for many series (symbol tables, resource attributes) grow when they are written
+ * out, by any factor that a malicious sender chooses; so this is checked before memory is allocated.
  */
 export function limitOutput(bytes: number, limit: number): void {
   if (bytes <= limit) return;

@@ -8,7 +8,7 @@ import { headerText } from './record-headers.ts';
 /** Arguments may add labels to every series, so they are kept small. */
 const MAX_HEADER_BYTES = 8192;
 
-/** What vmagent would have read from the URL of a request. */
+/** Arguments that vmagent would read from the URL of a request. */
 export interface RecordArguments {
   /** Labels for every series of the record: from the path, then each `extra_label`. */
   readonly labels: LabelFields;
@@ -25,13 +25,13 @@ const NONE: RecordArguments = {
   timestamp: undefined,
 };
 
-/** Reads the arguments of records and remembers the last ones, since a producer sends the same again and again. */
+/** Reads the arguments of records, and caches the last ones, since producers repeat them. */
 export class ArgumentReader {
   #query = '';
   #path = '';
   #last = NONE;
 
-  /** Throws PoisonError `record_arguments` where they are malformed. */
+  /** Throws PoisonError `record_arguments` if they are malformed. */
   read(headers: RecordHeaders): RecordArguments {
     const query = headerText(headers, HEADER.query);
     const path = headerText(headers, HEADER.path);
@@ -66,7 +66,7 @@ function parseArguments(query: string, path: string): RecordArguments {
   };
 }
 
-/** What URLSearchParams and Buffer would take silently: escapes that are none, and bytes that are not UTF-8. */
+/** Refuses what URLSearchParams and Buffer accept silently: invalid escapes, and bytes that are not UTF-8. */
 function refuseBrokenText(query: string, path: string): void {
   const [broken] = /%(?![0-9a-fA-F]{2}).{0,2}/s.exec(query) ?? [];
   if (broken !== undefined) {
@@ -74,7 +74,7 @@ function refuseBrokenText(query: string, path: string): void {
       `${HEADER.query} has ${JSON.stringify(broken)}, which is no escape; write %25 for a percent sign`,
     );
   }
-  // Each is U+FFFD once it is text.
+  // Such bytes are U+FFFD in the text.
   if (
     path.includes('\ufffd') ||
     [...new URLSearchParams(query)].flat().some((text) => text.includes('\ufffd'))

@@ -1,25 +1,24 @@
 import { PoisonError } from '../model/errors.ts';
 
-/** The limits that a budget counts against; those of `ingest.limits`, 0 is no limit. */
+/** The limits of a budget, from `ingest.limits`; 0 is no limit. */
 export interface BudgetLimits {
   readonly series_per_record: number;
-  /** Parts of a record that are set aside; a record with more is one dead letter as a whole. */
+  /** Most parts of a record that are set aside; a record with more is one dead letter as a whole. */
   readonly faults_per_record: number;
-  /** CPU time that a record may take, in ms for each MiB of it as received. */
+  /** CPU time that a record may take, in ms per MiB of it as received. */
   readonly record_time: number;
 }
 
-/** Units of work between two looks at the clock: some 100 µs of series or lines. */
+/** Units of work between two looks at the clock: about 100 µs of series or lines. */
 const UNITS_A_LOOK = 256;
 const MIB = 1024 * 1024;
-/** However large a record is, it may not take longer than this many times `record_time`: heartbeats wait meanwhile. */
+/** Upper bound of a record's time, in multiples of `record_time`, however large it is: heartbeats wait meanwhile. */
 const MOST_MIB = 5;
 
 /**
- * What one record may cost while it is read: CPU time, faults and series. One instance a record.
+ * Limits the cost of reading one record: CPU time, faults and series. One instance per record.
  *
- * CPU time of the thread and not wall time: a process that was frozen, or a machine that is busy, must not make a sound
- * record a dead letter.
+ * CPU time of the thread, not wall time: a frozen process or a busy machine must not make a sound record a dead letter.
  */
 export class RecordBudget {
   readonly #limits: BudgetLimits;
@@ -43,9 +42,9 @@ export class RecordBudget {
   }
 
   /**
-   * To be called in every loop over what a sender chooses the number of: series, lines, elements, buckets. Cheap.
+   * Call in every loop whose length a sender chooses: series, lines, elements, buckets. Cheap.
    *
-   * @param units what this turn costs; 1 is some 0.5 µs
+   * @param units cost of this iteration; 1 is about 0.5 µs
    * @throws PoisonError `decode`, `too_slow`
    */
   spend(units = 1): void {
@@ -53,12 +52,12 @@ export class RecordBudget {
     if (this.#units <= 0) this.#look();
   }
 
-  /** CPU time in ms that was used for something else meanwhile. */
+  /** Excludes CPU time, in ms, that was used for something else meanwhile. */
   exclude(ms: number): void {
     this.#endMs += ms;
   }
 
-  /** Why no more of the record may be read, once that has been said. */
+  /** The limit that was exceeded, after which no more of the record may be read; undefined: none. */
   get exceeded(): PoisonError | undefined {
     return this.#exceeded;
   }
@@ -69,7 +68,7 @@ export class RecordBudget {
     if (error !== undefined) throw error;
   }
 
-  /** The same for who must finish what is in hand first: the error instead of throwing it. */
+  /** As `fault`, but returns the error, for callers that must finish their work first. */
   countFault(): PoisonError | undefined {
     const most = this.#limits.faults_per_record;
     if (++this.#faults <= most || most === 0) return undefined;
@@ -119,7 +118,7 @@ const OF_THE_RECORD: readonly string[] = [
   'too_many_series',
 ];
 
-/** Whether an error out of reading a part of a record is about the record as a whole. */
+/** Whether an error from reading a part of a record concerns the whole record. */
 export function refusesRecord(error: PoisonError): boolean {
   return OF_THE_RECORD.includes(error.reason);
 }

@@ -1,15 +1,15 @@
 import type { RecordHeaders } from './decoder.ts';
 
-/** A header as text, '' where it is missing. Kafka keeps the case of names, HTTP's names have none: both are found. */
+/** A header as text, '' if it is missing. Names match in any case: Kafka preserves the case, HTTP ignores it. */
 export function headerText(headers: RecordHeaders, lowerCaseName: string): string {
   const value = headers[lowerCaseName] ?? otherCase(headers, lowerCaseName);
   return value == null ? '' : value.toString().trim();
 }
 
-/** Records with more headers have an index of them: each look-up would go over all of them, for each part set aside. */
+/** Records with more headers get an index: else each look-up, for each part set aside, would scan all of them. */
 const FEW_HEADERS = 64;
 
-/** Of records with many headers: what has a capital letter in its name, by that name in lower case; the first one counts. */
+/** For records with many headers: those with a capital letter in the name, by lower-case name; the first counts. */
 const indexes = new WeakMap<RecordHeaders, Map<string, RecordHeaders[string]>>();
 
 function otherCase(headers: RecordHeaders, lowerCaseName: string): RecordHeaders[string] {

@@ -6,7 +6,7 @@ const reader = new ArgumentReader();
 
 /**
  * The labels that a record's arguments add to each of its series, as text; the last of a name wins.
- * Throws PoisonError `record_arguments` where they are malformed.
+ * Throws PoisonError `record_arguments` if they are malformed.
  */
 export function extraLabels(headers: RecordHeaders): readonly (readonly [string, string])[] {
   const { labels } = reader.read(headers);

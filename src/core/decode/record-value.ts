@@ -6,8 +6,8 @@ interface ReceivedValue {
 }
 
 /**
- * The value of a record from a producer. Throws PoisonError `null_value` or `empty_record` where there is none, and
- * `too_many_headers` where not all headers were read: what the record is may stand in one of the others.
+ * The value of a record from a producer. Throws PoisonError `null_value` or `empty_record` if there is none, and
+ * `too_many_headers` if not all headers were read: one of the others may say what the record is.
  */
 export function recordValue({ value, headersLeftOut = 0 }: ReceivedValue): Buffer {
   if (value === null) throw new PoisonError('decode', 'null_value', 'the record has no value (a tombstone)');

@@ -25,15 +25,15 @@ import { OpentsdbDecoder } from './text/opentsdb.ts';
 import { PrometheusTextDecoder } from './text/prometheus-text.ts';
 import { bounded, type OpenContext, type Unpacked, unpack, unpackAs, withCut } from './unpack.ts';
 
-/** What decoders are made with. */
+/** Configuration of the decoders. */
 export interface DecoderSetup extends DecodeOptions {
-  /** Where the series are in Confluent's records and in JSON of any shape; absent: as in `schemas/metric-batch.*`. */
+  /** Shape of Confluent's records and of JSON of any shape; absent: that of `schemas/metric-batch.*`. */
   readonly mapping?: MappingOptions | undefined;
   /** The schemas of Confluent's records; absent: no registry is configured. */
   readonly schemas?: SchemaSource | undefined;
 }
 
-/** The decoders that exist, told what the configuration says of their encodings. */
+/** All decoders, configured. */
 export function createDecoders(options: DecoderSetup = {}): readonly Decoder[] {
   return [
     remoteWriteV1,
@@ -57,8 +57,8 @@ export function createDecoders(options: DecoderSetup = {}): readonly Decoder[] {
 export const DECODERS: readonly Decoder[] = createDecoders();
 
 /**
- * Media types that several encodings use, beside the one that claims it. Bytes tell them apart where nothing else
- * does. `text/plain` with a `version` is Prometheus' alone, `application/x-protobuf` with a `proto` is what that says.
+ * Media types that several encodings share. The bytes tell them apart if nothing else does. `text/plain` with a
+ * `version` is Prometheus only, `application/x-protobuf` with a `proto` is what that names.
  */
 const SHARED_TYPES: Readonly<Record<string, readonly string[]>> = {
   'application/x-protobuf': ['remote_write_v1', 'remote_write_v2', 'otlp'],
@@ -77,29 +77,29 @@ const PROTOBUF: Readonly<Record<string, ProtobufEncoding>> = {
 
 interface Opened extends Unpacked {
   readonly decoder: Decoder;
-  /** Nothing but the bytes told the decoder. */
+  /** The decoder was chosen by the bytes alone. */
   readonly isGuess?: boolean;
 }
 
 /**
  * Finds the decoder of a record and runs it. In this order:
  *
- * 1. `content-type`, where it names one encoding alone.
- * 2. Without it, the header of VictoriaMetrics' remote write protocol.
+ * 1. `content-type`, if it names a single encoding.
+ * 2. Without it, the header of VictoriaMetrics' remote write protocol; with `auto` also that of Confluent's schema id.
  * 3. The configured encoding, for records without `content-type`, and for a type that it shares with others.
- * 4. With `auto`, or a shared type, the bytes: see `detectEncoding`. Where they say nothing: the encoding that claims
- *    the type, which without a type is remote write 1.0.
+ * 4. With `auto`, or a shared type, the bytes: see `detectEncoding`. If they fit nothing, the encoding that claims the
+ *    type; without a type, remote write 1.0.
  *
- * `content-encoding` names the compression. Without it the encoding's own default holds, and in the 4th case what the
- * bytes say: see `detectContentEncoding`. Where the bytes leave no doubt that it is wrong, they win: see `decompress`.
- * So they do where the record is declared as one protobuf message and is another: see `actualProtobuf`.
+ * `content-encoding` names the compression. Without it the encoding's default applies, and in the 4th case what the
+ * bytes say: see `detectContentEncoding`. Bytes that clearly contradict it win: see `decompress`. So they do if the
+ * record is declared as one protobuf message and is another: see `actualProtobuf`.
  */
 export class DecoderRegistry {
   readonly #byContentType = new Map<string, Decoder>();
   readonly #byName = new Map<string, Decoder>();
   readonly #default: Decoder;
   readonly #isAuto: boolean;
-  /** Header values already resolved. Producers use a few, so it stays small; it is emptied where one does not. */
+  /** Values of content-type already resolved. Producers use a few; it is cleared before it grows beyond 100. */
   readonly #resolved = new Map<string, Decoder>();
 
   /**
@@ -130,7 +130,7 @@ export class DecoderRegistry {
     this.#default = found;
   }
 
-  /** Throws PoisonError `content_type` where no decoder takes what the header names. */
+  /** Throws PoisonError `content_type` if no decoder takes the type that the header names. */
   decoderFor(headers: RecordHeaders): Decoder {
     const contentType = headerText(headers, 'content-type');
     if (contentType === '') return this.#default;
@@ -154,13 +154,13 @@ export class DecoderRegistry {
     return this.#open(value, bounded(value, context)).decoder.name;
   }
 
-  /** Throws PoisonError, stage `decode`, where nothing of the record can be used. */
+  /** Throws PoisonError, stage `decode`, if nothing of the record can be used. */
   decode(value: Buffer, unbounded: DecodeContext): Decoded {
     const context = bounded(value, unbounded);
     return decodeOpened(this.#open(value, context), context);
   }
 
-  /** The same in two steps, for who wants to know the encoding of what cannot be decoded. Both throw as `decode` does. */
+  /** `decode` in two steps, for callers that need the encoding even of a broken record. Both throw as `decode` does. */
   find(value: Buffer, unbounded: DecodeContext): { readonly encoding: string; decode(): Decoded } {
     const context = bounded(value, unbounded);
     const opened = this.#open(value, context);
@@ -168,10 +168,10 @@ export class DecoderRegistry {
   }
 
   /**
-   * The id of the schema that the record will be decoded with; undefined where it needs none, or is broken.
+   * The id of the schema that the record will be decoded with; undefined if it needs none, or is broken.
    *
-   * Schemas are fetched before records are decoded, so this is asked first. A record that is compressed and does not
-   * say what it is costs a second decompression.
+   * Called before decoding, since schemas are fetched first. A compressed record that may be Confluent's is
+   * decompressed twice.
    */
   schemaId(value: Buffer, unbounded: OpenContext): SchemaId | undefined {
     const context = bounded(value, unbounded);
@@ -215,7 +215,7 @@ export class DecoderRegistry {
     const detected = contentEncoding || detectContentEncoding(value);
     const unpacked = unpack(detected, value, context);
     const { body } = unpacked;
-    // What looked like snappy did so as a protobuf message; a body as short as its first tag might pass as text.
+    // A protobuf tag made it look like snappy, so only protobuf is tried: a very short body might pass as text.
     const found =
       contentEncoding === '' && detected === 'snappy' ? detectProtobuf(body) : detectEncoding(body);
     const decoder = this.#sharing(found, contentType);
@@ -228,7 +228,7 @@ export class DecoderRegistry {
     return { ...again, decoder: this.#actual(claimant, again.body, context) };
   }
 
-  /** The decoder of the protobuf message that the body is, whatever it is declared as. */
+  /** The decoder of the protobuf message that the body really is, whatever it is declared as. */
   #actual(declared: Decoder, body: Buffer, { budget }: OpenContext): Decoder {
     const message = PROTOBUF[declared.name];
     if (message === undefined) return declared;
@@ -236,7 +236,7 @@ export class DecoderRegistry {
     return actual === message ? declared : (this.#byName.get(actual) ?? declared);
   }
 
-  /** The decoder, where the headers and the configuration tell. */
+  /** The decoder that the headers and the configuration name, if they do. */
   #named(contentType: string, headers: RecordHeaders): Decoder | undefined {
     if (contentType === '') {
       const victoriametrics = this.#byName.get(victoriametricsRemoteWrite.name);
@@ -250,7 +250,7 @@ export class DecoderRegistry {
     return !this.#isAuto && sharers.includes(this.#default.name) ? this.#default : undefined;
   }
 
-  /** The decoder that the bytes ask for, if it is among those that use the content type. */
+  /** The decoder detected from the bytes, if it is one of those that share the content type. */
   #sharing(name: string | undefined, contentType: string): Decoder | undefined {
     if (name === undefined) return undefined;
     if (contentType !== '' && !sharersOf(contentType)?.includes(name)) return undefined;
@@ -268,9 +268,9 @@ function decodeOpened(opened: Opened, context: DecodeContext): Decoded {
   return opened.cutOff === undefined ? decoded : withCut(decoded, decoder, opened.cutOff);
 }
 
-/** The encoding whose clients send `Stream-Mode: 1` and expect that lines count although the rest is missing. */
+/** The encoding whose clients send `Stream-Mode: 1` and expect complete lines to count if the rest is missing. */
 const STREAMED = 'influx';
-/** What a content-encoding is that names none. */
+/** Values of content-encoding that mean no compression. */
 const NO_COMPRESSION: readonly string[] = ['', 'identity', 'none'];
 
 function sharersOf(contentType: string): readonly string[] | undefined {

@@ -3,20 +3,20 @@ import type { Reject } from './decoder.ts';
 import type { RecordBudget } from './record-budget.ts';
 
 /**
- * Parts of a record that are set aside one by one, so that each says what is wrong with it. What goes beyond is gathered:
- * a record of 200 bytes must not become thousands of dead letters in one transaction (services/worker/step.ts).
+ * Most parts of a record that are set aside one by one, each with its own message. Further ones are gathered: a record
+ * of 200 bytes must not become thousands of dead letters in one transaction (services/worker/step.ts).
  */
 export const SINGLE_REJECTS = 100;
-/** A gathered part is closed at this size: it then fits in a dead-letter topic with Kafka's default max.message.bytes. */
+/** Size at which a gathered part is closed: it then fits in a dead letter under Kafka's default max.message.bytes. */
 export const GATHERED_BYTES = 512 * 1024;
-/** Bytes of a part that its message quotes. */
+/** Most bytes of a part that its message quotes. */
 const QUOTED_BYTES = 120;
 
-/** How a format's set-aside parts are named, and put together where there are many. */
+/** Reason and content type of a format's set-aside parts, and how they are joined if there are many. */
 export interface RejectForm {
   readonly reason: string;
   readonly contentType: string;
-  /** Around and between parts that are gathered, so that together they are again a body of the format. */
+  /** Text around and between gathered parts, which makes them a valid body of the format. */
   readonly glue: { readonly open: string; readonly between: string; readonly close: string };
 }
 
@@ -36,7 +36,7 @@ export class Rejects {
   readonly #body: Buffer;
   readonly #budget: RecordBudget | undefined;
   readonly #single: Reject[] = [];
-  /** Further parts: neighbours are one, with what the body has between them. */
+  /** Further parts. Adjacent ones are merged, with the bytes between them. */
   readonly #further: Gathered[] = [];
 
   constructor(form: RejectForm, body: Buffer, budget?: RecordBudget) {

@@ -1,6 +1,6 @@
 import { createDecoders, DecoderRegistry, type DecoderSetup } from './registry.ts';
 
-/** What is known about the records of a topic before one of them is seen. */
+/** Configured encoding of a topic's records. */
 export interface TopicEncoding extends DecoderSetup {
   readonly topic: string;
   /** Encoding of records that do not name theirs. */

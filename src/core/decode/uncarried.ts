@@ -1,4 +1,4 @@
-/** Counts, by kind, what a record had and a remote write 1.0 series has no place for. */
+/** Counts, by kind, the parts of a record that a remote write 1.0 series cannot carry. */
 export class Uncarried {
   #counts: Record<string, number> | undefined;
 
@@ -7,7 +7,7 @@ export class Uncarried {
     this.#counts[kind] = (this.#counts[kind] ?? 0) + count;
   }
 
-  /** For spreading into a `Decoded`: nothing where nothing was counted. */
+  /** For spreading into a `Decoded`: empty if nothing was counted. */
   get field(): { uncarried?: Readonly<Record<string, number>> } {
     return this.#counts === undefined ? {} : { uncarried: this.#counts };
   }

@@ -4,23 +4,23 @@ import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
 import { RecordBudget } from './record-budget.ts';
 import { headerText } from './record-headers.ts';
 
-/** Headers and limits of a record, and what reading it may cost. */
+/** Headers, limits and budget of a record. */
 export type OpenContext = Pick<DecodeContext, 'headers' | 'limits' | 'budget'>;
 
-/** A record's bytes uncompressed, and what there is to say of them. */
+/** A record's bytes, uncompressed, and whether they were cut off. */
 export interface Unpacked {
   readonly body: Buffer;
-  /** The body is the lines before a cut, and this is the part of a line behind them. */
+  /** Set if the data was cut off: `body` has the complete lines, `rest` the part of a line after them. */
   readonly cutOff?: { readonly rest: Buffer; readonly error: PoisonError };
 }
 
-/** The context with a budget: whoever reads a record, it may not cost more than a worker would spend on it. */
+/** The context with a budget, so that no reader of a record spends more on it than a worker would. */
 export function bounded<C extends OpenContext>(value: Buffer, context: C): C {
   if (context.budget !== undefined) return context;
   return { ...context, budget: new RecordBudget(context.limits, value.length) };
 }
 
-/** By the header, or where it is missing by what the encoding says. */
+/** Decompresses by the header, or by the encoding's defaults if it is missing. */
 export function unpackAs(header: string, decoder: Decoder, value: Buffer, context: OpenContext): Unpacked {
   if (header !== '') return unpack(header, value, context);
   return unpack(decoder.defaultContentEncoding, value, context, decoder.otherContentEncodings ?? []);
@@ -44,7 +44,7 @@ export function unpack(
   }
 }
 
-/** The lines before the cut are used; that there is one, and the part of a line before it, is set aside. */
+/** Uses the lines before the cut, and sets the part of a line before it aside with the error. */
 export function withCut(
   decoded: Decoded,
   decoder: Decoder,

@@ -11,7 +11,7 @@ import { formatTable } from '../text/table.ts';
 import { wrap } from '../text/wrap.ts';
 import { type DeadSession, sayUnreadable } from './session.ts';
 
-/** Counts the letters that are kept at the start; those that come meanwhile are left out. */
+/** Counts the letters present at the start; letters written during the scan are not counted. */
 export async function listLetters(
   { connection, admin, topic, json }: DeadSession,
   filter: LetterFilter,
@@ -46,7 +46,7 @@ export async function listLetters(
   return DONE;
 }
 
-/** Stands for a record at which Penstock has a defect, so that it is counted. */
+/** Placeholder letter for a record that hits a defect in Penstock, so that it is counted. */
 function unreadable(record: StoredLetter['record'], { message }: Error): StoredLetter {
   return { record, stage: '', reason: 'defect', message, source: undefined, redriven: 0, firstSeen: '' };
 }
@@ -88,7 +88,7 @@ function formatGroups(topic: string, groups: readonly LetterGroup[]): string {
   return `${formatTable([header, ...rows])}\n\n${total}\n${messages.join('\n')}\n`;
 }
 
-/** With a space where a narrow table may break it. */
+/** ISO time to the second, with a space instead of the T, where a narrow table may break it. */
 function seconds(ms: number): string {
   return isoTime(ms)
     .replace(/\.\d+Z$/, 'Z')

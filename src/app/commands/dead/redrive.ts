@@ -71,7 +71,7 @@ function formatCounts(
   return `${lines.join('\n')}\n`;
 }
 
-/** Where letters of this configuration may go back to. */
+/** Topics that letters may be redriven to, with their partition counts (0: the topic does not exist). */
 async function redriveTargets({ config, admin }: DeadSession): Promise<RedriveTargets> {
   const ingest = ingestTopics(config.ingest).map(({ topic }) => topic);
   const tasks = [...new Set(compileRoutes(config).map(({ topic }) => topic))];

@@ -2,7 +2,7 @@ import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';
 import type { KafkaConnection } from '../../../io/kafka/client.ts';
 import type { Config } from '../../config/load.ts';
 
-/** What every action is given. */
+/** Context shared by all `penstock dead` actions. */
 export interface DeadSession {
   readonly config: Config;
   readonly connection: KafkaConnection;

@@ -27,7 +27,7 @@ const DUMPED_BYTES = 512;
 const SHOWN_SERIES = 20;
 const SHOWN_SAMPLES = 10;
 const SHOWN_TEXT = 4_000;
-/** Of control characters text has tabs and ends of lines. */
+/** Control characters other than tab and line ends: a value with one is not text. */
 const CONTROL = /(?![\t\r\n])\p{Cc}/u;
 
 export async function showLetter(
@@ -89,7 +89,7 @@ function headersOf({ record }: StoredLetter): [string, string][] {
   return Object.entries(record.headers).map(([name, value]) => [name, value?.toString() ?? '']);
 }
 
-/** The same for people: times that are in ms as such. */
+/** Headers for the table: the timestamp header, in ms, is shown as a time too. */
 function headerRows(letter: StoredLetter): [string, string][] {
   return headersOf(letter).map(([name, value]) => {
     const isTime = name.toLowerCase() === HEADER.timestamp && isRecordTime(Number(value));
@@ -152,7 +152,7 @@ function formatLetter(topic: string, letter: StoredLetter, contents: Contents): 
   return `${lines.join('\n')}\n`;
 }
 
-/** A key as text; null where it is none. */
+/** The key as text; null if it is not UTF-8. */
 function keyText(key: Buffer): string | null {
   return isUtf8(key) ? key.toString() : null;
 }
@@ -177,7 +177,7 @@ function seriesLines({ labels, samples, exemplars, histograms }: ShownSeries): s
   ];
 }
 
-/** A value that is text, such as JSON, as it is; undefined where it is none. */
+/** Lines of a value that is text, such as JSON; undefined if it is not text. */
 function textLines(value: Buffer): string[] | undefined {
   if (value.length === 0 || !isUtf8(value)) return undefined;
   const text = value.toString();
@@ -193,7 +193,7 @@ function textLines(value: Buffer): string[] | undefined {
   ];
 }
 
-/** RFC 3339, or the number where no calendar has that time. */
+/** RFC 3339; the plain number for times outside the range of Date. */
 function timeText(ms: number): string {
   return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`;
 }

@@ -7,7 +7,7 @@ import { ingestTopics } from '../../../services/worker/options.ts';
 import { DONE, printJson } from '../command.ts';
 import type { DeadSession } from './session.ts';
 
-/** Whoever holds the partition looks every 5 s; a rebalance may be under way. */
+/** The partition's reader looks for the request at least every 5 s, and a rebalance may be under way. */
 const WAIT_MS = 30_000;
 
 export async function skipBatch(

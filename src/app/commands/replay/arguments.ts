@@ -33,7 +33,7 @@ export const REPLAY_OPTIONS = {
   listen: { type: 'string' },
 } as const;
 
-/** What the options of a command line say, before it is known whether it can be had. */
+/** Option values as parsed from the command line, not yet validated. */
 export type ReplayOptionValues = {
   readonly [K in keyof typeof REPLAY_OPTIONS]?: (typeof REPLAY_OPTIONS)[K] extends { multiple: true }
     ? readonly string[]
@@ -42,7 +42,7 @@ export type ReplayOptionValues = {
       : string;
 };
 
-/** The target as it is asked for. */
+/** The requested target. */
 export type AskedTarget =
   | {
       readonly kind: 'route';
@@ -53,9 +53,9 @@ export type AskedTarget =
   | { readonly kind: 'storage'; readonly url: string; readonly route: string | undefined }
   | { readonly kind: 'file'; readonly file: string; readonly route: string | undefined };
 
-/** A new replay, as it is asked for. */
+/** A requested new replay. */
 export interface AskedReplay {
-  /** Undefined: made up. */
+  /** Undefined: generated. */
   readonly id: string | undefined;
   /** Undefined: the ingest topic. */
   readonly topic: string | undefined;
@@ -68,20 +68,20 @@ export interface AskedReplay {
   readonly dryRun: boolean;
 }
 
-/** How a replay is run; it may be another way each time. */
+/** Options of one run of a replay; each resume may change them. */
 export interface RunOptions {
   /** Samples a second. */
   readonly rate: number | undefined;
   readonly concurrency: number;
   readonly yieldLag: number | undefined;
   readonly allowGaps: boolean;
-  /** At a record batch that cannot be read: end, or go on behind it. */
+  /** At an unreadable record batch: end, or continue after it. */
   readonly onCorruptBatch: 'stop' | 'skip';
   /** Address of the admin server; undefined: that of the configuration. */
   readonly listen: string | undefined;
 }
 
-/** Options that do not belong to what a replay is, but to how it is run: --resume takes them again. */
+/** Options of a run, not of the replay itself: --resume accepts them again. */
 const RUN_OPTIONS = ['rate', 'concurrency', 'yield-lag', 'allow-gaps', 'on-corrupt-batch', 'listen'] as const;
 const DEFAULT_MARGIN = '5m';
 const DEFAULT_CONCURRENCY = 4;
@@ -104,7 +104,7 @@ function corruptArgument(policy = 'stop'): 'stop' | 'skip' {
   throw usageError('replay', `--on-corrupt-batch ${policy}: expected stop or skip`);
 }
 
-/** The id of the replay to go on with. @throws ConfigError where options are given that it has already */
+/** The id of the replay to resume. @throws ConfigError for options that were fixed when the replay began */
 export function resumedId(values: ReplayOptionValues): string {
   const allowed = ['resume', ...RUN_OPTIONS] as readonly string[];
   for (const option of given(values)) {
@@ -238,7 +238,7 @@ function urlArgument(text: string): string {
   return remoteWriteUrl(text);
 }
 
-/** The name of a topic. @throws ConfigError where none can have it */
+/** A topic name. @throws ConfigError if it is not a legal one */
 function topicArgument(option: string, text: string | undefined): string | undefined {
   const checked = topicName().optional().safeParse(text);
   if (checked.success) return checked.data;

@@ -4,7 +4,7 @@ import type { KafkaConnection } from '../../../io/kafka/client.ts';
 import type { Config } from '../../config/load.ts';
 import { ProgressLine } from '../text/progress-line.ts';
 
-/** What every action is given. */
+/** Context shared by all `penstock replay` actions. */
 export interface ReplayCommand {
   readonly config: Config;
   readonly connection: KafkaConnection;
@@ -12,7 +12,7 @@ export interface ReplayCommand {
   readonly json: boolean;
 }
 
-/** What a replay says on standard error: lines, and on a terminal a line that shows how far it is. */
+/** Messages of a replay on standard error and, on a terminal, its progress line. */
 export class StatusLine {
   readonly #line = new ProgressLine();
   readonly isTerminal = process.stderr.isTTY === true;
@@ -22,7 +22,7 @@ export class StatusLine {
     process.stderr.write(`${printableLines(message)}\n`);
   }
 
-  /** Replaces the line before it; nothing where there is no terminal. */
+  /** Replaces the progress line; does nothing without a terminal. */
   show(line: string): void {
     this.#line.show(printable(line).slice(0, Math.max(20, (process.stderr.columns || 80) - 1)));
   }

@@ -13,7 +13,7 @@ import { sourceDecoders } from './schemas.ts';
 import { routePipeline, selectionOf } from './target.ts';
 import { formatGap, formatNumber, formatRemainder, formatTarget } from './text.ts';
 
-/** A task record's size does not matter where it is not written: what the settings of task topics allow. */
+/** Headroom below the task topics' max_message_bytes. A rough figure will do, since nothing is written. */
 const ROOM_BYTES = 64 * 1024;
 
 /** `--dry-run`: reads the range, counts what would go where, and writes nothing. */

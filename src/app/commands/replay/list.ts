@@ -6,12 +6,12 @@ import { formatTable } from '../text/table.ts';
 import type { ReplayCommand } from './command.ts';
 import { formatNumber, formatShare, formatTarget, formatTime } from './text.ts';
 
-/** A replay that has not been heard of for this long was killed, or is cut off from Kafka, in ms. */
+/** A replay without an update for this long, in ms, was killed or is cut off from Kafka. */
 const SILENT_MS = 30_000;
 
 export type ReplayState = 'done' | 'stopped' | 'running' | 'silent';
 
-/** `silent`: nobody has stored anything for a while, so its process was killed, or waits for its target. */
+/** `silent`: no update for `SILENT_MS`, although a replay that only waits stores a heartbeat. */
 export function stateOf(replay: StoredReplay, nowMs: number): ReplayState {
   if (isDone(replay)) return 'done';
   if (replay.phase === 'stopped') return 'stopped';

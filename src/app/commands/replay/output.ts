@@ -15,9 +15,9 @@ const LEADERS_MS = 30_000;
 type RouteSpec = Extract<ReplayTargetSpec, { kind: 'route' }>;
 
 /**
- * The topic that a replay through a route writes to.
+ * Output topic of a replay through a route.
  *
- * @throws ConfigError where it must not be written to
+ * @throws ConfigError if it must not be written to
  */
 export function routeTargetSpec(
   config: Config,
@@ -60,10 +60,10 @@ function refuseOthersTopic(config: Config, topic: string): void {
 }
 
 /**
- * Sees that the topic is there and has a partition for every task.
+ * Ensures that the output topic exists and has a partition for every task.
  *
- * @param create creates it where it is not there; else that is only told
- * @throws FatalKafkaError where it cannot take the records, with what to do
+ * @param create create a missing topic; false: only say that it would be created
+ * @throws FatalKafkaError if it cannot take the records; the message says what to do
  */
 export async function prepareOutput(
   config: Config,

@@ -18,11 +18,11 @@ import { liveLag, watch } from './watch.ts';
 
 const STOP_POLL_MS = 2_000;
 const LAG_POLL_MS = 2_000;
-/** What looks now and then may finish its look within this time. */
+/** Time for the watches to finish their current poll at the end. */
 const WATCHES_END_MS = 5_000;
-/** What is left of an ended replay may end by itself in this time. */
+/** Time for the leftovers of an ended replay to end by themselves before the process exits. */
 const LINGER_MS = 2_000;
-/** Beyond the deadline, time to say so and end. */
+/** Time after the deadline to report it and end. */
 const HARD_STOP_GRACE_MS = 5_000;
 
 /** @returns the exit code */
@@ -101,7 +101,7 @@ export async function performReplay(
     ended.abort();
     stopping.done();
     statusLine.clear();
-    // A client that is asked for something after it was closed connects again.
+    // The watches first: a client that gets a request after it was closed connects again.
     await within(Promise.allSettled(watches), WATCHES_END_MS);
     await Promise.allSettled([report.close(), source.close()]);
     endSoon();
@@ -116,23 +116,23 @@ async function within(work: Promise<unknown>, ms: number): Promise<void> {
 }
 
 /**
- * Ends the process although something still waits: kafkajs does not give up some of its searches for a coordinator when
- * the client that began them is closed.
+ * Ends the process even if something still waits: closing a kafkajs client does not cancel all of its coordinator
+ * lookups.
  */
 function endSoon(): void {
   setTimeout(() => process.exit(), LINGER_MS).unref();
 }
 
 interface Stopping {
-  /** Aborted: the step in hand is finished, then it ends. */
+  /** Aborted: finish the current step, then end. */
   readonly signal: AbortSignal;
-  /** Aborted: what is waited for is given up. */
+  /** Aborted: give up all waiting. */
   readonly ending: AbortSignal;
   stop(why: string): void;
   done(): void;
 }
 
-/** The first SIGTERM or SIGINT stops softly, the second one ends the process at once; so does the deadline. */
+/** The first SIGTERM or SIGINT stops softly, a second ends the process at once. The deadline ends all waiting. */
 function stopOnSignal(deadlineMs: number, say: (message: string) => void): Stopping {
   const stop = new AbortController();
   const ending = new AbortController();
@@ -160,11 +160,11 @@ function stopOnSignal(deadlineMs: number, say: (message: string) => void): Stopp
   };
 }
 
-/** Live processes of the same machine go first. Not every system allows it. */
+/** Lowers the priority, so that live processes on the same machine go first. Not every system allows it. */
 function bePolite(): void {
   try {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
-    // It is a courtesy: without it the replay is as right.
+    // A courtesy only: the replay is correct without it.
   }
 }

@@ -26,10 +26,10 @@ import {
 const BAR_EVERY_MS = 200;
 const LINE_EVERY_MS = 10_000;
 
-/** What of a stored replay is told; the rest changes from step to step. */
+/** The parts of a stored replay that a report needs. */
 type Described = Pick<StoredReplay, 'id' | 'spec' | 'partitions' | 'counts'>;
 
-/** What a replay tells while it runs and at its end: on standard error, as metrics, and as its result. */
+/** Reports on a replay while it runs and at its end: messages on standard error, metrics, and the result. */
 export class ReplayReport implements ReplayEvents {
   readonly #command: ReplayCommand;
   readonly #of: {
@@ -60,7 +60,7 @@ export class ReplayReport implements ReplayEvents {
     this.#of = of;
   }
 
-  /** Says what begins, and serves metrics where nobody else listens. */
+  /** Announces the replay, and serves metrics unless the address is taken. */
   async start(listen: string): Promise<void> {
     const { replay, resumed, statusLine } = this.#of;
     const { spec, partitions } = replay;
@@ -128,14 +128,14 @@ export class ReplayReport implements ReplayEvents {
     this.#isFailing = true;
   }
 
-  /** Why nothing goes on for now; undefined: it goes on. */
+  /** Pauses the replay for this reason; undefined: it goes on. */
   yields(why: string | undefined): void {
     this.#of.pace.yielding = why !== undefined;
     if ((why === undefined) !== (this.#waiting === undefined)) this.#say(why ?? 'goes on');
     this.#waiting = why;
   }
 
-  /** Tells the result. @returns the exit code */
+  /** Prints the result. @returns the exit code */
   end(end: ReplayEnd, stored: Described): number {
     clearInterval(this.#timer);
     const { id, spec, counts } = stored;
@@ -174,7 +174,7 @@ export class ReplayReport implements ReplayEvents {
       .map(({ partition, from, to }) => ({ partition, first: Number(from), last: Number(to - 1n) }));
   }
 
-  /** The replay met a gap, which was told already, and may not go on behind it. */
+  /** Ends at a gap, reported already, that the replay may not skip. @returns the exit code */
   gapFound({ message }: GapError, stored: Described): number {
     clearInterval(this.#timer);
     if (this.#command.json) return this.end('stopped', stored);

@@ -26,7 +26,7 @@ import { performReplay } from './perform.ts';
 import { noSuchRoute } from './target.ts';
 import { formatCuts, formatNumber, formatTime } from './text.ts';
 
-/** A new replay: fixes the range, says what of it is gone, and goes through it. @returns the exit code */
+/** Starts a replay: fixes the range, reports what retention has taken of it, and runs. @returns the exit code */
 export async function startReplay(
   command: ReplayCommand,
   asked: AskedReplay,
@@ -43,7 +43,7 @@ export async function startReplay(
       `there is a replay ${id} already; penstock replay --resume ${id} goes on with it, another --id begins a new one`,
     );
 
-  // Before the range: where the topic is made again between the two, that is found out.
+  // Read before the range, so that a topic recreated between the two is detected.
   const topicId = await admin.topicId(topic);
   const { ranges, cuts, marginCuts } = await plan(admin, topic, asked.range);
   const times =
@@ -66,7 +66,7 @@ export async function startReplay(
   return await performReplay(command, replay, { resumed: false, how, statusLine });
 }
 
-/** Goes on with a replay that was stopped or killed. @returns the exit code */
+/** Resumes a replay that was stopped or killed. @returns the exit code */
 export async function resumeReplay(command: ReplayCommand, id: string, how: RunOptions): Promise<number> {
   const { config, admin, json } = command;
   const statusLine = new StatusLine();
@@ -139,7 +139,7 @@ async function plan(admin: KafkaAdmin, topic: string, range: RangeRequest): Prom
   }
 }
 
-/** Says what retention has taken. @returns whether the replay may go on without it */
+/** Reports what retention has taken. @returns whether the replay may run without it */
 function mayBeCut(
   topic: string,
   cuts: readonly Cut[],

@@ -13,10 +13,10 @@ import type { Config } from '../../config/load.ts';
 const BACKOFF_MIN_MS = 500;
 const BACKOFF_MAX_MS = 10_000;
 
-/** The decoders of a topic, and what fetches the schemas that they need. */
+/** The decoders of a topic, and the means to fetch the schemas they need. */
 export interface SourceDecoders {
   readonly decoders: DecoderRegistry;
-  /** Resolves when the schemas of a step's records are there; waits for a registry that is away, until `stop`. */
+  /** Fetches the schemas of a step's records; waits for a registry that is away, until `stop`. */
   readonly prepare?: (step: RangeStep, stop: AbortSignal) => Promise<void>;
   close(): Promise<void>;
 }

@@ -11,7 +11,7 @@ import type { OpenTarget } from './target.ts';
 /** A replay before its first step. */
 export type NewReplay = Omit<StoredReplay, 'run' | 'phase' | 'updatedMs'>;
 
-/** A transaction that was committed shows everywhere within this time. */
+/** Time until a committed transaction is visible everywhere, in ms. */
 const SETTLED_MS = 2_000;
 
 /** Another process goes on with the replay. */
@@ -24,15 +24,15 @@ export class TakenOverError extends FatalKafkaError {
   }
 }
 
-/** Opens journal and target, as often as it takes. */
+/** Opens journal and target, again after each error. */
 export class Sessions {
   readonly #command: ReplayCommand;
   readonly #of: { readonly replay: NewReplay; readonly run: string; readonly resumed: boolean };
   readonly #openTarget: OpenTarget;
-  /** Of all sessions: what one has learnt of the sizes that brokers take. */
+  /** Shared by all sessions, so that a size limit learnt from a broker is kept. */
   readonly #limit = new BatchLimit();
   #journal: Journal | undefined;
-  /** It is stored that this process runs the replay. */
+  /** True once it is stored that this process runs the replay. */
   begun = false;
 
   constructor(
@@ -45,12 +45,12 @@ export class Sessions {
     this.#openTarget = openTarget;
   }
 
-  /** What is stored, as far as this process knows. */
+  /** The stored replay, as this process last saw it. */
   get stored(): StoredReplay | undefined {
     return this.#journal?.replay;
   }
 
-  /** Takes the replay out of Kafka, where it has stored no step. @returns whether it is gone */
+  /** Deletes the replay from Kafka if it has stored no step. @returns whether it is deleted */
   async forget(): Promise<boolean> {
     const stored = this.stored;
     if (stored === undefined || stored.counts.records > 0) return false;
@@ -65,7 +65,7 @@ export class Sessions {
     const { config, connection, admin } = this.#command;
     const { replay, run } = this.#of;
     const { id } = replay;
-    // Opening fences whoever has it: not where that is another process by right.
+    // Opening fences the current owner, which must not happen to a process that has taken the replay over.
     if (this.begun && (await this.#isAnothers())) throw new TakenOverError(id);
     const { transaction_timeout: transactionTimeoutMs } = config.ingest;
     const options = { id, run, transactionTimeoutMs, limit: this.#limit };
@@ -73,7 +73,7 @@ export class Sessions {
     try {
       if (this.begun && journal.replay === undefined) throw this.#forgotten();
       if (!journal.owned) await this.#begin(journal);
-      // However often it is opened before something can be written, brokers do not forget it.
+      // Renewed at every opening, so that brokers do not expire the replay before anything can be written.
       else await journal.mark('running');
       this.begun = true;
       this.#journal = journal;
@@ -91,14 +91,14 @@ export class Sessions {
         },
       };
     } catch (error) {
-      // A file that is gone, say: nobody works on this replay any more, and the list says so.
+      // Such as a missing file: this process gives up, and the list shows the replay as stopped.
       if (journal.owned && error instanceof ConfigError) await journal.mark('stopped').catch(() => undefined);
       await journal.close().catch(() => undefined);
       throw error;
     }
   }
 
-  /** What a transaction has stored shows a moment after its end: one look alone may see what was before. */
+  /** Whether another process runs the replay. Reads twice: a commit becomes visible only a moment after its end. */
   async #isAnothers(): Promise<boolean> {
     const { replay, run } = this.#of;
     const look = async () => {
@@ -110,7 +110,7 @@ export class Sessions {
     return await look();
   }
 
-  /** Not the same as taken over, nor as never begun. */
+  /** Error for a replay that Kafka has expired, which is neither taken over nor never begun. */
   #forgotten(): FatalKafkaError {
     const { id, partitions } = this.stored ?? this.#of.replay;
     const positions = [...partitions]

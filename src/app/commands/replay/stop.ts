@@ -9,7 +9,7 @@ import { stateOf } from './list.ts';
 import { formatShare, formatTime } from './text.ts';
 
 const LOOK_EVERY_MS = 500;
-/** Beyond the time that the replay may take to end, in ms. */
+/** Time to wait beyond the replay's own stop deadline, in ms. */
 const GRACE_MS = 10_000;
 
 /** Asks the process that runs a replay to stop, and waits until it has. */

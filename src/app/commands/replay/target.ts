@@ -27,39 +27,39 @@ import { usageError } from '../command.ts';
 import { defectNotes } from '../defect-notes.ts';
 import { version } from '../version.ts';
 
-/** Most bytes of a request with relabeled series. */
+/** Largest request with relabeled series, in bytes. */
 const ROUTED_BODY_BYTES = 1024 * 1024;
 
-/** What a target may need. */
+/** Dependencies of a target. */
 export interface TargetContext {
   readonly config: Config;
   readonly connection: KafkaConnection;
   readonly admin: KafkaAdmin;
   readonly spec: ReplaySpec;
-  /** The decoders of the source topic. The schemas that a step needs are there before the target is given it. */
+  /** Decoders of the source topic. The schemas that a step needs are fetched before the target gets it. */
   readonly decoders: DecoderRegistry;
   /** Most requests in flight at once. */
   readonly concurrency: number;
-  /** Something of it may be written already. */
+  /** Part of it may be written already. */
   readonly resumed: boolean;
-  /** Aborted when the replay is to stop: a target that takes nothing gives up and throws. */
+  /** Aborted when the replay is to stop: a target that cannot write gives up and throws. */
   readonly stop: AbortSignal;
-  /** Aborted when the replay is to end at once: a target that waits or tries again gives up and throws. */
+  /** Aborted when the replay is to end at once: a target that waits or retries gives up and throws. */
   readonly ending: AbortSignal;
-  /** Tells the user something on standard error, in one line. */
+  /** Prints one line on standard error. */
   readonly say: (message: string) => void;
 }
 
 /**
- * Opens the target again: at the start, and after each error, always with a journal that was just opened. What is to
- * live longer, such as caches and decoders, belongs outside of it.
+ * Opens the target, at the start and after each error, each time with a newly opened journal. State that must live
+ * longer, such as caches and decoders, belongs outside of it.
  */
 export type OpenTarget = (journal: Journal) => Promise<ReplayTarget>;
 
 /**
- * Makes ready what a replay writes to.
+ * Prepares the target of a replay.
  *
- * @throws ConfigError, FatalKafkaError where the target cannot be had, with what to do; nothing has been written then
+ * @throws ConfigError, FatalKafkaError if the target cannot be used, with what to do; nothing has been written then
  */
 export async function targetFor(context: TargetContext): Promise<OpenTarget> {
   const { target } = context.spec;
@@ -88,7 +88,7 @@ export async function targetFor(context: TargetContext): Promise<OpenTarget> {
   }
 }
 
-/** Series as received, or as a route makes them. */
+/** Request bodies with series as received, or as relabeled by a route. */
 function bodiesOf(context: TargetContext, route: string | undefined): BodySource {
   const onDefect = defectNotes(context.say);
   const selection = selectionOf({ ...context, onDefect });
@@ -127,16 +127,16 @@ function storageOptions(
   };
 }
 
-/** A file goes on where the journal knows that it ends; standard output goes on where it is. */
+/** A file is continued at the length stored in the journal; standard output is simply continued. */
 async function openLines(file: string, journal: Journal): Promise<LineOutput> {
   if (file === '-') return new LineStream(process.stdout);
   const lines = await LineFile.open(file, journal.extra['bytes']);
-  // From now on the file is this replay's, whatever it holds.
+  // From now on the file belongs to this replay, whatever it contains.
   await journal.commit({ positions: new Map(), counts: NO_COUNTS, extra: { bytes: lines.bytes } });
   return lines;
 }
 
-/** What of the source's series and samples is meant. */
+/** Selection of the source's series and samples that the replay asks for. */
 export function selectionOf({
   config,
   spec,
@@ -165,7 +165,7 @@ export function selectionOf({
  * A pipeline with one route of the configuration, writing to `topic`. Samples may have any age: those of a replay are
  * old.
  *
- * @throws ConfigError where the configuration has no such route
+ * @throws ConfigError if the configuration has no such route
  */
 export function routePipeline(
   { config, decoders }: Pick<TargetContext, 'config' | 'decoders'>,

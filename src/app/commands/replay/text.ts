@@ -6,7 +6,7 @@ import type { ReplayTargetSpec } from '../../../services/replay/spec.ts';
 import type { ReplayCounts } from '../../../services/replay/target/target.ts';
 
 const BAR_COLUMNS = 24;
-/** Partitions that a line names; of more it says how many there are. */
+/** Most partitions named in a line; the rest are only counted. */
 const NAMED_PARTITIONS = 4;
 
 export function formatNumber(value: number | bigint): string {
@@ -14,7 +14,7 @@ export function formatNumber(value: number | bigint): string {
 }
 
 export function formatShare(share: number): string {
-  // 100 % is said of what is complete alone.
+  // 100 % means complete, so nothing else is rounded up to it.
   const percent = share >= 1 ? 100 : Math.min(99.9, Math.floor(share * 1000) / 10);
   return `${percent.toFixed(1)} %`;
 }
@@ -45,7 +45,7 @@ export function formatTarget(target: ReplayTargetSpec): string {
   }
 }
 
-/** How far a replay is, in one line. `waiting`: why nothing goes on, if so. */
+/** Progress of a replay in one line. `waiting`: why it is paused, if it is. */
 export function formatProgress(
   { share, samples, samplesPerSecond, secondsLeft, behind }: ProgressSnapshot,
   waiting: string | undefined,
@@ -73,7 +73,7 @@ function formatBehind(behind: ProgressSnapshot['behind']): string {
   return `; behind the end ${named.join(' ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-/** What retention has taken, a line a partition. `times`: of the first record that is left, by partition. */
+/** What retention has taken, a line per partition. `times`: time of the first remaining record, by partition. */
 export function formatCuts(cuts: readonly Cut[], times: ReadonlyMap<number, number>): string[] {
   return cuts.map(({ partition, low, gone, all }) => {
     const lost =
@@ -91,7 +91,7 @@ export function formatGap({ partition, from, to, corrupt }: OffsetGap): string {
   return `partition ${partition}: retention has taken the offsets ${from}-${to - 1n} before they were replayed`;
 }
 
-/** What was left out and refused, a line each; nothing where there is nothing to say. */
+/** Lines about samples left out and records refused; none if there were none. */
 export function formatRemainder({ leftOut, refused }: Pick<ReplayCounts, 'leftOut' | 'refused'>): string[] {
   const lines: string[] = [];
   if (leftOut > 0)

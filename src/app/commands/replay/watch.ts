@@ -4,7 +4,7 @@ import type { ExpectedDeployment } from '../../../services/status/expected.ts';
 import { observe } from '../../../services/status/observe.ts';
 import { reportStatus } from '../../../services/status/report.ts';
 
-/** Calls `look` now and then every `everyMs`, until `ended`. What it throws is passed over: Kafka may be away. */
+/** Calls `look` at once and every `everyMs`, until `ended`. Its errors are ignored: Kafka may be away. */
 export async function watch(everyMs: number, ended: AbortSignal, look: () => Promise<void>): Promise<void> {
   while (!ended.aborted) {
     await look().catch(() => undefined);

@@ -4,7 +4,7 @@ import type { RelabelStep } from '../../../core/relabel/compile.ts';
 import type { RouteExplanation, TaskPlacement } from '../../../core/route/explanation.ts';
 import { wrap } from './wrap.ts';
 
-/** What the configuration says of a route's hash 1. */
+/** Configuration of a route's hash 1. */
 export interface RouteFacts {
   readonly count: number;
   readonly hash: TaskHash;
@@ -17,7 +17,7 @@ export interface ExplainedNode {
   readonly url: string;
 }
 
-/** Columns in front of what is told about a route. */
+/** Columns before the text of a row. */
 const MARGIN = 13;
 
 /** A series with a space after each comma, so that it can be wrapped. */
@@ -25,7 +25,7 @@ export function formatLabels(labels: Labels): string {
   return `{${labels.map(({ name, value }) => `${name}=${JSON.stringify(value)}`).join(', ')}}`;
 }
 
-/** What one route does with the series, for people. */
+/** Lines that explain what one route does with the series. */
 export function routeLines(
   { route, matched, selectors, steps, placement }: RouteExplanation,
   facts: RouteFacts,
@@ -56,7 +56,7 @@ function stepLines(step: RelabelStep, first: boolean): string[] {
   return [...lines, ...changesOf(step.before, step.after).flatMap((change) => row('', `   ${change}`, 5))];
 }
 
-/** What became of each label that is not as it was. A label that only moved is told too: order decides collisions. */
+/** One line per changed label. A change of order alone is mentioned too, since order decides collisions. */
 function changesOf(before: Labels, after: readonly Label[]): string[] {
   const names = [...new Set([...before, ...after].map(({ name }) => name))];
   const changes = names.flatMap((name) => {

@@ -2,15 +2,15 @@ import { textWidth, wrap } from './wrap.ts';
 
 /** An option or action: two spaces or more before its name, and two or more between name and text. */
 const ITEM = /^( +\S.*?\S? {2,})(\S.*)$/;
-/** How far from the left the text of an item may begin: beyond it, it stands in lines of its own. */
+/** Share of the width at which an item's text may begin; further right, it goes on lines of its own. */
 const MOST_INDENT = 0.45;
-/** Text below a name that leaves no room beside it begins so much further to the right, at least. */
+/** Least extra indent, in columns, of text below a name that leaves no room beside it. */
 const LEAST_HANG = 8;
 
 /**
- * A help text in lines of at most `width` columns. It is written as it should look on a wide terminal: paragraphs begin at the
- * left, options with spaces, and the lines that go on with an option's text stand below it. Other lines that begin with
- * spaces, such as examples, stay as they are.
+ * Wraps a help text to `width` columns. The text is laid out for a wide terminal: paragraphs start at the left margin,
+ * options are indented, and continuation lines of an option's text align with it. Other indented lines, such as
+ * examples, are kept as they are.
  */
 export function formatHelp(text: string, width = textWidth()): string {
   return blocks(text.trim().split('\n'))
@@ -18,7 +18,7 @@ export function formatHelp(text: string, width = textWidth()): string {
     .join('\n');
 }
 
-/** Lines that belong together: a paragraph, an item with what follows below its text, or a line alone. */
+/** Groups lines: a paragraph, an item with its continuation lines, or a single line. */
 function blocks(lines: readonly string[]): string[][] {
   const found: string[][] = [];
   for (const [at, line] of lines.entries()) {
@@ -38,7 +38,7 @@ function goesOn([first = '', second]: readonly string[], line: string): boolean 
   return indentOf(line) >= indentOf(first) + LEAST_HANG;
 }
 
-/** One usage after the other; in a paragraph the command's name may begin a line. */
+/** Whether a usage line follows a usage line. In a paragraph the command's name may begin a line too. */
 function isUsage(line: string, first: string): boolean {
   return line.startsWith('penstock ') && first.startsWith('penstock ');
 }

@@ -1,9 +1,9 @@
 import { monotonicMs } from '../../../io/time/clock.ts';
 
-/** How often the line is written again, in ms. */
+/** Least time between two updates of the line, in ms. */
 const EVERY_MS = 100;
 
-/** A line on a terminal that shows how far long work is; nothing where standard error is no terminal. */
+/** Progress line on a terminal; writes nothing if standard error is not one. */
 export class ProgressLine {
   readonly #stream: NodeJS.WriteStream;
   #shownMs = Number.NEGATIVE_INFINITY;
@@ -20,7 +20,7 @@ export class ProgressLine {
     this.#stream.write(`\r\u001b[K${text}`);
   }
 
-  /** Takes the line away, before anything else is written. */
+  /** Erases the line; call before anything else is written. */
   clear(): void {
     if (this.#open) this.#stream.write('\r\u001b[K');
     this.#open = false;

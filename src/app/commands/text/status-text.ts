@@ -10,7 +10,7 @@ import { ageText, ranges } from '../../../services/status/texts.ts';
 import { formatTable } from './table.ts';
 import { wrap } from './wrap.ts';
 
-/** What a process said of itself, or why it did not. */
+/** A process's own status, or why it is missing. */
 export interface ProcessAnswer {
   readonly url: string;
   readonly status?: Readonly<Record<string, unknown>>;
@@ -34,7 +34,7 @@ export function formatStatus(status: DeploymentStatus, processes: readonly Proce
   return `${parts.join('\n\n')}\n`;
 }
 
-/** The topics, and once for all of them the workers: they are one group. */
+/** The ingest topics, and once for all of them the workers, which are one group. */
 function ingestParts(ingest: readonly ReadingGroup[]): string[] {
   const [first] = ingest;
   if (first === undefined) return [];
@@ -88,7 +88,7 @@ function nodeRows(nodes: readonly NodeStatus[]): string[][] {
   return [header, ...rows];
 }
 
-/** Without the last column where there is nothing in it. */
+/** Drops the last column if it is empty. */
 function withoutEmpty(rows: readonly string[][]): string[][] {
   const isEmpty = rows.slice(1).every((row) => row.at(-1) === '');
   return isEmpty ? rows.map((row) => row.slice(0, -1)) : [...rows];
@@ -129,7 +129,7 @@ function processRows(processes: readonly ProcessAnswer[]): string[][] {
   return [['PROCESS', 'COMMAND', 'SAYS'], ...rows];
 }
 
-/** Processes of before 0.1.0 do not say whether they are ready. */
+/** Processes older than 0.1.0 do not report readiness. */
 function saysText({ phase, pid, not_ready }: Readonly<Record<string, unknown>>): string {
   const says = `${phase ?? '-'}, pid ${pid ?? '-'}`;
   return typeof not_ready === 'string' ? `${says}, not ready: ${not_ready}` : says;

@@ -1,13 +1,13 @@
 import { printable } from '../../../core/model/printable.ts';
 
 const GAP = 2;
-/** No column becomes narrower than this, if it is not by itself. */
+/** Columns are not shrunk below this width. */
 const LEAST_COLUMN = 8;
 
 /**
- * Lines of a table with aligned columns; the first row is the header. No cell reaches a terminal as it is. Where the table
- * is wider than `width` its widest cells are broken, at spaces or behind commas; by default that is the terminal's, and
- * without a terminal a row is a line, however long.
+ * A table with aligned columns; the first row is the header. Cells are escaped for the terminal. If the table is wider
+ * than `width`, its widest columns are wrapped at spaces or after commas. The default is the terminal's width; rows are
+ * not wrapped without a terminal.
  */
 export function formatTable(
   given: readonly (readonly string[])[],
@@ -29,7 +29,7 @@ export function formatTable(
   return cells.flatMap((row) => lines(row, used)).join('\n');
 }
 
-/** Takes from the widest columns, as long as that helps. */
+/** Shrinks the widest columns until the table fits, or none can shrink further. */
 function fit(natural: readonly number[], least: readonly number[], width: number): number[] {
   const widths = [...natural];
   const floor = natural.map((each, at) => Math.min(each, Math.max(least[at]!, LEAST_COLUMN)));
@@ -55,7 +55,7 @@ function lines(cells: readonly (readonly string[])[], widths: readonly number[])
   );
 }
 
-/** A cell in lines of at most `width`, all as far from the left as the first; a piece that is longer stays whole. */
+/** Wraps a cell to `width`, with the indent of its first line; a longer piece stays whole. */
 function broken(cell: string, width: number): string[] {
   if (cell.length <= width) return [cell];
   const found: string[] = [];
@@ -71,7 +71,7 @@ function broken(cell: string, width: number): string[] {
   return [...found, line.trimEnd()];
 }
 
-/** Up to and with each space or comma. Leading spaces belong to the first. */
+/** Splits after each space or comma. Leading spaces belong to the first piece. */
 function pieces(cell: string): string[] {
   return cell.match(/^\s+[^\s,]*[\s,]?|[^\s,]*[\s,]|[^\s,]+/g) ?? [cell];
 }

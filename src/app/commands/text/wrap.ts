@@ -1,19 +1,18 @@
 import { printable } from '../../../core/model/printable.ts';
 
-/** Columns of text for people where there is no terminal to go by. */
+/** Width of text for people without a terminal, in columns. */
 export const WIDTH = 100;
-/** In a terminal that is narrower, or says that it is, nothing can be read anyway. */
+/** Least width: nothing is readable in a terminal narrower than this. */
 const LEAST_WIDTH = 40;
 
-/** Columns that text for people keeps within: those of the terminal. */
+/** Width of text for people: that of the terminal. */
 export function textWidth(): number {
   return Math.max(LEAST_WIDTH, process.stdout.columns ?? WIDTH);
 }
 
 /**
- * Breaks a text at spaces into lines of at most `width` columns; a word longer than that stays whole. Lines
- * after the first begin with `indent` spaces. What is within the first line's leading spaces is kept. Nothing of the text
- * reaches a terminal as it is.
+ * Breaks a text at spaces into lines of at most `width` columns; a longer word stays whole. The first line keeps its
+ * leading spaces, the others begin with `indent` spaces. The text is escaped for the terminal.
  */
 export function wrap(given: string, indent: number, width = textWidth()): string[] {
   const text = printable(given);

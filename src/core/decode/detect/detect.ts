@@ -2,9 +2,9 @@ import { isAscii, isUtf8 } from 'node:buffer';
 import { detectProtobuf } from './protobuf.ts';
 import { detectText } from './text.ts';
 
-/** Text is told from binary by this many bytes at its start. */
+/** Bytes at the start by which text is told from binary. */
 const LOOKED_AT = 1024;
-/** Text has one control character in so many bytes at its start, at most. */
+/** Text has at most one control character in this many bytes at its start. */
 const BEGINNING = 16;
 
 /**
@@ -13,10 +13,10 @@ const BEGINNING = 16;
  * 1. zstd's magic number and those of its skippable frames, which some compressors begin with (RFC 8878, 3.1), gzip's
  *    (RFC 1952, 2.3.1): no encoding begins with those.
  * 2. a snappy block, which has no magic: its header, the size when uncompressed, is plausible for the record's size,
- *    the first element is a literal as it has to be, and what that literal begins with is a tag of a protobuf message
- *    that Penstock knows; in short records all elements have to come to the size. What `isText` takes is never snappy.
- * 3. zlib's header (RFC 1950, 2.2), which HTTP calls deflate, in what is no text: `x` is its first byte.
- * 4. else nothing.
+ *    the first element is a literal, as it has to be, and the literal begins with a tag of a protobuf message that
+ *    Penstock knows; in short records the elements have to add up to the size. Text (`isText`) is never snappy.
+ * 3. zlib's header (RFC 1950, 2.2), which HTTP calls deflate, unless the record is text: the header begins with `x`.
+ * 4. else none.
  */
 export function detectContentEncoding(
   record: Uint8Array,
@@ -31,15 +31,15 @@ export function detectContentEncoding(
 }
 
 /**
- * The name of the decoder for an uncompressed body that nothing else names; undefined where it looks like none.
+ * The name of the decoder for an uncompressed body of unknown encoding; undefined if it fits none.
  *
  * 1. Byte 0 and a schema id of 4 bytes: Confluent's framing. No text has that byte, no protobuf message begins so.
  * 2. Text, which is UTF-8 without control characters: see `detectText`.
- * 3. Protobuf: see `detectProtobuf`. A message with a sample has control characters, as its tags are some.
- * 4. UTF-8 that only begins as text, so with a control character in a name or label: `detectText` again. The block of a
- *    short snappy record that is broken may be UTF-8 too, but half of it are tags and lengths, which are such characters.
- * 5. Printable ASCII for three quarters and no control characters: text in some other character set. Its decoder says
- *    which lines are not UTF-8.
+ * 3. Protobuf: see `detectProtobuf`. A message with a sample has control characters: some of its tags.
+ * 4. UTF-8 that begins as text but has a control character, such as in a name or label: `detectText` again. A broken
+ *    short snappy block may be UTF-8 too, but half of it are tags and lengths, which are control characters.
+ * 5. At least three quarters ASCII and no control characters: text in another character set. Its decoder says which
+ *    lines are not UTF-8.
  */
 export function detectEncoding(body: Buffer): string | undefined {
   if (body.length === 0) return undefined;
@@ -59,8 +59,8 @@ export function isConfluentFraming(body: Uint8Array): boolean {
 }
 
 /**
- * Whether bytes are text in UTF-16: they begin with its byte order mark, or every second one is zero and the others are
- * ASCII, as far as is looked at.
+ * Whether bytes are text in UTF-16: they begin with its byte order mark, or every second one of the first 64 is zero
+ * and the others are ASCII.
  */
 export function isUtf16(body: Uint8Array): boolean {
   const [first, second] = body;
@@ -75,7 +75,7 @@ function isSpacedOut(bytes: Uint8Array, zeros: 0 | 1): boolean {
   return bytes.every((byte, at) => (at % 2 === zeros ? byte === 0 : byte > 0 && byte < 0x80));
 }
 
-/** UTF-8 without control characters other than tab, newline and carriage return, as far as is looked at. */
+/** Whether the first `LOOKED_AT` bytes are UTF-8 without control characters other than tab and line ends. */
 export function isText(bytes: Uint8Array): boolean {
   const start = bytes.subarray(0, LOOKED_AT);
   if (hasControls(start)) return false;
@@ -98,12 +98,12 @@ function hasControls(start: Uint8Array): boolean {
   return false;
 }
 
-/** A control character that texts do not have. */
+/** A control character other than tab, newline and carriage return. */
 function isControl(byte: number): boolean {
   return byte < 0x20 ? byte !== 0x0a && byte !== 0x09 && byte !== 0x0d : byte === 0x7f;
 }
 
-/** The smallest that a snappy block can be beside its content: 64 bytes from a copy of 3, and some. */
+/** Upper bound of snappy's compression ratio: a copy of 3 bytes yields 64 at most; rounded up. */
 const BEST_RATIO = 24;
 /** Tags of the first field: series, metadata, symbols of remote write; ResourceMetrics of OTLP is field 1 too. */
 const FIRST_TAGS: readonly number[] = [0x0a, 0x1a, 0x22, 0x2a];
@@ -124,16 +124,16 @@ function isSnappy(record: Uint8Array): boolean {
   if (rest > 32 + size + size / 6) return false;
   const element = record[at];
   if (element === undefined) return false;
-  // In short records chance is not to be trusted: `\n\f` may begin a message too. There all elements are walked.
+  // A short record may match by chance (`\n\f` may begin a message too), so all of its elements are checked.
   if (size < 128) return elementsMakeUp(record, at, size);
   if ((element & 3) !== 0) return false;
   const literal = element >> 2;
   const content = at + 1 + (literal < 60 ? 0 : literal - 59);
-  // A record that was cut off is still snappy; one that claims more than any block holds, and is whole, is not told.
+  // A truncated record is still snappy. A whole one that claims more than a block can hold is not told from it.
   return FIRST_TAGS.includes(record[content] ?? 0x0a) && (size <= rest * BEST_RATIO || size > LOOKED_AT);
 }
 
-/** Whether the elements from `start` on are well-formed and come to `size` bytes. */
+/** Whether the elements from `start` on are well-formed and add up to `size` bytes. */
 function elementsMakeUp(record: Uint8Array, start: number, size: number): boolean {
   let made = 0;
   let at = start;

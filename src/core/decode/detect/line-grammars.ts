@@ -1,6 +1,6 @@
 /**
- * Whether a line is wholly one of a format, for telling the formats apart. Stricter than the decoders, which take what
- * vmagent takes: a line that only one format can have written says most. All take time linear in the line.
+ * Grammars of complete lines, to tell the formats apart. Stricter than the decoders, which accept what vmagent accepts:
+ * a line that only one format can have written is the best evidence. All take time linear in the line.
  */
 
 const NUMBER = String.raw`[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?|[nN][aA][nN])`;
@@ -9,7 +9,7 @@ const TEXT = String.raw`"(?:[^"\\]|\\.)*"`;
 
 const LABEL = String.raw`[ \t]*(?:[^"={},\s]+[ \t]*=[ \t]*${TEXT}|${TEXT}[ \t]*(?:=[ \t]*${TEXT})?)[ \t]*`;
 const LABELS = String.raw`\{(?:${LABEL}(?:,${LABEL})*,?)?[ \t]*\}`;
-/** With braces vmagent's names, which may have dots, without them those of Prometheus. */
+/** With braces, names as in vmagent, which may have dots; without braces, those of Prometheus. */
 const PROMETHEUS_LABELED = new RegExp(
   String.raw`^[^\s{}"=,#]*[ \t]*${LABELS}[ \t]*${NUMBER}(?:[ \t]+${TIME})?[ \t]*(?:#.*)?$`,
 );
@@ -22,7 +22,7 @@ const INFLUX = new RegExp(
   String.raw`^(?:[^, \\]|\\.)+(?:,(?:[^,= \\]|\\.)+=(?:[^, \\]|\\.)*)* +${FIELD}(?:,${FIELD})*(?: +-?\d+)? *$`,
 );
 
-/** Whatever the tags are: no other format has two numbers behind two words. */
+/** Tags are not checked: no other format has two numbers after two words. */
 const OPENTSDB = new RegExp(`^put +[^ =]+ +${NUMBER} +${NUMBER}(?: .*)?$`);
 
 const GRAPHITE_PATH = /^[^\s;{}"=,#]+(?:;[^;=]+=[^;]*)*$/;
@@ -62,7 +62,7 @@ export function isGraphiteLine(line: string): boolean {
   return GRAPHITE_PATH.test(rest);
 }
 
-/** The last word of a text that ends with one, and what stands before its blanks. */
+/** Splits off the last word; the rest is without trailing blanks. */
 function cutWord(text: string): [rest: string, word: string] {
   const blank = Math.max(text.lastIndexOf(' '), text.lastIndexOf('\t'));
   return blank < 0 ? ['', text] : [text.slice(0, blank).trimEnd(), text.slice(blank + 1)];

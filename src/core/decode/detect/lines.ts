@@ -10,32 +10,32 @@ import {
 /** Encodings of lines that are not JSON. */
 export type LineEncoding = 'opentsdb' | 'influx' | 'graphite' | 'prometheus_text';
 
-/** Lines that are looked at, comments and empty ones aside. */
+/** Lines that are examined, without comments and empty ones. */
 const LINES_LOOKED_AT = 20;
-/** Below this a time is seconds, as Graphite has it; as ms it would be before 1973. */
+/** Times below this are in seconds, as in Graphite; in ms they would be before March 1973. */
 const SECONDS_BELOW = 1e11;
 
-/** What the lines that were looked at could be; a line may count for Prometheus and for Graphite. */
+/** Examined lines by format; a line may count for both Prometheus and Graphite. */
 interface Counts {
   opentsdb: number;
   influx: number;
   prometheus: number;
   graphite: number;
-  /** Among those that could be both, with a time in seconds, and others. */
+  /** Lines that could be both: with a time in seconds, and others. */
   seconds: number;
   other: number;
 }
 
 /**
- * Which encoding the lines of `body[start, end)` are. `end` may be within a line, or the text itself may begin or end
- * within one: a line that is not whole is nobody's, and the others decide.
+ * Detects the encoding of the lines in `body[start, end)`. `end` may be within a line, or the text itself may begin or
+ * end within one: an incomplete line matches no format, and the others decide.
  *
- * 1. A first line that is wholly OpenTSDB's, Influx's, or Prometheus' with its braces: no other format writes it.
- * 2. Else the first twenty lines are counted, each for the formats that it is wholly one of, and the format with most
- *    lines wins. A name, a value and perhaps a time may be Prometheus' or Graphite's; where both have as many, a comment
- *    `# HELP`, `# TYPE`, `# UNIT` or `# EOF` before says Prometheus, else the times do: whole seconds are Graphite's, ms,
- *    fractions, as in OpenMetrics, or no time Prometheus', and both read the same series from it.
- * 3. Where no line is wholly of any format, the first one is guessed at: see `guess`.
+ * 1. A first line that matches OpenTSDB, Influx, or Prometheus with braces decides: no other format writes it.
+ * 2. Else the first twenty lines are counted for each format that they match, and the format with most lines wins. A
+ *    name, a value and perhaps a time may be Prometheus or Graphite. If both have as many, a comment before them
+ *    (`# HELP`, `# TYPE`, `# UNIT` or `# EOF`) means Prometheus; else the times decide: whole seconds mean Graphite;
+ *    ms, fractions (as in OpenMetrics) or no time mean Prometheus, and both would read the same series from it.
+ * 3. If no line matches any format, the first one is guessed: see `guess`.
  */
 export function detectLines(body: Buffer, start: number, end: number): LineEncoding {
   const counts: Counts = { opentsdb: 0, influx: 0, prometheus: 0, graphite: 0, seconds: 0, other: 0 };
@@ -56,7 +56,7 @@ export function detectLines(body: Buffer, start: number, end: number): LineEncod
   return decide(counts, commented) ?? guess(first, commented);
 }
 
-/** Lines without the blanks around them, those that are empty left out. One that `end` cuts off is there only alone. */
+/** Trimmed lines, without empty ones. A line that `end` cuts off is included only if it is the first. */
 function* linesOf(body: Buffer, start: number, end: number): Generator<string> {
   let found = false;
   for (let at = start; at < end; ) {
@@ -72,7 +72,7 @@ function* linesOf(body: Buffer, start: number, end: number): Generator<string> {
   }
 }
 
-/** Adds a line to the counts. Returns its encoding where no other has such lines. */
+/** Adds a line to the counts. Returns its encoding if no other has such lines. */
 function count(counts: Counts, line: string): LineEncoding | undefined {
   if (isOpentsdbLine(line)) {
     counts.opentsdb++;
@@ -108,20 +108,22 @@ function decide(counts: Counts, commented: boolean): LineEncoding | undefined {
   return seconds > other ? 'graphite' : 'prometheus_text';
 }
 
-/** Whether a third word is whole seconds. */
+/** Whether the third word is a time in whole seconds. */
 function hasSeconds(line: string): boolean {
   const [, , time = ''] = line.split(/[ \t]+/, 3);
   return /^-?\d{1,11}$/.test(time) && Number(time) < SECONDS_BELOW;
 }
 
 /**
- * For a line that is malformed in every format:
- * - `put NAME TIME VALUE`: OpenTSDB. A Prometheus metric named `put` has no such second word.
- * - a second word `field=value`, split at the first space that neither backslash nor quotes hide: Influx. In Prometheus
- *   a `=` stands only within braces, Graphite has it only in the name, behind a `;`: a first word with `;` and no `,` is
- *   Graphite, whose tags may hold spaces.
- * - braces, or a comment of Prometheus before: Prometheus. A name with `;`, `.`, `-` or `/`, which Prometheus does not
- *   allow: Graphite. Else the time decides as above.
+ * For a line that is malformed in every format; the first rule that applies decides:
+ * - a second word `field=value`, split at the first space that is not escaped or quoted: Influx. Prometheus has a `=`
+ *   only within braces, Graphite only in the name, after a `;`: a first word with `;` and no `,` is Graphite, whose
+ *   tags may hold spaces.
+ * - a comment of Prometheus before it: Prometheus.
+ * - `put NAME TIME VALUE`: OpenTSDB. A line of a Prometheus metric named `put` has three words at most.
+ * - braces: Prometheus.
+ * - a name with `;`, `.`, `-` or `/`, which Prometheus does not allow: Graphite.
+ * - else the time, as above.
  */
 function guess(line: string, commented: boolean): LineEncoding {
   if (looksLikeInflux(line)) return 'influx';
@@ -134,7 +136,7 @@ function guess(line: string, commented: boolean): LineEncoding {
   return hasSeconds(line) ? 'graphite' : 'prometheus_text';
 }
 
-/** A word up to a space that neither a backslash nor quotes hide, without braces, then `field=`. */
+/** A first word without braces, up to a space that is not escaped or quoted, then `field=`. */
 function looksLikeInflux(line: string): boolean {
   const space = wordEnd(line);
   if (space <= 0) return false;
@@ -151,9 +153,9 @@ function looksLikeInflux(line: string): boolean {
   return false;
 }
 
-/** Where the first word ends; -1 where it has a brace, or is all there is. */
+/** The end of the first word; -1 if it has a brace, or no space follows. */
 function wordEnd(line: string): number {
-  // Past this no quote is closed any more. Only a value can be quoted.
+  // No quote is closed after this. Only a value can be quoted.
   const lastQuote = line.lastIndexOf('"');
   for (let at = 0; at < line.length; at++) {
     const character = line[at];

@@ -5,30 +5,30 @@ import type { FieldBudget } from '../../wire/write-request.ts';
 /** Encodings that are protobuf messages without a header. */
 export type ProtobufEncoding = 'remote_write_v1' | 'remote_write_v2' | 'otlp';
 
-/** How many messages and fields are looked at: enough to meet a sample, and no more work than that. */
+/** Most messages, and fields of each, that are examined: enough to meet a sample. */
 const MOST_FIELDS = 1000;
 
 /** ResourceMetrics.instrumentation_library_metrics of OTLP 0.15 to 0.18, which has the form of scope_metrics. */
 const LIBRARY_METRICS = 1000;
 
 /**
- * Which protobuf message a body is; undefined where its first field fits none.
+ * Detects which protobuf message a body is; undefined if its first field fits none.
  *
  * - Request of remote write 2.0: fields 4 (symbols) and 5 (series). Fields 1 to 3 are reserved there.
  * - WriteRequest of 1.0: fields 1 (series) and 3 (metadata).
  * - ExportMetricsServiceRequest of OTLP: field 1 only.
  *
- * Field 1 of the last two begins alike: labels are two strings, attributes a string and a message. But what is field 2
- * of a series is a sample, which holds a double and an integer, and field 2 of ResourceMetrics is ScopeMetrics, which
- * holds messages and a string. The first field 2 that is not empty decides; field 3 and up of a series are messages
- * too, but come only in series with samples or histograms. Without any such field there is nothing to lose, and 1.0
- * is taken. Of a body that is cut off or corrupt the first tag still says what it was to be.
+ * Field 1 of the last two begins alike: labels are two strings, attributes a string and a message. But field 2 of a
+ * series is a sample, which has a double and an integer, and field 2 of ResourceMetrics is ScopeMetrics, which has
+ * messages and a string. The first non-empty field 2 decides; fields 3 and up of a series are messages too, but come
+ * only in series with samples or histograms. Without any such field nothing can be lost, and 1.0 is assumed. A
+ * truncated or corrupt body is what its first tag says.
  */
 export function detectProtobuf(body: Uint8Array): ProtobufEncoding | undefined {
   return clearProtobuf(body) ?? byFirstTag(body[0]);
 }
 
-/** Which protobuf message a body is, where its fields leave no doubt. */
+/** The protobuf message that a body is for certain; undefined in case of doubt. */
 export function clearProtobuf(body: Uint8Array): ProtobufEncoding | undefined {
   try {
     return lookAt(new ProtobufReader(body));
@@ -39,11 +39,12 @@ export function clearProtobuf(body: Uint8Array): ProtobufEncoding | undefined {
 }
 
 /**
- * What a body is that is declared as one of the messages: senders and their headers change apart, and all three are
- * sent as `application/x-protobuf`. Protobuf passes over fields that it does not know, so that a body of another message
- * would be read to its end and yield nothing. Of 2.0's decoder 1.0 becomes a reject that says so, as engines refuse it.
+ * The message that a body declared as one of the three really is: headers do not always change with the sender, and all
+ * three are sent as `application/x-protobuf`. Protobuf skips unknown fields, so a body of another message would be read
+ * to its end and yield nothing. 1.0 declared as 2.0 stays so: the decoder of 2.0 rejects it with an explanation, as
+ * engines refuse it.
  *
- * Throws PoisonError `unknown_fields` where it has messages in it, and none that is known.
+ * Throws PoisonError `unknown_fields` if the body has fields that may be messages, and no field that is known.
  */
 export function actualProtobuf(
   declared: ProtobufEncoding,
@@ -63,12 +64,12 @@ export function actualProtobuf(
   );
 }
 
-/** Fast path for what nearly every body is: the first series with a label that has a name, or the first symbol. */
+/** Fast path for nearly every body: it begins with a series whose first label has a name, or with a symbol. */
 function isPlainlyAs(declared: ProtobufEncoding, body: Uint8Array): boolean {
   if (declared === 'remote_write_v2') return body[0] === 0x22 || body[0] === 0x2a;
   if (declared !== 'remote_write_v1') return false;
   if (body[0] === 0x1a) return true;
-  // Series, label, name. In OTLP the third is an attribute, which begins with another tag and not with a letter.
+  // Series, label, name. The third level of OTLP is an attribute, which begins with a tag, not with a letter.
   let at = 0;
   for (let depth = 0; depth < 3; depth++) {
     if (body[at++] !== 0x0a) return false;
@@ -77,14 +78,14 @@ function isPlainlyAs(declared: ProtobufEncoding, body: Uint8Array): boolean {
   return body[at]! > 0x20;
 }
 
-/** Fields of the messages by number. The decoder of 2.0 says what is wrong with 1 to 3, which are those of 1.0. */
+/** Known field numbers. For 2.0 these include 1 to 3, those of 1.0, whose use its decoder explains. */
 const KNOWN: Readonly<Record<ProtobufEncoding, readonly number[]>> = {
   remote_write_v1: [1, 3],
   remote_write_v2: [1, 2, 3, 4, 5],
   otlp: [1],
 };
 
-/** Whether nothing is lost by reading a body as that: it has a field that is known, or none that holds a message. */
+/** Whether nothing is lost by reading a body as declared: it has a known field, or none that may be a message. */
 function canBeReadAs(declared: ProtobufEncoding, body: Uint8Array, budget: FieldBudget | undefined): boolean {
   const known = KNOWN[declared];
   let lost = false;

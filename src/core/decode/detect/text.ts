@@ -5,16 +5,16 @@ import { detectLines, type LineEncoding } from './lines.ts';
 /** Encodings that are text. */
 export type TextEncoding = 'vmimport' | 'json' | 'otlp_json' | 'opentsdb_http' | LineEncoding;
 
-/** How much of a text is looked at. */
+/** Bytes of a text that are examined. */
 const LOOKED_AT = 64 * 1024;
 const COLON = 0x3a;
 const COMMA = 0x2c;
 
 /**
- * Which encoding a text is.
+ * Detects the encoding of a text.
  *
- * JSON, where the first value is an object whose first key is followed by a colon, or an array: the members of the
- * (first) object decide, in the order in which they stand:
+ * JSON, if the first value is an object whose first key is followed by a colon, or an array: the members of the (first)
+ * object decide, in their order:
  * `resourceMetrics` OTLP; `values`, `timestamps` or an object `metric` VictoriaMetrics' lines; `labels` or `name`
  * samples; a text `metric` or `tags`, and none of those, OpenTSDB. None of them: samples.
  *
@@ -35,7 +35,7 @@ function detectJson(body: Buffer, start: number, end: number): TextEncoding | un
   return body[start] === 0x7b ? detectObject(body, start, end) : undefined;
 }
 
-/** Undefined where it is no JSON object: a Prometheus series may begin with a brace too. */
+/** Undefined if it is not a JSON object: a Prometheus series may begin with a brace too. */
 function detectObject(body: Buffer, start: number, end: number): TextEncoding | undefined {
   let at = skipJsonBlanks(body, start + 1, end);
   if (body[at] === 0x7d && at < end) {
@@ -61,7 +61,7 @@ function detectObject(body: Buffer, start: number, end: number): TextEncoding | 
   return undefined;
 }
 
-/** The encoding that a member tells by itself. */
+/** The encoding, if this member alone decides it. */
 function byMember(key: string, type: string): TextEncoding | undefined {
   switch (key) {
     case 'resourceMetrics':

@@ -23,22 +23,20 @@ const FORM = { reason: 'json_sample', contentType: CONTENT_TYPE, glue: LINES };
 const MEMBERS: ReadonlySet<string> = new Set(['name', 'labels', 'value', 'timestamp']);
 
 /**
- * One JSON object a sample, an array of them, or one a line, in the shape that prometheus-kafka-adapter and
+ * JSON objects, each a sample: one, an array of them, or one per line, in the shape that prometheus-kafka-adapter and
  * stream-metrics-route write:
  *
  *     {"timestamp":"1970-01-01T00:00:00Z","value":"1.5","name":"up","labels":{"__name__":"up","job":"api"}}
  *
  * - `value`: a number, or text of one; `NaN`, `+Inf`, `-Inf`, `Infinity` in any case, with quotes and without.
- * - `timestamp`: see `jsonTimeMs`; absent, null or 0, which nobody has set, is the time of the record.
- * - `labels`: text; numbers and booleans are taken as they are written (`1.10`), null is an absent label, anything else is refused.
- *   Where a key repeats, the last one counts.
- * - the metric name is `labels.__name__`, where that is absent `name`, where that is absent `metric`. Should they differ,
- *   `labels` wins: it is what the sample was made of, and `name` a copy for the convenience of readers. One of them
- *   must be there.
- * - another member may be what tells this series from others, so it refuses the sample: see `unknownMembers`.
+ * - `timestamp`: see `jsonTimeMs`; if absent, null or 0 (unset), it is the time of the record.
+ * - `labels`: text; numbers and booleans are kept as written (`1.10`), null is an absent label, anything else is
+ *   refused. The last of a repeated key counts.
+ * - the metric name is `labels.__name__`, else `name`, else `metric`. If they differ, `labels` wins: the sample was
+ *   made from it, and `name` is a copy for the convenience of readers. One of them is required.
+ * - another member may be what tells this series from others, so the sample is refused: see `unknownMembers`.
  *
- * An element that does not fit is set aside alone. An array that is broken as JSON is refused as a whole, broken lines
- * one by one.
+ * A bad element is set aside alone. An array that is broken JSON is refused as a whole, broken lines one by one.
  */
 export function jsonDecoder(options: Partial<JsonOptions> = {}): Decoder {
   const reader = new SampleReader({ ...DEFAULT_JSON, ...options });
@@ -66,7 +64,7 @@ class SampleReader {
   readonly #isStrict: boolean;
   readonly #builder = new WriteRequestBuilder();
   readonly #traits = new JsonTraits();
-  /** Labels of the sample at hand. */
+  /** Labels of the current sample. */
   readonly #labels = new Map<string, string>();
   #extra: readonly (readonly [string, string])[] = [];
   #uncarried = new Uncarried();
@@ -102,7 +100,7 @@ class SampleReader {
     return { body: builder.finish(), rejects: rejects.finish(), ...this.#uncarried.field };
   }
 
-  /** Builds the series of one sample; says what is wrong with it, and then builds nothing. */
+  /** Builds the series of one sample, or returns its fault and builds nothing. */
   #sample(bytes: Buffer, start: number, end: number, context: DecodeContext): Fault | undefined {
     if (bytes[start] !== OPEN_BRACE) return NOT_AN_OBJECT;
     const parsed = jsonValue(bytes, start, end, this.#traits);
@@ -151,14 +149,14 @@ class SampleReader {
   }
 }
 
-/** Values one after another. One may span lines; what is none goes up to the end of its line. */
+/** Visits consecutive values. A value may span lines; a broken one extends to the end of its line. */
 function takeValues(
   body: Buffer,
   first: number,
   take: (start: number, end: number, isBroken: boolean) => void,
   traits: JsonTraits,
 ): void {
-  // After the first broken value none may span lines, so that each byte is looked at a few times at most.
+  // After the first broken value none may span lines, which keeps the scan linear.
   let maySpan = true;
   let lineEnd = -1;
   for (let at = first; at < body.length; at = nextValue(body, at)) {
@@ -180,7 +178,7 @@ function takeValues(
   }
 }
 
-/** Behind blanks and the byte order marks of texts that were joined. */
+/** Skips blanks and the byte order marks of joined texts. */
 function nextValue(body: Buffer, start: number): number {
   let at = start;
   for (;;) {
@@ -198,7 +196,7 @@ function hasNumbers(labels: unknown): boolean {
   return false;
 }
 
-/** The value once more, with numbers as text that JavaScript would write in another way: labels keep their text. */
+/** Reads the value again, with numbers that JavaScript would write differently as text: labels keep their text. */
 function verbatim(bytes: Buffer, start: number, end: number, traits: JsonTraits): unknown {
   traits.clear();
   traits.isVerbatim = true;

@@ -4,10 +4,10 @@ import { typeAt, visitMembers } from './scan.ts';
 import { unescapeJson } from './text.ts';
 import { isMetadata } from './unknown.ts';
 
-/** More unknown members than this are not kept: messages name no more. */
+/** Most unknown members that are kept: messages name no more. */
 const MOST_UNKNOWN = 8;
 
-/** Finds the members of an object that a decoder wants. Where a key is repeated the first counts. */
+/** Finds the members of an object that a decoder wants. The first of a repeated key counts. */
 export class Members {
   readonly #names: readonly Buffer[];
   readonly #found: number[];
@@ -19,17 +19,17 @@ export class Members {
     this.#found = names.map(() => -1);
   }
 
-  /** Where the value of each wanted member begins, -1 where there is none, in the order of the names. */
+  /** Start of each wanted member's value, -1 if there is none, in the order of the names. */
   get found(): readonly number[] {
     return this.#found;
   }
 
-  /** Names of the other members of the object, but for those that are empty. */
+  /** Names of the other members of the object, without empty ones and metadata. */
   get unknown(): readonly string[] {
     return this.#unknown;
   }
 
-  /** Walks the object at `start`. Returns its end, or -1 where it is malformed. */
+  /** Walks the object at `start`. Returns its end, or -1 if it is malformed. */
   find(bytes: Buffer, start: number, end: number): number {
     this.#found.fill(-1);
     if (this.#unknown.length > 0) this.#unknown = [];
@@ -40,7 +40,7 @@ export class Members {
         if (!isEmpty(bytes, valueStart, valueEnd)) this.#pass(bytes, keyStart, keyEnd);
       }
     });
-    // Keys with escapes count only where no plain one is there.
+    // Keys with escapes count only if there is no plain one.
     if (hasEscapes) {
       visitMembers(bytes, start, end, (keyStart, keyEnd, valueStart, valueEnd) => {
         if (!unescapeJson(this.#key, bytes, keyStart, keyEnd)) return;
@@ -68,7 +68,7 @@ export class Members {
   }
 }
 
-/** `""`, `[]`, `{}` and `null`, which say nothing. */
+/** Whether a value is `""`, `[]`, `{}` or `null`. */
 function isEmpty(bytes: Buffer, start: number, end: number): boolean {
   const size = end - start;
   if (size !== 2) return size === 4 && typeAt(bytes, start) === 'null';

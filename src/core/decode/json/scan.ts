@@ -4,8 +4,8 @@ import type { JsonTraits } from './traits.ts';
 /**
  * A walk over JSON as bytes, as lenient as VictoriaMetrics' fastjson: numbers may have leading zeros and a plus, `nan`,
  * `inf` and `infinity` are numbers, control characters may stand in strings, repeated keys are kept in their order.
- * Positions are offsets into the bytes; -1 says that there is no JSON value. Where traits are given the walk collects
- * in them what has to be known before `JSON.parse` may have the value.
+ * Positions are offsets into the bytes; -1 means that there is no JSON value. If traits are given, the walk collects in
+ * them what must be known before `JSON.parse` may read the value.
  */
 
 const OPEN_BRACKET = 0x5b;
@@ -13,12 +13,12 @@ const CLOSE_BRACKET = 0x5d;
 const COLON = 0x3a;
 const UNDERSCORE = 0x5f;
 
-/** Objects and arrays in one another, as many as fastjson takes. */
+/** Deepest nesting of objects and arrays, as in fastjson. */
 const MAX_DEPTH = 300;
 
 export type JsonType = 'object' | 'array' | 'string' | 'number' | 'true' | 'false' | 'null';
 
-/** What the value at `start` is, which `skipValue` has accepted. */
+/** The type of the value at `start`, which `skipValue` has accepted. */
 export function typeAt(bytes: Uint8Array, start: number): JsonType {
   switch (bytes[start]) {
     case OPEN_BRACE:
@@ -48,10 +48,10 @@ export function skipJsonBlanks(bytes: Uint8Array, start: number, end: number): n
   return at;
 }
 
-/** The brackets that are still open, innermost last, as the bytes that close them. */
+/** The closing bytes of the brackets still open, innermost last. */
 let open = new Uint8Array(1024);
 
-/** The end of the value that begins at `start`. With traits it may nest as deep as it likes. */
+/** The end of the value that begins at `start`. With traits its depth is not limited. */
 export function skipValue(bytes: Buffer, start: number, end: number, traits?: JsonTraits): number {
   const maxDepth = traits === undefined ? MAX_DEPTH : Number.POSITIVE_INFINITY;
   let depth = 0;
@@ -100,7 +100,7 @@ function growOpen(): void {
   open = grown;
 }
 
-/** From the key of a member, or from an element, to its value. */
+/** Skips the key of a member, up to its value; an element has no key. */
 function skipToMember(
   bytes: Uint8Array,
   start: number,
@@ -142,7 +142,7 @@ export function stringEnd(bytes: Uint8Array, start: number, end: number): number
   return -1;
 }
 
-/** From the quote of a key to its value. */
+/** Skips from the opening quote of a key to its value. */
 function skipKey(bytes: Uint8Array, start: number, end: number, traits: JsonTraits | undefined): number {
   if (start >= end || bytes[start] !== QUOTE) return -1;
   if (traits === undefined) {
@@ -164,7 +164,7 @@ function skipKey(bytes: Uint8Array, start: number, end: number, traits: JsonTrai
   return -1;
 }
 
-/** From the quote that ends a key to its value. */
+/** Skips from the closing quote of a key to its value. */
 function valueBehind(bytes: Uint8Array, quote: number, end: number): number {
   const colon = skipJsonBlanks(bytes, quote + 1, end);
   return colon < end && bytes[colon] === COLON ? skipJsonBlanks(bytes, colon + 1, end) : -1;
@@ -191,7 +191,7 @@ function skipNotFinite(bytes: Uint8Array, start: number, end: number): number {
   return long < 0 ? short : long;
 }
 
-/** Digits, dot, signs and the letter of the exponent; which order of them is a number is seen when it is read. */
+/** Digits, dot, signs and the letter of the exponent. Whether they form a number is checked when it is read. */
 function isNumberByte(byte: number): boolean {
   return (
     (byte >= 0x30 && byte <= 0x39) ||
@@ -216,7 +216,7 @@ function skipWord(bytes: Uint8Array, start: number, end: number, word: Uint8Arra
   return stop;
 }
 
-/** As skipWord, for a word that may be written in other cases. */
+/** As skipWord, in any case. */
 function skipAnyCase(bytes: Uint8Array, start: number, end: number, word: Uint8Array): number {
   const stop = start + word.length;
   if (stop > end) return -1;
@@ -225,8 +225,8 @@ function skipAnyCase(bytes: Uint8Array, start: number, end: number, word: Uint8A
 }
 
 /**
- * Walks the object at `start` and returns its end, or -1 where it is malformed. Calls `visit` with the start and end of
- * each key's text, without its quotes, and of its value; before a fault is found also for what stands before it.
+ * Walks the object at `start` and returns its end, or -1 if it is malformed. Calls `visit` with the start and end of
+ * each key's text, without its quotes, and of its value; members before a fault are visited too.
  */
 export function visitMembers(
   bytes: Buffer,
@@ -252,7 +252,7 @@ export function visitMembers(
   }
 }
 
-/** As visitMembers, for the elements of the array at `start`. The traits are those of the element at hand. */
+/** As visitMembers, for the elements of the array at `start`. The traits are those of the current element. */
 export function visitElements(
   bytes: Buffer,
   start: number,

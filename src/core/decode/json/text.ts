@@ -13,8 +13,8 @@ const SIMPLE: Readonly<Record<number, number>> = {
 const LETTER_U = 0x75;
 
 /**
- * Puts the text of a JSON string without its escapes into `into`, and says whether it has any: if not, `into` is left
- * as it was. What is no escape stays as it is; half of a surrogate pair becomes bytes that are not UTF-8.
+ * Writes the text of a JSON string, unescaped, to `into`. Returns whether it has a backslash; if not, `into` is
+ * unchanged. Invalid escapes are kept; half of a surrogate pair becomes bytes that are not UTF-8.
  */
 export function unescapeJson(into: Scratch, bytes: Buffer, start: number, end: number): boolean {
   let firstEscape = start;
@@ -43,7 +43,7 @@ export function unescapeJson(into: Scratch, bytes: Buffer, start: number, end: n
   return true;
 }
 
-/** `\u0041`, or two of them that are a surrogate pair. Returns what follows. */
+/** Unescapes `\u0041`, or two of them that form a surrogate pair. Returns the position after it. */
 function unescapeUnicode(into: Scratch, bytes: Buffer, at: number, end: number): number {
   const first = hex4(bytes, at + 2, end);
   if (first < 0) {
@@ -64,7 +64,7 @@ function unescapeUnicode(into: Scratch, bytes: Buffer, at: number, end: number):
   return next + 6;
 }
 
-/** Half of a surrogate pair becomes bytes that are not UTF-8, by which its series is set aside. */
+/** Half of a surrogate pair becomes bytes that are not UTF-8, so that its series is set aside. */
 function pushUtf8(into: Scratch, point: number): void {
   if (point < 0x80) into.push(point);
   else if (point < 0x800) {
@@ -81,7 +81,7 @@ function pushUtf8(into: Scratch, point: number): void {
   }
 }
 
-/** Four hexadecimal digits, -1 where there are none. */
+/** The value of four hexadecimal digits; -1 if they are not. */
 function hex4(bytes: Buffer, start: number, end: number): number {
   if (start + 4 > end) return -1;
   let value = 0;

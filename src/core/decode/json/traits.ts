@@ -2,43 +2,43 @@ import { ByteRanges } from '../byte-ranges.ts';
 
 /** Digits that a double holds exactly. */
 const EXACT_DIGITS = 15;
-/** Up to this length, and this exponent either way, such digits are far from where doubles end. */
+/** Up to this length and this exponent, positive or negative, such a number is far from the limits of doubles. */
 const EXACT_BYTES = 145;
 const EXACT_EXPONENT = 145;
 const LETTER_E = 0x65;
 const DOT = 0x2e;
-/** Zeros behind the point from which on JavaScript writes an exponent. */
+/** Zeros after the decimal point from which on JavaScript writes an exponent. */
 const TINY_ZEROS = 6;
 const ZERO = 0x30;
 
-/** Rough sizes of what `JSON.parse` makes, in bytes, beside the texts themselves. */
+/** Rough sizes of the objects that `JSON.parse` makes, in bytes, without the texts themselves. */
 const CONTAINER_BYTES = 40;
-/** An empty object has room for members, an empty array is larger than what it takes in the text. */
+/** Extra for an empty container: an object has room for members, and either is far larger than its text. */
 const EMPTY_BYTES = 40;
 const MEMBER_BYTES = 16;
-/** Members that stand by one another in one object are first all collected. */
+/** Extra per member of a large object: the parser first collects them all. */
 const MEMBER_OF_MANY_BYTES = 64;
 const MANY_MEMBERS = 1000;
-/** Text in place of a number or a word. */
+/** Text that replaces a number or a word. */
 const SPECIAL_BYTES = 48;
-/** Keys that need not be told apart: no text of so few costs much. */
+/** Keys up to this number are not told apart: so few cost little. */
 const FREE_KEYS = 10_000;
-/** Bits that keys are hashed to, to see about how many different ones there are. */
+/** Bits that keys are hashed to, to estimate how many different ones there are. */
 const HASHES = 2 ** 18;
 
-/** What the walk over a JSON text (`skipValue`) finds out about it. One instance is cleared and used again. */
+/** Facts about a JSON text, collected by the walk over it (`skipValue`). One instance is cleared and reused. */
 export class JsonTraits {
-  /** Memory that its values would take as objects, about. */
+  /** Estimated memory of its values as objects, in bytes. */
   memory = 0;
-  /** Different keys, about, of those behind the first ten thousand: each costs the parser some microseconds. */
+  /** Estimated number of different keys after the first ten thousand: each costs the parser some microseconds. */
   differentKeys = 0;
   /** There is a key with an underscore. */
   hasUnderscores = false;
-  /** There are numbers that are written in another way than JavaScript would: `1.10`, `1e5`. As labels they are text. */
+  /** Some numbers are not written as JavaScript would write them: `1.10`, `1e5`. As labels they are kept as text. */
   hasOddNumbers = false;
-  /** Whether `special` has those too. The caller sets it; `clear` leaves it. */
+  /** Whether `special` includes those too. Set by the caller; `clear` keeps it. */
   isVerbatim = false;
-  /** Where numbers are that a double does not hold as they are written, NaN and infinities without quotes included. */
+  /** Ranges of numbers that a double does not hold as written, NaN and infinities without quotes included. */
   readonly special = new ByteRanges();
   #keys = 0;
   /** Keys since the last bracket was opened. */
@@ -60,7 +60,7 @@ export class JsonTraits {
     this.#run = 0;
   }
 
-  /** The container that was just opened is closed again. */
+  /** The container just opened is empty. */
   empty(): void {
     this.memory += EMPTY_BYTES;
   }
@@ -78,7 +78,7 @@ export class JsonTraits {
   }
 
   #tellApart(hash: number): void {
-    // The high bits are mixed into those that are used.
+    // Mixes the high bits into those that are used.
     const place = (hash ^ (hash >>> 15)) & (HASHES - 1);
     const bit = 1 << (place & 7);
     if ((this.#hashes[place >> 3]! & bit) !== 0) return;
@@ -102,7 +102,7 @@ export class JsonTraits {
   }
 }
 
-/** Whether a number has an exponent, zeros at the end of its fraction, or so small a size that JavaScript writes one. */
+/** Whether a number has an exponent or a fraction ending in 0, or is so small that JavaScript writes an exponent. */
 function isWrittenOddly(bytes: Uint8Array, start: number, end: number): boolean {
   let point = -1;
   for (let at = start; at < end; at++) {
@@ -118,13 +118,13 @@ function isWrittenOddly(bytes: Uint8Array, start: number, end: number): boolean 
 }
 
 /**
- * Whether the double nearest to the number is written with its digits again, however often both are converted. Whole
- * numbers that are long are not taken for that: of 10^21 and more JavaScript writes an exponent.
+ * Whether the digits of the number survive conversion to a double and back. Long whole numbers do not count as exact:
+ * JavaScript writes 10^21 and more with an exponent.
  */
 function isExact(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start > EXACT_BYTES) return false;
   let digits = 0;
-  /** Zeros behind a digit: they count if another digit follows. */
+  /** Zeros since the last other digit: they count if another one follows. */
   let zeros = 0;
   let isWhole = true;
   let at = start;

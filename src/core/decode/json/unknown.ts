@@ -1,20 +1,20 @@
-/** Members that say what a metric is, alike for all of its series, and so tell none from another. */
+/** Members that describe a metric. They are the same for all of its series, so they tell none from another. */
 const METADATA: ReadonlySet<string> = new Set(['type', 'unit', 'units', 'help', 'description']);
 export function isMetadata(key: string): boolean {
   return METADATA.has(key);
 }
 
-/** Members that a message names. */
+/** Most members named in a message. */
 const NAMED = 8;
 const QUOTED_CHARACTERS = 60;
 
 /**
- * What is wrong with an object that has members beside the known ones: what is not understood may be what tells its
- * series from others (`"hostname":"h1"`), which would then be one series of all. Undefined where nothing is.
+ * The fault of an object with unknown members; undefined if it has none. An unknown member may be what tells its series
+ * from others (`"hostname":"h1"`): without it they would become one series.
  *
- * What describes a metric is passed over, and what is empty: null, `""`, `[]`, `{}`.
+ * Members that describe a metric are ignored, and so are empty ones: null, `""`, `[]`, `{}`.
  *
- * @param name where `metric` says the same it is understood too
+ * @param name a member `metric` with this value is known too
  */
 export function unknownMembers(
   members: Readonly<Record<string, unknown>>,
@@ -32,7 +32,7 @@ export function unknownMembers(
   return unknown && unknownMessage(unknown);
 }
 
-/** The message for members that are not understood. */
+/** The message for unknown members. */
 export function unknownMessage(keys: readonly string[]): string {
   const named = keys.slice(0, NAMED).map(quoteText).join(', ');
   const more = keys.length > NAMED ? ` and ${keys.length - NAMED} more` : '';

@@ -7,9 +7,9 @@ import { skipMarks } from '../text/byte-order-mark.ts';
 import { skipJsonBlanks, skipValue } from './scan.ts';
 import { JsonTraits } from './traits.ts';
 
-/** Memory that the values of one JSON text may take as objects, about. Real records are far below their own size. */
+/** Most memory that the values of one JSON text may take as objects, by estimate; real records need far less. */
 const MOST_MEMORY = 192 * 1024 * 1024;
-/** Different names of members; real records have some dozens, or as many as there are label names. */
+/** Most different member names; real records have some dozens, or as many as there are label names. */
 const MOST_KEYS = 65_536;
 const QUOTE = 0x22;
 const MINUS = 0x2d;
@@ -21,19 +21,19 @@ const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const NAN = Buffer.from('"NaN"');
 const POSITIVE = Buffer.from('"Infinity"');
 const NEGATIVE = Buffer.from('"-Infinity"');
-/** From this length on native copying is faster. */
+/** Beyond this length native copying is faster. */
 const NATIVE_BYTES = 64;
-/** Bytes that are walked over, or parsed, in a unit of a record's budget. */
+/** Bytes scanned or parsed per unit of a record's budget. */
 const BYTES_A_UNIT = 64;
-/** The longest of those less the shortest word. */
+/** Most bytes that a replacement adds: the longest of those, less the shortest word. */
 const MOST_GROWTH = 8;
 
 /**
- * The value in `[start, end)`, about which `skipValue` has collected the traits; undefined where it is not JSON.
+ * Parses the value in `[start, end)`, whose traits `skipValue` has collected; undefined if it is not JSON.
  *
- * No digit is lost: a number that a double does not hold as it is written (`9007199254740993`) is text, and so are NaN
- * and infinities without quotes, which are not JSON but commonly written. Every reader of numbers takes text of one.
- * Text that is not UTF-8 has halves of surrogate pairs in it (see `escapeInvalid`).
+ * No digit is lost: a number that a double does not hold as written (`9007199254740993`) becomes text, and so do NaN
+ * and infinities without quotes, which are not JSON but common. All readers of numbers accept text. Bytes that are not
+ * UTF-8 become halves of surrogate pairs (see `escapeInvalid`).
  *
  * @throws PoisonError `too_many_values`
  */
@@ -44,7 +44,7 @@ export function jsonValue(bytes: Buffer, start: number, end: number, traits: Jso
   return parse(
     rewrite(bytes, start, end, special, (into, at, from, to) => {
       if (isWord(bytes, from)) return copy(wordOf(bytes, from), 0, wordOf(bytes, from).length, into, at);
-      // What is no number stays, for the parser to refuse.
+      // Not a number: it stays, for the parser to refuse.
       if (!JSON_NUMBER.test(bytes.toString('latin1', from, to))) return copy(bytes, from, to, into, at);
       into[at] = QUOTE;
       const stop = copy(bytes, from, to, into, at + 1);
@@ -56,14 +56,14 @@ export function jsonValue(bytes: Buffer, start: number, end: number, traits: Jso
 
 export interface WholeJsonOptions {
   readonly budget?: RecordBudget | undefined;
-  /** Numbers that JavaScript would write in another way are text too. */
+  /** Numbers that JavaScript would write differently become text too. */
   readonly isVerbatim?: boolean;
 }
 
 /**
- * The one value that fills `body` from `start` on, blanks and a byte order mark apart.
+ * Parses the one value that fills `body` from `start` on, apart from blanks and byte order marks.
  *
- * @throws PoisonError `json`, `too_many_values`, and what the budget says
+ * @throws PoisonError `json`, `too_many_values`, and those of the budget
  */
 export function wholeJson(
   body: Buffer,
@@ -79,7 +79,7 @@ export function wholeJson(
   budget?.spend(body.length / BYTES_A_UNIT);
   const value = isWhole ? jsonValue(body, from, to, traits) : undefined;
   if (value === undefined) throw notJson(body, from);
-  // The parser takes its time without a look at the clock.
+  // Charged again: the parser takes its time without a look at the clock.
   budget?.spend(body.length / BYTES_A_UNIT);
   return value;
 }
@@ -109,7 +109,7 @@ function parse(bytes: Buffer): unknown {
   }
 }
 
-/** Says what is wrong with JSON that is none, in the words of the platform's parser where it finds a fault too. */
+/** The error for text that is not JSON, in the words of the platform's parser if it finds a fault too. */
 function notJson(body: Buffer, start: number): PoisonError {
   const utf16 = body.length > 1 && (body.readUInt16LE(0) === 0xfeff || body.readUInt16BE(0) === 0xfeff);
   let what = utf16
@@ -125,15 +125,15 @@ function notJson(body: Buffer, start: number): PoisonError {
   return new PoisonError('decode', 'json', `the record is not JSON: ${what}`);
 }
 
-/** Half of a surrogate pair, as JSON has it: such a half becomes U+FFFD where a message is written as UTF-8. */
+/** Half of a surrogate pair as a JSON escape: the half itself would become U+FFFD in a message written as UTF-8. */
 function escapeHalf(half: string): string {
   return `\\u${half.charCodeAt(0).toString(16)}`;
 }
 
-/** Larger texts are not parsed once more for the sake of a message. */
+/** Larger texts are not parsed again just for a message. */
 const EXPLAINED_BYTES = 64 * 1024;
 
-/** Copies `[start, end)`, with what `write` puts in place of each of the ranges; it returns where that ends. */
+/** Copies `[start, end)`, with each range replaced by what `write` writes; it returns the end of that. */
 function rewrite(
   bytes: Buffer,
   start: number,
@@ -154,7 +154,7 @@ function rewrite(
   return into.subarray(0, at);
 }
 
-/** Copies what is mostly short, for which the way into native code is dear; returns where it ends. */
+/** Copies a range, mostly too short for a native call to pay off; returns the end of the copy. */
 function copy(bytes: Buffer, start: number, end: number, into: Buffer, at: number): number {
   if (end - start > NATIVE_BYTES) return at + bytes.copy(into, at, start, end);
   let to = at;
@@ -162,7 +162,7 @@ function copy(bytes: Buffer, start: number, end: number, into: Buffer, at: numbe
   return to;
 }
 
-/** Whether a word is there, `nan` or `inf…` in any case, and not digits. */
+/** Whether there is a word, `nan` or `inf…` in any case, and not digits. */
 function isWord(bytes: Buffer, at: number): boolean {
   return letterAt(bytes, at) === LETTER_N || letterAt(bytes, at) === LETTER_I;
 }
@@ -172,7 +172,7 @@ function wordOf(bytes: Buffer, at: number): Buffer {
   return bytes[at] === MINUS ? NEGATIVE : POSITIVE;
 }
 
-/** The first byte behind a sign, in lower case where it is a letter. */
+/** The first byte after a sign, if there is one; letters in lower case. */
 function letterAt(bytes: Buffer, at: number): number {
   const first = bytes[at]!;
   return (first === MINUS || first === PLUS ? bytes[at + 1]! : first) | 0x20;

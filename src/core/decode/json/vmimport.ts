@@ -11,9 +11,9 @@ import { skipJsonBlanks, typeAt, visitElements, visitMembers } from './scan.ts';
 import { unescapeJson } from './text.ts';
 import { quoteText, unknownMessage } from './unknown.ts';
 
-/** Values that there is room for from the start. */
+/** Initial capacity for values, and the largest that is kept for the next record. */
 const KEPT_VALUES = 1024;
-/** Cost of one value, or one time. */
+/** Budget units per value, and per time. */
 const UNITS_A_SAMPLE = 0.1;
 
 /**
@@ -21,8 +21,8 @@ const UNITS_A_SAMPLE = 0.1;
  * `{"metric":{"__name__":"up"},"values":[1],"timestamps":[1700000000000]}`, the times in ms.
  *
  * A value may be null or one of the words for infinity and NaN in quotes. A label that is not a string is empty and
- * counted (`label_not_text`), as in VictoriaMetrics, which makes one series of `"id":1` and `"id":2`: where nobody said that it is this format, the line
- * is set aside. A label without a name is left out.
+ * counted (`label_not_text`), as in VictoriaMetrics, which makes one series of `"id":1` and `"id":2`; if the format was
+ * only guessed, the line is set aside instead. A label without a name is left out.
  */
 export class VmImportDecoder extends LineDecoder {
   readonly name = 'vmimport';
@@ -31,14 +31,14 @@ export class VmImportDecoder extends LineDecoder {
   readonly #key = new Scratch();
   readonly #value = new Scratch();
   #values = new Float64Array(KEPT_VALUES);
-  /** Values of the line at hand. */
+  /** Number of values in the current line. */
   #count = 0;
   #extra!: LabelFields;
   #context!: DecodeContext;
 
   protected begin(context: DecodeContext, args: RecordArguments): void {
     this.#context = context;
-    // One huge record must not hold its memory for ever.
+    // One huge record must not hold its memory forever.
     if (this.#values.length > KEPT_VALUES) this.#values = new Float64Array(KEPT_VALUES);
     this.#extra = args.labels;
   }
@@ -102,7 +102,7 @@ export class VmImportDecoder extends LineDecoder {
     return fault ?? (this.#count === 0 ? 'there are no values' : undefined);
   }
 
-  /** The samples of the series at hand, written as their times are read, so that a long line takes little memory. */
+  /** Writes the samples of the current series while their times are read, so that a long line takes little memory. */
   #writeSamples(body: Buffer, timestamps: number, end: number): string | undefined {
     if (timestamps < 0 || typeAt(body, timestamps) !== 'array') return '"timestamps" is not an array';
     const { builder } = this;

@@ -19,10 +19,10 @@ export interface KeyValueList {
   readonly entries: KeyValues;
 }
 
-/** In order of arrival. A key may be there more than once; without a key an attribute does not count. */
+/** In order of arrival. Keys may repeat; attributes without a key are ignored. */
 export type KeyValues = readonly (readonly [key: string, value: AnyValue])[];
 
-/** How deep values may nest: key lists put all keys above them into a label's name. */
+/** Deepest nesting of values: a label name from a key list contains all keys above it. */
 export const MAX_NESTING = 32;
 
 /** Sets one label. */
@@ -48,7 +48,7 @@ function valueText(value: Exclude<AnyValue, null | KeyValueList>): string {
   return Array.isArray(value) ? jsonText(value, { characters: MOST_JSON }) : String(value);
 }
 
-/** Characters of strings and bytes in an array that becomes one label: escapes may make six of each. */
+/** Most characters of strings and bytes in an array that becomes one label; escaping may make six of each. */
 const MOST_JSON = 1024 * 1024;
 
 function jsonText(value: AnyValue, left: { characters: number }): string {

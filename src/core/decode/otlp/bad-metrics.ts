@@ -7,13 +7,13 @@ import type { Reject } from '../decoder.ts';
 export const OTLP_PROTO = 'opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest';
 const CONTENT_TYPE = `application/x-protobuf;proto=${OTLP_PROTO}`;
 
-/** Collects the metrics that cannot be read, in a request of their own, with their resources and scopes once. */
+/** Collects unreadable metrics in a request of their own, with each resource and scope once. */
 export class BadMetrics {
   readonly #view: DataView;
   readonly #request = new ByteSink();
   readonly #resource = new ByteSink();
   readonly #scope = new ByteSink();
-  /** Where the contents of the ResourceMetrics and ScopeMetrics being written start; -1 where none is. */
+  /** Start of the contents of the ResourceMetrics and ScopeMetrics being written; -1 if there is none. */
   #resourceStart = -1;
   #scopeStart = -1;
   #count = 0;
@@ -43,7 +43,7 @@ export class BadMetrics {
     this.#scope.copy(this.#view, start, end - start);
   }
 
-  /** The Metric field in `[start, end)`. */
+  /** Adds the Metric field in `[start, end)`. */
   metric(error: PoisonError, start: number, end: number): void {
     if (this.#count++ === 0) this.#message = error.message;
     const request = this.#request;

@@ -3,10 +3,10 @@ import type { ProtobufReader } from '../../wire/protobuf-reader.ts';
 import type { DecodeContext } from '../decoder.ts';
 import type { RecordBudget } from '../record-budget.ts';
 
-/** Attributes of one resource, scope or point, and values of one array: far beyond what becomes labels. */
+/** Most attributes of one resource, scope or point, and values of one array: far more than any series has labels. */
 const MOST_ATTRIBUTES = 10_000;
 
-/** What a record of OTLP may cost. Whatever a sender chooses the number of is counted here before memory is taken. */
+/** Limits of one OTLP record. Anything whose number a sender chooses is counted here before memory is allocated. */
 export class OtlpBounds {
   readonly #budget: RecordBudget | undefined;
   readonly #mostBuckets: number;
@@ -38,14 +38,14 @@ export class OtlpBounds {
     this.#budget?.fault();
   }
 
-  /** One more attribute of those that already are `count`. Throws PoisonError `too_many_attributes` or `too_slow`. */
+  /** One more attribute after `count` others. Throws PoisonError `too_many_attributes` or `too_slow`. */
   attribute(count: number, what: string): void {
     this.#budget?.spend();
     if (count < MOST_ATTRIBUTES) return;
     throw new PoisonError('decode', 'too_many_attributes', `${what}: more than ${MOST_ATTRIBUTES} of them`);
   }
 
-  /** A histogram, or summary, is to have `count` buckets. Throws PoisonError `too_many_buckets`. */
+  /** A histogram with `count` buckets, or a summary with as many quantiles. Throws PoisonError `too_many_buckets`. */
   buckets(count: number, what: string): void {
     if (count <= this.#mostBuckets) return;
     throw new PoisonError(

@@ -6,12 +6,12 @@ import { type AnyValue, type KeyValues, MAX_NESTING } from './attributes.ts';
 import type { OtlpBounds } from './bounds.ts';
 import type { Value } from './series.ts';
 
-/** Bytes of a text that a message quotes. */
+/** Most bytes of a text that a message quotes. */
 const QUOTED_BYTES = 120;
 
-/** Values of the fields that OTLP's messages have. Each checks the wire type and throws PoisonError. */
+/** Readers of the field values in OTLP's messages. Each checks the wire type and throws PoisonError. */
 
-/** A fixed64 as an integer without sign. */
+/** A fixed64 as an unsigned integer. */
 export function fixed64(field: ProtobufReader, what: string): bigint {
   field.expect(FIXED64, what);
   const at = field.position;
@@ -19,7 +19,7 @@ export function fixed64(field: ProtobufReader, what: string): bigint {
   return viewAt(field, at).getBigUint64(0, true);
 }
 
-/** A double; the bits of one that is not a number. */
+/** A double; a NaN as its 64 bits. */
 export function double(field: ProtobufReader, what: string): Value {
   field.expect(FIXED64, what);
   const at = field.position;
@@ -101,7 +101,7 @@ export function repeatedUint64(
   }
 }
 
-/** Adds the KeyValue in the field just read. One without a key or a value does not count. */
+/** Adds the KeyValue in the field just read, unless it has no key or no value. */
 export function keyValue(
   field: ProtobufReader,
   what: string,
@@ -121,7 +121,7 @@ export function keyValue(
   if (key !== '' && value !== null) into.push([key, value]);
 }
 
-/** Adds the StringKeyValue in the field just read: a label, as OTLP before 0.9 has them for attributes. */
+/** Adds the StringKeyValue in the field just read: a label, which OTLP before 0.9 has instead of attributes. */
 export function oldLabel(
   field: ProtobufReader,
   what: string,
@@ -200,7 +200,7 @@ function keyValues(fields: ProtobufReader, what: string, bounds: OtlpBounds, nes
   return entries;
 }
 
-/** Passes over an unknown field. Groups are refused, as vmagent does. */
+/** Skips a field. Groups are refused, as in vmagent. */
 export function skip(field: ProtobufReader): void {
   if (field.wireType === 3 || field.wireType === 4) {
     throw malformed(`field ${field.field} at byte ${field.fieldStart} is a group, which OTLP does not have`);

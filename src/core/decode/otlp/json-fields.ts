@@ -7,7 +7,7 @@ import { type JsonObject, namesOf, otherMembers } from './json-names.ts';
 /**
  * Members of OTLP's JSON (opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding"): keys in lowerCamelCase, 64-bit
  * integers as text or numbers, doubles also as `NaN`, `Infinity`, `-Infinity`, bytes in base64. Absent and null mean
- * the default. Each function throws PoisonError `otlp_json` where the member is of another type.
+ * the default. Each function throws PoisonError `otlp_json` if the member is of another type.
  */
 
 export function object(value: unknown, what: string): JsonObject {
@@ -45,7 +45,7 @@ export function int64(value: unknown, what: string): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
   if (typeof value === 'string' && /^-?\d{1,20}$/.test(value)) return BigInt(value);
   if (typeof value === 'number' || (typeof value === 'string' && DECIMAL.test(value))) {
-    // A double that has all digits of what was sent is written with those digits.
+    // A double that holds all digits that were sent is written with those digits.
     const part = wholePart(String(value));
     if (part?.isExact && part.floor < 2n ** 64n && part.floor >= -(2n ** 64n)) return part.floor;
   }
@@ -119,7 +119,7 @@ function anyValue(value: unknown, what: string, bounds: OtlpBounds, nesting: num
 }
 
 const KEY_VALUE: ReadonlySet<string> = new Set(['key', 'value']);
-/** Those that may be there and null. */
+/** Members of AnyValue, which may be present and null. */
 const ANY_VALUE: ReadonlySet<string> = new Set([
   'stringValue',
   'boolValue',
@@ -130,7 +130,7 @@ const ANY_VALUE: ReadonlySet<string> = new Set([
   'bytesValue',
 ]);
 
-/** What stands in the place of what would tell series apart must not be passed over. */
+/** Refuses unknown members in place of the expected ones, which would tell series apart. */
 function refuseOthers(members: JsonObject, known: ReadonlySet<string>, what: string, expected: string): void {
   const others = otherMembers(members, known);
   if (others.length === 0) return;

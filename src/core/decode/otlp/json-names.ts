@@ -2,12 +2,12 @@ import { quoteText } from '../json/unknown.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Deeper than OTLP has members of its own; attributes nest further, but have no names with underscores. */
+/** Levels that are renamed. OTLP's own members are not as deep; values of attributes may nest deeper. */
 const MOST_LEVELS = 64;
 
 /**
- * Gives members that are named as in the .proto files (`resource_metrics`) the names of JSON, in place: protobuf's own
- * JSON readers take both (protobuf.dev, "ProtoJSON Format").
+ * Renames members that are named as in the .proto files (`resource_metrics`) to their JSON names, in place: protobuf's
+ * own JSON readers accept both (protobuf.dev, "ProtoJSON Format").
  */
 export function jsonNames(value: unknown, levels = MOST_LEVELS): void {
   if (typeof value !== 'object' || value === null || levels === 0) return;
@@ -23,7 +23,7 @@ export function jsonNames(value: unknown, levels = MOST_LEVELS): void {
   for (const each of Object.values(value)) jsonNames(each, levels - 1);
 }
 
-/** The members that are not among the known ones. */
+/** Names of the unknown members. */
 export function otherMembers(members: JsonObject, known: ReadonlySet<string>): readonly string[] {
   return Object.keys(members).filter((key) => !known.has(key));
 }

@@ -21,8 +21,8 @@ const VALUE_MEMBERS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Makes the series of a metric's data points, where `key` is the name of a kind of data: also one that it had before
- * OTLP 0.9. Says whether it is.
+ * Makes the series of a metric's data points, if `key` names a kind of data; names from before OTLP 0.9 count too.
+ * Returns whether it does.
  */
 export function readData(key: string, data: unknown, series: OtlpSeries): boolean {
   switch (key) {
@@ -87,8 +87,8 @@ function common(point: JsonObject, series: OtlpSeries): Point {
 }
 
 /**
- * Counts members that are not known. In a point without attributes they may be its attributes under another name, without
- * which the points of all senders would be one series.
+ * Counts unknown members. In a point without attributes they are refused: they may be its attributes under another
+ * name, without which the points of all senders would be one series.
  */
 function lookForOthers(point: JsonObject, series: OtlpSeries): void {
   for (const key in point) {
@@ -99,7 +99,7 @@ function lookForOthers(point: JsonObject, series: OtlpSeries): void {
   }
 }
 
-/** `value` is what both were before OTLP 0.9. */
+/** The value of a number point. Before OTLP 0.9 the member was `value` for both types. */
 function value(point: JsonObject): number {
   const { asInt, asDouble, value: old } = point;
   if (asInt !== undefined && asInt !== null) return Number(int64(asInt, 'asInt'));

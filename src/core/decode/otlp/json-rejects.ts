@@ -9,11 +9,11 @@ interface Scope {
   readonly metrics: unknown[];
 }
 
-/** Collects what cannot be read of a request, in one of its own, with their resources and scopes once. */
+/** Collects the unreadable parts of a request in one of their own, with each resource and scope once. */
 export class OtlpJsonRejects {
   readonly #resourceMetrics: unknown[] = [];
   #resource: unknown;
-  /** The scopes of the resource at hand that have a metric at fault; undefined where there is none. */
+  /** Scopes of the current resource that have a bad metric; undefined if there is none. */
   #scopes: unknown[] | undefined;
   #scope: unknown;
   #metrics: unknown[] | undefined;
@@ -42,19 +42,19 @@ export class OtlpJsonRejects {
     this.#metrics.push(metric);
   }
 
-  /** A ScopeMetrics of the resource at hand, as a whole. */
+  /** Adds a whole ScopeMetrics of the current resource. */
   scopeMetrics(error: PoisonError, scopeMetrics: unknown): void {
     this.#add(error);
     this.#scopesOfResource().push(scopeMetrics);
   }
 
-  /** A ResourceMetrics as a whole. */
+  /** Adds a whole ResourceMetrics. */
   resourceMetrics(error: PoisonError, resourceMetrics: unknown): void {
     this.#add(error);
     this.#resourceMetrics.push(resourceMetrics);
   }
 
-  /** @param body stands for what nests so deep that it cannot be written again */
+  /** @param body value of the reject if the parts nest too deep to be serialized */
   finish(body: Buffer): Reject[] {
     if (this.#first === undefined) return [];
     const more = this.#count > 1 ? ` (the first of ${this.#count} metrics)` : '';

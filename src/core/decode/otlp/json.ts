@@ -17,10 +17,10 @@ import { OtlpSeries } from './series.ts';
  * OTLP metrics in JSON (opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding"), one ExportMetricsServiceRequest
  * a record. Series, rejects and counts are those of `otlpDecoder`.
  *
- * Names of the .proto files (`resource_metrics`) are taken too, and those of older versions: scopes were
- * `instrumentationLibrary` before 0.15, data `intGauge` or `doubleSum` and so on, with `labels`, before 0.9. A part in
- * which there is nothing but what is not known is set aside, with the names of that; beside known ones unknown members
- * are counted, `unknown_field`.
+ * Names of the .proto files (`resource_metrics`) are accepted too, and those of older versions: scopes were
+ * `instrumentationLibrary` before 0.15, data `intGauge` or `doubleSum` and so on, with `labels`, before 0.9. A part
+ * that has unknown members instead of its main one is set aside, with their names; other unknown members are counted
+ * (`unknown_field`).
  */
 export function otlpJsonDecoder(options: Partial<OtlpOptions> = {}): Decoder {
   const settings = { ...DEFAULT_OTLP, ...options };
@@ -111,7 +111,7 @@ class RequestReader {
     }
   }
 
-  /** Counts members that are not known; where the one that matters is missing beside them, says what is wrong. */
+  /** Counts unknown members, or returns a fault if `wanted` is missing beside them. */
   #unknown(
     members: JsonObject,
     known: ReadonlySet<string>,
@@ -163,7 +163,7 @@ function readScope(
 
 const DESCRIPTION: ReadonlySet<string> = new Set(['name', 'description', 'unit', 'metadata']);
 
-/** Makes the series of one metric. True where it has metadata. */
+/** Makes the series of one metric. Returns whether it has metadata. */
 function metric(members: JsonObject, series: OtlpSeries): boolean {
   const name = text(members['name'], 'metric.name');
   const unit = text(members['unit'], 'metric.unit');

@@ -41,15 +41,15 @@ const PER_UNITS = new Map([
 ]);
 
 /**
- * A name longer than this is left as it is: no storage takes it and `ingest.limits` refuses it, but to take apart
+ * Longer names are left as they are: no storage accepts them and `ingest.limits` refuses them, while splitting
  * megabytes of separators costs hundreds of megabytes.
  */
 const LONGEST_NAME = 64 * 1024;
 
-/** What a metric's values are; the suffix of its name depends on it. */
+/** Kind of a metric, on which the suffix of its name depends. */
 export type MetricKind = 'gauge' | 'counter' | 'histogram' | 'summary';
 
-/** The name that a metric of this unit and kind gets, before suffixes such as `_bucket`. */
+/** Metric name for a unit and kind, before suffixes such as `_bucket`. */
 export function metricName(name: string, unit: string, kind: MetricKind, options: OtlpOptions): string {
   if (!options.use_prometheus_naming && !options.convert_metric_names_to_prometheus) return name;
   if (name.length > LONGEST_NAME) return name;
@@ -57,7 +57,7 @@ export function metricName(name: string, unit: string, kind: MetricKind, options
   const slash = unit.indexOf('/');
   const main = (slash < 0 ? unit : unit.slice(0, slash)).trim();
   const per = slash < 0 ? '' : unit.slice(slash + 1).trim();
-  // A unit in braces is an annotation, no unit.
+  // A unit in braces is an annotation, not a unit.
   if (!main.includes('{')) {
     const word = UNITS.get(main) ?? main;
     if (word !== '' && !tokens.includes(word)) tokens.push(word);
@@ -71,7 +71,7 @@ export function metricName(name: string, unit: string, kind: MetricKind, options
   return tokens.join('_');
 }
 
-/** The label name that an attribute gets. */
+/** Label name of an attribute. */
 export function labelName(name: string, options: OtlpOptions): string {
   if (!options.use_prometheus_naming) return name;
   if (name.length > LONGEST_NAME) return name;

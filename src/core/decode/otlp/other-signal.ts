@@ -2,8 +2,8 @@ import { PoisonError } from '../../model/errors.ts';
 import { FIXED32, FIXED64, ProtobufReader, VARINT } from '../../wire/protobuf-reader.ts';
 
 /**
- * What is in the place of a metric that cannot be read: a span or a log record, whose requests nest as those of metrics
- * do and have no mark of their own. Undefined where it is neither, as far as the types of its fields tell.
+ * Recognizes a span or a log record in place of an unreadable metric: requests of all three nest alike and have no mark
+ * of their own. Undefined if it is neither, as far as the types of its fields tell.
  *
  * Spans have their times in fields 7 and 8 (opentelemetry/proto/trace/v1/trace.proto); log records theirs in 1 and 11,
  * their severity in 2, their flags in 8 (opentelemetry/proto/logs/v1/logs.proto). No field of a metric is a number.

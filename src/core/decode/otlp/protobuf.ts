@@ -16,8 +16,8 @@ import { OtlpSeries } from './series.ts';
  *
  * A metric that cannot be read is set aside, with its resource and scope around it; all of a record share one reject.
  * Broken framing, resources or scopes refuse the record. Counted, since a series has no place for them: `metadata`,
- * `exemplars`, `start_timestamp`, `histogram_min_max`, `metric_without_points`, `unknown_field`, and what vmagent drops, `histogram_without_buckets` and
- * `histogram_with_wrong_buckets`.
+ * `exemplars`, `start_timestamp`, `histogram_min_max`, `metric_without_points`, `unknown_field`, and, as vmagent drops
+ * them, `histogram_without_buckets` and `histogram_with_wrong_buckets`.
  */
 export function otlpDecoder(options: Partial<OtlpOptions> = {}): Decoder {
   const settings = { ...DEFAULT_OTLP, ...options };
@@ -53,14 +53,14 @@ function decode(
 /** Fields of ResourceMetrics. */
 const SCOPE_METRICS = 2;
 const SCHEMA_URL = 3;
-/** The name of scope_metrics in OTLP 0.15 to 0.18 for what came from older senders; before that it was field 2. */
+/** Metrics of older senders in OTLP 0.15 to 0.18, in the form of scope_metrics; before that they were field 2. */
 const LIBRARY_METRICS = 1000;
 
-/** Resource and scope may stand behind the metrics that they are for: they are looked for first. */
+/** Reads the resource first, since it may come after its metrics. */
 function resourceMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMetrics): void {
   const { position: start, end } = fields;
   const attributes: [string, AnyValue][] = [];
-  // Who writes both means the same by them, and then the newer one counts.
+  // A sender that writes both means the same by them: the newer one counts.
   let metrics = LIBRARY_METRICS;
   bad.resource();
   while (series.bounds.next(fields)) {
@@ -123,10 +123,10 @@ function scopeMetrics(fields: ProtobufReader, series: OtlpSeries, bad: BadMetric
 }
 
 /**
- * Makes the series of one metric. Its name and unit may stand behind its points. True where it has metadata.
+ * Makes the series of one metric, whose name and unit may come after its points. Returns whether it has metadata.
  *
- * Field 4, 6 and 8 were integers before OTLP 0.9, and what is 13 and up is to come: a metric of such data alone is set
- * aside, as nothing of it can be read.
+ * Fields 4, 6 and 8 were integer data before OTLP 0.9, and fields from 13 on are unknown: a metric with only such data
+ * is set aside, since nothing of it can be read.
  */
 function metric(fields: ProtobufReader, series: OtlpSeries): boolean {
   const { position: start, end } = fields;
@@ -159,7 +159,7 @@ function metric(fields: ProtobufReader, series: OtlpSeries): boolean {
   return described || unit !== '';
 }
 
-/** Gauge, sum, histogram, exponential histogram and summary; what is behind them is metadata. */
+/** Gauge, sum, histogram, exponential histogram and summary; the field after them is metadata. */
 const DATA: readonly number[] = [5, 7, 9, 10, 11];
 const METADATA = 12;
 

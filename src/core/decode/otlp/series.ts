@@ -16,7 +16,7 @@ import { labelName, type MetricKind, metricName } from './naming.ts';
 /** A value; a bigint is the 64 bits of a NaN, which a number would not keep. */
 export type Value = number | bigint;
 
-/** What every data point has. Times in ns since the epoch, 0 where absent. */
+/** Common fields of all data points. Times in ns since the epoch, 0 if absent. */
 export interface Point {
   readonly attributes: KeyValues;
   readonly timeNs: bigint;
@@ -29,7 +29,7 @@ export interface NumberPoint extends Point {
   readonly value: Value;
 }
 
-/** Counts are 64-bit without sign. */
+/** Counts are unsigned 64-bit integers. */
 export interface HistogramPoint extends Point {
   readonly count: bigint;
   readonly sum: Value | undefined;
@@ -65,12 +65,12 @@ const NO_RECORDED_VALUE = 1;
 const STALE_NAN = 0x7ff0000000000002n;
 
 /**
- * Makes series of OTLP data points as vmagent does (its lib/protoparser/opentelemetry): temporality is not looked at,
+ * Makes series of OTLP data points as vmagent does (its lib/protoparser/opentelemetry): temporality is ignored,
  * time 0 stays 0, histograms become `_count`, `_sum` and cumulative `_bucket{le}`, exponential ones
  * `_bucket{vmrange}`, summaries `{quantile}`.
  *
- * Where a label name comes up again, on a point after a resource say, the last one wins: vmagent passes both on and
- * storage keeps the last, but other receivers refuse such series.
+ * If a label name repeats, such as on a point after its resource, the last one wins: vmagent passes both on and storage
+ * keeps the last, but other receivers refuse such series.
  */
 export class OtlpSeries {
   readonly bounds: OtlpBounds;
@@ -85,7 +85,7 @@ export class OtlpSeries {
   #name = '';
   #unit = '';
 
-  /** Begins a record of `bodyBytes`. Throws PoisonError `record_arguments` where its headers are malformed. */
+  /** Begins a record of `bodyBytes`. Throws PoisonError `record_arguments` if its headers are malformed. */
   constructor(builder: WriteRequestBuilder, options: OtlpOptions, bodyBytes: number, context: DecodeContext) {
     builder.reset();
     this.bounds = new OtlpBounds(context);
@@ -95,16 +95,15 @@ export class OtlpSeries {
     this.#extra = extraLabels(context.headers);
   }
 
-  /** What has been made. */
+  /** The decoded record. */
   finish(rejects: readonly Reject[]): Decoded {
     return { body: this.#builder.finish(), rejects, ...this.#uncarried.field };
   }
 
   /**
-   * Makes the series of one metric, all or none of them. Gives back what is wrong with it; throws where that is the
-   * whole record.
+   * Makes all series of one metric, or none: returns the metric's fault; throws if it is a fault of the whole record.
    *
-   * @param read makes the series; says whether the metric has metadata
+   * @param read makes the series; returns whether the metric has metadata
    */
   whole(read: () => boolean): PoisonError | undefined {
     const { length, series } = this.#builder;
@@ -119,17 +118,17 @@ export class OtlpSeries {
     }
   }
 
-  /** A field that OTLP's metrics do not have. */
+  /** Counts a field that OTLP's metrics do not have. */
   unknown(): void {
     this.#uncarried.add('unknown_field');
   }
 
-  /** A request without any metric, as exporters send it when there is nothing to tell. */
+  /** Counts a request without any metric, which exporters send when there is nothing to report. */
   empty(): void {
     this.#uncarried.add('empty_record');
   }
 
-  /** A metric that has a name and nothing else. */
+  /** Counts a metric without data points. */
   withoutPoints(): void {
     this.#uncarried.add('metric_without_points');
   }
@@ -140,7 +139,7 @@ export class OtlpSeries {
     this.#scope = this.#resource;
   }
 
-  /** The scope of the metrics that follow, or undefined where they have none. An absent name is `unknown`. */
+  /** The scope of the metrics that follow; undefined: none. An absent name or version is `unknown`. */
   scope(scope: { name: string; version: string; attributes: KeyValues } | undefined): void {
     this.bounds.spend(1 + (this.#resource.size >> 2));
     this.#scope = new Map(this.#resource);

@@ -8,7 +8,7 @@ export const remoteWriteV1: Decoder = {
   contentTypes: ['application/x-protobuf'],
   protos: ['', 'prometheus.WriteRequest'],
   defaultContentEncoding: 'snappy',
-  // As vmagent, whose senders fall back from one to the other.
+  // As in vmagent, whose senders fall back from one to the other.
   otherContentEncodings: ['zstd'],
   decode: (body) => ({ body, passedThrough: true, rejects: NO_REJECTS }),
 };

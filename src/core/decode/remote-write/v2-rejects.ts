@@ -13,7 +13,7 @@ const SYMBOL = 0x22;
 const SERIES = 0x2a;
 const LABELS_REFS = 1;
 
-/** An exemplar that cannot be resolved, and why. The series that it stood in goes on without it. */
+/** An exemplar that cannot be resolved, and why. Its series goes on without it. */
 export interface BadExemplar {
   readonly message: string;
   /** The field in the body, tag included. */
@@ -29,8 +29,8 @@ interface Group {
 }
 
 /**
- * Collects what of a 2.0 request cannot be used. References mean nothing without the symbol table, so each reject is
- * a Request of its own with all symbols, snappy'd; those with the same reason share one, so that the table is not
+ * Collects the unusable parts of a 2.0 request. References mean nothing without the symbol table, so each reject is a
+ * Request of its own with all symbols, in snappy; series with the same reason share one, so that the table is not
  * repeated for every bad series.
  */
 export class BadSeries {
@@ -47,12 +47,12 @@ export class BadSeries {
     this.#symbols = symbols;
   }
 
-  /** The TimeSeries in `[start, end)` as it is. */
+  /** Adds the TimeSeries in `[start, end)` unchanged. */
   addSeries(error: PoisonError, start: number, end: number): void {
     this.#group(error.reason, error.message).series.field(SERIES, this.#view, start, end - start);
   }
 
-  /** The labels of the TimeSeries in `[start, end)` with its bad exemplars only. */
+  /** Adds the labels of the TimeSeries in `[start, end)`, with its bad exemplars only. */
   addExemplars(exemplars: readonly BadExemplar[], start: number, end: number): void {
     const { series } = this.#group('exemplar', exemplars[0]!.message);
     series.byte(SERIES);
@@ -68,7 +68,7 @@ export class BadSeries {
     series.closeMessage(contentStart, 1);
   }
 
-  /** A field of a 1.0 WriteRequest, which somebody declared as 2.0. */
+  /** Adds a field of a 1.0 WriteRequest that was declared as 2.0. */
   addVersion1(fieldStart: number, fieldEnd: number): void {
     this.#version1 ??= new ByteSink();
     this.#version1.copy(this.#view, fieldStart, fieldEnd - fieldStart);

@@ -15,7 +15,7 @@ import type { BadExemplar } from './v2-rejects.ts';
 const SERIES = { labelsRefs: 1, samples: 2, histograms: 3, exemplars: 4, metadata: 5, created: 6 } as const;
 const EXEMPLAR = { labelsRefs: 1 } as const;
 const METADATA = { type: 1, help: 3, unit: 4 } as const;
-/** Where 2.0 puts start timestamps that 1.0 does not have. */
+/** Fields of 2.0's start timestamps, which 1.0 does not have. */
 const SAMPLE_START = 3;
 const HISTOGRAM_START = 17;
 
@@ -59,7 +59,7 @@ export class SeriesWriter {
 
   /**
    * Writes the TimeSeries in `[start, end)` and returns the exemplars that had to be left out, if there are any.
-   * Throws PoisonError where it cannot be used; then nothing of it is written.
+   * Throws PoisonError if it cannot be used; then nothing of it is written.
    */
   write(start: number, end: number): BadExemplar[] | undefined {
     const out = this.#out;
@@ -92,7 +92,7 @@ export class SeriesWriter {
     return bad;
   }
 
-  /** Reads all label references; returns where the fields behind the first run of them start. */
+  /** Reads all label references; returns the start of the fields after the first run of them. */
   #readReferences(start: number, end: number): number {
     this.#referenceCount = 0;
     const reader = new ProtobufReader(this.#body, start, end);
@@ -146,11 +146,11 @@ export class SeriesWriter {
       grown.set(this.#references);
       this.#references = grown;
     }
-    // A uint32 field keeps the low 32 bits of a longer varint, as protobuf has it.
+    // A uint32 field keeps the low 32 bits of a longer varint, as in protobuf.
     this.#references[this.#referenceCount++] = index;
   }
 
-  /** Bytes that the labels take as 1.0 fields. Throws where a reference is odd or points outside the table. */
+  /** Bytes of the labels as 1.0 fields. Throws if the number of references is odd, or one points outside the table. */
   #labelsLength(): number {
     const count = this.#referenceCount;
     const symbols = this.#symbols;
@@ -244,17 +244,17 @@ export class SeriesWriter {
       if (out.length === tailStart && bad === undefined) throw onlyUnknown(unknown);
       this.#uncarried.add('unknown_field', unknown);
     }
-    // One wrong byte in a sample is found here, where the series can still be told from its neighbours.
+    // Finds a wrong byte in a sample here, where it refuses this series alone.
     const tail = this.#tail;
     if (!scanTail(out.bytes, tailStart, out.length, tail))
       readTail(out.bytes, tailStart, out.length, tail, this.#budget);
     return bad;
   }
 
-  /** A sample or histogram. The fields are those of 1.0, byte for byte, but for the start timestamp. */
+  /** Writes a sample or histogram: its fields are those of 1.0, byte for byte, except for the start timestamp. */
   #writeMessage(tag: number, start: number, end: number, startTimestampField: number): void {
     const out = this.#out;
-    // Fast path: a value and a timestamp of our times, with nothing behind them.
+    // Fast path: a value and a present-day timestamp, and nothing else.
     if (tag === TAG_SAMPLE && end - start === 16 && isPlainSample(this.#body, start)) {
       out.field(tag, this.#view, start, 16);
       return;
@@ -278,7 +278,7 @@ export class SeriesWriter {
     out.closeMessage(contentStart, reserved);
   }
 
-  /** Value and timestamp are the fields of 1.0; the references, which may come in any order, become labels. */
+  /** Writes an exemplar. Value and timestamp are fields of 1.0; the references, in any place, become labels. */
   #writeExemplar(fields: ProtobufReader): void {
     const out = this.#out;
     const before = out.length;

@@ -18,7 +18,7 @@ const TAG_TIMESERIES = REQUEST.timeseries * 8 + BYTES;
  *
  * Labels are resolved from the symbol table; samples, exemplars and native histograms are written as the messages of
  * 1.0, values bit for bit. A series that cannot be resolved is set aside with its symbols, and so is an exemplar.
- * What 1.0 has no place for is counted: `metadata`, `start_timestamp` (of series, samples and histograms, created
+ * Counted, since 1.0 has no place for them: `metadata`, `start_timestamp` (of series, samples and histograms, created
  * timestamps included) and `unknown_field`.
  */
 export const remoteWriteV2: Decoder = {
@@ -55,7 +55,7 @@ function decode(body: Buffer, context: DecodeContext): Decoded {
   return { body: writer.finish(), rejects: rejects.close(), ...uncarried.field };
 }
 
-/** Finds symbols and series, which may come in any order. Throws PoisonError `protobuf` where the framing is broken. */
+/** Finds symbols and series, which may come in any order. Throws PoisonError `protobuf` if the framing is broken. */
 function readFraming(
   body: Buffer,
   symbols: ByteRanges,
@@ -67,7 +67,7 @@ function readFraming(
   const reader = new ProtobufReader(body);
   while (reader.position < body.length) {
     budget?.spend(0.1);
-    // Fast path for what nearly all fields are: a symbol or a series of fewer than 128 bytes, or a series below 16 KiB.
+    // Fast path for nearly all fields: a symbol or a series below 16 KiB, whose length takes one or two bytes.
     const at = reader.position;
     const tag = body[at]!;
     if ((tag === TAG_SYMBOL || tag === TAG_TIMESERIES) && at + 2 < body.length) {

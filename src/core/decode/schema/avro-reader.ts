@@ -9,15 +9,15 @@ import type { WriterSchema } from './writer-schema.ts';
 
 type Read = (cursor: Cursor) => unknown;
 
-/** Records within records; deeper than any schema of metrics, and far from the end of the stack. */
+/** Deepest nesting of records, lists and maps: more than any schema of metrics has, and far from a stack overflow. */
 const MAX_DEPTH = 100;
 
 /**
  * Reads Avro's binary encoding (Avro 1.12 specification, "Binary encoding"). Every read stays within the body, and a
  * list has no more items than the body has bytes.
  *
- * Longs beyond 2^53 are bigint, the value of a union is never wrapped in the name of its branch. Of logical types,
- * decimals and UUIDs become text, dates and timestamps an `Instant`; any other is what it is made of.
+ * Longs beyond 2^53 are bigint; the value of a union is never wrapped in the name of its branch. Of logical types,
+ * decimals and UUIDs become text, dates and timestamps an `Instant`; any other is read as its underlying type.
  */
 export function avroSchema(type: AvroType): WriterSchema {
   const read = compile(type, new Map());
@@ -33,7 +33,7 @@ export function avroSchema(type: AvroType): WriterSchema {
   };
 }
 
-/** `known` ends the recursion of types that hold themselves. */
+/** `known` ends the recursion of types that contain themselves. */
 function compile(type: AvroType, known: Map<AvroType, { read: Read }>): Read {
   const before = known.get(type);
   if (before !== undefined) return (cursor) => before.read(cursor);
@@ -94,7 +94,7 @@ function long(unit: InstantUnit | undefined): Read {
   };
 }
 
-/** What is too long for a number stays bytes, which a mapping takes for none. */
+/** A decimal that is too long for a number stays bytes, which a mapping does not accept as one. */
 function decimal(bytes: (cursor: Cursor) => Buffer, scale: number | undefined): Read {
   if (scale === undefined) return bytes;
   return (cursor) => {
@@ -103,7 +103,7 @@ function decimal(bytes: (cursor: Cursor) => Buffer, scale: number | undefined): 
   };
 }
 
-/** Avro 1.12's decimal whose scale is within its bytes: `bytes` of the integer, then an `int`. */
+/** Avro 1.12's `big-decimal`, whose scale is in its bytes: `bytes` of the integer, then an `int`. */
 function bigDecimal(cursor: Cursor): unknown {
   const bytes = cursor.bytes(cursor.length());
   const inner = new Cursor(bytes, 0, undefined);
@@ -158,7 +158,7 @@ function map(value: Read): Read {
 
 function record(fields: readonly { readonly name: string; readonly read: Read }[]): Read {
   const size = objectBytes(fields.length);
-  // Of a plain object that name would be no field.
+  // On a plain object `__proto__` would not be a field.
   const isPlain = !fields.some(({ name }) => name === '__proto__');
   return (cursor) => {
     const object: Record<string, unknown> = isPlain ? {} : Object.create(null);
@@ -169,13 +169,13 @@ function record(fields: readonly { readonly name: string; readonly read: Read }[
   };
 }
 
-/** A place in a body, and what has been taken from it. */
+/** A position in a body, with counts of what has been read. */
 class Cursor {
   readonly body: Buffer;
   readonly values: ValueBudget;
   position: number;
   depth = 0;
-  /** Items of lists and maps so far, at most one a byte: items of no size would otherwise cost nothing to claim. */
+  /** Items of lists and maps so far, at most one per byte of the body: claiming items of size 0 costs no bytes. */
   #items = 0;
 
   constructor(body: Buffer, start: number, budget: RecordBudget | undefined) {
@@ -184,7 +184,7 @@ class Cursor {
     this.values = new ValueBudget(budget);
   }
 
-  /** @param size what is entered takes in memory */
+  /** @param size memory of the object entered, in bytes */
   enter(size: number): void {
     this.values.take(size);
     if (++this.depth > MAX_DEPTH) throw malformed(this.position, `more than ${MAX_DEPTH} levels`);
@@ -194,7 +194,7 @@ class Cursor {
     return this.body[this.take(1)]!;
   }
 
-  /** Moves on by `count` bytes, which must be there; returns where they begin. */
+  /** Moves on by `count` bytes, which must be there; returns their start. */
   take(count: number): number {
     const at = this.position;
     if (count > this.body.length - at) {
@@ -215,7 +215,7 @@ class Cursor {
     const at = this.take(length);
     this.values.take(TEXT + length);
     const text = this.body.toString('utf8', at, at + length);
-    // Only what is no UTF-8, or that character itself, has it.
+    // U+FFFD comes from bytes that are not UTF-8, or stands in the text itself.
     if (text.includes('\ufffd') && !isUtf8(this.body.subarray(at, at + length))) {
       throw malformed(at, 'text is no UTF-8');
     }
@@ -244,7 +244,7 @@ class Cursor {
     return Number.isSafeInteger(number) ? number : signed;
   }
 
-  /** Length of what follows. */
+  /** Length of the bytes or text that follows. */
   length(): number {
     const at = this.position;
     const length = Number(this.long());

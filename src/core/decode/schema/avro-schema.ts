@@ -1,6 +1,6 @@
 import type { InstantUnit } from './instant.ts';
 
-/** `long` is `int` too; its unit is what it counts since the epoch, where a logical type says so. */
+/** `long` is `int` too; its unit is that of a time since the epoch, if a logical type says so. */
 export type AvroType =
   | { readonly kind: 'null' | 'boolean' | 'float' | 'double' | 'string' | 'bigDecimal' }
   | { readonly kind: 'long'; readonly unit?: InstantUnit }
@@ -18,14 +18,14 @@ export interface AvroRecord {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Types within each other in the text of a schema; deeper than any, and far from the end of the stack. */
+/** Deepest nesting of types in the text of a schema: more than any has, and far from a stack overflow. */
 const MAX_DEPTH = 300;
 const TIMESTAMP = /^(?:local-)?timestamp-(milli|micro|nano)s$/;
 const UNITS: Readonly<Record<string, InstantUnit>> = { milli: 'ms', micro: 'us', nano: 'ns' };
 
 /**
- * Takes a schema apart as far as reading its records needs it (Avro 1.12 specification, "Schema Declaration"). What has
- * no part in that is not looked at: whether names are legal, defaults, aliases, order, attributes of others.
+ * Parses a schema as far as reading its records needs it (Avro 1.12 specification, "Schema Declaration"). The rest is
+ * ignored: whether names are legal, defaults, aliases, order, attributes of others.
  *
  * @param text JSON, or the bare name of a primitive type
  * @param references texts of schemas whose named types it uses, in any order
@@ -45,12 +45,12 @@ function parseJson(text: string): unknown {
 }
 
 class Parser {
-  /** Named types by their full names, with the namespace within which their parts are. */
+  /** Named types by their full names, with the namespace that surrounds their definition. */
   readonly #named = new Map<string, { readonly schema: Json; readonly namespace: string }>();
-  /** Types that were begun: named ones may hold themselves. */
+  /** Types already begun, since named ones may contain themselves. */
   readonly #types = new Map<object, AvroType>();
 
-  /** Notes the named types in a schema, so that they may be referred to from anywhere. */
+  /** Registers the named types in a schema, so that they may be referred to from anywhere. */
   define(schema: unknown, namespace: string, depth: number): void {
     refuseDepth(depth);
     if (Array.isArray(schema)) for (const branch of schema) this.define(branch, namespace, depth + 1);
@@ -139,7 +139,7 @@ function isNamed({ type }: Json): boolean {
   return type === 'record' || type === 'error' || type === 'enum' || type === 'fixed';
 }
 
-/** Where the parts of a named type look for the names that they use. */
+/** Namespace in which the parts of a named type look up names. */
 function namespaceOf({ name, namespace }: Json, outer: string): string {
   const text = String(name ?? '');
   if (text.includes('.')) return text.slice(0, text.lastIndexOf('.'));
@@ -181,7 +181,7 @@ function fixed({ name, size, logicalType, scale }: Json): AvroType {
   return { kind: 'fixed', size: bytes, ...decimalScale(logicalType, scale) };
 }
 
-/** The specification has a logical type that is not valid ignored, which a scale of something else makes it. */
+/** Scale of a decimal. With an invalid scale the logical type is ignored, as the specification says. */
 function decimalScale(logicalType: unknown, scale: unknown = 0): { scale?: number } {
   const isDecimal = logicalType === 'decimal' && Number.isSafeInteger(scale) && Number(scale) >= 0;
   return isDecimal ? { scale: Number(scale) } : {};

@@ -10,7 +10,7 @@ const FRAME_BYTES = 5;
 /** The name of the decoder in the configuration. */
 export const CONFLUENT = 'confluent';
 
-/** Where Confluent's serializers put the id when they are told to put it in a header: version 1 and a GUID, or a frame. */
+/** Header in which Confluent's serializers put the id if configured so: version 1 and a GUID, or a frame. */
 const ID_HEADER = '__value_schema_id';
 const GUID_END = 17;
 
@@ -18,11 +18,11 @@ const GUID_END = 17;
 export interface Framing {
   readonly id: SchemaId;
   readonly start: number;
-  /** Message indexes of Protobuf, where they are in the header too. */
+  /** Message indexes of Protobuf, if they are in the header too. */
   readonly indexes?: Buffer;
 }
 
-/** Undefined where a record names no schema. A header goes before the frame. */
+/** The framing of a record; undefined if it names no schema. The header takes precedence over the frame. */
 export function framingOf(body: Uint8Array, headers: RecordHeaders): Framing | undefined {
   const header = headers[ID_HEADER];
   if (Buffer.isBuffer(header)) {
@@ -42,13 +42,13 @@ export function hasSchemaHeader(headers: RecordHeaders): boolean {
   return Buffer.isBuffer(headers[ID_HEADER]);
 }
 
-/** The schema id of a framed record; undefined where the frame is not there. */
+/** The schema id of a framed record; undefined without a frame. */
 export function schemaIdOf(body: Uint8Array): number | undefined {
   if (body.length < FRAME_BYTES || body[0] !== 0) return undefined;
   return body[1]! * 2 ** 24 + (body[2]! << 16) + (body[3]! << 8) + body[4]!;
 }
 
-/** Where no registry is configured. */
+/** Schemas if no registry is configured: none. */
 export const NO_REGISTRY: SchemaSource = {
   schema(id) {
     throw new PoisonError(
@@ -60,8 +60,8 @@ export const NO_REGISTRY: SchemaSource = {
 };
 
 /**
- * Records framed by Confluent's serializers, in Avro, JSON Schema or Protobuf: what the schema id in front of them says.
- * The mapping says where the series are; without one records have the shape of `schemas/metric-batch.*`.
+ * Records framed by Confluent's serializers, in Avro, JSON Schema or Protobuf, whichever their schema is. The mapping
+ * says where the series are; without one, records have the shape of `schemas/metric-batch.*`.
  */
 export function confluentDecoder(
   schemas: SchemaSource = NO_REGISTRY,

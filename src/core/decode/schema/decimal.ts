@@ -3,10 +3,10 @@ const MAX_BYTES = 400;
 const MAX_SCALE = 2000;
 
 /**
- * The text of a decimal: an integer in two's complement, big-endian, and how many of its digits are behind the point.
- * Text, since a label has it exactly, and a sample's value is read from text too.
+ * The text of a decimal: an integer in two's complement, big-endian, and the number of its digits after the point.
+ * Text, since a label keeps it exactly, and a sample's value is read from text too.
  *
- * Undefined for what is longer than any double: turning it into digits would cost more than its bytes.
+ * Undefined if it is longer than any double: converting it to digits would cost more than its size justifies.
  */
 export function decimalText(unscaled: Uint8Array, scale: number): string | undefined {
   if (unscaled.length > MAX_BYTES || Math.abs(scale) > MAX_SCALE) return undefined;

@@ -10,7 +10,7 @@ const UNIT_NS: Readonly<Record<InstantUnit, bigint>> = {
   ns: 1n,
 };
 
-/** A time whose unit the schema says, so that no mapping has to: so many units since the epoch. */
+/** A time since the epoch in a unit that the schema says, so that the mapping need not. */
 export class Instant {
   readonly count: number | bigint;
   readonly unit: InstantUnit;
@@ -26,7 +26,7 @@ export class Instant {
     return Number(floorDivide(this.#ns(), UNIT_NS.ms));
   }
 
-  /** The form that a mapping takes for a time whatever its unit: that of Protobuf's Timestamp. */
+  /** The form of Protobuf's Timestamp, which a mapping accepts as a time whatever its unit. */
   toJSON(): { seconds: number; nanos: number } {
     const ns = this.#ns();
     const seconds = floorDivide(ns, NS);

@@ -1,6 +1,6 @@
 import { decimalText } from './decimal.ts';
 
-/** Key of what a message stands for, beside its fields. */
+/** Key of the plain value that a message stands for, beside its fields. */
 export const MEANING = Symbol('what a message stands for');
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -8,7 +8,7 @@ type Meaning = (fields: Fields) => unknown;
 
 const wrapped: Meaning = ({ value }) => value;
 
-/** Messages that stand for a plain value, by their full names. Timestamp is none: see `timestampMs`. */
+/** Messages that stand for a plain value, by their full names. Timestamp is not one: see `timestampMs`. */
 const KNOWN = new Map<string, Meaning>([
   ...['Double', 'Float', 'Int64', 'UInt64', 'Int32', 'UInt32', 'Bool', 'String', 'Bytes'].map(
     (kind) => [`.google.protobuf.${kind}Value`, wrapped] as const,
@@ -21,12 +21,12 @@ const KNOWN = new Map<string, Meaning>([
   ['.confluent.type.Decimal', ({ value, scale }) => decimalText(value as Uint8Array, Number(scale))],
 ]);
 
-/** What messages of that name stand for; undefined where they are no more than their fields. */
+/** Conversion of messages of that name to their plain value; undefined if they have none. */
 export function meaningOf(fullName: string): Meaning | undefined {
   return KNOWN.get(fullName);
 }
 
-/** What a value stands for: itself, unless it is a message that has a meaning. */
+/** The plain value of a message that stands for one; else the value itself. */
 export function plainMeaning(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || !(MEANING in value)) return value;
   return value[MEANING];

@@ -6,8 +6,8 @@ import { SeriesMapper } from './mapped-series.ts';
 import { type MappingOptions, METRIC_BATCH, valueAt } from './mapping.ts';
 
 /**
- * JSON without a schema, in the shape that the mapping describes. A record is what the mapping says, or one of its
- * series, or a list of such series: the form in which those that cannot be used are set aside.
+ * JSON without a schema, in the shape that the mapping describes. A record has that shape, or is one of its series, or
+ * a list of such series: the form in which unusable series are set aside.
  */
 export function mappedJsonDecoder(mapping: MappingOptions = METRIC_BATCH): Decoder {
   const mapper = new SeriesMapper(mapping);

@@ -4,14 +4,14 @@ import type { RecordBudget } from '../record-budget.ts';
 import { GATHERED_BYTES, quote, SINGLE_REJECTS } from '../rejects.ts';
 import { plainMeaning } from './known-messages.ts';
 
-/** Names the form in which mapped series are set aside: JSON with the fields of the original, one series or a list. */
+/** Content type of mapped series that are set aside: JSON with the fields of the original, one series or a list. */
 export const MAPPED_JSON = 'application/vnd.penstock.mapped+json';
 
-/** Lists and objects within each other in a series that is set aside; writing more of them would end the stack. */
+/** Deepest nesting of a series that is set aside; serializing more would overflow the stack. */
 const MAX_NESTING = 500;
-/** Characters of JSON that the series of one record that are set aside may come to. */
+/** Most characters of JSON of all series that are set aside from one record. */
 const MOST_CHARACTERS = 32 * 1024 * 1024;
-/** Characters of JSON that are written in a unit of a record's budget. */
+/** Characters of JSON written per unit of a record's budget. */
 const CHARACTERS_A_UNIT = 32;
 
 /** Collects series that a mapping could not use. They have no bytes of their own in the record, so they become JSON. */
@@ -26,8 +26,8 @@ export class MappedRejects {
   }
 
   /**
-   * Throws PoisonError, which refuses the whole record: `nesting` where the series nests too deep to be written down,
-   * `too_many_faults` where there are too many, or they are too large.
+   * Throws PoisonError, which refuses the whole record: `nesting` if the series nests too deep to be serialized,
+   * `too_many_faults` if there are too many, or they are too large.
    */
   add(element: unknown, index: number, reason: string, fault: string): void {
     this.#budget?.fault();
@@ -63,7 +63,7 @@ export class MappedRejects {
   }
 }
 
-/** A series beyond those that are set aside one by one, and what is wrong with it. */
+/** A series beyond those that are set aside one by one, and its fault. */
 interface Further {
   readonly text: string;
   readonly where: string;
@@ -83,7 +83,7 @@ function gatheredReject(further: readonly Further[]): Reject {
   return { reason: 'mapping', message, value, contentType: MAPPED_JSON };
 }
 
-/** Whether there are more than `levels` lists and objects within each other. It needs no stack, level by level. */
+/** Whether lists and objects nest deeper than `levels`. Goes level by level, without recursion. */
 function nestsDeeper(value: unknown, levels: number): boolean {
   let level = [value].filter(isNested);
   for (let depth = 1; level.length > 0; depth++) {

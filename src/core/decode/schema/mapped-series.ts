@@ -13,7 +13,7 @@ import { MappedRejects } from './mapped-rejects.ts';
 import { labelText, sampleValue, timestampMs } from './mapped-values.ts';
 import { compileMapping, isObject, type Mapping, type MappingOptions, valueAt } from './mapping.ts';
 
-/** Turns records of any shape into a WriteRequest, as a mapping says. A series that lacks something is set aside alone. */
+/** Turns records of any shape into a WriteRequest, as a mapping says. A bad series is set aside alone. */
 export class SeriesMapper {
   readonly #mapping: Mapping;
   readonly #builder = new WriteRequestBuilder();
@@ -21,9 +21,9 @@ export class SeriesMapper {
   #largest = 0;
   /** Samples whose time is 0. */
   #zeroTimes = 0;
-  /** Labels of the series at hand, in the order of their first mention. */
+  /** Labels of the current series, in the order of their first mention. */
   readonly #labels = new Map<string, string>();
-  /** A label that is a number ends the mapping with `NUMBER_LABEL`. */
+  /** Whether a label that is a number ends the mapping with `NUMBER_LABEL`. */
   #stopsAtNumbers = false;
 
   constructor(options: MappingOptions) {
@@ -31,8 +31,8 @@ export class SeriesMapper {
   }
 
   /**
-   * Maps what was JSON, in which labels keep the text that their numbers were written with (`1.10`): where there are such
-   * numbers and a label is one, all is read again, with those numbers as text.
+   * Maps JSON. Labels keep the text of numbers that JavaScript would write differently (`1.10`): if the record has such
+   * numbers and a label is a number, all is read again, with those numbers as text.
    */
   mapJson(
     read: (isVerbatim: boolean) => { readonly value: unknown; readonly hasOddNumbers: boolean },
@@ -53,8 +53,8 @@ export class SeriesMapper {
 
   /**
    * @param value a record as plain values: see `WriterSchema`
-   * @param bodyBytes size of the record, which bounds what it may become
-   * @throws PoisonError `mapping` where the list of series is missing
+   * @param bodyBytes size of the record, which bounds the size of its output
+   * @throws PoisonError `mapping` if the list of series is missing
    */
   map(value: unknown, bodyBytes: number, context: DecodeContext): Decoded {
     const { series } = this.#mapping;
@@ -70,7 +70,7 @@ export class SeriesMapper {
     return this.mapElements(elements, bodyBytes, context);
   }
 
-  /** As `map`, for series that stand by themselves. */
+  /** As `map`, for a list of series that is already found. */
   mapElements(elements: readonly unknown[], bodyBytes: number, context: DecodeContext): Decoded {
     const builder = this.#builder;
     const rejects = new MappedRejects(context.budget);
@@ -90,7 +90,7 @@ export class SeriesMapper {
     return { body: builder.finish(), rejects: rejects.finish(), ...uncarried.field };
   }
 
-  /** Builds one series; says what is wrong with it, and then builds nothing. */
+  /** Builds one series, or returns its fault and builds nothing. */
   #series(element: unknown): string | undefined {
     if (!isObject(element)) return `expected an object, found ${kindOf(element)}`;
     const fault = this.#readLabels(element);
@@ -190,7 +190,7 @@ export class SeriesMapper {
     return undefined;
   }
 
-  /** null and a missing field are an absent label, as the empty text is. */
+  /** Adds a label. null, a missing field and the empty text mean an absent label. */
   #add(label: string, given: unknown): string | undefined {
     this.#context.budget?.spend(0.25);
     const value = plainMeaning(given);
@@ -208,7 +208,7 @@ const NUMBER_LABEL = new Error('a label is a number');
 
 const NOT_UTF8 = 'its name or a label is not UTF-8';
 
-/** What a value is, for messages: short, and on one line. */
+/** Describes a value for messages: short, and on one line. */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';

@@ -6,10 +6,10 @@ import { isObject, type TimestampUnit } from './mapping.ts';
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const NOT_FINITE = /^([+-]?)(inf|infinity|nan)$/i;
 const DIGITS_TO_MS = { s: 3, ms: 0, us: -3, ns: -6 } as const;
-/** The largest time that JavaScript's calendar knows, in ms. Beyond it nothing is a time. */
+/** The largest time of JavaScript's Date, in ms. Larger values are not times. */
 const LATEST_MS = 8.64e15;
 
-/** A sample's value: a number, or text of one, as JSON has no other way to say NaN or infinity. */
+/** A sample's value: a number, or text of one, since JSON has no other form for NaN or infinity. */
 export function sampleValue(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value === 'bigint') return Number(value);
@@ -22,7 +22,7 @@ export function sampleValue(value: unknown): number | undefined {
   return sign === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
 }
 
-/** Label text; undefined for what has none. */
+/** The text of a label; undefined for values without one, such as objects. */
 export function labelText(value: unknown): string | undefined {
   switch (typeof value) {
     case 'string':
@@ -40,7 +40,7 @@ export function labelText(value: unknown): string | undefined {
 
 /**
  * A time in whole ms since the epoch, rounded down. An `Instant` and Protobuf's Timestamp (`seconds` and `nanos`) are
- * taken whatever the unit.
+ * accepted whatever the unit.
  */
 export function timestampMs(value: unknown, unit: TimestampUnit): number | undefined {
   const ms = readTimestamp(value, unit);

@@ -7,17 +7,17 @@ export const TIMESTAMP_UNITS = ['s', 'ms', 'us', 'ns', 'rfc3339'] as const;
 export type TimestampUnit = (typeof TIMESTAMP_UNITS)[number];
 
 /**
- * Where the parts of a sample are in a record of any shape. A path is names of fields with dots between:
+ * Paths of the parts of a sample in a record of any shape. A path is names of fields, joined by dots:
  * `payload.points`. The keys are those of `ingest.mapping`.
  */
 export interface MappingOptions {
   /** Path of the list of series in the record; empty: the record itself is one. */
   readonly series: string;
-  /** Path, in a series, of the metric name; where it is empty or absent the label `__name__` is the name. */
+  /** Path, in a series, of the metric name; if it is empty or absent, the label `__name__` is the name. */
   readonly name: string;
   /** Path, in a series, of the labels: an object, or a list of objects with a name and a value each; empty: none. */
   readonly labels: string;
-  /** Fields of the objects, where the labels are a list. */
+  /** Fields of the objects, if the labels are a list. */
   readonly label_name: string;
   readonly label_value: string;
   /** Labels that are fields of their own, as `label=path in the series`. An absent field is an absent label. */
@@ -33,7 +33,7 @@ export interface MappingOptions {
   readonly timestamp_unit: TimestampUnit;
 }
 
-/** The shape of `schemas/metric-batch.*`, which holds where `ingest.mapping` says nothing else. */
+/** The shape of `schemas/metric-batch.*`, the default of `ingest.mapping`. */
 export const METRIC_BATCH: MappingOptions = {
   series: 'series',
   name: '',
@@ -50,7 +50,7 @@ export const METRIC_BATCH: MappingOptions = {
 
 type Path = readonly string[];
 
-/** A mapping whose paths are taken apart. */
+/** A mapping with its paths parsed. */
 export interface Mapping extends Pick<MappingOptions, 'label_name' | 'label_value' | 'timestamp_unit'> {
   readonly series: Path;
   readonly name: Path;
@@ -91,7 +91,7 @@ function parsePath(text: string): Path {
   return text === '' ? [] : text.split('.');
 }
 
-/** What is at a path; undefined where nothing is. The empty path is the value itself. */
+/** The value at a path; undefined if there is none. The empty path is the value itself. */
 export function valueAt(value: unknown, path: Path): unknown {
   let at = value;
   for (const name of path) {
@@ -101,7 +101,7 @@ export function valueAt(value: unknown, path: Path): unknown {
   return plainMeaning(at);
 }
 
-/** An object with fields: no list, no bytes, no time. */
+/** Whether a value is an object with fields: not a list, bytes or a time. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   return !(value instanceof Uint8Array) && !(value instanceof Instant);

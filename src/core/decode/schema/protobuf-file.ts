@@ -3,7 +3,7 @@ import descriptor from 'protobufjs/ext/descriptor.js';
 
 /** A `.proto` file within a root. */
 export interface ProtobufFile {
-  /** Where its messages are: its package, or the root. */
+  /** Namespace of its messages: its package, or the root. */
   readonly space: protobuf.NamespaceBase;
   readonly imports: readonly string[];
 }
@@ -19,19 +19,19 @@ const EDITIONS: Readonly<Record<number, string>> = {
   1001: '2024',
 };
 
-/** Characters of a file and those that it imports; and what one message, enum or other block may have in it. */
+/** Most characters of a file and its imports, and most statements of one message, enum or other block. */
 const MAX_CHARACTERS = 1024 * 1024;
 const MAX_STATEMENTS = 2000;
-/** Sum of the squares of that over all blocks: two that are full, or any number of ordinary ones. */
+/** Most of the sum, over all blocks, of their statements squared: two full blocks, or any number of ordinary ones. */
 const MAX_SQUARES = 2 * MAX_STATEMENTS ** 2;
 /**
- * Comments, text, and what begins, ends or counts a statement, or an entry of an option. A comment that has no end goes
- * on to that of the file; a quote alone is a text that has none.
+ * Comments, strings, and characters that begin, end or separate statements or entries of options. A comment without an
+ * end extends to the end of the file; a quote alone begins a string without an end.
  */
 const TOKENS = /\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|["'{};,:]/g;
 
 /**
- * Refuses schemas whose taking apart would hold the thread: protobufjs takes time with the square of what a message has.
+ * Refuses schemas that would block the thread when parsed: protobufjs takes time quadratic in the size of a message.
  *
  * @throws RangeError
  */
@@ -43,16 +43,16 @@ export function refuseOversize(schemas: readonly string[]): void {
   if (squares > MAX_SQUARES) throw new RangeError('its messages and other blocks have too many statements');
 }
 
-/** The sum of the squares of what its blocks have. */
+/** The sum, over all blocks, of their statements squared. */
 function squaresOf(schema: string): number {
   const blocks = [0];
   let squares = 0;
   for (const [token] of schema.matchAll(TOKENS)) {
-    // protobufjs looks for the end again behind each quote that is escaped.
+    // protobufjs searches for the end again after each escaped quote.
     if (token === '"' || token === "'") throw new RangeError('it has a text without an end');
     if (token.length > 1) continue;
     if (token === '}') blocks.pop();
-    // Any number of messages may stand in a file.
+    // The number of messages in a file is not limited.
     else if (token !== '{' || blocks.length > 1) {
       const statements = (blocks.pop() ?? 0) + 1;
       refuseMore(statements);
@@ -76,11 +76,11 @@ function isDescriptor(schema: string): boolean {
 
 /**
  * Adds a schema to `root` in either of the forms in which it is registered: the text of a `.proto` file, or the base64
- * of its FileDescriptorProto, which clients of Python and C register. Some registries give that back as it came.
+ * of its FileDescriptorProto, which clients of Python and C register. Some registries return that unchanged.
  *
- * Names of fields stay as they are written. Extensions are not looked at.
+ * Names of fields are kept as written. Extensions are ignored.
  *
- * @throws Error where it is neither
+ * @throws Error if it is neither
  */
 export function addProtobufFile(root: protobuf.Root, schema: string): ProtobufFile {
   if (isDescriptor(schema)) return addDescriptor(root, Buffer.from(schema, 'base64'));

@@ -50,10 +50,10 @@ const CONFLUENT: Readonly<Record<string, string>> = {
 };
 
 /**
- * Adds a file that schemas import and nobody registers, and what that imports: Google's well-known and common types, and
- * Confluent's. Of any other name nothing is added: where it is missed, its types are.
+ * Adds a file that schemas import and nobody registers, with its own imports: Google's well-known and common types, and
+ * Confluent's. A file of any other name is not added; its types are then missing.
  *
- * @param known names of the files that are there; those that are added are put in
+ * @param known names of the files already there; those added are put in
  */
 export function addBuiltIn(root: protobuf.Root, file: string, known: Set<string>): void {
   if (known.has(file)) return;

@@ -1,20 +1,20 @@
 import { errorMessage } from '../../model/errors.ts';
 import { ProtobufReader } from '../../wire/protobuf-reader.ts';
 
-/** Message indexes of one record; message definitions are not nested deeper. */
+/** Most message indexes of one record: message definitions do not nest deeper. */
 const MAX_INDEXES = 20;
-/** The tag of field 1 is no smaller; fields have no lower number. */
+/** The smallest tag: field 1, wire type 0. */
 const FIRST_TAG = 8;
 
 export interface MessageIndexes {
   readonly list: readonly number[];
-  /** Where the message begins. */
+  /** Start of the message. */
   readonly end: number;
-  /** Why there are none. */
+  /** Why they cannot be read. */
   readonly fault?: string;
 }
 
-/** Whether what begins so may have no indexes at all: its first byte may be the tag of a field. */
+/** Whether the first byte may be the tag of a field, so that there may be no indexes at all. */
 export function mayBeginWithTag(bytes: Buffer, start: number): boolean {
   return (bytes[start] ?? 0) >= FIRST_TAG;
 }

@@ -11,14 +11,14 @@ import { MEANING, meaningOf } from './known-messages.ts';
 import { exactInteger, int32, SCALARS } from './protobuf-values.ts';
 import { ENTRY, ITEM, objectBytes, TEXT, type ValueBudget } from './value-budget.ts';
 
-/** Messages within messages; far from the end of the stack. */
+/** Deepest nesting of messages; far from a stack overflow. */
 const MAX_DEPTH = 100;
 
-/** What is counted while a record is read. */
+/** Counts kept while a record is read. */
 export interface Reading {
   readonly values: ValueBudget;
   depth: number;
-  /** Fields that the schema has, and fields that it does not have or has in another type. */
+  /** Fields that are in the schema, and fields that are not, or have another wire type there. */
   known: number;
   unknown: number;
 }
@@ -27,17 +27,17 @@ export type Message = Record<string | symbol, unknown>;
 
 interface Field {
   readonly name: string;
-  /** Wire types in which it may come: a list of numbers comes packed or one by one. */
+  /** Wire types that it may have: a list of numbers is packed, or has a field for each. */
   readonly wireTypes: readonly number[];
   readonly take: (message: Message, reader: ProtobufReader, reading: Reading) => void;
-  /** What it is where it does not come; undefined: absent. */
+  /** Its value if it is missing; undefined: it stays absent. */
   readonly absent: (() => unknown) | undefined;
 }
 
-/** Reads one value; `before` is what the field had. */
+/** Reads one value; `before` is the value that the field had. */
 type ReadValue = (reader: ProtobufReader, reading: Reading, before: unknown) => unknown;
 
-/** Reads messages of one type, field by field, without code that is generated. */
+/** Reads messages of one type, field by field, without generated code. */
 export class MessageType {
   readonly name: string;
   readonly #fields = new Map<number, Field>();
@@ -59,15 +59,16 @@ export class MessageType {
     }
   }
 
-  /** `known` ends the recursion of types that hold themselves. */
+  /** `known` ends the recursion of types that contain themselves. */
   static of(type: protobuf.Type, known: Map<protobuf.Type, MessageType>): MessageType {
     return known.get(type) ?? new MessageType(type, known);
   }
 
   /**
-   * Reads fields until the end of the reader, or of the group. A message that comes again adds to what came.
+   * Reads fields until the end of the reader, or of the group.
    *
-   * @param group number of the field, where it is a group
+   * @param before an earlier occurrence of the same field, into which this one is merged
+   * @param group number of the field, if it is a group
    */
   read(reader: ProtobufReader, reading: Reading, before?: Message, group?: number): Message {
     if (++reading.depth > MAX_DEPTH) throw malformed(`messages nest deeper than ${MAX_DEPTH} levels`);
@@ -112,7 +113,7 @@ export class MessageType {
   }
 }
 
-/** Whether the type of a field is in the schema or in what that refers to. */
+/** Whether the type of a field is in the schema or its imports. */
 function isThere(field: protobuf.Field): boolean {
   try {
     field.resolve();
@@ -122,7 +123,7 @@ function isThere(field: protobuf.Field): boolean {
   }
 }
 
-/** A field whose type is not there: a message stays bytes, the value of an enum a number. */
+/** A field of a missing type: a message stays bytes, the value of an enum a number. */
 function rawField(name: string): Field {
   return {
     name,
@@ -157,8 +158,9 @@ function fieldOf(field: protobuf.Field, known: Map<protobuf.Type, MessageType>):
 }
 
 /**
- * Fields with presence that do not come are absent, whatever `required` and a default in the schema say: whoever needs
- * them says so. The others have the default of their type. protobufjs knows presence of scalars only.
+ * Default of a missing field. Fields with presence stay absent, whatever `required` and a default in the schema say:
+ * the mapping reports those it needs. The others have the default of their type. protobufjs knows presence of scalars
+ * only.
  */
 function defaultOf(field: protobuf.Field): (() => unknown) | undefined {
   const { resolvedType, defaultValue } = field;
@@ -265,7 +267,7 @@ function emptyMapValue(field: protobuf.MapField): (reading: Reading) => unknown 
   return () => (type === 'bool' ? false : 0);
 }
 
-/** Of a plain object `__proto__` would be no key. */
+/** Sets a key of a plain object, on which an assignment to `__proto__` would not create a key. */
 function put(object: Message, key: string, value: unknown): void {
   if (key !== '__proto__') object[key] = value;
   else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });

@@ -8,7 +8,7 @@ import { type Message, MessageType } from './protobuf-message.ts';
 import { ValueBudget } from './value-budget.ts';
 import type { ReadHow, WriterSchema } from './writer-schema.ts';
 
-/** What a way to read a record gives. */
+/** Result of one way to read a record. */
 interface Attempt {
   readonly type: MessageType;
   readonly message: Message;
@@ -17,16 +17,16 @@ interface Attempt {
 }
 
 /**
- * Reads Protobuf records of one `.proto` file. In front of the message stand its indexes, which say which message of the
- * file it is; see `readIndexes`. Some clients leave them out, and mean the first message: its first byte is then the tag
- * of a field, which in most cases no indexes begin with. A record is taken for one of those only where the first message
- * has all of its fields, and the indexes that it would have otherwise lead to none that has.
+ * Reads Protobuf records of one `.proto` file. The message is preceded by its indexes, which say which message of the
+ * file it is; see `readIndexes`. Some clients omit them and mean the first message: the record then begins with the tag
+ * of a field, which indexes rarely do. It is read that way only if the first message has all of its fields, and the
+ * message that the bytes name as indexes does not.
  *
  * Field names are those of the file.
  *
  * @param text as it is registered: see `addProtobufFile`
- * @param references the files that it imports, likewise. Those that registries have built in need not be among them.
- * @throws Error where they are no Protobuf
+ * @param references the files that it imports, likewise. Those that registries have built in may be left out.
+ * @throws Error if they are not Protobuf
  */
 export function protobufSchema(
   text: string,
@@ -37,7 +37,7 @@ export function protobufSchema(
   return { read: (body, start, how = {}) => new RecordOf(messages, types, body, start, how).read() };
 }
 
-/** One record, and what it may be. */
+/** One record, with the ways to read it. */
 class RecordOf {
   readonly #messages: readonly protobuf.Type[];
   readonly #types: Map<protobuf.Type, MessageType>;
@@ -104,7 +104,7 @@ class RecordOf {
   #compiled(type: protobuf.Type): MessageType {
     const made = this.#types.get(type);
     if (made !== undefined) return made;
-    // Types that could not be made are not kept half-made.
+    // Compiled into a copy, so that a failure leaves no half-compiled types.
     const types = new Map(this.#types);
     try {
       const compiled = MessageType.of(type, types);
@@ -128,7 +128,7 @@ class RecordOf {
     }
   }
 
-  /** A record most of whose fields its schema does not have is not what it says. */
+  /** Refuses a record with more unknown than known fields: it is not of this schema. */
   #plausible({ type, message, known, unknown }: Attempt): Message {
     if (unknown <= known) return message;
     const what = `${unknown} of its ${known + unknown} fields are not fields of the message, or have other types there`;
@@ -140,7 +140,7 @@ function isClean(attempt: Attempt | PoisonError): attempt is Attempt {
   return !(attempt instanceof PoisonError) && attempt.unknown === 0;
 }
 
-/** The messages at the top of the file, in its order. */
+/** The top-level messages of the file, in its order. */
 function parseMessages(
   text: string,
   references: readonly { readonly name: string; readonly text: string }[],
@@ -154,12 +154,12 @@ function parseMessages(
   const known = new Set(references.map(({ name }) => name));
   for (const file of imported) addBuiltIn(root, file, known);
   removeServices(root);
-  // What extends options that nobody gave, as Confluent's `meta.proto`, has no part in reading.
+  // Extensions of options that are missing, as in Confluent's `meta.proto`, do not matter for reading.
   root.deferred = [];
   try {
     root.resolveAll();
   } catch {
-    // A type that is missing matters to the messages that use it: `MessageType` resolves those again.
+    // A missing type matters only to the messages that use it: `MessageType` resolves those again.
   }
   return messages;
 }

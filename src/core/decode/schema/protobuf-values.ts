@@ -8,7 +8,7 @@ import {
   VARINT,
 } from '../../wire/protobuf-reader.ts';
 
-/** How a value of a scalar type is read; the tag before it has been. */
+/** How a value of a scalar type is read, after its tag. */
 export interface Scalar {
   readonly wireType: number;
   readonly read: (reader: ProtobufReader) => unknown;
@@ -33,7 +33,7 @@ export const SCALARS: ReadonlyMap<string, Scalar> = new Map<string, Scalar>([
   ['bytes', { wireType: BYTES, read: bytes }],
 ]);
 
-/** A varint as a signed number of 32 bits. */
+/** A varint as a signed 32-bit number. */
 export function int32(reader: ProtobufReader): number {
   const value = int64(reader);
   return typeof value === 'number' ? value | 0 : Number(BigInt.asIntN(32, value));
@@ -63,7 +63,7 @@ function sint64(reader: ProtobufReader): number | bigint {
   return exactInteger((bits >> 1n) ^ -(bits & 1n));
 }
 
-/** A number where a double is exact. */
+/** The value as a number if a double holds it exactly, else as a bigint. */
 export function exactInteger(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
@@ -95,7 +95,7 @@ function text(reader: ProtobufReader): string {
   const start = reader.block();
   const { position } = reader;
   const text = (reader.bytes as Buffer).toString('utf8', start, position);
-  // Only what is no UTF-8, or that character itself, has it.
+  // U+FFFD comes from bytes that are not UTF-8, or stands in the text itself.
   if (text.includes('\ufffd') && !isUtf8(reader.bytes.subarray(start, position))) {
     throw malformed(`text at byte ${start} is no UTF-8`);
   }

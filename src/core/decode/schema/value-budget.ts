@@ -1,7 +1,7 @@
 import { PoisonError } from '../../model/errors.ts';
 import type { RecordBudget } from '../record-budget.ts';
 
-/** What the values of one record may take, by estimate: a worker has those of one record at a time. */
+/** Most memory of the values of one record, by estimate: a worker has those of one record at a time. */
 const MAX_BYTES = 128 * 1024 * 1024;
 
 /** Estimates of V8's objects, in bytes. */
@@ -10,22 +10,22 @@ export const FIELD = 16;
 export const DICTIONARY = 200;
 export const ENTRY = 100;
 export const ITEM = 12;
-/** Fields of an object from which on V8 keeps it as a dictionary. */
+/** Fields of an object beyond which V8 keeps it as a dictionary. */
 const MANY_FIELDS = 64;
 const FIELD_OF_MANY = 50;
 export const TEXT = 40;
 
-/** An object with as many fields. */
+/** Estimated size of an object with this many fields. */
 export function objectBytes(fields: number): number {
   return OBJECT + fields * (fields > MANY_FIELDS ? FIELD_OF_MANY : FIELD);
 }
 
-/** What taking a byte costs of a record's budget. */
+/** Units of a record's budget per byte. */
 const UNITS_A_BYTE = 1 / 500;
 
 /**
- * Bounds what a record becomes when it is read as values: a few bytes may claim any number of empty ones, and a schema
- * whose records hold each other may make thousands of one byte.
+ * Limits the memory of a record that is read as values: a few bytes may claim any number of empty values, and a schema
+ * of nested records may turn one byte into thousands.
  */
 export class ValueBudget {
   readonly #record: RecordBudget | undefined;

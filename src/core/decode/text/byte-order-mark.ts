@@ -1,7 +1,7 @@
 /**
- * The position behind UTF-8's byte order marks (EF BB BF) that `bytes[start, end)` begins with; `start` where it has
- * none. Editors and `Out-File` put one at the beginning of a text, and joining such texts puts it before a line in the
- * middle. It says nothing, and is never part of a name: in every encoding that is text or JSON it is skipped there.
+ * The position after the UTF-8 byte order marks (EF BB BF) that `bytes[start, end)` begins with; `start` if there are
+ * none. Editors and `Out-File` put one at the beginning of a text, and joining such texts puts it before later lines.
+ * It is never part of a name: every encoding that is text or JSON skips it there.
  */
 export function skipMarks(bytes: Uint8Array, start: number, end: number): number {
   let at = start;

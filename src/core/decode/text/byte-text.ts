@@ -1,4 +1,4 @@
-/** Bytes that text is taken apart by, and the searches for them. All take `[start, end)`; -1 is not found. */
+/** Delimiters of text, and searches for them. All take `[start, end)`; the `find` functions return -1 for none. */
 export const TAB = 0x09;
 export const SPACE = 0x20;
 export const QUOTE = 0x22;
@@ -10,7 +10,7 @@ export const BACKSLASH = 0x5c;
 export const OPEN_BRACE = 0x7b;
 export const CLOSE_BRACE = 0x7d;
 
-/** The first `byte`. For short ranges: cheaper than the way into native code. */
+/** The first `byte`. For short ranges: cheaper than a native call. */
 export function find(bytes: Uint8Array, start: number, end: number, byte: number): number {
   for (let at = start; at < end; at++) if (bytes[at] === byte) return at;
   return -1;
@@ -34,28 +34,28 @@ export function findLastBlank(bytes: Uint8Array, start: number, end: number): nu
   return -1;
 }
 
-/** The first place that is no space. */
+/** The first position that is not a space, or `end`. */
 export function skipSpaces(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end && bytes[at] === SPACE) at++;
   return at;
 }
 
-/** The first place that is neither space nor tab. */
+/** The first position that is neither space nor tab, or `end`. */
 export function skipBlanks(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
   return at;
 }
 
-/** The end without the spaces and tabs before it. */
+/** The end of the range without trailing spaces and tabs. */
 export function trimBlanks(bytes: Uint8Array, start: number, end: number): number {
   let at = end;
   while (at > start && (bytes[at - 1] === SPACE || bytes[at - 1] === TAB)) at--;
   return at;
 }
 
-/** What an escape stands for, by the byte behind its backslash; 0 where that is no escape. */
+/** The unescaped byte, by the byte after the backslash; 0 if that is not an escape. */
 export type Escapes = Uint8Array;
 
 /** `escaped` and `meant` are characters of ASCII, one for one. */
@@ -66,8 +66,8 @@ export function escapes(escaped: string, meant: string): Escapes {
 }
 
 /**
- * Puts the text without its escapes into `into`, and says whether it has any: if not, `into` is left as it was.
- * A backslash that begins no escape stays.
+ * Writes the text, unescaped, to `into`. Returns whether it has a backslash; if not, `into` is unchanged. A backslash
+ * that begins no escape is kept.
  */
 export function unescapeText(
   into: Scratch,
@@ -98,14 +98,14 @@ export function unescapeText(
 /** Largest buffer that a Scratch keeps. */
 const KEPT_BYTES = 1024 * 1024;
 
-/** Bytes being put together, such as a value without its escapes. Cleared and used again. */
+/** A reusable buffer for bytes being assembled, such as an unescaped value. */
 export class Scratch {
   bytes = Buffer.allocUnsafeSlow(1024);
   length = 0;
 
   clear(): void {
     this.length = 0;
-    // One huge record must not hold its memory for ever.
+    // One huge record must not hold its memory forever.
     if (this.bytes.length > KEPT_BYTES) {
       this.bytes = Buffer.allocUnsafeSlow(1024);
     }

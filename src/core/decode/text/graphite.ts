@@ -20,8 +20,8 @@ import { parseFloat64 } from './number.ts';
 /**
  * Graphite's plaintext protocol with tags (graphite.readthedocs.io, "Feeding In Your Data" and "Tag support"):
  * `path;tag=value 1.5 1700000000`, the time in seconds. Fields are taken from the end of the line, so a path may hold
- * spaces; a time that is absent, 0 or -1 is the record's. Where nothing but the bytes says that it is this format, a path
- * with spaces is refused: any line of a log that ends with two numbers would be a series.
+ * spaces; a time that is absent, 0 or -1 is the record's. If the format was only guessed, a path with spaces is
+ * refused: any line of a log that ends with two numbers would be a series.
  */
 export class GraphiteDecoder extends LineDecoder {
   readonly name = 'graphite';
@@ -75,7 +75,7 @@ export class GraphiteDecoder extends LineDecoder {
     return undefined;
   }
 
-  /** Path and tags; tags without name or value are left out. False where the path is empty. */
+  /** Reads path and tags; tags without name or value are left out. False if the path is empty. */
   #readLabels(body: Buffer, start: number, end: number): boolean {
     const { labels } = this;
     labels.clear();
@@ -133,14 +133,14 @@ function hasBlank(bytes: Buffer, start: number, end: number): boolean {
 
 const DOT = 0x2e;
 const UNDERSCORE = 0x5f;
-/** Bytes of ASCII that stay: those of names in Prometheus, and dots. */
+/** ASCII bytes that are kept: those of names in Prometheus, and dots. */
 const KEPT = new Uint8Array(256);
 for (const byte of Buffer.from('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.'))
   KEPT[byte] = 1;
 
 /**
- * Puts the name into `into`: dots that repeat become one; each character that a name in Prometheus cannot have, but for
- * dots, becomes `_`. False where the bytes are not UTF-8.
+ * Writes the sanitized name to `into`: repeated dots become one; each character that a name in Prometheus cannot have,
+ * except dots, becomes `_`. False if the bytes are not UTF-8.
  */
 function sanitize(into: Scratch, bytes: Buffer, start: number, end: number): boolean {
   into.clear();
@@ -150,7 +150,7 @@ function sanitize(into: Scratch, bytes: Buffer, start: number, end: number): boo
     all |= byte;
     if (byte === DOT && at > start && bytes[at - 1] === DOT) continue;
     if (KEPT[byte] === 1) into.push(byte);
-    // The bytes of a character behind its first are 10xxxxxx.
+    // The bytes of a character after its first are 10xxxxxx.
     else if ((byte & 0xc0) !== 0x80) into.push(UNDERSCORE);
   }
   return all < 0x80 || isUtf8(bytes.subarray(start, end));

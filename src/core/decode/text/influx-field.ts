@@ -6,8 +6,8 @@ const LETTER_I = 0x69;
 const LETTER_U = 0x75;
 
 /**
- * The value of an Influx field as a number, or in words what is wrong with it. `1i` and `1u` are whole numbers, `t` and
- * `f` with their longer forms are 1 and 0; other words and quoted text that is no number are 0, as in vmagent.
+ * The value of an Influx field as a number, or its fault as text. `1i` and `1u` are whole numbers, `t` and `f` with
+ * their longer forms are 1 and 0; other words, and quoted text that is not a number, are 0, as in vmagent.
  */
 export function parseFieldValue(body: Buffer, start: number, end: number): number | string {
   if (start >= end) return 'a field has an empty value';

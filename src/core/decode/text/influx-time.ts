@@ -1,7 +1,7 @@
 import { skipSpaces } from './byte-text.ts';
 import { parseInt64 } from './number.ts';
 
-/** How one unit of a precision becomes ms: divided by, or multiplied with. */
+/** Conversion of a precision's unit to ms: divide by, or multiply by. */
 interface Unit {
   readonly divide?: number;
   readonly multiply?: number;
@@ -18,7 +18,7 @@ const UNITS: Readonly<Record<string, Unit>> = {
   h: { multiply: 3600e3 },
 };
 
-/** The timestamps of Influx lines in ms. */
+/** Reads the timestamps of Influx lines, in ms. */
 export class InfluxTime {
   readonly #trim: number;
   #receipt = 0;
@@ -36,9 +36,8 @@ export class InfluxTime {
   }
 
   /**
-   * The timestamp that stands in `[start, end)`, spaces before it left out; the record's where there is none or 0.
-   * Undefined where it is no whole number, or does not fit 64 bits in ms: vmagent wraps around there, which makes up
-   * a time.
+   * The timestamp in `[start, end)`, after any spaces; the record's if there is none or it is 0. Undefined if it is not
+   * a whole number, or does not fit 64 bits in ms: vmagent wraps around there, which makes up a time.
    */
   read(bytes: Buffer, start: number, end: number): number | bigint | undefined {
     if (start === end) return this.#receipt;
@@ -65,7 +64,7 @@ export class InfluxTime {
   }
 }
 
-/** Without a precision the size tells: today is 10 digits in s, 13 in ms, 16 in µs and 19 in ns. */
+/** The unit by the size of the timestamp: today has 10 digits in s, 13 in ms, 16 in µs and 19 in ns. */
 function unitBySize(timestamp: number | bigint): Unit {
   if (timestamp >= 1e17) return UNITS['ns']!;
   if (timestamp >= 1e14) return UNITS['u']!;

@@ -20,7 +20,7 @@ import { NO_QUOTE, parseFieldValue } from './influx-field.ts';
 import { InfluxTime } from './influx-time.ts';
 import { LineDecoder, NAME } from './line-decoder.ts';
 
-/** A backslash is taken away before these; before anything else it stays. */
+/** A backslash is removed before these, and kept before anything else. */
 const ESCAPES = escapes(' ,=\\', ' ,=\\');
 
 /**
@@ -38,7 +38,7 @@ export class InfluxDecoder extends LineDecoder {
   readonly #time: InfluxTime;
   #extra = new LabelFields();
   #db = Buffer.alloc(0);
-  /** Of the line at hand: the tags, and per field its key and value. */
+  /** Tags of the current line, and key and value of each of its fields. */
   readonly #tags = new LabelFields();
   readonly #keyStarts: number[] = [];
   readonly #keyEnds: number[] = [];
@@ -48,11 +48,11 @@ export class InfluxDecoder extends LineDecoder {
   readonly #value = new Scratch();
   #hasDbTag = false;
   /**
-   * Whether a quote that is not closed sets a line aside: where nothing but the bytes says that it is this format, and
-   * behind the beginning of a text with a line break in it, of which the line is the end. Else it is a character, as in vmagent.
+   * Whether an unclosed quote sets a line aside: if the format was only guessed, and after the beginning of a text with
+   * a line break in it, of which the line may be the end. Else the quote is a character, as in vmagent.
    */
   #isDoubtful = false;
-  /** Nobody said that it is Influx. */
+  /** The format was guessed from the bytes. */
   #isGuess = false;
 
   constructor(options: Partial<InfluxOptions> = {}) {
@@ -86,7 +86,7 @@ export class InfluxDecoder extends LineDecoder {
     return this.#build(body, start, measurementEnd, timestamp, end - start);
   }
 
-  /** Reads tags from `at`, the end of the measurement. Returns the space behind them, or a negative fault. */
+  /** Reads tags from `at`, the end of the measurement. Returns the space after them, or a negative fault. */
   #readTags(body: Buffer, at: number, end: number): number {
     this.#tags.clear();
     this.#hasDbTag = false;
@@ -126,7 +126,7 @@ export class InfluxDecoder extends LineDecoder {
     if (this.#db.length > 0 && this.#dbLabel.compare(key, from, to) === 0) this.#hasDbTag = true;
   }
 
-  /** Where the fields end: at a space, or at the end of the line. */
+  /** The end of the fields: a space, or the end of the line. */
   #fieldsEnd = 0;
 
   #readFields(body: Buffer, start: number, end: number): string | undefined {
@@ -210,12 +210,12 @@ export class InfluxDecoder extends LineDecoder {
   }
 }
 
-/** Fields of one line: what is known of each is kept until the line's timestamp is read. */
+/** Most fields of one line: each is kept until the line's timestamp is read. */
 const MOST_FIELDS = 1_000_000;
 const NO_VALUE = -1;
 const NO_SPACE = -2;
 
-/** The first space or `other` that no backslash stands before; the end if there is none. */
+/** The first unescaped space or `other`; the end if there is none. */
 function unescapedEnd(bytes: Uint8Array, start: number, end: number, other: number): number {
   for (let at = start; at < end; at++) {
     const byte = bytes[at];
@@ -225,7 +225,7 @@ function unescapedEnd(bytes: Uint8Array, start: number, end: number, other: numb
   return end;
 }
 
-/** The first `=`, comma or space that no backslash stands before; the end if there is none. */
+/** The first unescaped `=`, comma or space; the end if there is none. */
 function unescapedKeyEnd(bytes: Uint8Array, start: number, end: number): number {
   for (let at = start; at < end; at++) {
     const byte = bytes[at];

@@ -12,10 +12,10 @@ const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 /** The first byte of a byte order mark. */
 const MARK = 0xef;
-/** Bytes of a line that cost about as much as one unit of the budget. */
+/** Bytes of a line per unit of the budget. */
 const BYTES_A_UNIT = 1024;
 
-/** The next newline, or the end. Lines of a few bytes, of which a body may hold millions, are spared the native call. */
+/** The next newline, or the end. Very short lines, of which a body may hold millions, avoid the native call. */
 function lineEnd(body: Buffer, start: number): number {
   if (body[start + 1] === NEWLINE) return start + 1;
   if (body[start + 2] === NEWLINE) return start + 2;
@@ -27,23 +27,23 @@ function lineEnd(body: Buffer, start: number): number {
 export const NAME = Buffer.from('__name__');
 
 /**
- * What the decoders of line formats share: the walk over lines, each taken or set aside alone, and the bounds of what
- * one record may become.
+ * Base of the decoders of line formats: walks over the lines, takes or sets aside each one alone, and limits the output
+ * of a record.
  *
- * The same in all of them: a byte order mark at the beginning of a line is skipped. In those that are no JSON, a line
- * that begins with `#`, spaces and tabs before it aside, is a comment. Bytes that are not UTF-8 go on as they are in
- * names and label values, and the pipeline sets such a series aside (`invalid_utf8`).
+ * All of them skip a byte order mark at the beginning of a line. In those that are not JSON, a line that begins with
+ * `#`, after any spaces and tabs, is a comment. Bytes that are not UTF-8 are passed on in names and label values, and
+ * the pipeline sets such a series aside (`invalid_utf8`).
  */
 export abstract class LineDecoder implements Decoder {
   abstract readonly name: string;
   abstract readonly contentTypes: readonly string[];
   readonly defaultContentEncoding = 'identity';
   protected readonly builder = new WriteRequestBuilder();
-  /** Labels of the line at hand. */
+  /** Labels of the current line. */
   protected readonly labels = new LabelFields();
-  /** What a record has beside samples, and this encoding's series cannot carry. */
+  /** Counts parts of the record that its series cannot carry. */
   protected uncarried = new Uncarried();
-  /** Whether the record has a backslash anywhere: where not, nobody needs to look for escapes. */
+  /** Whether the record has a backslash anywhere; if not, there are no escapes to look for. */
   protected hasBackslash = false;
   readonly #arguments = new ArgumentReader();
 
@@ -87,12 +87,12 @@ export abstract class LineDecoder implements Decoder {
     return { body: builder.finish(), rejects: rejects.finish(), ...this.uncarried.field };
   }
 
-  /** A record begins. */
+  /** Called at the beginning of a record. */
   protected abstract begin(context: DecodeContext, args: RecordArguments): void;
 
-  /** Takes the line `body[start, end)`, which is not empty; says what is wrong with it, and then builds nothing. */
+  /** Takes the line `body[start, end)`, which is not empty, or returns its fault and builds nothing. */
   protected abstract line(body: Buffer, start: number, end: number): string | undefined;
 
-  /** All lines are taken. */
+  /** Called after the last line. */
   protected end(): void {}
 }

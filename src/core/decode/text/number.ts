@@ -1,7 +1,7 @@
 /**
- * Numbers in text, read as VictoriaMetrics reads them: what github.com/valyala/fastjson/fastfloat accepts, and its
+ * Numbers in text, read as VictoriaMetrics reads them: what github.com/valyala/fastjson/fastfloat accepts, with its
  * rounding, which for a mantissa with an exponent can be one bit off the nearest double (`1.7e-9`). All take the bytes
- * `[start, end)` and give undefined where those are not wholly a number.
+ * `[start, end)` and return undefined unless all of them form a number.
  */
 
 const DOT = 0x2e;
@@ -63,12 +63,12 @@ export function parseFloat64(bytes: Buffer, start: number, end: number): number 
   return negative ? -value : value;
 }
 
-/** As parseFloat64, with 0 for what is no number: how VictoriaMetrics takes Influx fields. */
+/** As parseFloat64, but 0 for anything that is not a number, as VictoriaMetrics reads Influx fields. */
 export function parseFloat64OrZero(bytes: Buffer, start: number, end: number): number {
   return parseFloat64(bytes, start, end) ?? 0;
 }
 
-/** A whole number of 64 bits with sign; a bigint where a double would not hold it exactly. */
+/** A signed whole number of 64 bits; a bigint if a double would not hold it exactly. */
 export function parseInt64(bytes: Buffer, start: number, end: number): number | bigint | undefined {
   const negative = bytes[start] === MINUS;
   const first = negative ? start + 1 : start;
@@ -79,7 +79,7 @@ export function parseInt64(bytes: Buffer, start: number, end: number): number | 
   return signed === BigInt.asIntN(64, signed) ? signed : undefined;
 }
 
-/** A whole number of 64 bits without sign, as parseInt64. */
+/** An unsigned whole number of 64 bits, as parseInt64. */
 export function parseUint64(bytes: Buffer, start: number, end: number): number | bigint | undefined {
   const value = parseDigits(bytes, start, end);
   return typeof value !== 'bigint' || value === BigInt.asUintN(64, value) ? value : undefined;
@@ -137,7 +137,7 @@ const POWERS_OF_TEN = Array.from({ length: 32 }, (_, exponent) => Number(`1e${ex
 const POWERS_OF_TEN_32 = Array.from({ length: 10 }, (_, exponent) => Number(`1e${exponent * 32}`));
 const NEGATIVE_POWERS_OF_TEN_32 = Array.from({ length: 11 }, (_, exponent) => Number(`1e-${exponent * 32}`));
 
-/** 10 to a whole power of at most ±300, to the bits of Go's math.Pow10: a product of two entries of a table. */
+/** 10 to a whole power of at most ±300, bit for bit as Go's math.Pow10: product or quotient of two table entries. */
 function powerOfTen(exponent: number): number {
   return exponent >= 0
     ? POWERS_OF_TEN_32[exponent >> 5]! * POWERS_OF_TEN[exponent & 31]!

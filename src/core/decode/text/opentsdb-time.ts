@@ -1,5 +1,5 @@
 /**
- * A timestamp of OpenTSDB in ms, undefined for 0: seconds where it fits 32 bits without sign, else ms already
+ * A timestamp of OpenTSDB in ms, undefined for 0: it is in seconds if it fits unsigned 32 bits, else in ms already
  * (net.opentsdb.core.Const, SECOND_MASK). Fractions are cut off. The caller has checked that it fits 64 bits.
  */
 export function opentsdbMs(time: number): number | undefined {

@@ -22,15 +22,15 @@ const TYPE = Buffer.from('# TYPE');
 const HELP = Buffer.from('# HELP');
 
 /**
- * What the HELP and TYPE lines of one text say. Lines of one family that follow each other are one entry.
+ * Metadata from the HELP and TYPE lines of one text. Consecutive lines of one family make one entry.
  *
- * Names and texts stay ranges of bytes: a text may have a million of these lines.
+ * Names and help texts stay bytes, since a text may have a million of these lines.
  */
 export class PrometheusMetadata {
   readonly #builder: WriteRequestBuilder;
   readonly #help = new Scratch();
   #budget: RecordBudget | undefined;
-  /** The family at hand, built when its lines end: where the body has its name; an end of -1 is no family. */
+  /** The current family, built when its lines end: the range of its name in the body; an end of -1 is no family. */
   #body!: Buffer;
   #nameStart = 0;
   #nameEnd = -1;
@@ -40,13 +40,13 @@ export class PrometheusMetadata {
     this.#builder = builder;
   }
 
-  /** A record begins. */
+  /** Begins a record. */
   begin(budget: RecordBudget | undefined): void {
     this.#budget = budget;
     this.#nameEnd = -1;
   }
 
-  /** Takes a comment line; those that are not HELP or TYPE, or are malformed, are left out. */
+  /** Takes a comment line; those that are not HELP or TYPE, or are malformed, are ignored. */
   line(body: Buffer, start: number, end: number): void {
     const blank = start + TYPE.length;
     if (end <= blank) return;
@@ -65,7 +65,7 @@ export class PrometheusMetadata {
     }
   }
 
-  /** The lines of a family end: builds it. */
+  /** Builds the current family, whose lines have ended. */
   end(): void {
     if (this.#nameEnd < 0) return;
     this.#budget?.series();
@@ -86,7 +86,7 @@ export class PrometheusMetadata {
   }
 }
 
-/** For short texts: cheaper than the way into native code. */
+/** For short texts: cheaper than a native call. */
 function sameBytes(
   one: Uint8Array,
   oneStart: number,

@@ -26,11 +26,11 @@ const COLON = 0x3a;
 
 /**
  * Prometheus' text format (prometheus.io/docs/instrumenting/exposition_formats) and OpenMetrics, quoted UTF-8 names
- * included: `name{label="value"} 1.5 1700000000000`. A time below 2^31 is in seconds, as OpenMetrics has it, else in
- * ms; absent or 0, it is the record's argument `timestamp` or the record's own time.
+ * included: `name{label="value"} 1.5 1700000000000`. A time below 2^31 is in seconds, as in OpenMetrics, else in ms; if
+ * it is absent or 0, it is the record's argument `timestamp`, or the record's own time.
  *
- * HELP and TYPE become metadata. Exemplars are counted, since remote write 1.0 series of one sample do not carry them
- * here. `# EOF` is a comment: what stands behind it, as in texts that were joined, is read too.
+ * HELP and TYPE become metadata. Exemplars are counted, not carried. `# EOF` is a comment: what comes after it, as in
+ * joined texts, is read too.
  */
 export class PrometheusTextDecoder extends LineDecoder {
   readonly name = 'prometheus_text';
@@ -41,7 +41,7 @@ export class PrometheusTextDecoder extends LineDecoder {
   #receiptMs = 0;
   #extra!: LabelFields;
 
-  /** Nobody said that it is Prometheus text. */
+  /** The format was guessed from the bytes. */
   #isGuess = false;
 
   protected begin(context: DecodeContext, args: RecordArguments): void {
@@ -84,7 +84,7 @@ export class PrometheusTextDecoder extends LineDecoder {
     return this.#readSample(body, position, end);
   }
 
-  /** The value, the time and a comment. */
+  /** Reads the value, the time and a comment. */
   #readSample(body: Buffer, start: number, end: number): string | undefined {
     const valueStart = skipBlanks(body, start, end);
     const comment = find(body, valueStart, end, HASH);
@@ -106,7 +106,7 @@ export class PrometheusTextDecoder extends LineDecoder {
     return undefined;
   }
 
-  /** Exemplars stand behind the sample: `# {trace_id="a"} 0.5 1700000000`, in OpenMetrics 2.0 one after the other. */
+  /** Counts the exemplars after a sample: `# {trace_id="a"} 0.5 1700000000`, in OpenMetrics 2.0 one after the other. */
   #countExemplars(body: Buffer, comment: number, end: number): void {
     for (let hash = comment; hash >= 0; ) {
       let at = skipBlanks(body, hash + 1, end);
@@ -122,8 +122,8 @@ export class PrometheusTextDecoder extends LineDecoder {
   }
 
   /**
-   * The labels from behind the opening brace, and the name where it stands among them in quotes.
-   * Returns the position behind the closing brace, or a negative fault.
+   * Reads the labels after the opening brace, and the name if it is among them in quotes. Returns the position after
+   * the closing brace, or a negative fault.
    */
   #readLabels(body: Buffer, start: number, end: number, named: boolean): number {
     let hasName = named;
@@ -132,7 +132,7 @@ export class PrometheusTextDecoder extends LineDecoder {
       const keyStart = skipBlanks(body, position, end);
       const quote = findQuoteOrClose(body, keyStart, end);
       if (quote < 0) return NO_VALUE;
-      // The labels end at once or after a comma. A quote that comes later is one of an exemplar.
+      // The labels end at once or after a comma. A quote that comes later belongs to an exemplar.
       if (body[quote] === CLOSE_BRACE) {
         if (quote > keyStart) return NO_VALUE;
         return hasName ? quote + 1 : NO_NAME;
@@ -204,13 +204,13 @@ const FAULTS: Readonly<Record<number, string>> = {
 };
 
 /**
- * The brace that opens the labels; -1 where the line has none. That of an exemplar is none: it stands behind a `#`, and
- * that behind a blank, where a name cannot have it.
+ * The brace that opens the labels; -1 if the line has none. That of an exemplar does not count: it comes after a `#`,
+ * and that after a blank, where a name cannot have it.
  */
 function labelsStart(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   let byte = 0;
-  // Nearly always the brace is behind the name.
+  // Fast path: nearly always the brace follows the name directly.
   while (at < end && (byte = bytes[at]!) > SPACE) {
     if (byte === OPEN_BRACE) return at;
     at++;
@@ -234,12 +234,12 @@ function findQuoteOrClose(bytes: Uint8Array, start: number, end: number): number
   return -1;
 }
 
-/** In whole ms, cut off. 1700000000.123 is 1700000000122.9998 ms in doubles, which must not become the ms before. */
+/** Whole ms, truncated. 1700000000.123 is 1700000000122.9998 ms in doubles, which must not become the ms before. */
 function secondsToMs(seconds: number): number {
   return Math.trunc(seconds * 1000 + (seconds < 0 ? -0.0005 : 0.0005));
 }
 
-/** The quote that ends a text begun before `start`; -1 if there is none. */
+/** The quote that ends a text that begins at `start`; -1 if there is none. */
 function closingQuote(bytes: Uint8Array, start: number, end: number): number {
   for (let at = start; at < end; at++) {
     const byte = bytes[at];

@@ -1,8 +1,8 @@
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,6}))?$/;
-/** More digits than 64 bits have: such a number is no integer and no time of anyone's. */
+/** Most digits before the point: more than any 64-bit integer or time has. */
 const MOST_DIGITS = 40;
 
-/** What a decimal number of any length and form (`1.7e18`) is, rounded down to a whole number. */
+/** A decimal number of any length and form (`1.7e18`), rounded down to a whole number. */
 export interface WholePart {
   readonly floor: bigint;
   /** The number is whole. */
@@ -11,7 +11,7 @@ export interface WholePart {
 
 /**
  * The number times 10 to the power of `shift`, by its digits: a double would be some 100 ns off for a time in ns.
- * Undefined where the text is no decimal number, or one of more than 40 digits before the point. Linear time.
+ * Undefined if the text is not a decimal number, or has more than 40 digits before the point. Linear time.
  */
 export function wholePart(text: string, shift = 0): WholePart | undefined {
   const [match, sign, whole = '', fraction = '', exponent = '0'] = DECIMAL.exec(text) ?? [];
