@@ -66,7 +66,7 @@ export function redrivenHeaders({
   const headers: Record<string, string | Buffer | null> = Object.create(null);
   // These two first: where headers are too many for a dead letter, the last ones are left out.
   headers[HEADER.redriven] = String(redriven + 1);
-  headers[HEADER.firstSeen] = firstSeen;
+  if (firstSeen !== '') headers[HEADER.firstSeen] = firstSeen;
   for (const [name, value] of Object.entries(record.headers)) {
     if (value === undefined || (isOwnHeader(name) && !KEPT.includes(name))) continue;
     headers[name] = value;

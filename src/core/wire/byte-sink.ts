@@ -46,6 +46,11 @@ export class ByteSink {
 
   varint(value: number): void {
     this.reserve(VARINT_BYTES);
+    this.#putVarint(value);
+  }
+
+  /** Writes a varint where there is room for it. */
+  #putVarint(value: number): void {
     let rest = value;
     while (rest >= 0x80) {
       this.bytes[this.length++] = (rest % 128) | 0x80;
@@ -87,7 +92,8 @@ export class ByteSink {
       this.bytes.copyWithin(contentStart + width - reserved, contentStart, this.length);
     }
     this.length = contentStart - reserved;
-    this.varint(size);
+    // No reserve here: a larger buffer would get the bytes before the content only.
+    this.#putVarint(size);
     this.length += size;
   }
 

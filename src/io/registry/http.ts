@@ -58,7 +58,9 @@ export class RegistryHttp {
         signal,
       });
       const text = await textOf(url, statusCode, body);
-      return { url, status: statusCode, data: parsed(statusCode === 200 ? text : this.#masked(text)) };
+      const data = parsed(text);
+      // Whatever is no schema may end in an error message, and a proxy may repeat the login in it.
+      return { url, status: statusCode, data: hasSchema(data) ? data : parsed(this.#masked(text)) };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof RetryableError || error instanceof PoisonError) throw error;
@@ -92,6 +94,10 @@ async function textOf(url: string, status: number, body: AsyncIterable<Buffer>):
 function tooLarge(url: string, status: number): Error {
   const what = `${url} answers with more than ${MAX_BYTES} bytes`;
   return status === 200 ? new PoisonError('decode', 'schema', what) : new RetryableError(what);
+}
+
+function hasSchema(data: unknown): boolean {
+  return typeof data === 'object' && data !== null && 'schema' in data && typeof data.schema === 'string';
 }
 
 function parsed(text: string): unknown {

@@ -33,5 +33,5 @@ function actual(name: string, labels: Labels): string {
 
 /** Quotes a name that is no identifier. */
 function labelText(label: string): string {
-  return /^[a-zA-Z_:][a-zA-Z0-9_:.]*$/.test(label) ? label : `"${label}"`;
+  return /^[a-zA-Z_:][a-zA-Z0-9_:.]*$/.test(label) ? label : JSON.stringify(label);
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { PoisonError, RetryableError } from '../../../../src/core/model/errors.ts';
@@ -7,17 +7,13 @@ import { RegistryClient } from '../../../../src/io/registry/client.ts';
 
 const MIB = 1024 * 1024;
 
-/** Asks a registry that answers with `status` and 33 MiB. */
-async function askForTooMuch(status: number): Promise<unknown> {
-  const server = createServer((_, response) => {
-    response.writeHead(status);
-    for (let sent = 0; sent < 33; sent++) response.write(Buffer.alloc(MIB, 0x20));
-    response.end();
-  });
+/** The error with which a client of a registry with this behaviour ends. */
+async function ask(answer: RequestListener, more: object = {}): Promise<unknown> {
+  const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const tls = {};
-  const client = new RegistryClient({ url: `http://127.0.0.1:${port}`, timeout: 30_000, tls } as never);
+  const options = { url: `http://127.0.0.1:${port}`, timeout: 30_000, tls: {}, ...more };
+  const client = new RegistryClient(options as never);
   try {
     return await client.fetch(1).catch((error: unknown) => error);
   } finally {
@@ -27,6 +23,15 @@ async function askForTooMuch(status: number): Promise<unknown> {
   }
 }
 
+/** Asks a registry that answers with `status` and 33 MiB. */
+function askForTooMuch(status: number): Promise<unknown> {
+  return ask((_, response) => {
+    response.writeHead(status);
+    for (let sent = 0; sent < 33; sent++) response.write(Buffer.alloc(MIB, 0x20));
+    response.end();
+  });
+}
+
 test('a schema that is too large is of no use, since it will be no smaller when it is asked for again', async () => {
   const error = await askForTooMuch(200);
   assert.ok(error instanceof PoisonError, String(error));
@@ -34,3 +39,16 @@ test('a schema that is too large is of no use, since it will be no smaller when 
   assert.match(error.message, /answers with more than 33554432 bytes/);
   assert.ok((await askForTooMuch(500)) instanceof RetryableError);
 });
+
+for (const status of [200, 403, 500]) {
+  test(`a login that a proxy repeats in an answer ${status} is in no error`, async () => {
+    const echo: RequestListener = (request, response) => {
+      response.writeHead(status).end(JSON.stringify({ got: request.headers.authorization }));
+    };
+    const error = await ask(echo, { username: 'reader', password: 'hunter-two' });
+    assert.ok(error instanceof RetryableError, String(error));
+    assert.match(error.message, /Basic \*+/);
+    const basic = Buffer.from('reader:hunter-two').toString('base64');
+    for (const secret of ['hunter-two', basic]) assert.ok(!error.message.includes(secret), error.message);
+  });
+}

@@ -53,3 +53,9 @@ test('a letter whose record had the key of a marker is no marker', () => {
   const value = Buffer.from(JSON.stringify({ redriven: [['0', '9']] }));
   assert.equal(readMarker({ ...letter, value }), undefined);
 });
+
+test('a letter that does not say when it failed first gets that time when it fails again', () => {
+  const { 'penstock-first-seen': _, ...headers } = letterOf(null).headers;
+  const redriven = redrivenRecord(readLetter({ ...letterOf(null), headers })!, TARGETS, 0);
+  assert.ok(typeof redriven === 'object' && !('penstock-first-seen' in redriven.headers));
+});

@@ -29,3 +29,7 @@ test('values and names keep their meaning when a filter is tried alone', () => {
   assert.deepEqual(why('{"a-b"="1",job="node"}'), ['a-b="1" does not hold: the series has no a-b']);
   assert.deepEqual(why('{job=~"no\\\\w+",path="y\\n"}'), ['path="y\\n" does not hold: path is "a\\"\\\\b"']);
 });
+
+test('a label name with quotes or backslashes is written so that it is read again', () => {
+  assert.deepEqual(why('{"a\\"b\\\\"="x"}'), ['a"b\\="x" does not hold: the series has no a"b\\']);
+});
