@@ -1,6 +1,7 @@
 import { drainGroupId, NodeAssignment } from '../../src/services/drain/assignment.ts';
 import { Deployment } from '../support/deployment.ts';
 import { freePorts } from '../support/ports.ts';
+import { poll } from '../support/process.ts';
 import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
 import {
   startVictoriaMetrics,
@@ -157,14 +158,29 @@ export class ChaosCluster {
     });
   }
 
-  /** Adds a partition to the ingest topic. Resolves to its number; to undefined when there are enough. */
+  /**
+   * Adds a partition to the ingest topic, while brokers come and go: a request may fail, or be carried out and not answered.
+   * Resolves to its number; to undefined when there are enough.
+   */
   async growIngestTopic(): Promise<number | undefined> {
     const { admin, raw } = this.penstock;
-    const partition = (await admin.partitionCounts([raw])).get(raw)!;
-    if (partition >= MOST_RAW_PARTITIONS) return undefined;
-    const client = await admin.client();
-    await client.createPartitions({ topicPartitions: [{ topic: raw, count: partition + 1 }] });
-    return partition;
+    let added: number | undefined;
+    let last: unknown;
+    const grow = async (): Promise<boolean> => {
+      const count = (await admin.partitionCounts([raw])).get(raw)!;
+      added ??= count;
+      if (added >= MOST_RAW_PARTITIONS || count > added) return true;
+      const client = await admin.client();
+      await client.createPartitions({ topicPartitions: [{ topic: raw, count: added + 1 }] });
+      return true;
+    };
+    const grown = () =>
+      grow().catch((error: unknown) => {
+        last = error;
+        return false;
+      });
+    await poll(grown, { timeoutMs: 60_000 }, () => new Error(`${raw} does not grow: ${last}`));
+    return added! >= MOST_RAW_PARTITIONS ? undefined : added;
   }
 
   /** Accounts of the drains of a node so far. */
