@@ -1,5 +1,5 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import type { RecordHeaders } from '../src/core/decode/decoder.ts';
+import type { RecordHeaders } from '../src/core/record/headers.ts';
 import { ByteSink } from '../src/core/wire/byte-sink.ts';
 import { viewOf } from '../src/core/wire/bytes.ts';
 import { compress } from '../src/core/wire/snappy.ts';

@@ -1,4 +1,4 @@
-import type { RecordHeaders } from '../src/core/decode/decoder.ts';
+import type { RecordHeaders } from '../src/core/record/headers.ts';
 import { seriesLabels } from './generate-series.ts';
 
 /** One series to encode. */

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { RecordHeaders } from '../../src/core/decode/decoder.ts';
 import type { DecoderRegistry } from '../../src/core/decode/registry.ts';
 import { METRIC_BATCH } from '../../src/core/decode/schema/mapping.ts';
 import { topicDecoders } from '../../src/core/decode/topic-decoders.ts';
+import type { RecordHeaders } from '../../src/core/record/headers.ts';
 import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
 import type { RegisteredSchema } from '../../src/io/registry/answer.ts';
 import { ROOT } from '../support/cache.ts';

@@ -1,5 +1,5 @@
-import type { RecordHeaders } from '../../src/core/decode/decoder.ts';
 import { DECODERS } from '../../src/core/decode/registry.ts';
+import type { RecordHeaders } from '../../src/core/record/headers.ts';
 import { METHOD_NAMES } from './compression.ts';
 import type { Random } from './random.ts';
 

@@ -1,7 +1,8 @@
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import type { Decoder, RecordHeaders } from '../../src/core/decode/decoder.ts';
+import type { Decoder } from '../../src/core/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../src/core/decode/registry.ts';
 import { Pipeline } from '../../src/core/pipeline/pipeline.ts';
+import type { RecordHeaders } from '../../src/core/record/headers.ts';
 import { compress, uncompress } from '../../src/core/wire/snappy.ts';
 import { PASS_ROUTE } from '../support/pass-route.ts';
 import { vectorBodies } from './binary-seeds.ts';

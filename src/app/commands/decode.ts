@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
-import type { RecordHeaders } from '../../core/decode/decoder.ts';
 import type { DecoderRegistry } from '../../core/decode/registry.ts';
 import { errorMessage, PoisonError, RetryableError } from '../../core/model/errors.ts';
 import { expectedName } from '../../core/model/nearest.ts';
 import { printable, printableLines } from '../../core/model/printable.ts';
 import type { SourceRecord } from '../../core/model/records.ts';
 import { NOTHING_LEFT, RecordReading } from '../../core/pipeline/read-record.ts';
+import type { RecordHeaders } from '../../core/record/headers.ts';
 import { INGEST_ENCODINGS } from '../../services/worker/encoding-options.ts';
 import { ingestTopics } from '../../services/worker/options.ts';
 import { type Config, loadConfig, parseConfig } from '../config/load.ts';

@@ -1,3 +1,4 @@
+import type { RecordHeaders } from '../record/headers.ts';
 import type { LabelLimits } from '../wire/label-block.ts';
 import type { Compression } from './content-encoding.ts';
 import type { BudgetLimits, RecordBudget } from './record-budget.ts';
@@ -27,12 +28,6 @@ export const DEFAULT_LIMITS: IngestLimits = {
   label_value_bytes: 4096,
   tenant_bytes: 1024,
 };
-
-/**
- * Headers of a record, as Kafka gives them, in an object without a prototype: a producer may name one `__proto__`. Names
- * are compared without regard to case. Kafka allows a header without a value (null), which counts as absent.
- */
-export type RecordHeaders = Readonly<Record<string, Buffer | string | null | undefined>>;
 
 /** Input of a decoder beside the body. */
 export interface DecodeContext {

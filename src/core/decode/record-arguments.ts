@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { PoisonError } from '../model/errors.ts';
+import type { RecordHeaders } from '../record/headers.ts';
 import { HEADER } from '../record/headers.ts';
 import { LabelFields } from '../wire/label-fields.ts';
-import type { RecordHeaders } from './decoder.ts';
 import { headerText } from './record-headers.ts';
 
 /** Arguments may add labels to every series, so they are kept small. */

@@ -1,4 +1,4 @@
-import type { RecordHeaders } from './decoder.ts';
+import type { RecordHeaders } from '../record/headers.ts';
 
 /** A header as text, '' if it is missing. Names match in any case: Kafka preserves the case, HTTP ignores it. */
 export function headerText(headers: RecordHeaders, lowerCaseName: string): string {

@@ -1,5 +1,5 @@
+import type { RecordHeaders } from '../record/headers.ts';
 import { ProtobufReader } from '../wire/protobuf-reader.ts';
-import type { RecordHeaders } from './decoder.ts';
 import { ArgumentReader } from './record-arguments.ts';
 
 const reader = new ArgumentReader();

@@ -1,6 +1,7 @@
 import { ConfigError, PoisonError } from '../model/errors.ts';
+import type { RecordHeaders } from '../record/headers.ts';
 import type { DecodeOptions } from './decode-options.ts';
-import type { DecodeContext, Decoded, Decoder, RecordHeaders } from './decoder.ts';
+import type { DecodeContext, Decoded, Decoder } from './decoder.ts';
 import { detectContentEncoding, detectEncoding, isConfluentFraming, isUtf16 } from './detect/detect.ts';
 import { actualProtobuf, detectProtobuf, type ProtobufEncoding } from './detect/protobuf.ts';
 import { jsonDecoder } from './json/json.ts';

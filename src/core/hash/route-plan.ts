@@ -1,5 +1,4 @@
-import type { TaskTopic } from './ranks.ts';
-import { taskScores } from './ranks.ts';
+import { type TaskTopic, taskScores } from './ranks.ts';
 
 /**
  * Divides the tasks of one topic among slots, independently of other topics. Slot 0 begins with all, in the order of
@@ -8,10 +7,10 @@ import { taskScores } from './ranks.ts';
  * Loads are level, and an added slot moves only the tasks that it takes. Hashes with the topic's name decide how a
  * fractional share is rounded and which of equally full slots gives first: over many topics that evens out.
  *
+ * @param scores of its tasks at `slots`
  * @returns slot ▸ ids of the tasks that it takes when it is added
  */
-export function planRoute({ topic, count }: TaskTopic, last: number): number[][] {
-  const scores = taskScores('slots', topic, count);
+export function planRoute({ topic, count }: TaskTopic, scores: Float64Array, last: number): number[][] {
   const all = Array.from(scores.keys()).sort((a, b) => scores[a]! - scores[b]! || a - b);
   const taken = [all];
   const held = [[...all]];

@@ -57,8 +57,9 @@ class Division {
     this.#loads = [this.#total];
     let start = 0;
     for (const topic of topics) {
-      this.scores.set(taskScores('slots', topic.topic, topic.count), start);
-      for (const [slot, ids] of planRoute(topic, last + IN_SIGHT).entries()) {
+      const scores = taskScores('slots', topic.topic, topic.count);
+      this.scores.set(scores, start);
+      for (const [slot, ids] of planRoute(topic, scores, last + IN_SIGHT).entries()) {
         for (const id of ids) this.#joining[slot]!.push(start + id);
       }
       start += topic.count;

@@ -1,5 +1,5 @@
-import type { RecordHeaders } from '../decode/decoder.ts';
 import type { TaskRecord, Tenant } from '../model/records.ts';
+import type { RecordHeaders } from '../record/headers.ts';
 import type { PipelineRoute } from './series-router.ts';
 import { type BufferPool, OutputLoad, TaskOutput } from './task-output.ts';
 import { tenantHeadersOf } from './tenant.ts';

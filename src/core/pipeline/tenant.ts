@@ -1,6 +1,6 @@
-import type { RecordHeaders } from '../decode/decoder.ts';
 import { headerText } from '../decode/record-headers.ts';
 import { PoisonError } from '../model/errors.ts';
+import type { RecordHeaders } from '../record/headers.ts';
 
 /**
  * Default of `ingest.limits.tenant_bytes`: most bytes of a tenant header's value. Mimir and Cortex take 150 bytes,

@@ -1,20 +1,20 @@
 import type { Stage } from '../model/errors.ts';
 import type { OutgoingRecord } from '../model/records.ts';
-import { HEADER, type Headers } from './headers.ts';
+import { HEADER, type RecordHeaders } from './headers.ts';
 import { isRecordTime } from './record-time.ts';
 
 /** Bytes reserved in a record batch for headers, key and framing. */
 export const RECORD_OVERHEAD_BYTES = 16 * 1024;
 /** UTF-16 units of an error's message that are kept: it may quote input. */
 const MESSAGE_CHARACTERS = 1_000;
-/** Headers as received are kept up to this many bytes in all; `RECORD_OVERHEAD_BYTES` has room for them. */
+/** RecordHeaders as received are kept up to this many bytes in all; `RECORD_OVERHEAD_BYTES` has room for them. */
 const RECEIVED_HEADER_BYTES = 8 * 1024;
 /** Most bytes of a header's two length fields. Counted, since a thousand headers without a value add up. */
 const HEADER_FRAMING_BYTES = 6;
 
 /** A record's key is kept up to this many bytes. */
 const KEY_BYTES = 4 * 1024;
-/** Headers that describe the dead letter itself: those of the source record are dropped. */
+/** RecordHeaders that describe the dead letter itself: those of the source record are dropped. */
 const SAID_HERE: ReadonlySet<string> = new Set([
   HEADER.truncated,
   HEADER.headersLeftOut,
@@ -22,7 +22,7 @@ const SAID_HERE: ReadonlySet<string> = new Set([
   HEADER.batch,
 ]);
 
-/** Headers that a redriven record keeps; a record without a value for them gets new ones. */
+/** RecordHeaders that a redriven record keeps; a record without a value for them gets new ones. */
 const KEPT_FROM_FIRST: ReadonlySet<string> = new Set([HEADER.firstSeen, HEADER.timestamp]);
 
 /** The dead-letter topic. */
@@ -51,15 +51,15 @@ export interface DeadContent {
   readonly value: Buffer | null;
   /** Of an unreadable record batch: its size in bytes, of which `value` may be only the beginning, and its offsets. */
   readonly batch?: { readonly length: number; readonly offsets: string };
-  /** Headers that describe `value`. */
-  readonly headers: Headers;
+  /** RecordHeaders that describe `value`. */
+  readonly headers: RecordHeaders;
 }
 
 /**
  * A record of the dead-letter topic (docs/concepts/record-format.md).
  *
  * A value too large for the topic is cut, and `penstock-truncated` has its full length; `penstock-source` names the
- * original. A key of more than 4 KiB is left out, and `penstock-key-left-out` has its length. Headers beyond 8 KiB are
+ * original. A key of more than 4 KiB is left out, and `penstock-key-left-out` has its length. RecordHeaders beyond 8 KiB are
  * left out, and `penstock-headers-left-out` has their number. A record that failed before keeps the time of its first
  * failure. `penstock-timestamp` has the time of the source record, or of its receipt if it has none: samples may have
  * no other.
@@ -98,7 +98,7 @@ function keptKey(key: Buffer | null | undefined): Buffer | null {
   return key == null || key.length > KEY_BYTES ? null : key;
 }
 
-/** The received headers that fit: a dead letter has to stay writable. Headers without a value are kept. */
+/** The received headers that fit: a dead letter has to stay writable. RecordHeaders without a value are kept. */
 function fittingHeaders(headers: DeadContent['headers']) {
   const fitting: Record<string, string | Buffer | null> = Object.create(null);
   let bytes = 0;

@@ -1,7 +1,10 @@
 import { PoisonError, type Stage } from '../model/errors.ts';
 
-/** Headers of a Kafka record by name, as received. */
-export type Headers = Readonly<Record<string, Buffer | string | null | undefined>>;
+/**
+ * Headers of a record, as Kafka gives them, in an object without a prototype: a producer may name one `__proto__`. Names
+ * are compared without regard to case. Kafka allows a header without a value (null), which counts as absent.
+ */
+export type RecordHeaders = Readonly<Record<string, Buffer | string | null | undefined>>;
 
 /** All headers of Penstock's own records (docs/concepts/record-format.md). */
 export const HEADER = {
@@ -37,7 +40,7 @@ const PREFIX = 'penstock-';
 export const FORMAT_VERSION = '1';
 
 /** A header as text; '' where it is missing or has no value. */
-export function headerOf(headers: Headers, name: string): string {
+export function headerOf(headers: RecordHeaders, name: string): string {
   return headers[name]?.toString() ?? '';
 }
 
@@ -49,13 +52,21 @@ export function isOwnHeader(name: string): boolean {
  * Error for a record of a format version that this release does not know. Undefined for version 1, and for records of
  * other writers, which have no version header.
  */
-export function unknownVersion(headers: Headers, stage: Stage): PoisonError | undefined {
-  const version = headers[HEADER.version];
-  if (version == null || version.toString() === FORMAT_VERSION) return undefined;
+export function unknownVersion(headers: RecordHeaders, stage: Stage): PoisonError | undefined {
+  const version = otherVersion(headers);
+  if (version === undefined) return undefined;
   return new PoisonError(
     stage,
     'unknown_version',
-    `${HEADER.version} is ${JSON.stringify(version.toString().slice(0, 20))}, and this release reads ${FORMAT_VERSION}: ` +
+    `${HEADER.version} is ${version}, and this release reads ${FORMAT_VERSION}: ` +
       'upgrade what reads the topic to the release that wrote the record, then redrive it',
   );
+}
+
+/** The version that a record says it has, quoted, if this release does not know it. */
+export function otherVersion(headers: RecordHeaders): string | undefined {
+  const version = headerOf(headers, HEADER.version);
+  return headers[HEADER.version] == null || version === FORMAT_VERSION
+    ? undefined
+    : JSON.stringify(version.slice(0, 20));
 }

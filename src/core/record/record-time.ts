@@ -1,4 +1,4 @@
-import { HEADER, type Headers } from './headers.ts';
+import { HEADER, type RecordHeaders } from './headers.ts';
 
 /** End of the year 9999 in ms since the epoch: larger numbers are times in another unit. */
 const LATEST_MS = Date.UTC(10_000, 0) - 1;
@@ -16,7 +16,7 @@ export function isRecordTime(ms: number): boolean {
  * kept in a header. If neither is valid, the time of receipt, `nowMs`.
  */
 export function recordTime(
-  { headers, timestamp }: { headers: Headers; timestamp: number },
+  { headers, timestamp }: { headers: RecordHeaders; timestamp: number },
   nowMs: () => number,
 ): number {
   const text = headers[HEADER.timestamp];

@@ -1,6 +1,6 @@
 import { ConfigError } from '../model/errors.ts';
 import type { OutgoingRecord, SourceRecord } from '../model/records.ts';
-import { FORMAT_VERSION, HEADER, unknownVersion } from './headers.ts';
+import { FORMAT_VERSION, HEADER, otherVersion } from './headers.ts';
 
 /** First and last offset, both included. */
 export type OffsetRange = readonly [first: bigint, last: bigint];
@@ -44,9 +44,8 @@ export function readMarker({
   headers,
 }: SourceRecord): readonly OffsetRange[] | undefined {
   if (key?.toString() !== KEY || headers[HEADER.stage] != null) return undefined;
-  const unknown = unknownVersion(headers, 'decode');
-  if (unknown !== undefined) {
-    const version = JSON.stringify(headers[HEADER.version]!.toString().slice(0, 20));
+  const version = otherVersion(headers);
+  if (version !== undefined) {
     throw new ConfigError(
       `${topic}, partition ${partition}, offset ${offset}: a redrive marker of version ${version}, and this release ` +
         `reads ${FORMAT_VERSION}: what it names would be redriven again. Use the release that wrote it, or a newer one.`,

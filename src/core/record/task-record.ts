@@ -1,5 +1,5 @@
 import type { OutgoingRecord, TaskRecord } from '../model/records.ts';
-import { FORMAT_VERSION, HEADER, type Headers, headerOf } from './headers.ts';
+import { FORMAT_VERSION, HEADER, headerOf, type RecordHeaders } from './headers.ts';
 
 /** Source records that one step covers: one partition, offsets first to last, both included. */
 export interface StepSource {
@@ -85,7 +85,7 @@ const SOURCE = /^([^/]{1,249}\/\d{1,10})\/(\d{1,19})-(\d{1,19})$/;
 const PART = /^(\d{1,10})\/(\d{1,10})$/;
 
 /** Undefined for records of other writers, which have no source header. */
-export function readTaskRecordSource(headers: Headers): TaskRecordSource | undefined {
+export function readTaskRecordSource(headers: RecordHeaders): TaskRecordSource | undefined {
   const source = SOURCE.exec(headerOf(headers, HEADER.source));
   if (source === null) return undefined;
   const [, topicPartition = '', first = '', last = ''] = source;
@@ -101,13 +101,13 @@ export function readTaskRecordSource(headers: Headers): TaskRecordSource | undef
 }
 
 /** Number of `series` or `samples` according to a task record's header; 0 if it has none. */
-export function countIn(headers: Headers, what: 'series' | 'samples'): number {
+export function countIn(headers: RecordHeaders, what: 'series' | 'samples'): number {
   const count = Number(headerOf(headers, HEADER[what]));
   return Number.isFinite(count) && count > 0 ? count : 0;
 }
 
 /** Samples of a record that Penstock wrote to a task topic; undefined for any other record. */
-export function taskRecordSamples(value: Buffer | null, headers: Headers): number | undefined {
+export function taskRecordSamples(value: Buffer | null, headers: RecordHeaders): number | undefined {
   if (value === null || value.length === 0 || headerOf(headers, HEADER.version) !== FORMAT_VERSION)
     return undefined;
   if (headerOf(headers, 'content-encoding') !== 'snappy') return undefined;

@@ -8,13 +8,11 @@ interface KafkaErrorLike {
   readonly message?: string;
   readonly type?: string;
   readonly retriable?: boolean;
-  readonly cause?: unknown;
 }
 
 interface NamedError {
   readonly topic?: unknown;
   readonly partition?: unknown;
-  readonly cause?: unknown;
 }
 
 /** The partition belongs to another member now, or the process is stopping: give up its work, commit nothing. */
@@ -172,11 +170,19 @@ const UNANSWERED = new Set(['KafkaJSRequestTimeoutError', 'KafkaJSConnectionClos
 /** Message of kafkajs before it has learnt the broker's API versions. */
 const NOT_CONNECTED = 'Broker not connected';
 
+/** An error and its causes, the outermost first. A chain may be a circle, so it ends after eight. */
+export function* causesOf<E extends object>(error: unknown): Generator<E> {
+  let at = error as (E & { readonly cause?: unknown }) | undefined;
+  for (let depth = 0; at && depth < 8; depth += 1) {
+    yield at;
+    at = at.cause as typeof at;
+  }
+}
+
 /** Kafka's name of an error (`ILLEGAL_GENERATION`), also inside kafkajs' wrappers; '' for any other error. */
 export function kafkaErrorType(error: unknown): string {
-  for (let at = error as KafkaErrorLike | undefined, depth = 0; at && depth < 8; depth += 1) {
-    if (typeof at.type === 'string' && at.type !== '') return at.type;
-    at = at.cause as KafkaErrorLike | undefined;
+  for (const { type } of causesOf<KafkaErrorLike>(error)) {
+    if (typeof type === 'string' && type !== '') return type;
   }
   return '';
 }
@@ -185,10 +191,8 @@ export function kafkaErrorType(error: unknown): string {
 export function namedPartition(
   error: unknown,
 ): { readonly topic: string; readonly partition?: number } | undefined {
-  for (let at = error as NamedError | undefined, depth = 0; at && depth < 8; depth += 1) {
-    const { topic, partition } = at;
+  for (const { topic, partition } of causesOf<NamedError>(error)) {
     if (typeof topic === 'string') return { topic, ...(typeof partition === 'number' ? { partition } : {}) };
-    at = at.cause as NamedError | undefined;
   }
   return undefined;
 }
@@ -282,9 +286,6 @@ function isInterruptedLogin({ name, message }: KafkaErrorLike): boolean {
 }
 
 function someCause(error: unknown, holds: (error: KafkaErrorLike) => boolean): boolean {
-  for (let at = error as KafkaErrorLike | undefined, depth = 0; at && depth < 8; depth += 1) {
-    if (holds(at)) return true;
-    at = at.cause as KafkaErrorLike | undefined;
-  }
+  for (const at of causesOf<KafkaErrorLike>(error)) if (holds(at)) return true;
   return false;
 }

@@ -1,6 +1,6 @@
 import { RetryableError } from '../../core/model/errors.ts';
 import { type BrokerVersions, isSteady, STEADY_KAFKA } from './broker-versions.ts';
-import { kafkaErrorType } from './errors.ts';
+import { causesOf, kafkaErrorType } from './errors.ts';
 
 /** The coordinator of a transactional id. */
 export interface TransactionCoordinator {
@@ -11,9 +11,8 @@ export interface TransactionCoordinator {
 }
 
 const COORDINATOR = Symbol('penstock.coordinator');
-interface NamedError {
+interface AnsweredError {
   readonly [COORDINATOR]?: TransactionCoordinator;
-  readonly cause?: unknown;
 }
 
 /**
@@ -44,9 +43,8 @@ export function nameCoordinator(error: unknown, coordinator: TransactionCoordina
 }
 
 function coordinatorOf(error: unknown): TransactionCoordinator | undefined {
-  for (let at = error as NamedError | undefined, depth = 0; at && depth < 8; depth += 1) {
-    if (at[COORDINATOR] !== undefined) return at[COORDINATOR];
-    at = at.cause as NamedError | undefined;
+  for (const { [COORDINATOR]: coordinator } of causesOf<AnsweredError>(error)) {
+    if (coordinator !== undefined) return coordinator;
   }
   return undefined;
 }

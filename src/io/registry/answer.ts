@@ -69,7 +69,8 @@ export function schemaIn(answer: RegistryAnswer, id: SchemaId): RegisteredSchema
   return data;
 }
 
-function isSchema(data: unknown): data is RegisteredSchema {
+/** Whether an answer is a schema, and no error or page of something else. */
+export function isSchema(data: unknown): data is RegisteredSchema {
   return isRecord(data) && typeof data.schema === 'string';
 }
 

@@ -3,6 +3,7 @@ import { errorMessage, PoisonError, RetryableError } from '../../core/model/erro
 import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
 import { TlsFiles } from '../credentials/tls-files.ts';
 import type { RegistryAnswer } from './answer.ts';
+import { isSchema } from './answer.ts';
 import type { RegistryOptions } from './options.ts';
 
 const MASK = '********';
@@ -60,7 +61,7 @@ export class RegistryHttp {
       const text = await textOf(url, statusCode, body);
       const data = parsed(text);
       // Whatever is no schema may end in an error message, and a proxy may repeat the login in it.
-      return { url, status: statusCode, data: hasSchema(data) ? data : parsed(this.#masked(text)) };
+      return { url, status: statusCode, data: isSchema(data) ? data : parsed(this.#masked(text)) };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof RetryableError || error instanceof PoisonError) throw error;
@@ -94,10 +95,6 @@ async function textOf(url: string, status: number, body: AsyncIterable<Buffer>):
 function tooLarge(url: string, status: number): Error {
   const what = `${url} answers with more than ${MAX_BYTES} bytes`;
   return status === 200 ? new PoisonError('decode', 'schema', what) : new RetryableError(what);
-}
-
-function hasSchema(data: unknown): boolean {
-  return typeof data === 'object' && data !== null && 'schema' in data && typeof data.schema === 'string';
 }
 
 function parsed(text: string): unknown {

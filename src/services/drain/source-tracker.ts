@@ -1,4 +1,4 @@
-import type { Headers } from '../../core/record/headers.ts';
+import type { RecordHeaders } from '../../core/record/headers.ts';
 import { readTaskRecordSource, type TaskRecordSource } from '../../core/record/task-record.ts';
 
 /** `repeated`: source records that were in this task before. `missing`: not every part of a step is there. */
@@ -19,7 +19,7 @@ export class SourceTracker {
   readonly #latest = new Map<string, TaskRecordSource>();
 
   /** Faults of the next record. Records without the header, of other writers, are passed over. */
-  next(headers: Headers): SourceFault[] {
+  next(headers: RecordHeaders): SourceFault[] {
     const position = readTaskRecordSource(headers);
     // A replay reads the source again, beside the worker: a sequence of its own.
     if (position === undefined || position.replay.length > MOST_REPLAY_ID) return [];

@@ -1,7 +1,8 @@
-import type { IngestLimits, RecordHeaders } from '../../core/decode/decoder.ts';
+import type { IngestLimits } from '../../core/decode/decoder.ts';
 import type { DecoderRegistry } from '../../core/decode/registry.ts';
 import type { SchemaId } from '../../core/decode/schema/writer-schema.ts';
 import { errorMessage, RetryableError } from '../../core/model/errors.ts';
+import type { RecordHeaders } from '../../core/record/headers.ts';
 import type { AssignedPartition, Taken } from '../../io/kafka/group/assigned-partition.ts';
 import { RegistryClient } from '../../io/registry/client.ts';
 import type { RegistryOptions } from '../../io/registry/options.ts';

@@ -1,5 +1,6 @@
 import { PoisonError } from '../../model/errors.ts';
-import type { DecodeContext, Decoded, Decoder, RecordHeaders } from '../decoder.ts';
+import type { RecordHeaders } from '../../record/headers.ts';
+import type { DecodeContext, Decoded, Decoder } from '../decoder.ts';
 import { SeriesMapper } from './mapped-series.ts';
 import { type MappingOptions, METRIC_BATCH } from './mapping.ts';
 import type { SchemaId, SchemaSource } from './writer-schema.ts';

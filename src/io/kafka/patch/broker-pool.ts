@@ -90,7 +90,7 @@ export function patchBrokerPool(
 
     override async findConnectedBroker(): Promise<Broker> {
       const { brokers } = this;
-      const ids = this.#patchBrokerPool();
+      const ids = this.#silentLast();
       const connected = ids.find((id) => brokers[id]!.isConnected() && !isSilent(brokers[id]!));
       for (const nodeId of connected === undefined ? ids : [connected]) {
         const broker = await this.findBroker({ nodeId }).catch(() => undefined);
@@ -111,14 +111,14 @@ export function patchBrokerPool(
     }
 
     /** Node ids in random order, silent brokers last. */
-    #patchBrokerPool(): string[] {
+    #silentLast(): string[] {
       const { brokers } = this;
       const order = (id: string) => Number(isSilent(brokers[id]!));
       return shuffle(Object.keys(brokers)).sort((a, b) => order(a) - order(b));
     }
 
     override async withBroker(question: Question): Promise<unknown> {
-      const ids = this.#patchBrokerPool();
+      const ids = this.#silentLast();
       if (ids.length === 0) return super.withBroker(question); // throws: no brokers
       let reached = false;
       let failure: unknown;

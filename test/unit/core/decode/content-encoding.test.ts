@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import { DEFAULT_LIMITS, type Decoded, type RecordHeaders } from '../../../../src/core/decode/decoder.ts';
+import { DEFAULT_LIMITS, type Decoded } from '../../../../src/core/decode/decoder.ts';
 import { RecordBudget } from '../../../../src/core/decode/record-budget.ts';
 import { DecoderRegistry } from '../../../../src/core/decode/registry.ts';
 import { PoisonError } from '../../../../src/core/model/errors.ts';
+import type { RecordHeaders } from '../../../../src/core/record/headers.ts';
 import { compress } from '../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
 import { decodeWriteRequest } from '../../../support/prompb.ts';

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { DEFAULT_LIMITS, type Decoder, type RecordHeaders } from '../../../../src/core/decode/decoder.ts';
+import { DEFAULT_LIMITS, type Decoder } from '../../../../src/core/decode/decoder.ts';
 import { DecoderRegistry } from '../../../../src/core/decode/registry.ts';
 import { remoteWriteV1 } from '../../../../src/core/decode/remote-write/v1.ts';
 import { ConfigError, PoisonError } from '../../../../src/core/model/errors.ts';
+import type { RecordHeaders } from '../../../../src/core/record/headers.ts';
 import { compress } from '../../../../src/core/wire/snappy.ts';
 
 const BODY = Buffer.from('0a00'.repeat(300), 'hex');

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_LIMITS, type RecordHeaders } from '../../../../src/core/decode/decoder.ts';
+import { DEFAULT_LIMITS } from '../../../../src/core/decode/decoder.ts';
 import { DecoderRegistry } from '../../../../src/core/decode/registry.ts';
 import { PoisonError } from '../../../../src/core/model/errors.ts';
+import type { RecordHeaders } from '../../../../src/core/record/headers.ts';
 import { ByteSink } from '../../../../src/core/wire/byte-sink.ts';
 import { decodeWriteRequest } from '../../../support/prompb.ts';
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
-import { DEFAULT_LIMITS, type RecordHeaders } from '../../../../../src/core/decode/decoder.ts';
+import { DEFAULT_LIMITS } from '../../../../../src/core/decode/decoder.ts';
 import { DecoderRegistry } from '../../../../../src/core/decode/registry.ts';
+import type { RecordHeaders } from '../../../../../src/core/record/headers.ts';
 import { compress } from '../../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../../src/core/wire/write-request-builder.ts';
 import { decodeWriteRequest } from '../../../../support/prompb.ts';

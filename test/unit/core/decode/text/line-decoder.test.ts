@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DecodeOptions } from '../../../../../src/core/decode/decode-options.ts';
-import { DEFAULT_LIMITS, type Decoded, type RecordHeaders } from '../../../../../src/core/decode/decoder.ts';
+import { DEFAULT_LIMITS, type Decoded } from '../../../../../src/core/decode/decoder.ts';
 import { createDecoders } from '../../../../../src/core/decode/registry.ts';
 import { PoisonError } from '../../../../../src/core/model/errors.ts';
+import type { RecordHeaders } from '../../../../../src/core/record/headers.ts';
 import { decodeWriteRequest } from '../../../../support/prompb.ts';
 
 const TIME = 1_600_000_000_789;
