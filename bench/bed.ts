@@ -6,11 +6,11 @@ import { KafkaConnection } from '../src/io/kafka/client.ts';
 import { kafkaOptions } from '../src/io/kafka/options.ts';
 import { PlainProducer } from '../src/io/kafka/produce/plain-producer.ts';
 import { createLog } from '../src/io/telemetry/log.ts';
-import { createRunFolder } from '../test/support/cache.ts';
-import { uniqueName } from '../test/support/names.ts';
-import { runPenstock } from '../test/support/penstock.ts';
-import { sendInParts } from '../test/support/send-in-parts.ts';
-import { type KafkaCluster, startKafka } from '../test/support/servers/kafka.ts';
+import { createRunFolder } from '../test/lab/cache.ts';
+import { runPenstock } from '../test/lab/deployment/penstock.ts';
+import { sendInParts } from '../test/lab/deployment/send-in-parts.ts';
+import { uniqueName } from '../test/lab/names.ts';
+import { type KafkaCluster, startKafka } from '../test/lab/servers/kafka.ts';
 import { unpin } from './measured-process.ts';
 
 /** Ingest side of a case. */

@@ -4,7 +4,7 @@ import { ByteSink } from '../src/core/wire/byte-sink.ts';
 import { viewOf } from '../src/core/wire/bytes.ts';
 import { compress } from '../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../src/core/wire/write-request-builder.ts';
-import { seriesLabels } from './generate-series.ts';
+import { seriesLabels } from '../test/lab/generator/generate-series.ts';
 import type { EncodedBody } from './text-bodies.ts';
 
 const START_MS = 1_760_000_000_000;

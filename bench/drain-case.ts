@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Scrapes } from '../test/lab/generator/scrapes.ts';
+import { HelperProcess } from '../test/lab/helper-process.ts';
 import type { Bed, Prepared } from './bed.ts';
 import type { CaseResult } from './case-result.ts';
-import { HelperProcess } from './helper-process.ts';
 import { MeasuredProcess, pin } from './measured-process.ts';
 import type { ProducerAnswer, ProducerOrder } from './paced-producer.ts';
-import { Scrapes } from './scrapes.ts';
 import { BROKER_CORE, PENSTOCK_CORE } from './worker-cases.ts';
 
 export interface DrainCase {
@@ -25,7 +25,7 @@ const WARM_UP_SAMPLES = 400_000;
  */
 export async function runDrainCase(bed: Bed, options: DrainCase): Promise<CaseResult> {
   const { name, series } = options;
-  const [receiver, url] = await HelperProcess.start<string>('receiver.ts');
+  const [receiver, url] = await HelperProcess.start<string>('bench/receiver.ts');
   const prepared = await bed.prepare({
     partitions: PARTITIONS,
     delivery: 'exactly_once',
@@ -59,7 +59,7 @@ export async function runDrainCase(bed: Bed, options: DrainCase): Promise<CaseRe
 /** Writes the ordered number of samples at the ordered rate. */
 async function pace({ brokers, raw }: Prepared, series: number, order: ProducerOrder): Promise<void> {
   const args = [brokers.join(), raw, String(PARTITIONS), String(series)];
-  const [producer] = await HelperProcess.start('paced-producer.ts', args);
+  const [producer] = await HelperProcess.start('bench/paced-producer.ts', args);
   for (let written = 0; written < order.upTo; ) {
     ({ written } = await producer.ask<ProducerAnswer>(order));
     await sleep(POLL_MS);

@@ -1,5 +1,5 @@
+import { HelperProcess } from '../test/lab/helper-process.ts';
 import type { Bed, Prepared } from './bed.ts';
-import { HelperProcess } from './helper-process.ts';
 import { MeasuredProcess } from './measured-process.ts';
 
 /** Producer ▸ worker ▸ drain ▸ receiver, each a process of its own, none pinned to a core. */
@@ -23,12 +23,12 @@ export async function startLiveFlow(
   bed: Bed,
   { series, partitions, fill }: LiveFlowOptions,
 ): Promise<LiveFlow> {
-  const [receiver, url] = await HelperProcess.start<string>('receiver.ts');
+  const [receiver, url] = await HelperProcess.start<string>('bench/receiver.ts');
   const nodes = [{ name: 'vmagent-0', url }];
   const prepared = await bed.prepare({ partitions, delivery: 'exactly_once', nodes });
   await fill?.(prepared.raw);
   const args = [prepared.brokers.join(), prepared.raw, String(partitions), String(series)];
-  const [producer] = await HelperProcess.start('paced-producer.ts', args);
+  const [producer] = await HelperProcess.start('bench/paced-producer.ts', args);
   const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
   const drain = await MeasuredProcess.start('drain', prepared.configFile, 'deliver');
   return {

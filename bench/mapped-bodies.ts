@@ -1,4 +1,5 @@
 import type { SchemaSource } from '../src/core/decode/schema/writer-schema.ts';
+import { seriesLabels } from '../test/lab/generator/generate-series.ts';
 import {
   avroWriter,
   compile,
@@ -7,7 +8,6 @@ import {
   protobufWriter,
   schemaSource,
 } from '../test/support/schemas.ts';
-import { seriesLabels } from './generate-series.ts';
 import type { EncodedBody } from './text-bodies.ts';
 
 const START_MS = 1_760_000_000_000;

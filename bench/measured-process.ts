@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PenstockProcess, spawnPenstock } from '../test/support/penstock.ts';
-import { freePort } from '../test/support/ports.ts';
-import { memoryMib } from '../test/support/process-usage.ts';
+import { type PenstockProcess, spawnPenstock } from '../test/lab/deployment/penstock.ts';
+import { freePort } from '../test/lab/ports.ts';
+import { memoryMib } from '../test/lab/process-usage.ts';
 
 /** CPU time and work of a process up to a moment. */
 export interface Reading {

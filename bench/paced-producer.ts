@@ -14,7 +14,7 @@ import { KafkaConnection } from '../src/io/kafka/client.ts';
 import { kafkaOptions } from '../src/io/kafka/options.ts';
 import { PlainProducer } from '../src/io/kafka/produce/plain-producer.ts';
 import { createLog } from '../src/io/telemetry/log.ts';
-import { generateWriteRequests } from './generate-series.ts';
+import { generateWriteRequests } from '../test/lab/generator/generate-series.ts';
 
 /** In samples: the rate per second from now on, Infinity for the maximum; and the total. */
 export interface ProducerOrder {

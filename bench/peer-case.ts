@@ -2,14 +2,14 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { createRunFolder } from '../test/support/cache.ts';
-import { cpuSecondsOf, memoryMib } from '../test/support/process-usage.ts';
-import { findVictoria } from '../test/support/servers/victoria-binaries.ts';
-import { isSince, startVmagent } from '../test/support/servers/victoriametrics.ts';
+import { createRunFolder } from '../test/lab/cache.ts';
+import { Scrapes } from '../test/lab/generator/scrapes.ts';
+import { HelperProcess } from '../test/lab/helper-process.ts';
+import { cpuSecondsOf, memoryMib } from '../test/lab/process-usage.ts';
+import { findVictoria } from '../test/lab/servers/victoria-binaries.ts';
+import { isSince, startVmagent } from '../test/lab/servers/victoriametrics.ts';
 import type { CaseResult } from './case-result.ts';
-import { HelperProcess } from './helper-process.ts';
 import { pin } from './measured-process.ts';
-import { Scrapes } from './scrapes.ts';
 import { PENSTOCK_CORE } from './worker-cases.ts';
 
 const WARM_UP_SCRAPES = 4;
@@ -33,7 +33,7 @@ export async function runPeerCase(options: {
   readonly relabel: readonly unknown[];
 }): Promise<CaseResult> {
   const { series } = options;
-  const [receiver, remoteWriteUrl] = await HelperProcess.start<string>('receiver.ts');
+  const [receiver, remoteWriteUrl] = await HelperProcess.start<string>('bench/receiver.ts');
   // JSON is YAML too.
   const rules = path.join(createRunFolder('peer'), 'relabel.yml');
   writeFileSync(rules, JSON.stringify(options.relabel));

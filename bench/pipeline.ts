@@ -3,7 +3,7 @@ import type { SourceRecord } from '../src/core/model/records.ts';
 import { Pipeline, type PipelineRoute } from '../src/core/pipeline/pipeline.ts';
 import { compileRoute } from '../src/core/route/route.ts';
 import { compress, uncompress } from '../src/core/wire/snappy.ts';
-import { generateWriteRequests } from './generate-series.ts';
+import { generateWriteRequests } from '../test/lab/generator/generate-series.ts';
 
 /**
  * The pipeline alone, without Kafka: CPU time of the process per sample.

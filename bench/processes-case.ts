@@ -1,7 +1,7 @@
+import { Scrapes } from '../test/lab/generator/scrapes.ts';
 import type { Bed } from './bed.ts';
 import type { CaseResult } from './case-result.ts';
 import { MeasuredProcess, pin } from './measured-process.ts';
-import { Scrapes } from './scrapes.ts';
 import { holdBack } from './throttle.ts';
 import { worthOfTwoCores } from './worth-of-cores.ts';
 

@@ -1,10 +1,10 @@
-import { startVictoriaMetrics } from '../test/support/servers/victoriametrics.ts';
+import { Scrapes } from '../test/lab/generator/scrapes.ts';
+import { HelperProcess } from '../test/lab/helper-process.ts';
+import { startVictoriaMetrics } from '../test/lab/servers/victoriametrics.ts';
 import type { Bed } from './bed.ts';
 import type { CaseResult } from './case-result.ts';
-import { HelperProcess } from './helper-process.ts';
 import { MeasuredProcess, pin } from './measured-process.ts';
 import { ReplayProcess } from './replay-process.ts';
-import { Scrapes } from './scrapes.ts';
 import { BROKER_CORE, PENSTOCK_CORE } from './worker-cases.ts';
 
 const PARTITIONS = 4;
@@ -22,7 +22,7 @@ export interface ReplayCase {
  * samples.
  */
 export async function runReplayCases(bed: Bed, { series, samples }: ReplayCase): Promise<CaseResult[]> {
-  const [receiver, url] = await HelperProcess.start<string>('receiver.ts');
+  const [receiver, url] = await HelperProcess.start<string>('bench/receiver.ts');
   const storage = await startVictoriaMetrics();
   const prepared = await bed.prepare({ partitions: PARTITIONS, delivery: 'exactly_once' });
   try {

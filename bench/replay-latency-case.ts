@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Scrapes } from '../test/lab/generator/scrapes.ts';
+import { HelperProcess } from '../test/lab/helper-process.ts';
 import type { Bed } from './bed.ts';
 import type { CaseResult, Latency } from './case-result.ts';
-import { HelperProcess } from './helper-process.ts';
 import { startLiveFlow } from './live-flow.ts';
 import type { ProducerAnswer } from './paced-producer.ts';
 import { ReplayProcess } from './replay-process.ts';
-import { Scrapes } from './scrapes.ts';
 
 const PARTITIONS = 4;
 /** Pause after the start of the load, or of the replay. */
@@ -26,7 +26,7 @@ export interface ReplayLatencyOptions {
  */
 export async function runReplayLatencyCase(bed: Bed, options: ReplayLatencyOptions): Promise<CaseResult[]> {
   const { series, live, rate, seconds } = options;
-  const [storage, storageUrl] = await HelperProcess.start<string>('receiver.ts');
+  const [storage, storageUrl] = await HelperProcess.start<string>('bench/receiver.ts');
   // With a margin: the replay must not end during the measurement.
   const history = Math.ceil((rate * (seconds + (2 * SETTLE_MS) / 1000 + 5)) / series) * series;
   const scrapes = new Scrapes({ series, partitions: PARTITIONS });

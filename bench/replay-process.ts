@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PenstockProcess, spawnPenstock } from '../test/support/penstock.ts';
-import { freePort } from '../test/support/ports.ts';
-import { memoryMib } from '../test/support/process-usage.ts';
+import { type PenstockProcess, spawnPenstock } from '../test/lab/deployment/penstock.ts';
+import { freePort } from '../test/lab/ports.ts';
+import { memoryMib } from '../test/lab/process-usage.ts';
 import { pin, type Usage } from './measured-process.ts';
 
 interface Reading {

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { scriptArguments } from '../test/support/script-arguments.ts';
+import { scriptArguments } from '../test/lab/script-arguments.ts';
 import { Bed } from './bed.ts';
 import type { CaseResult } from './case-result.ts';
 import { type DrainCase, runDrainCase } from './drain-case.ts';

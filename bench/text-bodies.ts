@@ -1,5 +1,5 @@
 import type { RecordHeaders } from '../src/core/record/headers.ts';
-import { seriesLabels } from './generate-series.ts';
+import { seriesLabels } from '../test/lab/generator/generate-series.ts';
 
 /** One series to encode. */
 interface Point {

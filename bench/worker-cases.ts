@@ -1,7 +1,7 @@
+import { Scrapes } from '../test/lab/generator/scrapes.ts';
 import type { Bed, BedOptions } from './bed.ts';
 import type { CaseResult } from './case-result.ts';
 import { MeasuredProcess, pin, type Usage } from './measured-process.ts';
-import { Scrapes } from './scrapes.ts';
 
 export const BROKER_CORE = 0;
 export const PENSTOCK_CORE = 1;

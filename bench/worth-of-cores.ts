@@ -1,4 +1,4 @@
-import { HelperProcess } from './helper-process.ts';
+import { HelperProcess } from '../test/lab/helper-process.ts';
 import { pin } from './measured-process.ts';
 
 const WARM_UP_MS = 200;
@@ -9,7 +9,7 @@ const MEASURE_MS = 600;
  * machine they may be two threads of one core, or the host may give the time of one to both.
  */
 export async function worthOfTwoCores(): Promise<number> {
-  const spinning = await Promise.all([0, 1].map(() => HelperProcess.start<string>('spin.ts')));
+  const spinning = await Promise.all([0, 1].map(() => HelperProcess.start<string>('bench/spin.ts')));
   try {
     const [first, second] = spinning.map(([process]) => process) as [HelperProcess, HelperProcess];
     pin(first.pid, 0);

@@ -5,8 +5,8 @@
  * Exit code 0: all passed on all. 1: some did not; where, is printed. 2: wrong usage.
  */
 import { spawnSync } from 'node:child_process';
-import { scriptArguments } from './support/script-arguments.ts';
-import { KAFKA_VERSION } from './support/servers/kafka-distribution.ts';
+import { scriptArguments } from './lab/script-arguments.ts';
+import { KAFKA_VERSION } from './lab/servers/kafka-distribution.ts';
 
 const OLDEST = '3.8.1';
 const NEWEST = '4.4.0';

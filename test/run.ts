@@ -14,12 +14,12 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { CACHE, ROOT, sweepRunFolders } from './support/cache.ts';
+import { CACHE, ROOT, sweepRunFolders } from './lab/cache.ts';
+import { scriptArguments } from './lab/script-arguments.ts';
+import { type KafkaCluster, startKafka } from './lab/servers/kafka.ts';
+import { findVictoria } from './lab/servers/victoria-binaries.ts';
+import { vmagentHasWindows } from './lab/servers/victoriametrics.ts';
 import { findTests, SUITES, type Suite, type TestFiles } from './support/find-tests.ts';
-import { scriptArguments } from './support/script-arguments.ts';
-import { type KafkaCluster, startKafka } from './support/servers/kafka.ts';
-import { findVictoria } from './support/servers/victoria-binaries.ts';
-import { vmagentHasWindows } from './support/servers/victoriametrics.ts';
 
 /** One file's limit. A test that hangs must not hide what the others found. */
 const FILE_TIMEOUT_MS = 15 * 60_000;

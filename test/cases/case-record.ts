@@ -6,7 +6,7 @@ import { topicDecoders } from '../../src/core/decode/topic-decoders.ts';
 import type { RecordHeaders } from '../../src/core/record/headers.ts';
 import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
 import type { RegisteredSchema } from '../../src/io/registry/answer.ts';
-import { ROOT } from '../support/cache.ts';
+import { ROOT } from '../lab/cache.ts';
 import { compile, frame, schemaSource } from '../support/schemas.ts';
 import type { Case } from './table.ts';
 

@@ -1,4 +1,4 @@
-import type { VictoriaMetrics } from '../support/servers/victoriametrics.ts';
+import type { VictoriaMetrics } from '../lab/servers/victoriametrics.ts';
 import { missingIn, type RawRounds, roundsBySeries } from './check-raw.ts';
 import type { ChaosCluster } from './cluster.ts';
 import { Problems } from './problems.ts';

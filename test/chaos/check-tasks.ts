@@ -1,5 +1,5 @@
 import { uncompress } from '../../src/core/wire/snappy.ts';
-import { decodeWriteRequest } from '../support/prompb.ts';
+import { decodeWriteRequest } from '../lab/truth/prompb.ts';
 import { MAX_BODY, missingIn, type Place, type RawRounds, roundsBySeries } from './check-raw.ts';
 import type { Problems } from './problems.ts';
 import { RoundSet } from './round-set.ts';

@@ -1,14 +1,14 @@
 import { drainGroupId, NodeAssignment } from '../../src/services/drain/assignment.ts';
-import { Deployment } from '../support/deployment.ts';
-import { freePorts } from '../support/ports.ts';
-import { poll } from '../support/process.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+import { Deployment } from '../lab/deployment/deployment.ts';
+import { freePorts } from '../lab/ports.ts';
+import { poll } from '../lab/process.ts';
+import { type KafkaCluster, startKafka } from '../lab/servers/kafka.ts';
 import {
   startVictoriaMetrics,
   startVmagent,
   type VictoriaMetrics,
   type Vmagent,
-} from '../support/servers/victoriametrics.ts';
+} from '../lab/servers/victoriametrics.ts';
 import { type DrainAccount, REQUEST_TIMEOUT_MS } from './causes.ts';
 import { Gate } from './gate.ts';
 import { Slot } from './slot.ts';

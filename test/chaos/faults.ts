@@ -1,7 +1,7 @@
 import { errorMessage } from '../../src/core/model/errors.ts';
 import { sleep } from '../../src/io/time/sleep.ts';
-import { HOUR_MS } from '../support/clock.ts';
-import type { KafkaNode } from '../support/servers/kafka.ts';
+import { HOUR_MS } from '../lab/clock.ts';
+import type { KafkaNode } from '../lab/servers/kafka.ts';
 import { type ChaosCluster, DRAIN_NAMES, SPARE_WORKER } from './cluster.ts';
 import type { Fault, FaultKind } from './plan.ts';
 import type { TrueProducer } from './producer.ts';

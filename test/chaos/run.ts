@@ -4,8 +4,8 @@
  *
  * Exit code 0: everything held. 1: something did not, and is printed. 2: wrong usage.
  */
-import { exitAfter } from '../support/exit-code.ts';
-import { numberOption, scriptArguments } from '../support/script-arguments.ts';
+import { exitAfter } from '../lab/exit-code.ts';
+import { numberOption, scriptArguments } from '../lab/script-arguments.ts';
 import { runChaos } from './chaos.ts';
 import { report } from './report.ts';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { TestClock } from '../support/clock.ts';
-import { type PenstockProcess, spawnPenstock } from '../support/penstock.ts';
-import type { Exit } from '../support/process.ts';
-import { memoryMib } from '../support/process-usage.ts';
+import { TestClock } from '../lab/clock.ts';
+import { type PenstockProcess, spawnPenstock } from '../lab/deployment/penstock.ts';
+import type { Exit } from '../lab/process.ts';
+import { memoryMib } from '../lab/process-usage.ts';
 import type { DrainAccount, PossibleRepeat } from './causes.ts';
 import type { Span } from './stalls.ts';
 

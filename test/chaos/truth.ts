@@ -1,6 +1,6 @@
 import { compress } from '../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
-import { plainJump, plainXxh64 } from '../support/plain-hash.ts';
+import { plainJump, plainXxh64 } from '../lab/truth/plain-hash.ts';
 
 /** The written series, with one sample each per round. */
 export const RAW_PARTITIONS = 6;

@@ -1,6 +1,6 @@
 import { sleep } from '../../src/io/time/sleep.ts';
-import { visitTopic } from '../support/read-topic.ts';
-import { consoleRead } from '../support/servers/kafka-console.ts';
+import { visitTopic } from '../lab/deployment/read-topic.ts';
+import { consoleRead } from '../lab/servers/kafka-console.ts';
 import { DeliveryCheck, type Troubles } from './check-delivery.ts';
 import { RawCheck, roundsBySeries } from './check-raw.ts';
 import { checkStorage, type StorageCounts } from './check-storage.ts';

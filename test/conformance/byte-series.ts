@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { decodeTimeSeries, type PlainSample } from '../support/prompb.ts';
+import { decodeTimeSeries, type PlainSample } from '../lab/truth/prompb.ts';
 
 interface Reader {
   pos: number;

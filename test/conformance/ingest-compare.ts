@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { decodeWriteRequest } from '../support/prompb.ts';
+import { decodeWriteRequest } from '../lab/truth/prompb.ts';
 import { decodeByteSeries, withoutSeries } from './byte-series.ts';
 
 /** Time of receipt that the runners give, in ms: `null` in the vectors. It is not a whole second. */

@@ -1,4 +1,4 @@
-import type { PlainSeries } from '../support/prompb.ts';
+import type { PlainSeries } from '../lab/truth/prompb.ts';
 
 /** A series as the remote write vectors write it (their README has the details). */
 export interface ExpectedSeries {

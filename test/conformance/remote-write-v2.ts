@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { DEFAULT_LIMITS, type Decoded } from '../../src/core/decode/decoder.ts';
 import { DecoderRegistry } from '../../src/core/decode/registry.ts';
 import { PoisonError } from '../../src/core/model/errors.ts';
-import { decodeWriteRequest } from '../support/prompb.ts';
+import { decodeWriteRequest } from '../lab/truth/prompb.ts';
 import { Flags, type FlagValues } from './flags.ts';
 import { type ExpectedSeries, normalizeDecoded, normalizeExpected } from './remote-write-series.ts';
 

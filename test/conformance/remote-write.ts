@@ -3,8 +3,8 @@ import { DEFAULT_LIMITS } from '../../src/core/decode/decoder.ts';
 import { DecoderRegistry } from '../../src/core/decode/registry.ts';
 import { errorMessage } from '../../src/core/model/errors.ts';
 import { Pipeline } from '../../src/core/pipeline/pipeline.ts';
+import { decodeWriteRequest, type PlainRequest } from '../lab/truth/prompb.ts';
 import { PASS_ROUTE } from '../support/pass-route.ts';
-import { decodeWriteRequest, type PlainRequest } from '../support/prompb.ts';
 import { Flags, type FlagValues } from './flags.ts';
 import { type ExpectedSeries, normalizeDecoded, normalizeExpected } from './remote-write-series.ts';
 

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errorMessage } from '../../src/core/model/errors.ts';
-import { scriptArguments } from '../support/script-arguments.ts';
+import { scriptArguments } from '../lab/script-arguments.ts';
 
 const USAGE = `npm run conformance -- DIR [--format F]
 

@@ -1,20 +1,20 @@
 /** The demo's servers: Kafka, VictoriaMetrics, three vmagents. Prints what it downloads, which can take a while. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { CACHE, createRunFolder, ROOT } from '../support/cache.ts';
-import { dockerAnswers } from '../support/servers/docker.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
-import { KAFKA_VERSION } from '../support/servers/kafka-distribution.ts';
-import { findOnPath, findVictoria, VICTORIA_VERSION } from '../support/servers/victoria-binaries.ts';
-import { builtFolder, hasGo } from '../support/servers/victoria-go.ts';
+import { CACHE, createRunFolder, ROOT } from '../lab/cache.ts';
+import { dockerAnswers } from '../lab/servers/docker.ts';
+import { type KafkaCluster, startKafka } from '../lab/servers/kafka.ts';
+import { KAFKA_VERSION } from '../lab/servers/kafka-distribution.ts';
+import { findOnPath, findVictoria, VICTORIA_VERSION } from '../lab/servers/victoria-binaries.ts';
+import { builtFolder, hasGo } from '../lab/servers/victoria-go.ts';
 import {
   startVictoriaMetrics,
   startVmagent,
   type VictoriaMetrics,
   type Vmagent,
   vmagentHasWindows,
-} from '../support/servers/victoriametrics.ts';
-import { NODE_LABEL } from '../support/verify.ts';
+} from '../lab/servers/victoriametrics.ts';
+import { NODE_LABEL } from '../lab/truth/stored-samples.ts';
 import { NODES, WINDOW_MS } from './configuration.ts';
 
 export interface Cluster {

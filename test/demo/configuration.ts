@@ -1,4 +1,4 @@
-import { NODE_LABEL } from '../support/verify.ts';
+import { NODE_LABEL } from '../lab/truth/stored-samples.ts';
 
 /** Names shared by the parts of the demo. */
 export const NODES = ['vmagent-0', 'vmagent-1', 'vmagent-2'];

@@ -7,9 +7,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createRunFolder, removeRunFolder, sweepRunFolders } from '../support/cache.ts';
-import { runPenstock } from '../support/penstock.ts';
-import { numberOption, scriptArguments } from '../support/script-arguments.ts';
+import { createRunFolder, removeRunFolder, sweepRunFolders } from '../lab/cache.ts';
+import { runPenstock } from '../lab/deployment/penstock.ts';
+import { numberOption, scriptArguments } from '../lab/script-arguments.ts';
 import { Closing, startCluster } from './cluster.ts';
 import { configuration, NODES, WINDOW_MS, WORKERS } from './configuration.ts';
 import { Deployment } from './deployment.ts';

@@ -1,11 +1,11 @@
 /** The demo's processes of Penstock, and the figures on their /metrics. */
 import path from 'node:path';
-import { removeRunFolder } from '../support/cache.ts';
-import { type PenstockProcess, spawnPenstock } from '../support/penstock.ts';
-import { freePort } from '../support/ports.ts';
+import { removeRunFolder } from '../lab/cache.ts';
+import { Rate, scrapeMetrics } from '../lab/deployment/metrics-page.ts';
+import { type PenstockProcess, spawnPenstock } from '../lab/deployment/penstock.ts';
+import { freePort } from '../lab/ports.ts';
 import { RAW_TOPIC } from './configuration.ts';
 import type { NodeFigures, Snapshot, State, WorkerFigures } from './display.ts';
-import { Rate, scrapeMetrics } from './figures.ts';
 
 /** One process with an admin server. */
 abstract class Member {

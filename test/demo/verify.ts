@@ -3,21 +3,21 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { loadConfig } from '../../src/app/config/load.ts';
+import type { ExportedSeries, VictoriaMetrics } from '../lab/servers/victoriametrics.ts';
 import {
   type AggregateVerdict,
   compareAggregates,
   expectedAggregates,
   type InputSeries,
   windowEnds,
-} from '../support/aggregate-truth.ts';
-import type { ExportedSeries, VictoriaMetrics } from '../support/servers/victoriametrics.ts';
+} from '../lab/truth/aggregates.ts';
 import {
   compareStored,
   type Place,
   placement,
   type Verdict as RawVerdict,
   type TrueSeries,
-} from '../support/verify.ts';
+} from '../lab/truth/stored-samples.ts';
 import { WINDOW_MS } from './configuration.ts';
 import { count } from './display.ts';
 

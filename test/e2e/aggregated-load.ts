@@ -1,9 +1,9 @@
 /** What services send whose metrics are aggregated: scrapes in remote write, and what an OpenTelemetry SDK sends. */
 import { compress } from '../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
-import type { InputSeries } from '../support/aggregate-truth.ts';
-import type { Deployment } from '../support/deployment.ts';
-import type { Place } from '../support/verify.ts';
+import type { Deployment } from '../lab/deployment/deployment.ts';
+import type { InputSeries } from '../lab/truth/aggregates.ts';
+import type { Place } from '../lab/truth/stored-samples.ts';
 
 export const RAW_PARTITIONS = 4;
 const SERVICES = Array.from({ length: 16 }, (_, n) => `service-${n}`);

@@ -7,19 +7,19 @@ import { loadConfig } from '../../src/app/config/load.ts';
 import { createOwnership } from '../../src/core/hash/ownership.ts';
 import { compileRoutes } from '../../src/core/route/route.ts';
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
-import { compareAggregates, expectedAggregates } from '../support/aggregate-truth.ts';
-import { createRunFolder, ROOT } from '../support/cache.ts';
-import type { Deployment, Running } from '../support/deployment.ts';
-import { type MetricsStack, startMetricsStack } from '../support/metrics-stack.ts';
-import { poll } from '../support/process.ts';
+import { createRunFolder, ROOT } from '../lab/cache.ts';
+import type { Deployment, Running } from '../lab/deployment/deployment.ts';
+import { type MetricsStack, startMetricsStack } from '../lab/deployment/metrics-stack.ts';
+import { poll } from '../lab/process.ts';
 import {
   findRelease,
   findVictoria,
   OLDEST_VMAGENT_VERSION,
   type VictoriaBinary,
-} from '../support/servers/victoria-binaries.ts';
-import { type ExportedSeries, vmagentHasWindows } from '../support/servers/victoriametrics.ts';
-import { NODE_LABEL, placement } from '../support/verify.ts';
+} from '../lab/servers/victoria-binaries.ts';
+import { type ExportedSeries, vmagentHasWindows } from '../lab/servers/victoriametrics.ts';
+import { compareAggregates, expectedAggregates } from '../lab/truth/aggregates.ts';
+import { NODE_LABEL, placement } from '../lab/truth/stored-samples.ts';
 import { produceScrape, RAW_PARTITIONS, Truth } from './aggregated-load.ts';
 
 /**

@@ -6,13 +6,13 @@ import type { OutgoingRecord } from '../../src/core/model/records.ts';
 import { compress } from '../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
-import { createRunFolder, removeRunFolder } from '../support/cache.ts';
+import { createRunFolder, removeRunFolder } from '../lab/cache.ts';
+import { Deployment } from '../lab/deployment/deployment.ts';
+import { type PenstockResult, runPenstock, spawnPenstock } from '../lab/deployment/penstock.ts';
+import { startKafka } from '../lab/servers/kafka.ts';
+import { findVictoria } from '../lab/servers/victoria-binaries.ts';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../lab/servers/victoriametrics.ts';
 import { closeAfterTests } from '../support/closing.ts';
-import { Deployment } from '../support/deployment.ts';
-import { type PenstockResult, runPenstock, spawnPenstock } from '../support/penstock.ts';
-import { startKafka } from '../support/servers/kafka.ts';
-import { findVictoria } from '../support/servers/victoria-binaries.ts';
-import { startVictoriaMetrics, type VictoriaMetrics } from '../support/servers/victoriametrics.ts';
 
 /** The worked examples of docs/guides/backfill.md, each on a deployment of its own, with real servers. */
 const SERVICES = ['cart', 'checkout', 'search', 'payments'];

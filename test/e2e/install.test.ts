@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { createRunFolder, ROOT, removeRunFolder } from '../support/cache.ts';
+import { createRunFolder, ROOT, removeRunFolder } from '../lab/cache.ts';
 
 const run = promisify(execFile);
 const { version } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { version: string };

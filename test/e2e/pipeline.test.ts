@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadConfig } from '../../src/app/config/load.ts';
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
+import { startMetricsStack } from '../lab/deployment/metrics-stack.ts';
+import { runPenstock } from '../lab/deployment/penstock.ts';
+import { scrape, trueSeries } from '../lab/generator/true-series.ts';
+import { placement } from '../lab/truth/stored-samples.ts';
 import { closeAfterTests } from '../support/closing.ts';
-import { startMetricsStack } from '../support/metrics-stack.ts';
-import { runPenstock } from '../support/penstock.ts';
-import { placement } from '../support/verify.ts';
-import { scrape, trueSeries } from './truth.ts';
 
 /**
  * End to end: Kafka ▸ workers ▸ drains ▸ three vmagents ▸ VictoriaMetrics, all real, all processes.

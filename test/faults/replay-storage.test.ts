@@ -4,20 +4,20 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
-import { History } from '../e2e/history.ts';
-import { scrape, trueSeries } from '../e2e/truth.ts';
-import { createRunFolder, removeRunFolder } from '../support/cache.ts';
-import { closeAfterTests } from '../support/closing.ts';
-import { Deployment } from '../support/deployment.ts';
-import { type PenstockProcess, spawnPenstock } from '../support/penstock.ts';
-import { freePort } from '../support/ports.ts';
-import { poll } from '../support/process.ts';
-import { startKafka } from '../support/servers/kafka.ts';
+import { createRunFolder, removeRunFolder } from '../lab/cache.ts';
+import { Deployment } from '../lab/deployment/deployment.ts';
+import { type PenstockProcess, spawnPenstock } from '../lab/deployment/penstock.ts';
+import { History } from '../lab/generator/history.ts';
+import { scrape, trueSeries } from '../lab/generator/true-series.ts';
+import { freePort } from '../lab/ports.ts';
+import { poll } from '../lab/process.ts';
+import { startKafka } from '../lab/servers/kafka.ts';
 import {
   type ExportedSeries,
   startVictoriaMetrics,
   type VictoriaMetrics,
-} from '../support/servers/victoriametrics.ts';
+} from '../lab/servers/victoriametrics.ts';
+import { closeAfterTests } from '../support/closing.ts';
 
 /**
  * A replay end to end: 36 minutes of history in the ingest topic, of which 30, 2 million samples, are replayed to

@@ -1,6 +1,6 @@
 /** `npm run fuzz`: records of every kind through everything that reads them; with --decoder each decoder alone. */
 import { availableParallelism } from 'node:os';
-import { numberOption, scriptArguments } from '../support/script-arguments.ts';
+import { numberOption, scriptArguments } from '../lab/script-arguments.ts';
 import { fuzzBatches } from './batch-target.ts';
 import { fuzz } from './check.ts';
 import { MOST_MEMORY, MOST_MS } from './cost.ts';

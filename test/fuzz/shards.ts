@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { CACHE, ROOT } from '../support/cache.ts';
+import { CACHE, ROOT } from '../lab/cache.ts';
 import type { Failure, RunSummary } from './record-run.ts';
 
 export const FUZZ_FOLDER = path.join(CACHE, 'fuzz');

@@ -5,8 +5,8 @@
  *     npm run house -- ../old --list   another one, with the names behind some of the figures
  */
 import path from 'node:path';
-import { ROOT } from '../support/cache.ts';
-import { scriptArguments } from '../support/script-arguments.ts';
+import { ROOT } from '../lab/cache.ts';
+import { scriptArguments } from '../lab/script-arguments.ts';
 import { countHouse, type House } from './count.ts';
 
 const USAGE = `npm run house -- [DIR] [--list]

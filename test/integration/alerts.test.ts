@@ -4,8 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { createRunFolder, ROOT, removeRunFolder } from '../support/cache.ts';
-import { findVmalertTool } from '../support/servers/victoria-binaries.ts';
+import { createRunFolder, ROOT, removeRunFolder } from '../lab/cache.ts';
+import { findVmalertTool } from '../lab/servers/victoria-binaries.ts';
 
 /** Values by series, in steps of 30 s: see promtool's notation, `0+1x20` counts from 0 to 20. */
 type Series = Readonly<Record<string, string>>;

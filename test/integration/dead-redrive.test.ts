@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Deployment } from '../lab/deployment/deployment.ts';
+import { runPenstock, spawnPenstock } from '../lab/deployment/penstock.ts';
+import { headerOf, type ReadRecord } from '../lab/deployment/read-topic.ts';
+import { startKafka } from '../lab/servers/kafka.ts';
 import { closeAfterTests } from '../support/closing.ts';
-import { Deployment } from '../support/deployment.ts';
-import { runPenstock, spawnPenstock } from '../support/penstock.ts';
-import { headerOf, type ReadRecord } from '../support/read-topic.ts';
-import { startKafka } from '../support/servers/kafka.ts';
 
 const kafka = await startKafka();
 closeAfterTests(kafka);

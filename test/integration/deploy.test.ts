@@ -6,9 +6,9 @@ import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { Metrics } from '../../src/io/telemetry/metrics.ts';
 import { ReplayMetrics } from '../../src/services/replay/metrics.ts';
-import { createRunFolder, ROOT, removeRunFolder } from '../support/cache.ts';
-import { runPenstock } from '../support/penstock.ts';
-import { findVictoria } from '../support/servers/victoria-binaries.ts';
+import { createRunFolder, ROOT, removeRunFolder } from '../lab/cache.ts';
+import { runPenstock } from '../lab/deployment/penstock.ts';
+import { findVictoria } from '../lab/servers/victoria-binaries.ts';
 
 interface Compose {
   services: Record<string, { image: string; ports?: string[]; volumes?: string[] }>;

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Deployment } from '../lab/deployment/deployment.ts';
+import { runPenstock } from '../lab/deployment/penstock.ts';
+import type { ReadRecord } from '../lab/deployment/read-topic.ts';
+import { uniqueName } from '../lab/names.ts';
+import { poll } from '../lab/process.ts';
+import { startKafka } from '../lab/servers/kafka.ts';
+import { startRegistry } from '../lab/servers/registry.ts';
+import { samplesOf } from '../lab/truth/task-samples.ts';
 import { closeAfterTests } from '../support/closing.ts';
-import { Deployment } from '../support/deployment.ts';
 import { type EncodedRecord, type Point, PRODUCERS, type Producer } from '../support/encoded-records.ts';
 import { mappedProducers } from '../support/mapped-records.ts';
-import { uniqueName } from '../support/names.ts';
-import { runPenstock } from '../support/penstock.ts';
-import { poll } from '../support/process.ts';
-import type { ReadRecord } from '../support/read-topic.ts';
-import { startKafka } from '../support/servers/kafka.ts';
-import { startRegistry } from '../support/servers/registry.ts';
-import { samplesOf } from '../support/task-samples.ts';
 
 const RECORDS_EACH = 30;
 const POINTS = 4;

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OutgoingRecord } from '../../src/core/model/records.ts';
 import { describeGroups } from '../../src/io/kafka/admin/group-description.ts';
+import { Deployment, type Running } from '../lab/deployment/deployment.ts';
+import { headerOf } from '../lab/deployment/read-topic.ts';
+import { uniqueName } from '../lab/names.ts';
+import { RecordingReceiver } from '../lab/nodes/recording-receiver.ts';
+import { poll } from '../lab/process.ts';
+import { memoryMib } from '../lab/process-usage.ts';
+import { startKafka } from '../lab/servers/kafka.ts';
+import { samplesOf } from '../lab/truth/task-samples.ts';
 import { closeAfterTests } from '../support/closing.ts';
-import { Deployment, type Running } from '../support/deployment.ts';
 import { HOSTILE_KINDS, type HostileRecord } from '../support/hostile-records.ts';
-import { uniqueName } from '../support/names.ts';
-import { poll } from '../support/process.ts';
-import { memoryMib } from '../support/process-usage.ts';
-import { headerOf } from '../support/read-topic.ts';
-import { RecordingReceiver } from '../support/recording-receiver.ts';
 import { startReplay } from '../support/replay-history.ts';
-import { startKafka } from '../support/servers/kafka.ts';
-import { samplesOf } from '../support/task-samples.ts';
 
 const PARTITIONS = 4;
 /** Each kind of hostile record stands in each partition at least once. */

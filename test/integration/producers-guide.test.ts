@@ -3,12 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { ROOT } from '../support/cache.ts';
+import { ROOT } from '../lab/cache.ts';
+import { Deployment } from '../lab/deployment/deployment.ts';
+import { poll } from '../lab/process.ts';
+import { startKafka } from '../lab/servers/kafka.ts';
+import { samplesOf } from '../lab/truth/task-samples.ts';
 import { closeAfterTests } from '../support/closing.ts';
-import { Deployment } from '../support/deployment.ts';
-import { poll } from '../support/process.ts';
-import { startKafka } from '../support/servers/kafka.ts';
-import { samplesOf } from '../support/task-samples.ts';
 
 const GUIDE = readFileSync(path.join(ROOT, 'docs/guides/producers.md'), 'utf8');
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { Deployment, type Running } from '../lab/deployment/deployment.ts';
+import { headerOf } from '../lab/deployment/read-topic.ts';
+import { poll } from '../lab/process.ts';
+import { startKafka } from '../lab/servers/kafka.ts';
+import { startRegistry } from '../lab/servers/registry.ts';
+import { samplesOf } from '../lab/truth/task-samples.ts';
 import { closeAfterTests } from '../support/closing.ts';
-import { Deployment, type Running } from '../support/deployment.ts';
-import { poll } from '../support/process.ts';
-import { headerOf } from '../support/read-topic.ts';
 import { avroWriter, documentedSchema, frame, protobufWriter } from '../support/schemas.ts';
-import { startKafka } from '../support/servers/kafka.ts';
-import { startRegistry } from '../support/servers/registry.ts';
-import { samplesOf } from '../support/task-samples.ts';
 
 const START = 1_760_000_000_000;
 const ROUTES = [{ name: 'all', task: { labels: ['job'], count: 4 } }];

@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import protobuf from 'protobufjs';
 import { compressSync } from 'snappy';
 import { kafkajs } from '../../src/io/kafka/patch/load.ts';
-import { isAlive } from '../support/cache.ts';
+import { isAlive } from '../lab/cache.ts';
+import { uniqueName } from '../lab/names.ts';
+import { poll } from '../lab/process.ts';
+import { type KafkaCluster, startKafka } from '../lab/servers/kafka.ts';
+import { startVictoriaMetrics, startVmagent } from '../lab/servers/victoriametrics.ts';
 import { closing } from '../support/closing.ts';
-import { uniqueName } from '../support/names.ts';
-import { poll } from '../support/process.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
-import { startVictoriaMetrics, startVmagent } from '../support/servers/victoriametrics.ts';
 
 /** Tries again for longer than the cluster takes to see that a broker is gone: kafkajs gives up after some 10 s. */
 function client(cluster: KafkaCluster) {

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createOwnership } from '../../src/core/hash/ownership.ts';
 import type { DeploymentStatus } from '../../src/services/status/deployment.ts';
+import { Deployment } from '../lab/deployment/deployment.ts';
+import { runPenstock } from '../lab/deployment/penstock.ts';
+import { freePort } from '../lab/ports.ts';
+import { poll } from '../lab/process.ts';
+import { startKafka } from '../lab/servers/kafka.ts';
 import { closeAfterTests } from '../support/closing.ts';
-import { Deployment } from '../support/deployment.ts';
-import { runPenstock } from '../support/penstock.ts';
-import { freePort } from '../support/ports.ts';
-import { poll } from '../support/process.ts';
-import { startKafka } from '../support/servers/kafka.ts';
 
 const COUNT = 8;
 const NODES = ['node-a', 'node-b'];

@@ -10,10 +10,10 @@ import { kafkaOptions } from '../../src/io/kafka/options.ts';
 import { PlainProducer } from '../../src/io/kafka/produce/plain-producer.ts';
 import { createLog } from '../../src/io/telemetry/log.ts';
 import type { TopicChange } from '../../src/services/topics/plan.ts';
-import { uniqueName } from '../support/names.ts';
-import { runPenstock } from '../support/penstock.ts';
-import { freePort } from '../support/ports.ts';
-import { type KafkaCluster, startKafka } from '../support/servers/kafka.ts';
+import { runPenstock } from '../lab/deployment/penstock.ts';
+import { uniqueName } from '../lab/names.ts';
+import { freePort } from '../lab/ports.ts';
+import { type KafkaCluster, startKafka } from '../lab/servers/kafka.ts';
 
 const TOPIC = 2;
 

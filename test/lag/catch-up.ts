@@ -1,5 +1,5 @@
 import { sleep } from '../../src/io/time/sleep.ts';
-import type { Deployment } from '../support/deployment.ts';
+import type { Deployment } from '../lab/deployment/deployment.ts';
 import { Resident } from './resident.ts';
 
 export interface CatchUp {

@@ -1,4 +1,4 @@
-import { memoryMib } from '../support/process-usage.ts';
+import { memoryMib } from '../lab/process-usage.ts';
 
 /** Resident memory of a process over time, in MiB, read from /proc every `everyMs`. */
 export class Resident {

@@ -12,11 +12,11 @@ import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { RECORD_HEADERS } from '../../src/core/generate/scrape-record.ts';
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
-import { startAcceptingNode } from '../support/accepting-node.ts';
-import { Deployment } from '../support/deployment.ts';
-import { exitAfter } from '../support/exit-code.ts';
-import { numberOption, scriptArguments } from '../support/script-arguments.ts';
-import { startKafka } from '../support/servers/kafka.ts';
+import { Deployment } from '../lab/deployment/deployment.ts';
+import { exitAfter } from '../lab/exit-code.ts';
+import { startAcceptingNode } from '../lab/nodes/accepting-node.ts';
+import { numberOption, scriptArguments } from '../lab/script-arguments.ts';
+import { startKafka } from '../lab/servers/kafka.ts';
 import { makeBodies, SERIES_PER_BODY } from './bodies.ts';
 import { type CatchUpResult, catchUp } from './catch-up.ts';
 

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { cpuSecondsOf, memoryMib } from '../support/process-usage.ts';
+import { cpuSecondsOf, memoryMib } from '../lab/process-usage.ts';
 
 /** Usage of a process up to a moment, from /proc. */
 export interface Reading {

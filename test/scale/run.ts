@@ -9,11 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RECORD_HEADERS } from '../../src/core/generate/scrape-record.ts';
 import { compress } from '../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
-import { startAcceptingNode } from '../support/accepting-node.ts';
-import { Deployment, type Running } from '../support/deployment.ts';
-import { exitAfter } from '../support/exit-code.ts';
-import { numberOption, scriptArguments } from '../support/script-arguments.ts';
-import { startKafka } from '../support/servers/kafka.ts';
+import { Deployment, type Running } from '../lab/deployment/deployment.ts';
+import { exitAfter } from '../lab/exit-code.ts';
+import { startAcceptingNode } from '../lab/nodes/accepting-node.ts';
+import { numberOption, scriptArguments } from '../lab/script-arguments.ts';
+import { startKafka } from '../lab/servers/kafka.ts';
 import { type Reading, readProcess } from './reading.ts';
 
 const USAGE = `npm run scale -- [--ingest N] [--tasks N] [--nodes N] [--seconds S]

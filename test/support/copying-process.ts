@@ -2,9 +2,9 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { createRunFolder } from './cache.ts';
+import { createRunFolder } from '../lab/cache.ts';
+import { ManagedProcess } from '../lab/process.ts';
 import { CopyingWorker, type CopySetup } from './copying-worker.ts';
-import { ManagedProcess } from './process.ts';
 
 interface ProcessSetup extends CopySetup {
   delivery?: 'at_least_once';

@@ -1,5 +1,5 @@
 /** State of a running drain, from its admin server. */
-import type { Running } from './deployment.ts';
+import type { Running } from '../lab/deployment/deployment.ts';
 
 /** The tasks that it holds now, in order. */
 export async function heldTasks({ admin }: Running): Promise<number[]> {

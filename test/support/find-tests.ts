@@ -1,7 +1,7 @@
 /** Finds the test files of a run. */
 import { globSync } from 'node:fs';
 import path from 'node:path';
-import { ROOT } from './cache.ts';
+import { ROOT } from '../lab/cache.ts';
 
 export interface TestFiles {
   /** No servers: run in parallel. */

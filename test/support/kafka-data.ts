@@ -5,8 +5,8 @@ import { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
 import { BRIEF, KafkaConnection } from '../../src/io/kafka/client.ts';
 import { kafkaOptions } from '../../src/io/kafka/options.ts';
 import { PlainProducer } from '../../src/io/kafka/produce/plain-producer.ts';
-import { uniqueName } from './names.ts';
-import { poll } from './process.ts';
+import { uniqueName } from '../lab/names.ts';
+import { poll } from '../lab/process.ts';
 
 export const SILENT = pino({ level: 'silent' });
 /** Bound of a source that its test forgets to stop. */

@@ -3,8 +3,8 @@
  * older.
  */
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
-import { freePort } from './ports.ts';
-import { type KafkaCluster, startKafka } from './servers/kafka.ts';
+import { freePort } from '../lab/ports.ts';
+import { type KafkaCluster, startKafka } from '../lab/servers/kafka.ts';
 
 /** Request keys of the Kafka protocol: https://kafka.apache.org/protocol#protocol_api_keys */
 export const API = {

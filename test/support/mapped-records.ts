@@ -1,8 +1,8 @@
 /** Records that `ingest.mapping` reads: framed by Confluent's serializers, with a real registry, and plain JSON. */
 import { zstdCompressSync } from 'node:zlib';
+import type { SchemaRegistryServer } from '../lab/servers/registry.ts';
 import { cutOff, type Fault, type Point, type Producer, whole } from './encoded-records.ts';
 import { avroWriter, documentedSchema, frame, protobufWriter } from './schemas.ts';
-import type { SchemaRegistryServer } from './servers/registry.ts';
 
 /** Producers of records with schemas; some records name a schema before it is registered. */
 export interface MappedProducers {

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type { Label } from '../../src/core/model/labels.ts';
 import type { SourceRecord } from '../../src/core/model/records.ts';
 import type { PipelineRoute } from '../../src/core/pipeline/pipeline.ts';
-import { decodeTimeSeries, type PlainSeries } from './prompb.ts';
+import { decodeTimeSeries, type PlainSeries } from '../lab/truth/prompb.ts';
 
 const require = createRequire(import.meta.url);
 const { uncompress } = require('snappyjs') as { uncompress(bytes: Buffer): Buffer };

@@ -1,4 +1,4 @@
-import type { Running } from './deployment.ts';
+import type { Running } from '../lab/deployment/deployment.ts';
 
 /** Reloads a process, as an operator on its machine does. */
 export async function reload({ admin }: Running): Promise<{ status: number; text: string }> {

@@ -1,9 +1,14 @@
 /** Writes a history of numbered samples to an ingest topic, and reads what a replay has written. */
 import assert from 'node:assert/strict';
-import type { Deployment } from './deployment.ts';
-import { type PenstockProcess, type PenstockResult, runPenstock, spawnPenstock } from './penstock.ts';
-import { poll } from './process.ts';
-import { type FoundSamples, samplesOf } from './task-samples.ts';
+import type { Deployment } from '../lab/deployment/deployment.ts';
+import {
+  type PenstockProcess,
+  type PenstockResult,
+  runPenstock,
+  spawnPenstock,
+} from '../lab/deployment/penstock.ts';
+import { poll } from '../lab/process.ts';
+import { type FoundSamples, samplesOf } from '../lab/truth/task-samples.ts';
 
 export const SAMPLES_PER_RECORD = 5;
 const RECORDS_A_SEND = 500;

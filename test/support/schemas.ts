@@ -6,7 +6,7 @@ import protobuf from 'protobufjs';
 import type { SchemaSource, WriterSchema } from '../../src/core/decode/schema/writer-schema.ts';
 import type { RegisteredSchema } from '../../src/io/registry/answer.ts';
 import { compileSchema } from '../../src/io/registry/compile.ts';
-import { ROOT } from './cache.ts';
+import { ROOT } from '../lab/cache.ts';
 
 /** The text of a file in `schemas/`. */
 export function documentedSchema(file: string): string {

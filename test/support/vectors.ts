@@ -1,7 +1,7 @@
 /** Bodies of the conformance vectors: from the shared folder if it exists, else from this repository. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { ROOT } from './cache.ts';
+import { ROOT } from '../lab/cache.ts';
 
 export const KEPT_VECTORS = path.join(ROOT, 'test/conformance/vectors');
 /** Beside the checkout; may be missing. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { ROOT } from '../support/cache.ts';
+import { ROOT } from '../lab/cache.ts';
 import { findCycle, type Import, importsOf, readImports } from '../support/imports.ts';
 
 const SRC = path.join(ROOT, 'src');

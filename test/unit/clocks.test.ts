@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { ROOT } from '../support/cache.ts';
+import { ROOT } from '../lab/cache.ts';
 
 /** Files of src/ that ask for the system's time, and what for. */
 const SYSTEM_TIME: Readonly<Record<string, string>> = {

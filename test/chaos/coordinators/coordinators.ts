@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../../src/core/generate/random.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { poll } from '../../lab/process.ts';
+import { type KafkaCluster, startKafka } from '../../lab/servers/kafka.ts';
 import { closing } from '../../support/closing.ts';
 import { readCoordinators } from '../../support/coordinators.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
-import { uniqueName } from '../../support/names.ts';
-import { poll } from '../../support/process.ts';
-import { type KafkaCluster, startKafka } from '../../support/servers/kafka.ts';
 import { HeldSteps, type Step } from '../../support/transaction-requests.ts';
 import { compare, mark } from './content.ts';
 import { isOpening, STEPS, stepsOf } from './steps.ts';

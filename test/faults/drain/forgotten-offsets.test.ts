@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drainGroupId } from '../../../src/services/drain/assignment.ts';
-import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { Deployment, type Running } from '../../lab/deployment/deployment.ts';
+import { spawnPenstock } from '../../lab/deployment/penstock.ts';
+import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
+import { RecordingReceiver } from '../../lab/nodes/recording-receiver.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment, type Running } from '../../support/deployment.ts';
-import { spawnPenstock } from '../../support/penstock.ts';
-import { poll } from '../../support/process.ts';
-import { RecordingReceiver } from '../../support/recording-receiver.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const RECORDS = 20;
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Deployment, readiness } from '../../lab/deployment/deployment.ts';
+import { NodeReceiver, numberedBody } from '../../lab/nodes/node-receiver.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment, readiness } from '../../support/deployment.ts';
-import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 /** A minute without a commit is the limit; CI may be busy. */
 const PATIENT = { timeoutMs: 180_000 };

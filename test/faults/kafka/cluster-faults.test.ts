@@ -3,14 +3,14 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closing } from '../../support/closing.ts';
 import { readCoordinators } from '../../support/coordinators.ts';
 import { CopyingWorker } from '../../support/copying-worker.ts';
-import { Deployment } from '../../support/deployment.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
-import { uniqueName } from '../../support/names.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 /** Connections a worker may have more after a fault than before: kafkajs opens some only when it looks around. */
 const SPARE_CONNECTIONS = 4;

@@ -7,13 +7,13 @@ import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
 import { TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
 import { TopicTroubleError } from '../../../src/io/kafka/topic/topic-trouble.ts';
 import { UnsettledTransactionError } from '../../../src/io/kafka/unsettled-transaction.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { readCoordinators } from '../../support/coordinators.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { connect, NumberSource, SILENT, TestKafka } from '../../support/kafka-data.ts';
-import { uniqueName } from '../../support/names.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 /** Longer than an answer is waited for. */
 const FROZEN_MS = 40_000;

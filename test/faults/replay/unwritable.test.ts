@@ -6,10 +6,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
-import { createRunFolder, ROOT } from '../../support/cache.ts';
+import { createRunFolder, ROOT } from '../../lab/cache.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { freePort } from '../../lab/ports.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { freePort } from '../../support/ports.ts';
 import {
   listed,
   replay,
@@ -17,7 +18,6 @@ import {
   startReplay,
   writeHistory,
 } from '../../support/replay-history.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const RECORDS = 200;
 const PARTITIONS = [0, 1, 2];

@@ -5,12 +5,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { replayGroup } from '../../../src/services/replay/stored-replay.ts';
-import { ROOT } from '../../support/cache.ts';
+import { ROOT } from '../../lab/cache.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { poll } from '../../support/process.ts';
 import { listed, replay, startReplay, writeHistory } from '../../support/replay-history.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const kafka = await startKafka({
   properties: { 'offsets.retention.minutes': '1', 'offsets.retention.check.interval.ms': '2000' },

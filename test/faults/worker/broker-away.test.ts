@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { Deployment, readiness } from '../../lab/deployment/deployment.ts';
+import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
+import { samplesOf } from '../../lab/truth/task-samples.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment, readiness } from '../../support/deployment.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
-import { samplesOf } from '../../support/task-samples.ts';
 
 const AWAY_MS = 20_000;
 const PARTITIONS = 3;

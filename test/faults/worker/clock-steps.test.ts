@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { scrape, trueSeries } from '../../e2e/truth.ts';
-import { HOUR_MS, TestClock } from '../../support/clock.ts';
+import { HOUR_MS, TestClock } from '../../lab/clock.ts';
+import { Deployment, type Running, readiness } from '../../lab/deployment/deployment.ts';
+import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
+import { poll } from '../../lab/process.ts';
+import { samplesOf } from '../../lab/truth/task-samples.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment, type Running, readiness } from '../../support/deployment.ts';
 import { API, startProxiedKafka } from '../../support/kafka-proxy.ts';
-import { poll } from '../../support/process.ts';
-import { samplesOf } from '../../support/task-samples.ts';
 
 const PARTITIONS = 2;
 const SERIES = 20;

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { constants, zstdCompressSync } from 'node:zlib';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { runPenstock } from '../../lab/deployment/penstock.ts';
+import { headerOf } from '../../lab/deployment/read-topic.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { NodeReceiver, numberedBody } from '../../lab/nodes/node-receiver.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
-import { Deployment } from '../../support/deployment.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
-import { uniqueName } from '../../support/names.ts';
-import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
-import { runPenstock } from '../../support/penstock.ts';
-import { poll } from '../../support/process.ts';
 import { produceRaw, rawBatch, rawRecords, ZSTD } from '../../support/raw-batch.ts';
-import { headerOf } from '../../support/read-topic.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const kafka = await startKafka();
 const admin = new TestKafka(kafka.brokers);

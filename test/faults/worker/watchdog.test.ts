@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { Deployment, readiness } from '../../lab/deployment/deployment.ts';
+import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
+import { poll } from '../../lab/process.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment, readiness } from '../../support/deployment.ts';
 import { API, startProxiedKafka } from '../../support/kafka-proxy.ts';
-import { poll } from '../../support/process.ts';
 
 const START_MS = 1_760_000_000_000;
 /** A minute without a commit is the limit; CI may be busy. */

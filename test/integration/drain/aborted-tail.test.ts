@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BRIEF } from '../../../src/io/kafka/client.ts';
 import { drainGroupId } from '../../../src/services/drain/assignment.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { NodeReceiver, numberedBody } from '../../lab/nodes/node-receiver.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { uniqueName } from '../../support/names.ts';
-import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const NODE = 'node-0';
 /** Well below the minute after which lag without a commit makes a drain not ready; CI may be busy. */

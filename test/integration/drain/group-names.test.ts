@@ -3,13 +3,13 @@ import { describe, test } from 'node:test';
 import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
 import { drainGroupId, formerDrainGroupPrefix } from '../../../src/services/drain/assignment.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { NodeReceiver, numberedBody } from '../../lab/nodes/node-receiver.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
 import { heldTasks, partitionStarts } from '../../support/drain-state.ts';
-import { uniqueName } from '../../support/names.ts';
-import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const TASKS = 2;
 const PATIENT = { timeoutMs: 120_000 };

@@ -4,8 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createOwnership } from '../../../src/core/hash/ownership.ts';
 import { describeGroups } from '../../../src/io/kafka/admin/group-description.ts';
 import { drainGroupId } from '../../../src/services/drain/assignment.ts';
+import { Deployment, type Running } from '../../lab/deployment/deployment.ts';
+import { runPenstock } from '../../lab/deployment/penstock.ts';
+import { TaskSource } from '../../lab/generator/task-source.ts';
+import { NodeReceiver, numberedBody } from '../../lab/nodes/node-receiver.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment, type Running } from '../../support/deployment.ts';
 import {
   heldTasks,
   partitionStarts,
@@ -13,12 +18,7 @@ import {
   retries,
   waitingTasks,
 } from '../../support/drain-state.ts';
-import { NodeReceiver, numberedBody } from '../../support/node-receiver.ts';
-import { runPenstock } from '../../support/penstock.ts';
-import { poll } from '../../support/process.ts';
 import { metricOf, reload } from '../../support/reload.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
-import { TaskSource } from '../../support/task-source.ts';
 
 const TASKS = 12;
 const ANSWER_MS = 30;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
+import { type ConsoleRead, consoleRead } from '../../lab/servers/kafka-console.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
-import { uniqueName } from '../../support/names.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
-import { type ConsoleRead, consoleRead } from '../../support/servers/kafka-console.ts';
 
 /** The chaos run holds its own reader against this one. */
 test("Kafka's console consumer gives every byte of a value, and aborted records to read_uncommitted only", async () => {

@@ -3,13 +3,13 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BRIEF } from '../../../src/io/kafka/client.ts';
 import { kafkaErrorType } from '../../../src/io/kafka/errors.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { freezeInTransaction, HALF, spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
-import { uniqueName } from '../../support/names.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const PARTITIONS = 6;
 

@@ -5,14 +5,14 @@ import { kafkaErrorType } from '../../../src/io/kafka/errors.ts';
 import type { GroupMembership } from '../../../src/io/kafka/patch/types.ts';
 import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
 import { TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
+import { highWatermarks } from '../../lab/deployment/read-topic.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { freezeInTransaction, HALF, spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
-import { uniqueName } from '../../support/names.ts';
-import { poll } from '../../support/process.ts';
-import { highWatermarks } from '../../support/read-topic.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const cluster = await startKafka();
 const kafka = new TestKafka(cluster.brokers);

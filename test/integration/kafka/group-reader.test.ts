@@ -7,13 +7,13 @@ import { KafkaAdmin } from '../../../src/io/kafka/admin/admin.ts';
 import { BRIEF } from '../../../src/io/kafka/client.ts';
 import { GroupReader } from '../../../src/io/kafka/group/group-reader.ts';
 import { kafkajs } from '../../../src/io/kafka/patch/load.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { spawnCopyingWorker } from '../../support/copying-process.ts';
 import { CopyingWorker, FAST_GROUP, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { connect, NumberSource, TestKafka } from '../../support/kafka-data.ts';
-import { uniqueName } from '../../support/names.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const cluster = await startKafka();
 const kafka = new TestKafka(cluster.brokers);

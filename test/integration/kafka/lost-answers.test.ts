@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { uniqueName } from '../../lab/names.ts';
+import { poll } from '../../lab/process.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
 import { API, startProxiedKafka } from '../../support/kafka-proxy.ts';
-import { uniqueName } from '../../support/names.ts';
-import { poll } from '../../support/process.ts';
 
 const { proxy, kafka: cluster, brokers } = await startProxiedKafka('lost-answers');
 closeAfterTests({ close: stopCopyingWorkers }, cluster, proxy);

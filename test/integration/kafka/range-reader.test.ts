@@ -5,10 +5,10 @@ import {
   type RangeStep,
   type RangeTakeLimits,
 } from '../../../src/io/kafka/range/range-reader.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const LIMITS: RangeTakeLimits = { maxRecords: 100, maxBytes: 1024 * 1024, lingerMs: 0 };
 const VALUE_BYTES = 10_000;

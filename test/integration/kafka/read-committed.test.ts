@@ -4,11 +4,11 @@ import type { Producer, Transaction } from 'kafkajs';
 import { KafkaAdmin } from '../../../src/io/kafka/admin/admin.ts';
 import { BRIEF } from '../../../src/io/kafka/client.ts';
 import { GroupReader } from '../../../src/io/kafka/group/group-reader.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests, closing } from '../../support/closing.ts';
 import { FAST_GROUP } from '../../support/copying-worker.ts';
 import { connect, SILENT, TestKafka } from '../../support/kafka-data.ts';
-import { uniqueName } from '../../support/names.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 /** The key that plain kafkajs takes for an abort marker. */
 const MARKER_LIKE_KEY = Buffer.alloc(4);

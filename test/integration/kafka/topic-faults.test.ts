@@ -11,12 +11,12 @@ import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
 import { StaleAnswerGuard } from '../../../src/io/kafka/stale-answer-guard.ts';
 import { withMark } from '../../../src/io/kafka/topic/topic-mark.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { CopyingWorker, type CopyOptions, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { TestKafka } from '../../support/kafka-data.ts';
-import { uniqueName } from '../../support/names.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 /** Changes the first byte of `text` where it stands in a file, and back. */
 function flipBit(file: string, text: string): void {

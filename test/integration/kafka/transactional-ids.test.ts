@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BRIEF } from '../../../src/io/kafka/client.ts';
 import { withMembership } from '../../../src/io/kafka/patch/txn-offset-commit.ts';
 import { NO_MEMBER } from '../../../src/io/kafka/produce/transactional-producer.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { NumberSource, TestKafka } from '../../support/kafka-data.ts';
-import { uniqueName } from '../../support/names.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const cluster = await startKafka();
 const kafka = new TestKafka(cluster.brokers);

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeGroups } from '../../../src/io/kafka/admin/group-description.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { spawnPenstock } from '../../lab/deployment/penstock.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { freePort } from '../../lab/ports.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { uniqueName } from '../../support/names.ts';
-import { spawnPenstock } from '../../support/penstock.ts';
-import { freePort } from '../../support/ports.ts';
-import { poll } from '../../support/process.ts';
 import { foundRecords, range, replay, writeHistory, written } from '../../support/replay-history.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const kafka = await startKafka();
 closeAfterTests(kafka);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { uniqueName } from '../../support/names.ts';
 import {
   foundRecords,
   range,
@@ -12,7 +13,6 @@ import {
   writeHistory,
   written,
 } from '../../support/replay-history.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const kafka = await startKafka();
 closeAfterTests(kafka);

@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { createRunFolder } from '../../support/cache.ts';
+import { createRunFolder } from '../../lab/cache.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
+import { startVictoriaMetrics, startVmagent } from '../../lab/servers/victoriametrics.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { poll } from '../../support/process.ts';
 import { makeCertificates } from '../../support/security/certificates.ts';
 import { Outputs } from '../../support/security/leaks.ts';
 import { Produced, ROUTE } from '../../support/security/series.ts';
 import { TlsGate } from '../../support/security/tls-gate.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
-import { startVictoriaMetrics, startVmagent } from '../../support/servers/victoriametrics.ts';
 
 /**
  * The connection to vmagents: one asks for a user name and a password itself, the other stands behind a gate that

@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { createRunFolder } from '../../support/cache.ts';
+import { createRunFolder } from '../../lab/cache.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
+import { startRegistry } from '../../lab/servers/registry.ts';
+import { samplesOf } from '../../lab/truth/task-samples.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
 import { avroWriter, documentedSchema, frame } from '../../support/schemas.ts';
 import { makeCertificates } from '../../support/security/certificates.ts';
 import { Outputs } from '../../support/security/leaks.ts';
 import { TlsGate } from '../../support/security/tls-gate.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
-import { startRegistry } from '../../support/servers/registry.ts';
-import { samplesOf } from '../../support/task-samples.ts';
 
 /** A registry behind TLS of an authority of its own, that wants a client certificate, a user name and a password. */
 const USER = 'penstock';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { uncompress } from '../../../src/core/wire/snappy.ts';
-import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const MIB = 1024 * 1024;
 const RECORDS = 24;

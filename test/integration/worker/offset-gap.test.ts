@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { spawnPenstock } from '../../lab/deployment/penstock.ts';
+import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
+import { samplesOf } from '../../lab/truth/task-samples.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { spawnPenstock } from '../../support/penstock.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
-import { samplesOf } from '../../support/task-samples.ts';
 
 const START_MS = 1_760_000_000_000;
 

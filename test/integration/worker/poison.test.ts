@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compress } from '../../../src/core/wire/snappy.ts';
-import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { headerOf } from '../../lab/deployment/read-topic.ts';
+import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
+import { memoryMib } from '../../lab/process-usage.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { memoryMib } from '../../support/process-usage.ts';
-import { headerOf } from '../../support/read-topic.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const kafka = await startKafka();
 const penstock = await Deployment.create({

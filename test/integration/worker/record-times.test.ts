@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TopicAdmin } from '../../../src/io/kafka/admin/topic-admin.ts';
-import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { headerOf } from '../../lab/deployment/read-topic.ts';
+import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
+import { uniqueName } from '../../lab/names.ts';
+import { RecordingReceiver } from '../../lab/nodes/recording-receiver.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { uniqueName } from '../../support/names.ts';
-import { poll } from '../../support/process.ts';
-import { headerOf } from '../../support/read-topic.ts';
-import { RecordingReceiver } from '../../support/recording-receiver.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const HOUR_MS = 3_600_000;
 const SERIES = trueSeries(10);

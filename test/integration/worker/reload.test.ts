@@ -9,13 +9,13 @@ import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builde
 import { createLog } from '../../../src/io/telemetry/log.ts';
 import { Metrics } from '../../../src/io/telemetry/metrics.ts';
 import { Worker } from '../../../src/services/worker/worker.ts';
+import { Deployment, type Running } from '../../lab/deployment/deployment.ts';
+import { runPenstock } from '../../lab/deployment/penstock.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
+import { decodeWriteRequest } from '../../lab/truth/prompb.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment, type Running } from '../../support/deployment.ts';
-import { runPenstock } from '../../support/penstock.ts';
-import { poll } from '../../support/process.ts';
-import { decodeWriteRequest } from '../../support/prompb.ts';
 import { metricOf, reload as reloadNow } from '../../support/reload.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
 
 const PARTITIONS = 3;
 const SERIES = 40;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { scrape, trueSeries } from '../../e2e/truth.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { headerOf, type ReadRecord } from '../../lab/deployment/read-topic.ts';
+import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
+import { samplesOf } from '../../lab/truth/task-samples.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment } from '../../support/deployment.ts';
-import { headerOf, type ReadRecord } from '../../support/read-topic.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
-import { samplesOf } from '../../support/task-samples.ts';
 
 const LIMIT_BYTES = 64 * 1024;
 const ROUNDS = 12;

@@ -7,13 +7,13 @@ import { type CompiledRoute, compileRoutes } from '../../../src/core/route/route
 import { createLog } from '../../../src/io/telemetry/log.ts';
 import { Metrics } from '../../../src/io/telemetry/metrics.ts';
 import { Worker } from '../../../src/services/worker/worker.ts';
+import { Deployment, type DeploymentOptions } from '../../lab/deployment/deployment.ts';
+import { headerOf, type ReadRecord } from '../../lab/deployment/read-topic.ts';
+import { memoryMib } from '../../lab/process-usage.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
+import { samplesOf } from '../../lab/truth/task-samples.ts';
 import { closeAfterTests, closing } from '../../support/closing.ts';
-import { Deployment, type DeploymentOptions } from '../../support/deployment.ts';
-import { memoryMib } from '../../support/process-usage.ts';
-import { headerOf, type ReadRecord } from '../../support/read-topic.ts';
 import { seriesRecord } from '../../support/records.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
-import { samplesOf } from '../../support/task-samples.ts';
 
 const TASKS = 32;
 const TENANTS = 600;

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { TopicAdmin } from '../../../src/io/kafka/admin/topic-admin.ts';
+import { Deployment, type Running } from '../../lab/deployment/deployment.ts';
+import { runPenstock } from '../../lab/deployment/penstock.ts';
+import { poll } from '../../lab/process.ts';
+import { startKafka } from '../../lab/servers/kafka.ts';
+import { samplesOf } from '../../lab/truth/task-samples.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { Deployment, type Running } from '../../support/deployment.ts';
-import { runPenstock } from '../../support/penstock.ts';
-import { poll } from '../../support/process.ts';
-import { startKafka } from '../../support/servers/kafka.ts';
-import { samplesOf } from '../../support/task-samples.ts';
 
 const START_MS = 1_760_000_000_000;
 const TEXT = { 'content-type': 'text/plain; version=0.0.4' };

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { createRunFolder } from '../cache.ts';
+import { createRunFolder } from '../../lab/cache.ts';
 
 /** Paths of PEM files. */
 export interface KeyPair {

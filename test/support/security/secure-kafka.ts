@@ -1,8 +1,8 @@
 /** A real broker with a listener for every kind of login that Penstock supports. */
-import { freePorts } from '../ports.ts';
-import { type KafkaCluster, startKafka } from '../servers/kafka.ts';
-import type { Listener } from '../servers/kafka-properties.ts';
-import { setScramPassword } from '../servers/scram-users.ts';
+import { freePorts } from '../../lab/ports.ts';
+import { type KafkaCluster, startKafka } from '../../lab/servers/kafka.ts';
+import type { Listener } from '../../lab/servers/kafka-properties.ts';
+import { setScramPassword } from '../../lab/servers/scram-users.ts';
 import { type Certificates, type KeyPair, pemProperty } from './certificates.ts';
 import type { TokenServer } from './token-server.ts';
 

@@ -1,7 +1,8 @@
 /** Records for the tests of connections: enough groups for every task. */
-import { scrape, trueSeries } from '../../e2e/truth.ts';
-import type { Deployment } from '../deployment.ts';
-import { samplesOf } from '../task-samples.ts';
+
+import type { Deployment } from '../../lab/deployment/deployment.ts';
+import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
+import { samplesOf } from '../../lab/truth/task-samples.ts';
 
 export const ROUTE = { name: 'all', task: { labels: ['service', 'namespace'], count: 4 } };
 

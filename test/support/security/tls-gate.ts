@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import { freePort } from '../ports.ts';
+import { freePort } from '../../lab/ports.ts';
 import type { KeyPair } from './certificates.ts';
 
 export interface TlsGateOptions {

@@ -5,7 +5,7 @@ import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { freePorts } from '../ports.ts';
+import { freePorts } from '../../lab/ports.ts';
 import type { KeyPair } from './certificates.ts';
 
 const KEY_ID = 'penstock-test';

@@ -7,7 +7,7 @@ import type { Registry } from 'prom-client';
 import { parse } from 'yaml';
 import { Metrics } from '../../../src/io/telemetry/metrics.ts';
 import { ReplayMetrics } from '../../../src/services/replay/metrics.ts';
-import { ROOT } from '../../support/cache.ts';
+import { ROOT } from '../../lab/cache.ts';
 
 const PAGE = readFileSync(path.join(ROOT, 'docs/operations/alerts.md'), 'utf8');
 const registries = [new Metrics().registry, new ReplayMetrics().registry];

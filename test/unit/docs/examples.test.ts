@@ -4,7 +4,7 @@ import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { parseConfig } from '../../../src/app/config/load.ts';
-import { ROOT } from '../../support/cache.ts';
+import { ROOT } from '../../lab/cache.ts';
 
 const SECTION = /^(?:kafka|worker|ingest|registry|routes|nodes|drain|topics|admin):/m;
 

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { assignTopics } from '../../../src/core/hash/ownership.ts';
 import { compileTask, type TaskHash } from '../../../src/core/hash/task.ts';
-import { ROOT } from '../../support/cache.ts';
+import { ROOT } from '../../lab/cache.ts';
 import { labelSet } from '../core/hash/label-sets.ts';
 
 interface Program {

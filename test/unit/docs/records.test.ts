@@ -7,7 +7,7 @@ import { DEFAULT_LIMITS } from '../../../src/core/decode/decoder.ts';
 import { createDecoders } from '../../../src/core/decode/registry.ts';
 import { LineDecoder } from '../../../src/core/decode/text/line-decoder.ts';
 import { ingestOptions } from '../../../src/services/worker/options.ts';
-import { ROOT } from '../../support/cache.ts';
+import { ROOT } from '../../lab/cache.ts';
 
 const PAGE = readFileSync(path.join(ROOT, 'docs/reference/records.md'), 'utf8');
 const [, LIMITS = '', REASONS = ''] = PAGE.split(/^## (?:Limits|Reasons)$/m);

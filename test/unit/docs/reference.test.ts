@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { referencePages } from '../../../tools/reference/pages.ts';
-import { ROOT } from '../../support/cache.ts';
+import { ROOT } from '../../lab/cache.ts';
 
 const pages = await referencePages();
 

@@ -8,8 +8,8 @@ import { DEFAULT_LIMITS } from '../../../src/core/decode/decoder.ts';
 import { mappedJsonDecoder } from '../../../src/core/decode/schema/mapped-json.ts';
 import { formatSeries } from '../../../src/core/model/labels.ts';
 import { mapping } from '../../../src/services/worker/mapping-options.ts';
-import { ROOT } from '../../support/cache.ts';
-import { decodeWriteRequest } from '../../support/prompb.ts';
+import { ROOT } from '../../lab/cache.ts';
+import { decodeWriteRequest } from '../../lab/truth/prompb.ts';
 
 const text = readFileSync(path.join(ROOT, 'docs/guides/schemas.md'), 'utf8');
 const EXAMPLE = /^ {4}(\{.*\})\n\n((?: {4}.*\n)+)\n▸ `(.*) (\S+)`$/gm;

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { ROOT } from '../../../support/cache.ts';
+import { ROOT } from '../../../lab/cache.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-decode-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -9,8 +9,8 @@ import { createOwnership } from '../../../../src/core/hash/ownership.ts';
 import { compileTask } from '../../../../src/core/hash/task.ts';
 import { labelsFrom } from '../../../../src/core/model/labels.ts';
 import { compileRoutes } from '../../../../src/core/route/route.ts';
+import { runPenstock } from '../../../lab/deployment/penstock.ts';
 import { obeyed } from '../../../support/obeyed.ts';
-import { runPenstock } from '../../../support/penstock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-explain-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -8,7 +8,7 @@ import { PoisonError } from '../../../../src/core/model/errors.ts';
 import type { RecordHeaders } from '../../../../src/core/record/headers.ts';
 import { compress } from '../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
-import { decodeWriteRequest } from '../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 
 const PROTOBUF = { 'content-type': 'application/x-protobuf' };
 const INFLUX = { 'content-type': 'application/x-influx-line-protocol' };

@@ -5,7 +5,7 @@ import { DecoderRegistry } from '../../../../src/core/decode/registry.ts';
 import { PoisonError } from '../../../../src/core/model/errors.ts';
 import type { RecordHeaders } from '../../../../src/core/record/headers.ts';
 import { ByteSink } from '../../../../src/core/wire/byte-sink.ts';
-import { decodeWriteRequest } from '../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 
 /** A length-delimited field. */
 function field(number: number, ...parts: (Buffer | string)[]): Buffer {

@@ -4,8 +4,8 @@ import { Fleet, type Scrape } from '../../../../src/core/generate/fleet.ts';
 import { encodeScrape } from '../../../../src/core/generate/scrape-record.ts';
 import { formatWritten, Written } from '../../../../src/core/generate/written.ts';
 import { uncompress } from '../../../../src/core/wire/snappy.ts';
+import { decodeTimeSeries } from '../../../lab/truth/prompb.ts';
 import { timeSeriesOf } from '../../../support/plain-pipeline.ts';
-import { decodeTimeSeries } from '../../../support/prompb.ts';
 
 const MIB = 2 ** 20;
 

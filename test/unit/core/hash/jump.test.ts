@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { jump, modulo } from '../../../../src/core/hash/jump.ts';
-import { plainJump } from '../../../support/plain-hash.ts';
+import { plainJump } from '../../../lab/truth/plain-hash.ts';
 
 const word = fc.nat(0xffffffff);
 

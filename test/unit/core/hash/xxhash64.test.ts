@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { xxh64, xxh64Into } from '../../../../src/core/hash/xxhash64.ts';
-import { plainXxh64 } from '../../../support/plain-hash.ts';
+import { plainXxh64 } from '../../../lab/truth/plain-hash.ts';
 
 test('published values', () => {
   const values: [string, bigint][] = [

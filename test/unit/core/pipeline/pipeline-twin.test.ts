@@ -6,8 +6,8 @@ import type { SourceRecord } from '../../../../src/core/model/records.ts';
 import { Pipeline, type PipelineRoute } from '../../../../src/core/pipeline/pipeline.ts';
 import { outputCapacity } from '../../../../src/core/pipeline/task-output.ts';
 import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
+import { decodeTimeSeries } from '../../../lab/truth/prompb.ts';
 import { joinParts, plainPipeline, type SentSeries, timeSeriesOf } from '../../../support/plain-pipeline.ts';
-import { decodeTimeSeries } from '../../../support/prompb.ts';
 
 /** Routes of many kinds, made by hand: the rules are functions here. */
 const ROUTES: PipelineRoute[] = [

@@ -13,7 +13,7 @@ import {
 } from '../../../../src/core/pipeline/pipeline.ts';
 import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
-import { decodeWriteRequest } from '../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 
 const NOW = 1_760_000_000_000;
 

@@ -9,8 +9,8 @@ import { RecordReading } from '../../../../src/core/pipeline/read-record.ts';
 import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
 import { fuzzInput } from '../../../fuzz/mutations.ts';
 import { FUZZ_TARGETS } from '../../../fuzz/targets.ts';
+import { decodeWriteRequest, doubleOf } from '../../../lab/truth/prompb.ts';
 import { PASS_ROUTE } from '../../../support/pass-route.ts';
-import { decodeWriteRequest, doubleOf } from '../../../support/prompb.ts';
 import { seriesRecord } from '../../../support/records.ts';
 
 const TENANTS = ['AccountID'];

@@ -6,7 +6,7 @@ import { splitByTime } from '../../../../src/core/pipeline/sample-age.ts';
 import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
 import { ingestOptions } from '../../../../src/services/worker/options.ts';
-import { decodeWriteRequest } from '../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 
 const NOW = 1_760_000_000_000;
 const HOUR = 3_600_000;

@@ -5,8 +5,8 @@ import { encodeDeadLetter } from '../../../../src/core/record/dead-letter.ts';
 import { recordTime } from '../../../../src/core/record/record-time.ts';
 import { uncompress } from '../../../../src/core/wire/snappy.ts';
 import { RecordTimes } from '../../../../src/services/replay/record-times.ts';
+import { decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 import { PASS_ROUTE } from '../../../support/pass-route.ts';
-import { decodeWriteRequest } from '../../../support/prompb.ts';
 
 const NOW = 1_764_000_000_000;
 /** None, never set, before the epoch, microseconds, nanoseconds, what Kafka's 64 bits may hold, and no number at all. */

@@ -7,7 +7,7 @@ import { labelsFirst, splitTail } from '../../../../src/core/wire/labels-first.t
 import { scanTail } from '../../../../src/core/wire/scan-tail.ts';
 import { readFraming, readTail, SeriesTail } from '../../../../src/core/wire/write-request.ts';
 import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
-import { decodeTimeSeries, decodeWriteRequest } from '../../../support/prompb.ts';
+import { decodeTimeSeries, decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 
 const isPoison = (error: unknown) => error instanceof PoisonError && error.reason === 'protobuf';
 const bytes = (hex: string) => Buffer.from(hex, 'hex');

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { type ConnectionOptions, connect, createServer } from 'node:tls';
 import { certificateFault, plainTlsMessage } from '../../../../src/io/credentials/certificate-fault.ts';
-import { removeRunFolder } from '../../../support/cache.ts';
+import { removeRunFolder } from '../../../lab/cache.ts';
 import { type Certificates, type KeyPair, makeCertificates } from '../../../support/security/certificates.ts';
 
 let certificates: Certificates;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { ConfigError } from '../../../../src/core/model/errors.ts';
 import { TlsFiles } from '../../../../src/io/credentials/tls-files.ts';
-import { createRunFolder, removeRunFolder } from '../../../support/cache.ts';
+import { createRunFolder, removeRunFolder } from '../../../lab/cache.ts';
 import { type Certificates, type KeyPair, makeCertificates } from '../../../support/security/certificates.ts';
 
 let certificates: Certificates;

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { probeListener } from '../../../../src/io/kafka/listener-probe.ts';
 import { describeMismatch, mismatchBehind } from '../../../../src/io/kafka/mismatch.ts';
 import { kafkaOptions } from '../../../../src/io/kafka/options.ts';
-import { freePort } from '../../../support/ports.ts';
+import { freePort } from '../../../lab/ports.ts';
 
 const plain = kafkaOptions.parse({});
 const secure = kafkaOptions.parse({ tls: { enabled: true } });

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { RetryableError } from '../../../../src/core/model/errors.ts';
 import { NodeLogin } from '../../../../src/io/remote-write/login.ts';
-import { createRunFolder, removeRunFolder } from '../../../support/cache.ts';
+import { createRunFolder, removeRunFolder } from '../../../lab/cache.ts';
 
 const folder = createRunFolder('node-login');
 const file = path.join(folder, 'secret');

@@ -5,7 +5,7 @@ import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
 import type { Refused } from '../../../../src/io/remote-write/deliver.ts';
 import { gathered } from '../../../../src/services/drain/gathered.ts';
-import { decodeWriteRequest } from '../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 
 function refused(name: string, reason = 'http_400', padding = 0): Refused {
   const builder = new WriteRequestBuilder();

@@ -7,7 +7,7 @@ import { createLog } from '../../../../src/io/telemetry/log.ts';
 import { Metrics } from '../../../../src/io/telemetry/metrics.ts';
 import { SupervisorLink } from '../../../../src/services/supervisor/link.ts';
 import { Supervisor } from '../../../../src/services/supervisor/supervisor.ts';
-import { poll } from '../../../support/process.ts';
+import { poll } from '../../../lab/process.ts';
 
 const PROGRAM = new URL('../../../support/supervised-program.ts', import.meta.url).pathname;
 

@@ -12,7 +12,7 @@ import { DECODERS } from '../../../../src/core/decode/registry.ts';
 import { topicDecoders } from '../../../../src/core/decode/topic-decoders.ts';
 import { INGEST_ENCODINGS } from '../../../../src/services/worker/encoding-options.ts';
 import { ingestOptions, ingestTopics } from '../../../../src/services/worker/options.ts';
-import { decodeWriteRequest } from '../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 
 test('the encodings of the configuration are those of the decoders', () => {
   assert.deepEqual([...INGEST_ENCODINGS].sort(), ['auto', ...DECODERS.map(({ name }) => name)].sort());

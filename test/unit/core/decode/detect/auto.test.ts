@@ -6,7 +6,7 @@ import { DecoderRegistry } from '../../../../../src/core/decode/registry.ts';
 import type { RecordHeaders } from '../../../../../src/core/record/headers.ts';
 import { compress } from '../../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../../src/core/wire/write-request-builder.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 
 /** Metric names that come out of a record. */
 function names(value: Buffer, headers: RecordHeaders, encoding = 'auto'): string[] {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_LIMITS } from '../../../../../src/core/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../../../../src/core/decode/registry.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 
 /** The series of a body as `name{label="value"} …`, and the rejects, for a record without headers. */
 function read(text: string, encoding = 'auto', options = {}) {

@@ -4,7 +4,7 @@ import { DEFAULT_LIMITS } from '../../../../../src/core/decode/decoder.ts';
 import { jsonDecoder } from '../../../../../src/core/decode/json/json.ts';
 import { jsonTimeMs } from '../../../../../src/core/decode/json/time.ts';
 import { PoisonError } from '../../../../../src/core/model/errors.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 
 const RECORD_MS = 1_700_000_000_000;
 

@@ -5,7 +5,7 @@ import { createDecoders, DecoderRegistry } from '../../../../../src/core/decode/
 import { confluentDecoder } from '../../../../../src/core/decode/schema/confluent.ts';
 import { METRIC_BATCH } from '../../../../../src/core/decode/schema/mapping.ts';
 import { JSON_SCHEMA } from '../../../../../src/io/registry/json-schema.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 
 /** How labels may be written, and what becomes of them: the text, in every JSON encoding. */
 const WRITTEN = ['1.10', '1.1', '1e5', '1.0', '-0.0', '100', '9007199254740993', 'true', '0.0000001'];

@@ -5,8 +5,8 @@ import { otlpJsonDecoder } from '../../../../../src/core/decode/otlp/json.ts';
 import { otlpDecoder } from '../../../../../src/core/decode/otlp/protobuf.ts';
 import { PoisonError } from '../../../../../src/core/model/errors.ts';
 import { otlpJsonBodies, vectorBodies } from '../../../../fuzz/binary-seeds.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 import { readOtlp } from '../../../../support/otlp.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
 
 const context = { headers: {}, timestamp: 0, limits: DEFAULT_LIMITS };
 const series = (decoder: Decoder, body: Buffer) =>

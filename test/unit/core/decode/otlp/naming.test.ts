@@ -4,8 +4,8 @@ import { DEFAULT_OTLP, type OtlpOptions } from '../../../../../src/core/decode/d
 import { DEFAULT_LIMITS } from '../../../../../src/core/decode/decoder.ts';
 import { labelName } from '../../../../../src/core/decode/otlp/naming.ts';
 import { createDecoders } from '../../../../../src/core/decode/registry.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 import { writeOtlp } from '../../../../support/otlp.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
 
 /** Attribute ▸ its label with the sanitization of underscores, and without. */
 const NAMES: Readonly<Record<string, readonly [string, string]>> = {

@@ -5,7 +5,7 @@ import { DecoderRegistry } from '../../../../../src/core/decode/registry.ts';
 import { remoteWriteV2 } from '../../../../../src/core/decode/remote-write/v2.ts';
 import { PoisonError } from '../../../../../src/core/model/errors.ts';
 import { uncompress } from '../../../../../src/core/wire/snappy.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 
 const context = { headers: {}, timestamp: 0, limits: DEFAULT_LIMITS };
 const field = (tag: number, content: Buffer) => {

@@ -7,7 +7,7 @@ import { confluentDecoder, schemaIdOf } from '../../../../../src/core/decode/sch
 import { mappedJsonDecoder } from '../../../../../src/core/decode/schema/mapped-json.ts';
 import type { SchemaId } from '../../../../../src/core/decode/schema/writer-schema.ts';
 import { PoisonError } from '../../../../../src/core/model/errors.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 import {
   avroWriter,
   compile,

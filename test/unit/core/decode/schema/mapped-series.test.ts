@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from '../../../../../src/core/decode/decoder.ts';
 import { SeriesMapper } from '../../../../../src/core/decode/schema/mapped-series.ts';
 import { type MappingOptions, METRIC_BATCH } from '../../../../../src/core/decode/schema/mapping.ts';
 import { PoisonError } from '../../../../../src/core/model/errors.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 
 const NOW = 1_700_000_000_000;
 const context = { headers: {}, timestamp: NOW, limits: DEFAULT_LIMITS };

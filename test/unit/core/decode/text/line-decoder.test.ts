@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS, type Decoded } from '../../../../../src/core/decode/dec
 import { createDecoders } from '../../../../../src/core/decode/registry.ts';
 import { PoisonError } from '../../../../../src/core/model/errors.ts';
 import type { RecordHeaders } from '../../../../../src/core/record/headers.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 
 const TIME = 1_600_000_000_789;
 

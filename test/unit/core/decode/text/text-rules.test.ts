@@ -6,7 +6,7 @@ import { RecordBudget } from '../../../../../src/core/decode/record-budget.ts';
 import { createDecoders, DecoderRegistry } from '../../../../../src/core/decode/registry.ts';
 import { PoisonError } from '../../../../../src/core/model/errors.ts';
 import { TEXT_COST_SEEDS } from '../../../../fuzz/cost-seeds-text.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 
 const TIME = 1_600_000_000_789;
 

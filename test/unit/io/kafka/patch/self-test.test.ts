@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { ROOT } from '../../../../support/cache.ts';
+import { ROOT } from '../../../../lab/cache.ts';
 
 const run = promisify(execFile);
 

@@ -10,7 +10,7 @@ import { compileSelector } from '../../../../../src/core/relabel/selector/select
 import { compress } from '../../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../../src/core/wire/write-request-builder.ts';
 import { Selection, type SelectionOptions } from '../../../../../src/services/replay/plan/selection.ts';
-import { decodeWriteRequest, type PlainSeries } from '../../../../support/prompb.ts';
+import { decodeWriteRequest, type PlainSeries } from '../../../../lab/truth/prompb.ts';
 import { type Made, NOW, recordOf, remoteWrite, requestOf } from '../records.ts';
 
 function selectionOf(options: Partial<SelectionOptions> = {}): Selection {

@@ -11,7 +11,7 @@ import { Selection } from '../../../../../src/services/replay/plan/selection.ts'
 import { FileTarget } from '../../../../../src/services/replay/target/file-target.ts';
 import { LineFile } from '../../../../../src/services/replay/target/line-file.ts';
 import { RawBodies } from '../../../../../src/services/replay/target/raw-bodies.ts';
-import { createRunFolder, removeRunFolder } from '../../../../support/cache.ts';
+import { createRunFolder, removeRunFolder } from '../../../../lab/cache.ts';
 import { type Made, NOW, recordOf, remoteWrite } from '../records.ts';
 
 const folder = createRunFolder('lines');

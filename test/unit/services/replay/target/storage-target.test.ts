@@ -17,7 +17,7 @@ import {
   StorageTarget,
   type StorageTargetOptions,
 } from '../../../../../src/services/replay/target/storage-target.ts';
-import { decodeWriteRequest } from '../../../../support/prompb.ts';
+import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 import { type Made, NOW, recordOf, remoteWrite } from '../records.ts';
 
 interface Received {

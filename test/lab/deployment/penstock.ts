@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { createRunFolder, ROOT } from './cache.ts';
-import { ManagedProcess, type WaitOptions } from './process.ts';
+import { createRunFolder, ROOT } from '../cache.ts';
+import { ManagedProcess, type WaitOptions } from '../process.ts';
 
 const CLI = path.join(ROOT, 'src/cli.ts');
 /** Node's flags in the shebang, `#!/usr/bin/env -S node --flag …`, with which users run the command. */

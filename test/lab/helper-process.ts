@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
+import { ROOT } from './cache.ts';
 
-/** A program of this folder in a process of its own. It answers each message with one, and ends with this process. */
+/** A program of the repository in a process of its own. It answers each message with one, and ends with this process. */
 export class HelperProcess {
   readonly #child: ChildProcess;
 
@@ -9,9 +10,9 @@ export class HelperProcess {
     this.#child = child;
   }
 
-  /** Starts it. Resolves to it and its first message, which says that it is ready. */
+  /** Starts it, by its path from the root. Resolves to it and its first message, which says that it is ready. */
   static async start<First>(file: string, args: readonly string[] = []): Promise<[HelperProcess, First]> {
-    const child = fork(path.join(import.meta.dirname, file), args, {
+    const child = fork(path.join(ROOT, file), args, {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Deployment } from './deployment.ts';
-import { numberedBody } from './node-receiver.ts';
+import type { Deployment } from '../deployment/deployment.ts';
+import { numberedBody } from '../nodes/node-receiver.ts';
 
 export interface TaskSourceOptions {
   readonly topic: string;

@@ -1,16 +1,16 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { OutgoingRecord } from '../../src/core/model/records.ts';
-import { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
-import { KafkaConnection } from '../../src/io/kafka/client.ts';
-import { kafkaOptions } from '../../src/io/kafka/options.ts';
-import { PlainProducer } from '../../src/io/kafka/produce/plain-producer.ts';
-import { createLog } from '../../src/io/telemetry/log.ts';
-import { createRunFolder } from './cache.ts';
-import { uniqueName } from './names.ts';
+import type { OutgoingRecord } from '../../../src/core/model/records.ts';
+import { KafkaAdmin } from '../../../src/io/kafka/admin/admin.ts';
+import { KafkaConnection } from '../../../src/io/kafka/client.ts';
+import { kafkaOptions } from '../../../src/io/kafka/options.ts';
+import { PlainProducer } from '../../../src/io/kafka/produce/plain-producer.ts';
+import { createLog } from '../../../src/io/telemetry/log.ts';
+import { createRunFolder } from '../cache.ts';
+import { uniqueName } from '../names.ts';
+import { freePort } from '../ports.ts';
+import { poll } from '../process.ts';
 import { type PenstockProcess, runPenstock, spawnPenstock } from './penstock.ts';
-import { freePort } from './ports.ts';
-import { poll } from './process.ts';
 import { highWatermarks, type ReadRecord, readTopic } from './read-topic.ts';
 import { sendInParts } from './send-in-parts.ts';
 

@@ -1,7 +1,7 @@
 /** A stand-in for a vmagent that keeps every sample, and counts repeats. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { samplesOf } from './task-samples.ts';
+import { samplesOf } from '../truth/task-samples.ts';
 
 export class RecordingReceiver {
   /** `series@time` ▸ value. */

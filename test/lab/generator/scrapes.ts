@@ -1,7 +1,7 @@
-import { eachSeries } from '../src/core/wire/each-series.ts';
-import { compress } from '../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../src/core/wire/write-request-builder.ts';
-import type { BenchRequest } from './bed.ts';
+import type { BenchRequest } from '../../../bench/bed.ts';
+import { eachSeries } from '../../../src/core/wire/each-series.ts';
+import { compress } from '../../../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
 import { type GenerateOptions, generateWriteRequests } from './generate-series.ts';
 
 const SERIES_PER_REQUEST = 2_000;

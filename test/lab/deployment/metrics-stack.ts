@@ -1,12 +1,13 @@
 /** Kafka ▸ Penstock ▸ a vmagent for each node ▸ VictoriaMetrics, all of them real. */
-import { Deployment, type DeploymentOptions } from './deployment.ts';
-import { startKafka } from './servers/kafka.ts';
+
+import { startKafka } from '../servers/kafka.ts';
 import {
   startVictoriaMetrics,
   startVmagent,
   type VictoriaMetrics,
   type VmagentOptions,
-} from './servers/victoriametrics.ts';
+} from '../servers/victoriametrics.ts';
+import { Deployment, type DeploymentOptions } from './deployment.ts';
 
 export interface MetricsStackOptions extends Omit<DeploymentOptions, 'brokers' | 'nodes'> {
   /** Names of the nodes. */

@@ -2,8 +2,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { compress, uncompress } from '../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
+import { compress, uncompress } from '../../../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
 
 const MAX_BODY = 1 << 20;
 const NUMBER = /task (\d+) number (\d+)/;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseConfig } from '../../../src/app/config/load.ts';
-import type { ExportedSeries } from '../../support/servers/victoriametrics.ts';
-import { compareStored, placement, type TrueSeries, type Verdict } from '../../support/verify.ts';
+import type { ExportedSeries } from '../../lab/servers/victoriametrics.ts';
+import { compareStored, placement, type TrueSeries, type Verdict } from '../../lab/truth/stored-samples.ts';
 
 const CONFIG = `
 routes:

@@ -1,5 +1,5 @@
-import { compress } from '../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../src/core/wire/write-request-builder.ts';
+import { compress } from '../../../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
 
 /** The same options always generate the same bytes. */
 export interface GenerateOptions {

@@ -1,9 +1,9 @@
 /** Compares what VictoriaMetrics has stored with what was written: every series, every timestamp, every value. */
-import type { Config } from '../../src/app/config/load.ts';
-import { createOwnership } from '../../src/core/hash/ownership.ts';
-import { labelsFrom } from '../../src/core/model/labels.ts';
-import { compileRoutes } from '../../src/core/route/route.ts';
-import type { ExportedSeries } from './servers/victoriametrics.ts';
+import type { Config } from '../../../src/app/config/load.ts';
+import { createOwnership } from '../../../src/core/hash/ownership.ts';
+import { labelsFrom } from '../../../src/core/model/labels.ts';
+import { compileRoutes } from '../../../src/core/route/route.ts';
+import type { ExportedSeries } from '../servers/victoriametrics.ts';
 
 /** A series as written, in the shape of VictoriaMetrics' export; a stale marker is null or NaN. */
 export interface TrueSeries {

@@ -1,6 +1,6 @@
-import { ProtobufReader } from '../../src/core/wire/protobuf-reader.ts';
-import { uncompress } from '../../src/core/wire/snappy.ts';
-import { LABEL, SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../../src/core/wire/write-request.ts';
+import { ProtobufReader } from '../../../src/core/wire/protobuf-reader.ts';
+import { uncompress } from '../../../src/core/wire/snappy.ts';
+import { LABEL, SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../../../src/core/wire/write-request.ts';
 
 /** Samples in the records of a task topic. */
 export interface FoundSamples {

@@ -5,7 +5,7 @@ import {
   expectedAggregates,
   type InputSeries,
   windowEnds,
-} from '../../support/aggregate-truth.ts';
+} from '../../lab/truth/aggregates.ts';
 
 const BASE = { namespace: 'shop', service: 'cart', stream_task_id: '3' };
 const WINDOWS = { intervalMs: 10_000, ends: windowEnds(9_000, 30_000, 10_000) };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MetricsPage, Rate } from '../../demo/figures.ts';
+import { MetricsPage, Rate } from '../../lab/deployment/metrics-page.ts';
 
 test('a metrics page is summed by name and labels', () => {
   const page = new MetricsPage(

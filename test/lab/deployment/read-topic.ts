@@ -1,8 +1,8 @@
 import type { KafkaMessage } from 'kafkajs';
-import type { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
-import { BRIEF, type KafkaConnection } from '../../src/io/kafka/client.ts';
-import { clusterOf } from '../../src/io/kafka/patch/admin.ts';
-import { uniqueName } from './names.ts';
+import type { KafkaAdmin } from '../../../src/io/kafka/admin/admin.ts';
+import { BRIEF, type KafkaConnection } from '../../../src/io/kafka/client.ts';
+import { clusterOf } from '../../../src/io/kafka/patch/admin.ts';
+import { uniqueName } from '../names.ts';
 
 export type ReadRecord = KafkaMessage & { readonly partition: number };
 

@@ -1,5 +1,5 @@
-import type { OutgoingRecord } from '../../src/core/model/records.ts';
-import type { PlainProducer } from '../../src/io/kafka/produce/plain-producer.ts';
+import type { OutgoingRecord } from '../../../src/core/model/records.ts';
+import type { PlainProducer } from '../../../src/io/kafka/produce/plain-producer.ts';
 
 /** Bytes of one send: kafkajs does not split. */
 const SEND_BYTES = 512 * 1024;

@@ -5,8 +5,8 @@
  * vmagent's rate: the growth of a counter in the window, divided by the time from its last sample before the window
  * (else its first one ever) to its last one in the window; a value below the one before is a reset.
  */
-import type { ExportedSeries } from './servers/victoriametrics.ts';
-import { NODE_LABEL } from './verify.ts';
+import type { ExportedSeries } from '../servers/victoriametrics.ts';
+import { NODE_LABEL } from './stored-samples.ts';
 
 export interface InputSeries {
   /** As the vmagent receives them: after relabeling, with the task label. */

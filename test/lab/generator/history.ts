@@ -1,7 +1,7 @@
-import type { OutgoingRecord } from '../../src/core/model/records.ts';
-import { compress } from '../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
-import type { ExportedSeries } from '../support/servers/victoriametrics.ts';
+import type { OutgoingRecord } from '../../../src/core/model/records.ts';
+import { compress } from '../../../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
+import type { ExportedSeries } from '../servers/victoriametrics.ts';
 
 const SERVICES = ['cart', 'checkout', 'search', 'payments', 'catalog', 'users', 'mail'];
 

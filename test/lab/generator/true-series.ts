@@ -1,5 +1,5 @@
-import { compress } from '../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
+import { compress } from '../../../src/core/wire/snappy.ts';
+import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
 
 /** One series of the truth: its labels as sent, and every sample. */
 export interface TrueSeries {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HOUR_MS, TestClock } from '../../support/clock.ts';
+import { HOUR_MS, TestClock } from '../../lab/clock.ts';
 
 test('the true time is known of what a process wrote down while its clock was off', (t) => {
   const START_MS = 1_760_000_000_000;

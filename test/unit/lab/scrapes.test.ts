@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Scrapes } from '../../../bench/scrapes.ts';
-import { samplesOf } from '../../support/task-samples.ts';
+import { Scrapes } from '../../lab/generator/scrapes.ts';
+import { samplesOf } from '../../lab/truth/task-samples.ts';
 
 /** The series of each scrape, with their partitions. */
 function seriesOf(scrapes: Scrapes): Map<string, number> {
