@@ -10,8 +10,8 @@
 import { ProtobufReader } from '../src/core/wire/protobuf-reader.ts';
 import { compress } from '../src/core/wire/snappy.ts';
 import { SAMPLE, TIME_SERIES, WRITE_REQUEST } from '../src/core/wire/write-request.ts';
-import { KafkaConnection } from '../src/io/kafka/client.ts';
-import { kafkaOptions } from '../src/io/kafka/options.ts';
+import { KafkaConnection } from '../src/io/kafka/client/connection.ts';
+import { kafkaOptions } from '../src/io/kafka/client/options.ts';
 import { PlainProducer } from '../src/io/kafka/produce/plain-producer.ts';
 import { createLog } from '../src/io/telemetry/log.ts';
 import { generateWriteRequests } from '../test/lab/generator/generate-series.ts';

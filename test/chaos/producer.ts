@@ -1,5 +1,5 @@
 import type { Producer } from 'kafkajs';
-import type { KafkaConnection } from '../../src/io/kafka/client.ts';
+import type { KafkaConnection } from '../../src/io/kafka/client/connection.ts';
 import { sleep } from '../../src/io/time/sleep.ts';
 import { MOST_RAW_PARTITIONS, RAW_PARTITIONS, ROUND_MS, recordOf } from './truth.ts';
 

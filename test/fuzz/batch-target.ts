@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { encodeDeadLetter } from '../../src/core/record/dead-letter.ts';
-import { registerCodecs } from '../../src/io/kafka/codecs.ts';
+import { registerCodecs } from '../../src/io/kafka/client/codecs.ts';
 import { copyRecords } from '../../src/io/kafka/copy-records.ts';
 import { recordBytes } from '../../src/io/kafka/partition-queue.ts';
 import type { DecodedMessage } from '../../src/io/kafka/patch/record-batch.ts';

@@ -6,7 +6,7 @@ import { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
 import type { AssignedPartition, Taken } from '../../src/io/kafka/group/assigned-partition.ts';
 import { GroupReader, type GroupReaderOptions } from '../../src/io/kafka/group/group-reader.ts';
 import { type OffsetGap, runSessions } from '../../src/io/kafka/group/partition-session.ts';
-import { StaleAnswerGuard } from '../../src/io/kafka/stale-answer-guard.ts';
+import { StaleAnswerGuard } from '../../src/io/kafka/topic/stale-answer-guard.ts';
 import { AtLeastOnce } from '../../src/services/worker/at-least-once.ts';
 import { ExactlyOnce } from '../../src/services/worker/exactly-once.ts';
 import type { Publisher, PublisherFactory } from '../../src/services/worker/publisher.ts';

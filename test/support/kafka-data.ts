@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { KafkaAdmin } from '../../src/io/kafka/admin/admin.ts';
-import { BRIEF, KafkaConnection } from '../../src/io/kafka/client.ts';
-import { kafkaOptions } from '../../src/io/kafka/options.ts';
+import { BRIEF, KafkaConnection } from '../../src/io/kafka/client/connection.ts';
+import { kafkaOptions } from '../../src/io/kafka/client/options.ts';
 import { PlainProducer } from '../../src/io/kafka/produce/plain-producer.ts';
 import { uniqueName } from '../lab/names.ts';
 import { poll } from '../lab/process.ts';

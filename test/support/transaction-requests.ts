@@ -1,7 +1,7 @@
 /** Holds transactions of this process at one of their requests: just before it, while it is under way, or after it. */
 import { createRequire } from 'node:module';
 // Loads kafkajs with our patches: the patched requests are wrapped here.
-import '../../src/io/kafka/client.ts';
+import '../../src/io/kafka/client/connection.ts';
 
 /** Requests of a transaction, and of the session around it, to coordinators and partition leaders. */
 export const REQUESTS = [

@@ -129,11 +129,11 @@ describe('the rules themselves', () => {
     assert.ok(breaks('core/model/labels.ts', 'core/wire/bytes.ts'));
     assert.ok(breaks('core/new-room/file.ts', 'core/model/labels.ts'));
     assert.ok(breaks('core/record/task-record.ts', 'io/kafka/produce/outgoing.ts'));
-    assert.ok(breaks('io/kafka/client.ts', 'services/worker/worker.ts'));
+    assert.ok(breaks('io/kafka/client/connection.ts', 'services/worker/worker.ts'));
     assert.ok(breaks('services/drain/forwarder.ts', 'services/worker/worker.ts'));
     assert.ok(breaks('services/drain/forwarder.ts', 'services/worker/options.ts'));
     assert.ok(breaks('services/drain/forwarder.ts', 'app/config/load.ts'));
-    assert.ok(breaks('services/drain/options.ts', 'io/kafka/client.ts'));
+    assert.ok(breaks('services/drain/options.ts', 'io/kafka/client/connection.ts'));
     assert.ok(breaks('app/config/load.ts', 'cli.ts'));
     assert.ok(breaks('new-floor/file.ts', 'core/model/labels.ts'));
     assert.ok(breaks('services/drain/forwarder.ts', 'kafkajs', false));
@@ -146,16 +146,16 @@ describe('the rules themselves', () => {
       'pino',
     ])
       assert.ok(breaks('core/hash/task.ts', name, false), name);
-    assert.ok(breaks('io/kafka/options.ts', 'pino', false));
+    assert.ok(breaks('io/kafka/client/options.ts', 'pino', false));
   });
 
   test('allow what they must', () => {
-    assert.ok(!breaks('services/drain/forwarder.ts', 'io/kafka/client.ts'));
+    assert.ok(!breaks('services/drain/forwarder.ts', 'io/kafka/client/connection.ts'));
     assert.ok(!breaks('services/drain/options.ts', 'core/options/types.ts'));
     assert.ok(!breaks('app/config/schema.ts', 'services/drain/options.ts'));
     assert.ok(!breaks('core/pipeline/pipeline.ts', 'core/wire/bytes.ts'));
     assert.ok(!breaks('cli.ts', 'app/commands/worker.ts'));
-    assert.ok(!breaks('io/kafka/client.ts', 'kafkajs', false));
+    assert.ok(!breaks('io/kafka/client/connection.ts', 'kafkajs', false));
   });
 
   test('see what asks the outside, and nothing in comments', () => {

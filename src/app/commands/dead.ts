@@ -1,5 +1,5 @@
 import { expectedName } from '../../core/model/nearest.ts';
-import { KafkaConnection } from '../../io/kafka/client.ts';
+import { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { createLog } from '../../io/telemetry/log.ts';
 import type { LetterFilter } from '../../services/dead/filter.ts';
 import type { OnCorrupt } from '../../services/dead/scan.ts';

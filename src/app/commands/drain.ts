@@ -1,7 +1,7 @@
 import { ConfigError } from '../../core/model/errors.ts';
 import { expectedName } from '../../core/model/nearest.ts';
 import { compileRoutes } from '../../core/route/route.ts';
-import { KafkaConnection } from '../../io/kafka/client.ts';
+import { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { Drain, type DrainSetup } from '../../services/drain/drain.ts';
 import type { UnreadWatch } from '../../services/status/unread-watch.ts';
 import type { Config } from '../config/load.ts';

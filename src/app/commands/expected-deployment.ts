@@ -1,7 +1,7 @@
 import { createOwnership } from '../../core/hash/ownership.ts';
 import { compileRoutes } from '../../core/route/route.ts';
 import { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
 import { drainGroupId } from '../../services/drain/assignment.ts';
 import type { ExpectedDeployment } from '../../services/status/expected.ts';

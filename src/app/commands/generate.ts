@@ -6,7 +6,7 @@ import { xxh64 } from '../../core/hash/xxhash64.ts';
 import { ConfigError, errorMessage } from '../../core/model/errors.ts';
 import type { OutgoingRecord } from '../../core/model/records.ts';
 import { duration } from '../../core/options/types.ts';
-import { KafkaConnection } from '../../io/kafka/client.ts';
+import { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { FatalKafkaError, isRefused } from '../../io/kafka/errors.ts';
 import { PlainProducer } from '../../io/kafka/produce/plain-producer.ts';
 import { createLog } from '../../io/telemetry/log.ts';

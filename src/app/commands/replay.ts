@@ -1,5 +1,5 @@
 import { expectedName } from '../../core/model/nearest.ts';
-import { KafkaConnection } from '../../io/kafka/client.ts';
+import { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { createLog } from '../../io/telemetry/log.ts';
 import { loadConfig } from '../config/load.ts';
 import { DONE, parseCommand, usageError } from './command.ts';

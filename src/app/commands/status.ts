@@ -4,7 +4,7 @@ import { compress } from '../../core/wire/snappy.ts';
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import { firstRecordTimes } from '../../io/kafka/admin/first-records.ts';
 import { TopicAdmin } from '../../io/kafka/admin/topic-admin.ts';
-import { KafkaConnection } from '../../io/kafka/client.ts';
+import { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { RemoteWriteClient } from '../../io/remote-write/client.ts';
 import { createLog } from '../../io/telemetry/log.ts';
 import { monotonicMs } from '../../io/time/clock.ts';

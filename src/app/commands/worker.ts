@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { PreparedChange } from '../../core/model/prepared-change.ts';
 import { type CompiledRoute, compileRoutes } from '../../core/route/route.ts';
-import { KafkaConnection } from '../../io/kafka/client.ts';
+import { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
 import type { UnreadWatch } from '../../services/status/unread-watch.ts';

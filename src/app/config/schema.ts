@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { OWNERSHIP_METHODS } from '../../core/hash/ownership.ts';
 import { duration } from '../../core/options/types.ts';
 import { nodeOptions, routeOptions } from '../../core/route/options.ts';
-import { kafkaOptions } from '../../io/kafka/options.ts';
+import { kafkaOptions } from '../../io/kafka/client/options.ts';
 import { registryOptions } from '../../io/registry/options.ts';
 import { adminOptions, logOptions } from '../../io/telemetry/options.ts';
 import { drainOptions } from '../../services/drain/options.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError, errorMessage } from '../../core/model/errors.ts';
+import { mismatchBehind } from '../../io/kafka/client/mismatch.ts';
+import { refusal } from '../../io/kafka/client/refusal.ts';
 import { FatalKafkaError, isRefused } from '../../io/kafka/errors.ts';
-import { mismatchBehind } from '../../io/kafka/mismatch.ts';
-import { refusal } from '../../io/kafka/refusal.ts';
 import type { Readiness } from '../../io/telemetry/admin-server.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import { monotonicMs } from '../../io/time/clock.ts';

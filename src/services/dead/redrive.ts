@@ -1,6 +1,6 @@
 import { readLetter } from '../../core/record/stored-letter.ts';
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { FatalKafkaError, isTakenOver } from '../../io/kafka/errors.ts';
 import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
 import { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';

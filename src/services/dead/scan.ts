@@ -2,7 +2,7 @@ import { ConfigError, RecordDefect } from '../../core/model/errors.ts';
 import { readMarker } from '../../core/record/redrive-marker.ts';
 import { readLetter, type StoredLetter } from '../../core/record/stored-letter.ts';
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
 import { type OffsetGap, type OffsetRange, readRanges } from '../../io/kafka/range/range-reader.ts';
 import { OffsetRanges } from './offset-ranges.ts';

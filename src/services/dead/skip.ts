@@ -1,5 +1,5 @@
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { CorruptBatchError, FatalKafkaError, type UnreadableBatch } from '../../io/kafka/errors.ts';
 import { fingerprint, skipGroup } from '../../io/kafka/group/corrupt-batches.ts';
 import { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';

@@ -6,7 +6,7 @@ import type { OutgoingRecord } from '../../core/model/records.ts';
 import type { TlsSettings } from '../../core/options/tls.ts';
 import { type DeadTopic, encodeDeadLetter } from '../../core/record/dead-letter.ts';
 import { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { FatalKafkaError, isDefect, PartitionLostError } from '../../io/kafka/errors.ts';
 import type { AssignedPartition, CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
 import { CorruptBatches } from '../../io/kafka/group/corrupt-batches.ts';

@@ -1,6 +1,6 @@
 import type { OutgoingRecord } from '../../core/model/records.ts';
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { FatalKafkaError } from '../../io/kafka/errors.ts';
 import type { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../../io/kafka/produce/transactional-producer.ts';

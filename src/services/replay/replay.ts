@@ -1,6 +1,6 @@
 import { ConfigError, RetryableError } from '../../core/model/errors.ts';
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import {
   FatalKafkaError,
   isConnectionTrouble,

@@ -1,5 +1,5 @@
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../../io/kafka/produce/transactional-producer.ts';
 import { headOf, type StoredReplay, stopGroup } from './stored-replay.ts';

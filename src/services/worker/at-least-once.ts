@@ -1,4 +1,4 @@
-import type { KafkaConnection } from '../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import type { AssignedPartition } from '../../io/kafka/group/assigned-partition.ts';
 import { PlainProducer } from '../../io/kafka/produce/plain-producer.ts';
 import type { Publisher, PublisherFactory } from './publisher.ts';

@@ -9,7 +9,8 @@ import type { CompiledRoute } from '../../core/route/route.ts';
 import { release } from '../../core/wire/bytes.ts';
 import { giveBack } from '../../core/wire/memory.ts';
 import { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../io/kafka/client.ts';
+import { warnOfUnsteadyBrokers } from '../../io/kafka/admin/unsteady-brokers.ts';
+import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import type { AssignedPartition, Taken } from '../../io/kafka/group/assigned-partition.ts';
 import { CorruptBatches } from '../../io/kafka/group/corrupt-batches.ts';
 import { corruptLetter } from '../../io/kafka/group/corrupt-letter.ts';
@@ -22,7 +23,6 @@ import type { NeededTopic, OutputTopic } from '../../io/kafka/topic/topic-look.t
 import { assertNewUsable, isAbsent, unusableTopics } from '../../io/kafka/topic/topic-trouble.ts';
 import { TopicTroubles } from '../../io/kafka/topic/topic-troubles.ts';
 import { TopicWatch } from '../../io/kafka/topic/topic-watch.ts';
-import { warnOfUnsteadyBrokers } from '../../io/kafka/unsteady-brokers.ts';
 import type { RegistryOptions } from '../../io/registry/options.ts';
 import type { Readiness } from '../../io/telemetry/admin-server.ts';
 import { Defects } from '../../io/telemetry/defects.ts';

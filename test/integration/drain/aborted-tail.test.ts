@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { BRIEF } from '../../../src/io/kafka/client/connection.ts';
 import { drainGroupId } from '../../../src/services/drain/assignment.ts';
 import { Deployment } from '../../lab/deployment/deployment.ts';
 import { uniqueName } from '../../lab/names.ts';

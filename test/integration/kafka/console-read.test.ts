@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { BRIEF } from '../../../src/io/kafka/client/connection.ts';
 import { uniqueName } from '../../lab/names.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';
 import { type ConsoleRead, consoleRead } from '../../lab/servers/kafka-console.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { BRIEF } from '../../../src/io/kafka/client/connection.ts';
 import { kafkaErrorType } from '../../../src/io/kafka/errors.ts';
 import { uniqueName } from '../../lab/names.ts';
 import { poll } from '../../lab/process.ts';

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { KafkaAdmin } from '../../../src/io/kafka/admin/admin.ts';
-import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { BRIEF } from '../../../src/io/kafka/client/connection.ts';
 import { GroupReader } from '../../../src/io/kafka/group/group-reader.ts';
 import { kafkajs } from '../../../src/io/kafka/patch/load.ts';
 import { uniqueName } from '../../lab/names.ts';

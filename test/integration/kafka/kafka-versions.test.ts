@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { RetryableError } from '../../../src/core/model/errors.ts';
-import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { BRIEF } from '../../../src/io/kafka/client/connection.ts';
 import { createRunFolder } from '../../lab/cache.ts';
 import { runPenstock } from '../../lab/deployment/penstock.ts';
 import { uniqueName } from '../../lab/names.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Producer, Transaction } from 'kafkajs';
 import { KafkaAdmin } from '../../../src/io/kafka/admin/admin.ts';
-import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { BRIEF } from '../../../src/io/kafka/client/connection.ts';
 import { GroupReader } from '../../../src/io/kafka/group/group-reader.ts';
 import { uniqueName } from '../../lab/names.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';

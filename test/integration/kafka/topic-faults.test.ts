@@ -9,7 +9,7 @@ import type { OffsetGap } from '../../../src/io/kafka/group/partition-session.ts
 import { PlainProducer } from '../../../src/io/kafka/produce/plain-producer.ts';
 import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
-import { StaleAnswerGuard } from '../../../src/io/kafka/stale-answer-guard.ts';
+import { StaleAnswerGuard } from '../../../src/io/kafka/topic/stale-answer-guard.ts';
 import { withMark } from '../../../src/io/kafka/topic/topic-mark.ts';
 import { uniqueName } from '../../lab/names.ts';
 import { poll } from '../../lab/process.ts';

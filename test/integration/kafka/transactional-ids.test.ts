@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BRIEF } from '../../../src/io/kafka/client.ts';
+import { BRIEF } from '../../../src/io/kafka/client/connection.ts';
 import { withMembership } from '../../../src/io/kafka/patch/txn-offset-commit.ts';
 import { NO_MEMBER } from '../../../src/io/kafka/produce/transactional-producer.ts';
 import { uniqueName } from '../../lab/names.ts';

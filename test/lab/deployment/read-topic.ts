@@ -1,6 +1,6 @@
 import type { KafkaMessage } from 'kafkajs';
 import type { KafkaAdmin } from '../../../src/io/kafka/admin/admin.ts';
-import { BRIEF, type KafkaConnection } from '../../../src/io/kafka/client.ts';
+import { BRIEF, type KafkaConnection } from '../../../src/io/kafka/client/connection.ts';
 import { clusterOf } from '../../../src/io/kafka/patch/admin.ts';
 import { uniqueName } from '../names.ts';
 

@@ -1,5 +1,5 @@
 import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../../io/kafka/client/connection.ts';
 import type { Config } from '../../config/load.ts';
 
 /** Context shared by all `penstock dead` actions. */

@@ -1,6 +1,6 @@
 import { printable, printableLines } from '../../../core/model/printable.ts';
 import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../../io/kafka/client/connection.ts';
 import type { Config } from '../../config/load.ts';
 import { ProgressLine } from '../text/progress-line.ts';
 

@@ -7,7 +7,7 @@ import { RECORD_OVERHEAD_BYTES } from '../../../core/record/dead-letter.ts';
 import { compileSelector } from '../../../core/relabel/selector/selector.ts';
 import { compileRoutes } from '../../../core/route/route.ts';
 import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../../io/kafka/client.ts';
+import type { KafkaConnection } from '../../../io/kafka/client/connection.ts';
 import { StepSize } from '../../../io/kafka/produce/step-size.ts';
 import type { Journal } from '../../../services/replay/journal.ts';
 import { Selection, type SelectionOptions } from '../../../services/replay/plan/selection.ts';

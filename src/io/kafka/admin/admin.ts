@@ -2,7 +2,7 @@ import type { Admin } from 'kafkajs';
 import { RetryableError } from '../../../core/model/errors.ts';
 import { monotonicMs } from '../../time/clock.ts';
 import { sleep } from '../../time/sleep.ts';
-import { BRIEF, type KafkaConnection } from '../client.ts';
+import { BRIEF, type KafkaConnection } from '../client/connection.ts';
 import { FatalKafkaError, isCoordinatorMoving, kafkaErrorType } from '../errors.ts';
 import { clusterOf, type PartitionMetadata } from '../patch/admin.ts';
 import { topicIdOf } from '../patch/metadata-v10.ts';

@@ -1,5 +1,5 @@
 import { isRecordTime } from '../../../core/record/record-time.ts';
-import type { KafkaConnection } from '../client.ts';
+import type { KafkaConnection } from '../client/connection.ts';
 import { type OffsetRange, readRanges } from '../range/range-reader.ts';
 import type { KafkaAdmin } from './admin.ts';
 

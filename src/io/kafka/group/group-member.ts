@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { errorMessage } from '../../../core/model/errors.ts';
 import { monotonicMs } from '../../time/clock.ts';
 import { Backoff, sleep } from '../../time/sleep.ts';
-import { type KafkaConnection, PATIENT } from '../client.ts';
+import { type KafkaConnection, PATIENT } from '../client/connection.ts';
 import { isConnectionTrouble, isLoginRefused, isServerTrouble } from '../errors.ts';
 import type { GroupObserver } from '../patch/consumer-group.ts';
 import type { ConsumerGroupInstance, GroupMembership } from '../patch/types.ts';

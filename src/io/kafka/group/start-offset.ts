@@ -1,6 +1,6 @@
 import type { CommittedOffset, KafkaAdmin, OffsetBounds } from '../admin/admin.ts';
 import { FatalKafkaError } from '../errors.ts';
-import type { StaleAnswerGuard } from '../stale-answer-guard.ts';
+import type { StaleAnswerGuard } from '../topic/stale-answer-guard.ts';
 import type { TopicIdentity } from '../topic/topic-identity.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
 

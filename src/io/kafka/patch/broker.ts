@@ -1,4 +1,4 @@
-import { type BrokerVersions, requireVersions } from '../broker-versions.ts';
+import { type BrokerVersions, requireVersions } from './broker-versions.ts';
 
 interface Broker {
   /** Finds a request in the version that the broker takes. Throws until its versions are known. */

@@ -1,6 +1,6 @@
-import type { BrokerVersions } from '../broker-versions.ts';
 import { isCoordinatorMoving, kafkaErrorType } from '../errors.ts';
-import { nameCoordinator } from '../unsettled-transaction.ts';
+import type { BrokerVersions } from './broker-versions.ts';
+import { nameCoordinator } from './unsettled-transaction.ts';
 
 /** Coordinator requests of kafkajs' transactions. */
 interface Coordinator {

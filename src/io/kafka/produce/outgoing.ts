@@ -3,7 +3,7 @@ import { RetryableError } from '../../../core/model/errors.ts';
 import type { OutgoingRecord } from '../../../core/model/records.ts';
 import { monotonicMs } from '../../time/clock.ts';
 import { FatalKafkaError } from '../errors.ts';
-import type { StaleAnswerGuard } from '../stale-answer-guard.ts';
+import type { StaleAnswerGuard } from '../topic/stale-answer-guard.ts';
 
 /** Age in ms of a producer beyond which a partition missing from its metadata may just be new. */
 const FRESH_METADATA_MS = 10_000;

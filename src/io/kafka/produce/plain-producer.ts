@@ -2,8 +2,8 @@ import type { Producer } from 'kafkajs';
 import { RetryableError } from '../../../core/model/errors.ts';
 import type { OutgoingRecord } from '../../../core/model/records.ts';
 import { monotonicMs } from '../../time/clock.ts';
-import { BRIEF, type KafkaConnection } from '../client.ts';
-import { StaleAnswerGuard } from '../stale-answer-guard.ts';
+import { BRIEF, type KafkaConnection } from '../client/connection.ts';
+import { StaleAnswerGuard } from '../topic/stale-answer-guard.ts';
 import { assertAcknowledged, topicMessages } from './outgoing.ts';
 import { BatchLimit } from './send-rounds.ts';
 

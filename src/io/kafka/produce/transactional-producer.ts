@@ -2,12 +2,12 @@ import type { Producer, Transaction } from 'kafkajs';
 import type { OutgoingRecord } from '../../../core/model/records.ts';
 import { monotonicMs } from '../../time/clock.ts';
 import { sleep } from '../../time/sleep.ts';
-import { BRIEF, type KafkaConnection } from '../client.ts';
+import { BRIEF, type KafkaConnection } from '../client/connection.ts';
 import { FatalKafkaError, kafkaErrorType } from '../errors.ts';
 import { withMembership } from '../patch/txn-offset-commit.ts';
 import type { GroupMembership } from '../patch/types.ts';
-import { StaleAnswerGuard } from '../stale-answer-guard.ts';
-import { transactionError } from '../unsettled-transaction.ts';
+import { transactionError } from '../patch/unsettled-transaction.ts';
+import { StaleAnswerGuard } from '../topic/stale-answer-guard.ts';
 import { assertAcknowledged, topicMessages } from './outgoing.ts';
 import type { BatchLimit } from './send-rounds.ts';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { monotonicMs } from '../../time/clock.ts';
 import { Backoff, sleep } from '../../time/sleep.ts';
 import type { KafkaAdmin } from '../admin/admin.ts';
-import { BRIEF, type KafkaConnection } from '../client.ts';
+import { BRIEF, type KafkaConnection } from '../client/connection.ts';
 import {
   CorruptBatchError,
   FatalKafkaError,

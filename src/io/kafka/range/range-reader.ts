@@ -1,6 +1,6 @@
 import { monotonicMs } from '../../time/clock.ts';
 import type { KafkaAdmin } from '../admin/admin.ts';
-import type { KafkaConnection } from '../client.ts';
+import type { KafkaConnection } from '../client/connection.ts';
 import type { FetchedRecord } from '../partition-queue.ts';
 import { RangeFetcher } from './range-fetcher.ts';
 import { type OffsetGap, type OffsetRange, RangeQueue } from './range-queue.ts';

@@ -1,5 +1,5 @@
 import type { AssignedPartition } from '../group/assigned-partition.ts';
-import type { StaleAnswerGuard } from '../stale-answer-guard.ts';
+import type { StaleAnswerGuard } from './stale-answer-guard.ts';
 import type { TopicMark } from './topic-mark.ts';
 
 /** A topic as metadata have it. */

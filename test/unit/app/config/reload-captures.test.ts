@@ -11,7 +11,7 @@ import { type ReloadingCommand, reloadEffect } from '../../../../src/app/config/
 import { processOptions } from '../../../../src/app/config/schema.ts';
 import type { PreparedChange } from '../../../../src/core/model/prepared-change.ts';
 import { compileRoutes } from '../../../../src/core/route/route.ts';
-import type { KafkaConnection } from '../../../../src/io/kafka/client.ts';
+import type { KafkaConnection } from '../../../../src/io/kafka/client/connection.ts';
 import { withCluster } from '../../../../src/io/kafka/patch/admin.ts';
 import { createLog } from '../../../../src/io/telemetry/log.ts';
 import { Metrics } from '../../../../src/io/telemetry/metrics.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, mock, test } from 'node:test';
 import { pino } from 'pino';
-import type { KafkaConnection } from '../../../../../src/io/kafka/client.ts';
+import type { KafkaConnection } from '../../../../../src/io/kafka/client/connection.ts';
 import { GroupMember, type MemberEvents } from '../../../../../src/io/kafka/group/group-member.ts';
 
 const RESTART_MAX_MS = 15_000;

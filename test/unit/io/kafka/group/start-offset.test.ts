@@ -5,7 +5,7 @@ import type { OffsetBounds } from '../../../../../src/io/kafka/admin/admin.ts';
 import { FatalKafkaError } from '../../../../../src/io/kafka/errors.ts';
 import { AssignedPartition } from '../../../../../src/io/kafka/group/assigned-partition.ts';
 import { StartOffsets, startOffset } from '../../../../../src/io/kafka/group/start-offset.ts';
-import { StaleAnswerGuard } from '../../../../../src/io/kafka/stale-answer-guard.ts';
+import { StaleAnswerGuard } from '../../../../../src/io/kafka/topic/stale-answer-guard.ts';
 import { TopicIdentity } from '../../../../../src/io/kafka/topic/topic-identity.ts';
 import type { TopicMark } from '../../../../../src/io/kafka/topic/topic-mark.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withKnownCoordinators } from '../../../../../src/io/kafka/patch/coordinators.ts';
-import { transactionError } from '../../../../../src/io/kafka/unsettled-transaction.ts';
+import { transactionError } from '../../../../../src/io/kafka/patch/unsettled-transaction.ts';
 
 interface State {
   node: string;

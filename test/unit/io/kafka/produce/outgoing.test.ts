@@ -8,7 +8,7 @@ import { PartitionQueue } from '../../../../../src/io/kafka/partition-queue.ts';
 import { assertAcknowledged, topicMessages } from '../../../../../src/io/kafka/produce/outgoing.ts';
 import { BatchLimit } from '../../../../../src/io/kafka/produce/send-rounds.ts';
 import { concurrentPause } from '../../../../../src/io/kafka/produce/transactional-producer.ts';
-import { StaleAnswerGuard } from '../../../../../src/io/kafka/stale-answer-guard.ts';
+import { StaleAnswerGuard } from '../../../../../src/io/kafka/topic/stale-answer-guard.ts';
 
 function record(topic: string, partition: number, bytes = 3): OutgoingRecord {
   return { topic, partition, key: null, value: Buffer.alloc(bytes), headers: {}, timestamp: 5 };

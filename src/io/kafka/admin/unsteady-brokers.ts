@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
-import { errorMessage } from '../../core/model/errors.ts';
-import type { KafkaAdmin } from './admin/admin.ts';
-import { isSteady, STEADY_KAFKA } from './broker-versions.ts';
-import { brokersOf } from './patch/admin.ts';
+import { errorMessage } from '../../../core/model/errors.ts';
+import { brokersOf } from '../patch/admin.ts';
+import { isSteady, STEADY_KAFKA } from '../patch/broker-versions.ts';
+import type { KafkaAdmin } from './admin.ts';
 
 /**
  * Warns at start-up of brokers that may never end a transaction (before `STEADY_KAFKA`). Skips brokers that are down.

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { RetryableError } from '../../../../src/core/model/errors.ts';
+import { RetryableError } from '../../../../../src/core/model/errors.ts';
+import { kafkaOptions } from '../../../../../src/io/kafka/client/options.ts';
+import { refusal } from '../../../../../src/io/kafka/client/refusal.ts';
 import {
   isConnectionTrouble,
   isLoginRefused,
   isRefused,
   KafkaLoginError,
-} from '../../../../src/io/kafka/errors.ts';
-import { kafkaOptions } from '../../../../src/io/kafka/options.ts';
-import { refusal } from '../../../../src/io/kafka/refusal.ts';
+} from '../../../../../src/io/kafka/errors.ts';
 
 const brokers = ['a:9092', 'b:9092'];
 const scram = kafkaOptions.parse({

@@ -1,6 +1,6 @@
 import type { Mechanism } from 'kafkajs';
+import { isLoginRefused, KafkaLoginError } from '../errors.ts';
 import type { ConnectionTrouble } from './connection-trouble.ts';
-import { isLoginRefused, KafkaLoginError } from './errors.ts';
 import type { TokenSource } from './oauth.ts';
 
 /** Separates and ends the parts of a message (RFC 7628 section 3.1). */

@@ -2,10 +2,10 @@ import { promisify } from 'node:util';
 import { gzip, unzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import { compressFrame, decompressFrame } from 'lz4-napi';
 import { compress, uncompress } from 'snappy';
-import { lz4Frames } from '../../core/wire/lz4-frame.ts';
-import { uncompressedLength } from '../../core/wire/snappy.ts';
-import { zstdFrames } from '../../core/wire/zstd-frames.ts';
-import { kafkajs } from './patch/load.ts';
+import { lz4Frames } from '../../../core/wire/lz4-frame.ts';
+import { uncompressedLength } from '../../../core/wire/snappy.ts';
+import { zstdFrames } from '../../../core/wire/zstd-frames.ts';
+import { kafkajs } from '../patch/load.ts';
 
 interface EncoderLike {
   readonly buffer: Buffer;

@@ -1,6 +1,6 @@
-import { RetryableError } from '../../core/model/errors.ts';
+import { RetryableError } from '../../../core/model/errors.ts';
+import { causesOf, kafkaErrorType } from '../errors.ts';
 import { type BrokerVersions, isSteady, STEADY_KAFKA } from './broker-versions.ts';
-import { causesOf, kafkaErrorType } from './errors.ts';
 
 /** The coordinator of a transactional id. */
 export interface TransactionCoordinator {

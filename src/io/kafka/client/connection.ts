@@ -2,15 +2,15 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { ISocketFactory, Kafka, KafkaConfig, RetryOptions, SASLOptions } from 'kafkajs';
 import type { Logger } from 'pino';
-import { TlsFiles } from '../credentials/tls-files.ts';
+import { TlsFiles } from '../../credentials/tls-files.ts';
+import { kafkajs } from '../patch/load.ts';
+import { selfTest } from '../patch/self-test.ts';
 import { registerCodecs } from './codecs.ts';
 import { ConnectionTrouble } from './connection-trouble.ts';
 import { accessMismatch } from './mismatch.ts';
 import { TokenSource } from './oauth.ts';
 import { oauthLogin } from './oauth-login.ts';
 import type { KafkaOptions } from './options.ts';
-import { kafkajs } from './patch/load.ts';
-import { selfTest } from './patch/self-test.ts';
 
 /**
  * Retries inside kafkajs for a consumer: it waits for a dead broker as long as that takes. The longest pause

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
-import { errorMessage } from '../../core/model/errors.ts';
-import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
-import { monotonicMs } from '../time/clock.ts';
+import { errorMessage } from '../../../core/model/errors.ts';
+import { certificateFault, plainTlsMessage } from '../../credentials/certificate-fault.ts';
+import { monotonicMs } from '../../time/clock.ts';
 
 /** Interval between log lines about the same trouble, in ms. */
 const LOG_EVERY_MS = 10_000;

@@ -1,6 +1,6 @@
-import { errorMessage } from '../../core/model/errors.ts';
-import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
-import { isUnauthorized } from './errors.ts';
+import { errorMessage } from '../../../core/model/errors.ts';
+import { certificateFault, plainTlsMessage } from '../../credentials/certificate-fault.ts';
+import { isUnauthorized } from '../errors.ts';
 import type { KafkaOptions } from './options.ts';
 
 /** Advice by SASL mechanism. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import { ConnectionTrouble } from '../../../../src/io/kafka/connection-trouble.ts';
+import { ConnectionTrouble } from '../../../../../src/io/kafka/client/connection-trouble.ts';
 
 interface Line {
   readonly level: number;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { probeListener } from '../../../../src/io/kafka/listener-probe.ts';
-import { describeMismatch, mismatchBehind } from '../../../../src/io/kafka/mismatch.ts';
-import { kafkaOptions } from '../../../../src/io/kafka/options.ts';
-import { freePort } from '../../../lab/ports.ts';
+import { probeListener } from '../../../../../src/io/kafka/client/listener-probe.ts';
+import { describeMismatch, mismatchBehind } from '../../../../../src/io/kafka/client/mismatch.ts';
+import { kafkaOptions } from '../../../../../src/io/kafka/client/options.ts';
+import { freePort } from '../../../../lab/ports.ts';
 
 const plain = kafkaOptions.parse({});
 const secure = kafkaOptions.parse({ tls: { enabled: true } });

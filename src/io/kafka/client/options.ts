@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { address, httpUrl } from '../../core/options/address.ts';
-import { allowInsecure, isUnencrypted, unencrypted } from '../../core/options/insecure.ts';
-import { refuseHalfPair, tlsKeys } from '../../core/options/tls.ts';
-import { duration, filePath, plainName, secret } from '../../core/options/types.ts';
+import { address, httpUrl } from '../../../core/options/address.ts';
+import { allowInsecure, isUnencrypted, unencrypted } from '../../../core/options/insecure.ts';
+import { refuseHalfPair, tlsKeys } from '../../../core/options/tls.ts';
+import { duration, filePath, plainName, secret } from '../../../core/options/types.ts';
 
 const tls = z
   .strictObject({

@@ -1,7 +1,7 @@
-import { errorMessage } from '../../core/model/errors.ts';
-import { plainTlsMessage } from '../credentials/certificate-fault.ts';
-import { TlsFiles } from '../credentials/tls-files.ts';
-import { isConnectionTrouble, kafkaErrorType } from './errors.ts';
+import { errorMessage } from '../../../core/model/errors.ts';
+import { plainTlsMessage } from '../../credentials/certificate-fault.ts';
+import { TlsFiles } from '../../credentials/tls-files.ts';
+import { isConnectionTrouble, kafkaErrorType } from '../errors.ts';
 import { type Listener, probeListener } from './listener-probe.ts';
 import type { KafkaOptions } from './options.ts';
 

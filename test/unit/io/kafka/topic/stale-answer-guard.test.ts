@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { RetryableError } from '../../../../src/core/model/errors.ts';
-import { StaleAnswerGuard } from '../../../../src/io/kafka/stale-answer-guard.ts';
+import { RetryableError } from '../../../../../src/core/model/errors.ts';
+import { StaleAnswerGuard } from '../../../../../src/io/kafka/topic/stale-answer-guard.ts';
 
 describe('StaleAnswerGuard', () => {
   let now = 0;

@@ -3,11 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import { KafkaAdmin } from '../../../../src/io/kafka/admin/admin.ts';
-import { KafkaConnection } from '../../../../src/io/kafka/client.ts';
-import { kafkaOptions } from '../../../../src/io/kafka/options.ts';
-import { BatchLimit } from '../../../../src/io/kafka/produce/send-rounds.ts';
-import { TransactionalProducer } from '../../../../src/io/kafka/produce/transactional-producer.ts';
+import { KafkaAdmin } from '../../../../../src/io/kafka/admin/admin.ts';
+import { KafkaConnection } from '../../../../../src/io/kafka/client/connection.ts';
+import { kafkaOptions } from '../../../../../src/io/kafka/client/options.ts';
+import { BatchLimit } from '../../../../../src/io/kafka/produce/send-rounds.ts';
+import { TransactionalProducer } from '../../../../../src/io/kafka/produce/transactional-producer.ts';
 
 const ONCE = { retries: 0 };
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
-import { RetryableError } from '../../../../src/core/model/errors.ts';
-import { KafkaLoginError } from '../../../../src/io/kafka/errors.ts';
-import { TokenSource } from '../../../../src/io/kafka/oauth.ts';
-import { kafkaOptions } from '../../../../src/io/kafka/options.ts';
+import { RetryableError } from '../../../../../src/core/model/errors.ts';
+import { TokenSource } from '../../../../../src/io/kafka/client/oauth.ts';
+import { kafkaOptions } from '../../../../../src/io/kafka/client/options.ts';
+import { KafkaLoginError } from '../../../../../src/io/kafka/errors.ts';
 
 interface Answer {
   status?: number;

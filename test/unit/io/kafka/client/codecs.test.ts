@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import { compressFrame } from 'lz4-napi';
-import { lz4Frames } from '../../../../src/core/wire/lz4-frame.ts';
-import { compress } from '../../../../src/core/wire/snappy.ts';
-import { mostBatchBytes, registerCodecs } from '../../../../src/io/kafka/codecs.ts';
-import { kafkajs } from '../../../../src/io/kafka/patch/load.ts';
+import { lz4Frames } from '../../../../../src/core/wire/lz4-frame.ts';
+import { compress } from '../../../../../src/core/wire/snappy.ts';
+import { mostBatchBytes, registerCodecs } from '../../../../../src/io/kafka/client/codecs.ts';
+import { kafkajs } from '../../../../../src/io/kafka/patch/load.ts';
 
 interface Codec {
   compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>;

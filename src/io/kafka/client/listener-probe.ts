@@ -1,6 +1,6 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import type { TlsConnection } from '../credentials/tls-files.ts';
+import type { TlsConnection } from '../../credentials/tls-files.ts';
 
 /** Protocol of a broker's listener, as far as a probe can tell. */
 export interface Listener {

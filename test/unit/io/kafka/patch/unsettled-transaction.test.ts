@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kafkaErrorType } from '../../../../src/io/kafka/errors.ts';
+import { kafkaErrorType } from '../../../../../src/io/kafka/errors.ts';
 import {
   nameCoordinator,
   transactionError,
   UnsettledTransactionError,
-} from '../../../../src/io/kafka/unsettled-transaction.ts';
+} from '../../../../../src/io/kafka/patch/unsettled-transaction.ts';
 
 /** As kafkajs throws what it has tried several times. */
 function tried(coordinator?: Parameters<typeof nameCoordinator>[1]): Error {

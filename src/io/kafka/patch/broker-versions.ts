@@ -1,4 +1,4 @@
-import { FatalKafkaError } from './errors.ts';
+import { FatalKafkaError } from '../errors.ts';
 
 /** A broker's ApiVersions answer, by API key. */
 export type BrokerVersions = Readonly<Record<number, { readonly maxVersion: number }>>;

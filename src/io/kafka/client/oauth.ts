@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Agent, type Dispatcher, request } from 'undici';
-import { errorMessage, RetryableError } from '../../core/model/errors.ts';
-import { monotonicMs } from '../time/clock.ts';
-import { KafkaLoginError } from './errors.ts';
+import { errorMessage, RetryableError } from '../../../core/model/errors.ts';
+import { monotonicMs } from '../../time/clock.ts';
+import { KafkaLoginError } from '../errors.ts';
 import type { KafkaOptions } from './options.ts';
 
 type SaslOptions = KafkaOptions['sasl'];

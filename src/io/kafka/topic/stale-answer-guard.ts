@@ -1,5 +1,5 @@
-import { RetryableError } from '../../core/model/errors.ts';
-import { monotonicMs } from '../time/clock.ts';
+import { RetryableError } from '../../../core/model/errors.ts';
+import { monotonicMs } from '../../time/clock.ts';
 
 /** A broker that was suspended, or cut off from the controller, catches up within seconds. */
 const LASTING_MS = 30_000;
