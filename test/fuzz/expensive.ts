@@ -1,4 +1,4 @@
-import type { Random } from './random.ts';
+import type { Random } from '../lab/random.ts';
 
 /** Small parts of formats. Repeated a million times they are what costs most for its bytes. */
 const TOKENS: Readonly<Record<string, readonly string[]>> = {
