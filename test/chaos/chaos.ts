@@ -1,4 +1,4 @@
-import { sleep } from '../../src/io/time/sleep.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ChaosCluster } from './cluster.ts';
 import { type DoneFault, FaultRunner } from './faults.ts';
 import { type FaultKind, planFaults } from './plan.ts';
@@ -49,18 +49,17 @@ export async function runChaos({ seed, durationMs, say }: ChaosOptions): Promise
   const plan = planFaults(seed, durationMs);
   say(`seed ${seed}: ${plan.length} faults in ${durationMs / 1000} s; starting the cluster`);
   const cluster = await ChaosCluster.start();
-  const producer = new TrueProducer(cluster.penstock.connection, cluster.penstock.raw);
+  const producer = await TrueProducer.start(cluster.kafka.brokers, cluster.penstock.raw);
   const faults = new FaultRunner(cluster, producer);
   const watch = new Watch(cluster, faults, producer, say);
   const host = new StallWatch();
   try {
-    await producer.start();
     watch.start();
     host.start();
     await faults.run(plan, durationMs);
     say('the faults are over');
     await sleep(CALM_MS);
-    await producer.stop();
+    const acknowledged = await producer.stop();
     const quietFrom = Date.now();
     const problems = [...faults.errors];
     if (!(await watch.allDone()))
@@ -73,7 +72,11 @@ export async function runChaos({ seed, durationMs, say }: ChaosOptions): Promise
     host.stop();
     say('verifying');
     const { stalls } = host;
-    const verdict = await verify(cluster, producer, { faults: faults.done, stalls });
+    const verdict = await verify(
+      cluster,
+      { startMs: producer.startMs, acknowledged },
+      { faults: faults.done, stalls },
+    );
     if (verdict.aborted === 0 && durationMs >= ABORTS_FROM_MS && faults.kinds.has('worker SIGKILL'))
       problems.push('no transaction was cut: the run proves nothing about them');
     const slots = [...cluster.slots.values()];
@@ -87,7 +90,7 @@ export async function runChaos({ seed, durationMs, say }: ChaosOptions): Promise
       planned: plan.length,
       done: faults.done,
       missed: [...new Set(plan.map(({ kind }) => kind))].filter((kind) => !faults.kinds.has(kind)),
-      ...producer.counts,
+      ...(await producer.counts()),
       maxLag: watch.maxLag,
       recoveryMs,
       peakMiB: new Map(slots.map(({ name, peakMiB }) => [name, peakMiB])),
@@ -99,6 +102,7 @@ export async function runChaos({ seed, durationMs, say }: ChaosOptions): Promise
   } finally {
     host.stop();
     await watch.stop();
+    producer.close();
     await cluster.close();
   }
 }
@@ -167,12 +171,12 @@ class Watch {
       this.maxLag.drains = Math.max(this.maxLag.drains, this.#lag?.drains ?? 0);
       if (Date.now() < next) continue;
       next += LIVE_LINE_MS;
-      this.#sayState();
+      await this.#sayState();
     }
   }
 
-  #sayState(): void {
-    const { acknowledged, unknown } = this.#producer.counts;
+  async #sayState(): Promise<void> {
+    const { acknowledged, unknown } = await this.#producer.counts();
     const { done, running } = this.#faults;
     const seconds = Math.round((Date.now() - this.#startMs) / 1000);
     this.#say(

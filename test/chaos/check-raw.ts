@@ -1,11 +1,7 @@
-import { uncompress } from '../../src/core/wire/snappy.ts';
-import { decodeWriteRequest } from '../lab/truth/prompb.ts';
+import { readWriteRequest } from '../lab/truth/prompb.ts';
 import type { Problems } from './problems.ts';
 import { RoundSet } from './round-set.ts';
 import { MOST_RAW_PARTITIONS, partitionOf, roundAt, SERIES } from './truth.ts';
-
-/** Most bytes of a record that is decompressed. */
-export const MAX_BODY = 16 * 1024 * 1024;
 
 /** Rounds of each ingest partition in their order there: the task topics must have the same. */
 export type RawRounds = readonly (readonly number[])[];
@@ -26,7 +22,7 @@ export class RawCheck {
   }
 
   visit(partition: number, value: Buffer): void {
-    const [first] = decodeWriteRequest(uncompress(value, MAX_BODY)).series;
+    const [first] = readWriteRequest(value).series;
     this.rounds[partition]!.push(roundAt(this.#startMs, Number(first!.samples[0]!.timestamp)));
   }
 

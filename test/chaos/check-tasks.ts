@@ -1,6 +1,5 @@
-import { uncompress } from '../../src/core/wire/snappy.ts';
-import { decodeWriteRequest } from '../lab/truth/prompb.ts';
-import { MAX_BODY, missingIn, type Place, type RawRounds, roundsBySeries } from './check-raw.ts';
+import { readWriteRequest } from '../lab/truth/prompb.ts';
+import { missingIn, type Place, type RawRounds, roundsBySeries } from './check-raw.ts';
 import type { Problems } from './problems.ts';
 import { RoundSet } from './round-set.ts';
 import { partitionOf, relabeled, roundAt, SERIES, sameLabels, sampleValue, taskOf } from './truth.ts';
@@ -35,7 +34,7 @@ export class TaskCheck {
   /** @returns the samples of the record that are expected there */
   visit(partition: number, value: Buffer): Place[] {
     const places: Place[] = [];
-    for (const { labels, samples } of decodeWriteRequest(uncompress(value, MAX_BODY)).series) {
+    for (const { labels, samples } of readWriteRequest(value).series) {
       const series = this.#identify(partition, labels);
       for (const { timestamp, bits } of samples) {
         this.samples += 1;

@@ -1,5 +1,6 @@
-import { drainGroupId, NodeAssignment } from '../../src/services/drain/assignment.ts';
+import { drainGroupId } from '../../src/services/drain/assignment.ts';
 import { Deployment } from '../lab/deployment/deployment.ts';
+import { type ReadRecord, visitTopic } from '../lab/deployment/read-topic.ts';
 import { freePorts } from '../lab/ports.ts';
 import { poll } from '../lab/process.ts';
 import { type KafkaCluster, startKafka } from '../lab/servers/kafka.ts';
@@ -12,7 +13,7 @@ import {
 import { type DrainAccount, REQUEST_TIMEOUT_MS } from './causes.ts';
 import { Gate } from './gate.ts';
 import { Slot } from './slot.ts';
-import { MOST_RAW_PARTITIONS, RAW_PARTITIONS, ROUTE } from './truth.ts';
+import { MOST_RAW_PARTITIONS, ownersOf, RAW_PARTITIONS, ROUTE } from './truth.ts';
 
 /** A vmagent, the gate in front of it, and the one between it and storage. */
 export interface ChaosNode {
@@ -39,6 +40,7 @@ const IDLE_RULE = { action: 'drop', source_labels: ['chaos_absent'], regex: '.+'
 
 /** Ten times the usual: a busy machine must not spoil a run. */
 const START_TIMEOUT_MS = 180_000;
+const READ_TIMEOUT_MS = 10 * 60_000;
 
 /** The whole deployment: three brokers, workers, drains, vmagents behind gates, and storage. All real processes. */
 export class ChaosCluster {
@@ -51,8 +53,8 @@ export class ChaosCluster {
   /** Number of configured nodes. */
   #configured = FEWER_NODES;
   #hasIdleRule = false;
-  /** By number of nodes, then by node. */
-  readonly #assignments: ReadonlyMap<number, ReadonlyMap<string, NodeAssignment>>;
+  /** By number of nodes, the owner of each task. */
+  readonly #owners: ReadonlyMap<number, readonly string[]>;
 
   private constructor(
     kafka: KafkaCluster,
@@ -67,12 +69,9 @@ export class ChaosCluster {
     this.penstock = penstock;
     this.slots = slots;
     this.tasks = penstock.topic(ROUTE.name);
-    const routes = [{ name: ROUTE.name, topic: this.tasks, count: ROUTE.task.count }];
-    const assignments = (count: number) => {
-      const names = NODES.slice(0, count);
-      return new Map(names.map((node) => [node, new NodeAssignment(routes, names, node, 'balanced')]));
-    };
-    this.#assignments = new Map([FEWER_NODES, NODES.length].map((count) => [count, assignments(count)]));
+    this.#owners = new Map(
+      [FEWER_NODES, NODES.length].map((count) => [count, ownersOf(this.tasks, NODES.slice(0, count))]),
+    );
   }
 
   static async start(): Promise<ChaosCluster> {
@@ -113,12 +112,11 @@ export class ChaosCluster {
 
   /** Owners of a task by hash 2, without and with the node that comes and goes. */
   owners(task: number): string[] {
-    return [...new Set([...this.#assignments.keys()].map((count) => this.#owner(task, count)))];
+    return [...new Set([...this.#owners.values()].map((owners) => owners[task]!))];
   }
 
-  #owner(task: number, nodes = this.#configured): string {
-    const names = [...this.#assignments.get(nodes)!];
-    return names.find(([, assignment]) => assignment.owns(this.tasks, task, Date.now()))![0];
+  #owner(task: number): string {
+    return this.#owners.get(this.#configured)![task]!;
   }
 
   /** Reloads other rules in every process that has joined. Resolves to whether there were any. */
@@ -202,6 +200,12 @@ export class ChaosCluster {
     ]);
     const nodes = drains.map(Number);
     return { workers: Number(workers), drains: nodes.reduce((sum, lag) => sum + lag, 0), nodes };
+  }
+
+  /** Reads the task topic as the product reads: its reader is under test too. */
+  readTasks(visit: (record: ReadRecord) => void): Promise<void> {
+    const { connection, admin } = this.penstock;
+    return visitTopic(connection, admin, this.tasks, visit, READ_TIMEOUT_MS);
   }
 
   /** Whether all replicas of every partition are in sync: only then may another broker go down. */

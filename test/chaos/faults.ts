@@ -1,5 +1,4 @@
-import { errorMessage } from '../../src/core/model/errors.ts';
-import { sleep } from '../../src/io/time/sleep.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HOUR_MS } from '../lab/clock.ts';
 import type { KafkaNode } from '../lab/servers/kafka.ts';
 import { type ChaosCluster, DRAIN_NAMES, SPARE_WORKER } from './cluster.ts';
@@ -83,7 +82,7 @@ export class FaultRunner {
       // The next fault should hit a process that has joined; without one it counts as missed.
       if (this.#cluster.slots.has(target)) await this.#cluster.slot(target).ready();
     } catch (error) {
-      const [what] = errorMessage(error).split('\n'); // the rest is the log of a server
+      const [what] = String(error).split('\n'); // the rest is the log of a server
       this.errors.push(`${kind} of ${target}: ${what}`);
     }
   }

@@ -8,7 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import { sleep } from '../../src/io/time/sleep.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Treatment of a request before the vmagent gets it. */
 export type GateMode =

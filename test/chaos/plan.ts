@@ -1,4 +1,4 @@
-import { Random } from '../../src/core/generate/random.ts';
+import { Random } from '../lab/random.ts';
 
 /** Kinds of faults, with their targets and the range of their duration in ms. */
 const KINDS = {
@@ -50,16 +50,15 @@ const FIRST_MS = 5_000;
  * Kinds are drawn from a bag that is refilled when empty, so that all are about equally frequent.
  */
 export function planFaults(seed: number, durationMs: number): Fault[] {
-  const random = new Random(seed);
-  const pick = <T>(list: readonly T[]): T => list[random.integer(0, list.length - 1)]!;
+  const random = new Random(seed, 0);
   const plan: Fault[] = [];
   let bag: FaultKind[] = [];
   let atMs = FIRST_MS;
   while (atMs < durationMs) {
     if (bag.length === 0) bag = [...FAULT_KINDS];
-    const [kind] = bag.splice(random.integer(0, bag.length - 1), 1) as [FaultKind];
+    const [kind] = bag.splice(random.below(bag.length), 1) as [FaultKind];
     const { targets, ms } = KINDS[kind];
-    plan.push({ atMs, kind, target: pick<string>(targets), forMs: random.integer(ms[0], ms[1]) });
+    plan.push({ atMs, kind, target: random.pick<string>(targets), forMs: random.integer(ms[0], ms[1]) });
     atMs += random.integer(PAUSE_MS[0], PAUSE_MS[1]);
   }
   return plan;

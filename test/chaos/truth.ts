@@ -1,6 +1,5 @@
-import { compress } from '../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
-import { plainJump, plainXxh64 } from '../lab/truth/plain-hash.ts';
+import { writeRequest } from '../lab/generator/write-request.ts';
+import { hashing } from '../lab/truth/hashing-program.ts';
 
 /** The written series, with one sample each per round. */
 export const RAW_PARTITIONS = 6;
@@ -66,10 +65,13 @@ export function sameLabels(
  * its group alone, so all series of a group are in one task.
  */
 export function taskOf(index: number): number {
-  const labels = relabeled(index);
-  const key = ROUTE.task.labels.toSorted().flatMap((name) => [name, labels[name]!]);
-  const separated = key.flatMap((text) => [Buffer.from(text), Buffer.from([0xff])]);
-  return plainJump(plainXxh64(Buffer.concat(separated)), ROUTE.task.count);
+  return hashing.taskOf(relabeled(index), { ...ROUTE.task, spread: 1, hash: 'jump' });
+}
+
+/** The owner of each task by hash 2, computed without the code under test. */
+export function ownersOf(topic: string, nodes: readonly string[]): string[] {
+  const owners = hashing.balancedOwners([{ topic, count: TASKS }], nodes);
+  return Array.from({ length: TASKS }, (_, task) => owners.get(`${topic}/${task}`)!);
 }
 
 /** A value that names its series and round. */
@@ -88,12 +90,10 @@ export function roundAt(startMs: number, timeMs: number): number {
 
 /** The record of a partition in a round: one sample of each of its series. */
 export function recordOf(partition: number, round: number, startMs: number): Buffer {
-  const builder = new WriteRequestBuilder();
-  for (const index of seriesOf(partition)) {
-    builder.beginSeries();
-    for (const [name, value] of Object.entries(labelsOf(index))) builder.label(name, value);
-    builder.sample(sampleValue(index, round), timeOf(startMs, round));
-    builder.endSeries();
-  }
-  return compress(builder.finish());
+  return writeRequest(
+    seriesOf(partition).map((index) => ({
+      labels: Object.entries(labelsOf(index)),
+      samples: [[timeOf(startMs, round), sampleValue(index, round)]],
+    })),
+  );
 }

@@ -1,5 +1,4 @@
-import { sleep } from '../../src/io/time/sleep.ts';
-import { visitTopic } from '../lab/deployment/read-topic.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { consoleRead } from '../lab/servers/kafka-console.ts';
 import { DeliveryCheck, type Troubles } from './check-delivery.ts';
 import { RawCheck, roundsBySeries } from './check-raw.ts';
@@ -8,7 +7,7 @@ import { TaskCheck } from './check-tasks.ts';
 import type { ChaosCluster } from './cluster.ts';
 import { PartitionDigests } from './partition-digests.ts';
 import { Problems } from './problems.ts';
-import type { TrueProducer } from './producer.ts';
+import type { Acknowledged } from './producer.ts';
 
 export interface Verdict {
   readonly rawRecords: number;
@@ -21,41 +20,51 @@ export interface Verdict {
   readonly problems: readonly string[];
 }
 
-const READ_TIMEOUT_MS = 10 * 60_000;
+/** What the producer has written. */
+interface Written {
+  readonly startMs: number;
+  readonly acknowledged: Acknowledged;
+}
+
+/** The console consumer starts on a machine that is busy. */
+const IDLE_MS = 30_000;
 /** vmagents send with a delay after they accept. */
 const STORAGE_TRIES = 8;
 const STORAGE_PAUSE_MS = 3_000;
 
 /**
  * Compares the ingest topic, the task topic, the vmagents and storage with the truth. Call it when nothing is in
- * flight.
+ * flight. Topics are read by Kafka's own consumer.
  */
 export async function verify(
   cluster: ChaosCluster,
-  producer: TrueProducer,
+  { startMs, acknowledged }: Written,
   troubles: Troubles,
 ): Promise<Verdict> {
-  const { penstock } = cluster;
-  const { startMs } = producer;
+  const { penstock, tasks: taskTopic } = cluster;
+  const { brokers } = cluster.kafka;
   const problems = new Problems();
-  const visit = (topic: string, visitor: (partition: number, value: Buffer, offset: string) => void) =>
-    visitTopic(
-      penstock.connection,
-      penstock.admin,
-      topic,
-      ({ partition, value, offset }) => visitor(partition, value!, offset),
-      READ_TIMEOUT_MS,
-    );
-
   const raw = new RawCheck(startMs);
-  await visit(penstock.raw, (partition, value) => raw.visit(partition, value));
-  raw.finish(producer.acknowledged, problems);
+  let all = 0;
+  let dead = 0;
+  const committed = { brokers, isolation: 'read_committed', idleMs: IDLE_MS } as const;
+  await Promise.all([
+    consoleRead({ ...committed, topic: penstock.raw }, ({ partition, value }) => raw.visit(partition, value)),
+    consoleRead({ ...committed, topic: penstock.dead }, () => {
+      dead += 1;
+    }),
+    consoleRead({ ...committed, topic: taskTopic, isolation: 'read_uncommitted' }, () => {
+      all += 1;
+    }),
+  ]);
+  raw.finish(acknowledged, problems);
+  if (dead > 0) problems.add('dead letters, although nothing was malformed', `${dead} records`);
 
   const tasks = new TaskCheck(startMs, raw.rounds, problems);
   const delivery = new DeliveryCheck(cluster, troubles, problems);
   const excused = roundsBySeries();
   const read = new PartitionDigests();
-  await visit(cluster.tasks, (partition, value, offset) => {
+  await consoleRead({ ...committed, topic: taskTopic }, ({ partition, value, offset }) => {
     read.add(partition, offset, value);
     const places = tasks.visit(partition, value);
     if (!delivery.visit(partition, offset, value)) return;
@@ -63,8 +72,7 @@ export async function verify(
   });
   tasks.finish();
   delivery.finish();
-
-  const aborted = await checkReader(cluster, read, problems);
+  await checkReader(cluster, read, problems);
 
   const question = { cluster, startMs, raw: raw.rounds, excused };
   let storage = await checkStorage(question);
@@ -72,15 +80,10 @@ export async function verify(
     await sleep(STORAGE_PAUSE_MS);
     storage = await checkStorage(question);
   }
-  let dead = 0;
-  await visit(penstock.dead, () => {
-    dead += 1;
-  });
-  if (dead > 0) problems.add('dead letters, although nothing was malformed', `${dead} records`);
   return {
     rawRecords: raw.rounds.flat().length,
     taskRecords: read.records,
-    aborted,
+    aborted: all - read.records,
     tasks,
     delivery,
     storage: storage.counts,
@@ -88,27 +91,10 @@ export async function verify(
   };
 }
 
-/**
- * Compares what was read of the task topic with what Kafka's own consumer reads: the reader is under test too.
- *
- * @returns number of records that only read_uncommitted sees
- */
-async function checkReader(
-  { kafka: { brokers }, tasks: topic }: ChaosCluster,
-  read: PartitionDigests,
-  problems: Problems,
-): Promise<number> {
-  const committed = new PartitionDigests();
-  let all = 0;
-  await Promise.all([
-    consoleRead({ brokers, topic, isolation: 'read_committed' }, ({ partition, offset, value }) =>
-      committed.add(partition, offset, value),
-    ),
-    consoleRead({ brokers, topic, isolation: 'read_uncommitted' }, () => {
-      all += 1;
-    }),
-  ]);
-  for (const difference of read.differences(committed))
+/** Compares what Penstock's reader gives of the task topic with what Kafka's own consumer has read. */
+async function checkReader(cluster: ChaosCluster, read: PartitionDigests, problems: Problems): Promise<void> {
+  const under = new PartitionDigests();
+  await cluster.readTasks(({ partition, offset, value }) => under.add(partition, offset, value!));
+  for (const difference of under.differences(read))
     problems.add("task topic: Kafka's own consumer reads something else", difference);
-  return all - committed.records;
 }

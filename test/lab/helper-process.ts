@@ -5,6 +5,8 @@ import { ROOT } from './cache.ts';
 /** A program of the repository in a process of its own. It answers each message with one, and ends with this process. */
 export class HelperProcess {
   readonly #child: ChildProcess;
+  /** Settles with the answer to the message before. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(child: ChildProcess) {
     this.#child = child;
@@ -24,9 +26,14 @@ export class HelperProcess {
     return this.#child.pid!;
   }
 
+  /** One message after the other: the first answer belongs to the first message. */
   async ask<Answer>(message: string | object): Promise<Answer> {
-    const answer = this.#next<Answer>();
-    this.#child.send(message);
+    const answer = this.#last.then(() => {
+      const next = this.#next<Answer>();
+      this.#child.send(message);
+      return next;
+    });
+    this.#last = answer.catch(() => undefined);
     return await answer;
   }
 

@@ -25,6 +25,11 @@ export class Random {
     return this.next() % below;
   }
 
+  /** A whole number from `low` to `high`. */
+  integer(low: number, high: number): number {
+    return low + this.below(high - low + 1);
+  }
+
   chance(of: number): boolean {
     return this.below(of) === 0;
   }

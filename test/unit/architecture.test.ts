@@ -122,6 +122,48 @@ describe('architecture', () => {
   });
 });
 
+/** Files of test/chaos that run what is under test. All others are its truth, and share no code with src. */
+const RUN_CHAOS = [
+  'chaos.ts',
+  'cluster.ts',
+  'faults.ts',
+  'run.ts',
+  'coordinators/coordinators.ts',
+  'coordinators/run.ts',
+  'coordinators/steps.ts',
+];
+
+/** How a file of test/ reaches src, through which files; undefined if it does not. Types are no code. */
+function wayToSource(file: string, seen = new Set<string>()): string[] | undefined {
+  if (seen.has(file)) return undefined;
+  seen.add(file);
+  if (file.startsWith('src/')) return [file];
+  const code = readFileSync(path.join(ROOT, file), 'utf8').replaceAll(/^import type [^;]*;/gm, '');
+  for (const name of importsOf(code).filter((each) => each.startsWith('.'))) {
+    const way = wayToSource(path.posix.join(path.posix.dirname(file), name), seen);
+    if (way !== undefined) return [file, ...way];
+  }
+  return undefined;
+}
+
+describe('the truth of chaos', () => {
+  const files = globSync('**/*.ts', { cwd: path.join(ROOT, 'test/chaos') });
+
+  test('shares no code with the product', () => {
+    const truth = files.filter((file) => !RUN_CHAOS.includes(file));
+    assert.ok(['truth.ts', 'produce.ts', 'verify.ts', 'gate.ts'].every((file) => truth.includes(file)));
+    assert.deepEqual(
+      truth.flatMap((file) => wayToSource(`test/chaos/${file}`)?.join(' ▸ ') ?? []),
+      [],
+    );
+  });
+
+  test('is told from what runs it', () => {
+    assert.ok(RUN_CHAOS.every((file) => files.includes(file)));
+    assert.deepEqual(wayToSource('test/chaos/cluster.ts')?.at(0), 'test/chaos/cluster.ts');
+  });
+});
+
 describe('the rules themselves', () => {
   const breaks = (from: string, to: string, local = true) => violation({ from, to, local }) !== undefined;
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Random } from '../../../src/core/generate/random.ts';
 import { uniqueName } from '../../lab/names.ts';
 import { poll } from '../../lab/process.ts';
+import { Random } from '../../lab/random.ts';
 import { type KafkaCluster, startKafka } from '../../lab/servers/kafka.ts';
 import { closing } from '../../support/closing.ts';
 import { readCoordinators } from '../../support/coordinators.ts';
@@ -53,7 +53,7 @@ class Run {
   readonly #worker: CopyingWorker;
   readonly #held: HeldSteps;
   readonly #stepsOf = Array.from({ length: PARTITIONS }, () => 0);
-  readonly #random = new Random(1);
+  readonly #random = new Random(1, 0);
   /** Partitions whose session has to start over. */
   readonly #failing = new Set<number>();
   #stepsMet = 0;
@@ -92,7 +92,7 @@ class Run {
     const [victim, what] = await this.#victim(index, fresh);
     const missing = await this.#holdAt(stepsOf(index));
     this.#held.release();
-    await sleep(this.#random.integer(0, UNDER_WAY_MS));
+    await sleep(this.#random.below(UNDER_WAY_MS + 1));
     await this.#cluster.node(victim).kill();
     const killedMs = performance.now();
     await this.#works('after the kill');

@@ -10,6 +10,8 @@ export interface ConsoleRead {
   readonly brokers: readonly string[];
   readonly topic: string;
   readonly isolation: 'read_committed' | 'read_uncommitted';
+  /** The tool ends after this long without a record, its start included. Default: 20 s. */
+  readonly idleMs?: number;
 }
 
 /** Values without null; `offset` in decimal. */
@@ -21,8 +23,7 @@ export interface ConsoleRecord {
 
 const MAIN_CLASS = 'org.apache.kafka.tools.consumer.ConsoleConsumer';
 const HEAP_MB = 256;
-/** The tool ends after this long without a record, its start included. */
-const IDLE_MS = 20_000;
+const USUAL_IDLE_MS = 20_000;
 /** Separator of records: long, since values are any bytes and must not contain it by chance. */
 const END_OF_RECORD = '\n--end of a record of the console consumer--\n';
 const RECORD = /^Partition:(\d+)\tOffset:(\d+)\t/;
@@ -33,7 +34,7 @@ const RECORD = /^Partition:(\d+)\tOffset:(\d+)\t/;
  * @throws Error when the tool cannot be run, or prints something that is no record
  */
 export async function consoleRead(
-  { brokers, topic, isolation }: ConsoleRead,
+  { brokers, topic, isolation, idleMs = USUAL_IDLE_MS }: ConsoleRead,
   visit: (record: ConsoleRecord) => void,
 ): Promise<void> {
   const [command, ...first] = await consoleConsumer();
@@ -50,7 +51,7 @@ export async function consoleRead(
     [
       ...first,
       ...['--bootstrap-server', brokers.join(','), '--topic', topic, '--from-beginning'],
-      ...['--isolation-level', isolation, '--timeout-ms', String(IDLE_MS)],
+      ...['--isolation-level', isolation, '--timeout-ms', String(idleMs)],
       ...Object.entries(properties).flatMap(([name, value]) => ['--property', `${name}=${value}`]),
     ],
     // The log of our jars goes to standard output, where the records are.

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** protobufjs' reader for tests: it shares no code with src/core/wire. */
+/** Remote write 1.0 requests, read by protobufjs and snappyjs: this shares no code with src. */
 interface Reader {
   pos: number;
   len: number;
@@ -17,6 +17,7 @@ interface Reader {
 }
 
 const require = createRequire(import.meta.url);
+const snappyjs = require('snappyjs') as { uncompress(bytes: Buffer): Buffer };
 const protobuf = require('protobufjs/minimal') as {
   Reader: { create(bytes: Uint8Array): Reader };
   util: { toJSONOptions: object };
@@ -46,6 +47,11 @@ export interface PlainSeries {
 export interface PlainRequest {
   readonly series: PlainSeries[];
   readonly metadata: { type: number; metric: string; help: string; unit: string }[];
+}
+
+/** Decodes a WriteRequest as it is sent: in snappy. */
+export function readWriteRequest(value: Buffer): PlainRequest {
+  return decodeWriteRequest(snappyjs.uncompress(value));
 }
 
 /** Decodes a WriteRequest into objects, plainly. Throws if it is malformed. */
@@ -79,9 +85,10 @@ export function decodeTimeSeries(bytes: Uint8Array): PlainSeries {
   return { ...series, fields, tail: Buffer.concat(fields) };
 }
 
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 function decodeLabel(bytes: Uint8Array): [string, string] {
   const label: [string, string] = ['', ''];
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   eachField(bytes, (field, wireType, reader) => {
     if (field === 1) label[0] = decoder.decode(message(reader, wireType));
     else if (field === 2) label[1] = decoder.decode(message(reader, wireType));

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { compress } from '../../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
 import { RawCheck } from '../../chaos/check-raw.ts';
 import { TaskCheck } from '../../chaos/check-tasks.ts';
 import { Problems } from '../../chaos/problems.ts';
@@ -15,6 +13,7 @@ import {
   taskOf,
   timeOf,
 } from '../../chaos/truth.ts';
+import { writeRequest } from '../../lab/generator/write-request.ts';
 
 /** The chaos run is only worth what its check finds. */
 const START = 1_700_000_000_000;
@@ -36,21 +35,17 @@ interface TaskRecord {
 function step(rounds: number[], change: Change = {}): TaskRecord[] {
   const taskIn = (series: number) => (series === 0 ? (change.task ?? taskOf(0)) : taskOf(series));
   return [...Map.groupBy(SERIES_OF_PARTITION, taskIn)].map(([task, list]) => {
-    const builder = new WriteRequestBuilder();
-    for (const round of rounds) {
-      for (const series of list) {
-        const labels = {
-          ...relabeled(series),
+    const series = rounds.flatMap((round) =>
+      list.map((index) => ({
+        labels: Object.entries({
+          ...relabeled(index),
           stream_task_id: String(task),
           cluster: change.cluster ?? 'chaos',
-        };
-        builder.beginSeries();
-        for (const [name, value] of Object.entries(labels)) builder.label(name, value);
-        builder.sample(change.value ?? sampleValue(series, round), timeOf(START, round));
-        builder.endSeries();
-      }
-    }
-    return { task, body: compress(builder.finish()) };
+        }),
+        samples: [[timeOf(START, round), change.value ?? sampleValue(index, round)] as const],
+      })),
+    );
+    return { task, body: writeRequest(series) };
   });
 }
 

@@ -1,29 +1,11 @@
 /** docs/concepts/hashing.md: its program computes what Penstock computes, and its worked example is right. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { assignTopics } from '../../../src/core/hash/ownership.ts';
 import { compileTask, type TaskHash } from '../../../src/core/hash/task.ts';
-import { ROOT } from '../../lab/cache.ts';
+import { HASHING_PAGE as PAGE, hashing as program } from '../../lab/truth/hashing-program.ts';
 import { labelSet } from '../core/hash/label-sets.ts';
-
-interface Program {
-  xxh64(bytes: Buffer): bigint;
-  bytesOf(texts: readonly string[]): Buffer;
-  jump(key: bigint, count: number): number;
-  taskOf(labels: Record<string, string>, options: object): number;
-  balancedOwners(
-    topics: readonly { topic: string; count: number }[],
-    nodes: readonly string[],
-  ): Map<string, string>;
-  perRouteOwners(count: number, nodes: readonly string[]): string[];
-}
-
-const PAGE = readFileSync(path.join(ROOT, 'docs/concepts/hashing.md'), 'utf8');
-const [, code = ''] = /^```js\n([\s\S]*?)^```$/m.exec(PAGE) ?? [];
-const program = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as Program;
 
 const nodeNames = fc.uniqueArray(fc.stringMatching(/^[a-z0-9:.-]{1,12}$/), { minLength: 1, maxLength: 8 });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { jump, modulo } from '../../../../src/core/hash/jump.ts';
-import { plainJump } from '../../../lab/truth/plain-hash.ts';
+import { hashing } from '../../../lab/truth/hashing-program.ts';
 
 const word = fc.nat(0xffffffff);
 
@@ -10,7 +10,7 @@ test('agrees with the paper for any key and count', () => {
   const count = fc.oneof(fc.integer({ min: 1, max: 2048 }), fc.integer({ min: 1, max: 0x7fffffff }));
   fc.assert(
     fc.property(word, word, count, (high, low, buckets) => {
-      assert.equal(jump(high, low, buckets), plainJump((BigInt(high) << 32n) | BigInt(low), buckets));
+      assert.equal(jump(high, low, buckets), hashing.jump((BigInt(high) << 32n) | BigInt(low), buckets));
     }),
     { numRuns: 2000 },
   );
@@ -21,7 +21,7 @@ test('a carry out of the low word is not lost', () => {
   const inverse = inverseModulo32(0x87b0b0fdn);
   const low = Number(BigInt.asUintN(32, -inverse));
   for (const high of [0, 1, 0x7fffffff, 0xffffffff]) {
-    assert.equal(jump(high, low, 100_000), plainJump((BigInt(high) << 32n) | BigInt(low), 100_000));
+    assert.equal(jump(high, low, 100_000), hashing.jump((BigInt(high) << 32n) | BigInt(low), 100_000));
   }
 });
 
