@@ -1,6 +1,6 @@
 /** Record batches byte by byte, such as no client writes, and a way to send them to a topic. */
 import { connect as open } from 'node:net';
-import { crc32c } from '../../src/io/kafka/patch/crc32c.ts';
+import { crc32c } from '../../src/io/kafka/patch/record-batch.ts';
 
 export interface RawRecord {
   readonly value?: Buffer | string | null;

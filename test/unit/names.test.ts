@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { skipGroup } from '../../src/io/kafka/group/corrupt-batches.ts';
-import { transactionalId } from '../../src/io/kafka/produce/transactional-id.ts';
+import { transactionalId } from '../../src/io/kafka/produce/transactional-producer.ts';
 import {
   drainGroupId,
   formerDrainGroupPrefix,

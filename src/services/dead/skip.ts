@@ -3,8 +3,11 @@ import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { CorruptBatchError, FatalKafkaError, type UnreadableBatch } from '../../io/kafka/errors.ts';
 import { fingerprint, skipGroup } from '../../io/kafka/group/corrupt-batches.ts';
 import { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
-import { transactionalId } from '../../io/kafka/produce/transactional-id.ts';
-import { NO_MEMBER, TransactionalProducer } from '../../io/kafka/produce/transactional-producer.ts';
+import {
+  NO_MEMBER,
+  TransactionalProducer,
+  transactionalId,
+} from '../../io/kafka/produce/transactional-producer.ts';
 import { RangeReader } from '../../io/kafka/range/range-reader.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
 import { sleep } from '../../io/time/sleep.ts';

@@ -4,7 +4,7 @@ import { isRecordTime, recordTime } from '../../core/record/record-time.ts';
 import { countIn } from '../../core/record/task-record.ts';
 import { samplesIn } from '../../core/wire/count-samples.ts';
 import type { CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
-import { CORRUPT_BATCH } from '../../io/kafka/group/corrupt-letter.ts';
+import { CORRUPT_BATCH } from '../../io/kafka/group/corrupt-batches.ts';
 import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
 import type { Refused } from '../../io/remote-write/deliver.ts';
 import { HttpRetryableError } from '../../io/remote-write/errors.ts';

@@ -3,7 +3,7 @@ import type { DeadLetter } from '../../core/pipeline/dead-letter.ts';
 import type { SeriesCacheStats } from '../../core/pipeline/series-cache.ts';
 import type { StepCounts } from '../../core/pipeline/step-counts.ts';
 import type { CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
-import { CORRUPT_BATCH } from '../../io/kafka/group/corrupt-letter.ts';
+import { CORRUPT_BATCH } from '../../io/kafka/group/corrupt-batches.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
 import { monotonicMs } from '../../io/time/clock.ts';

@@ -1,8 +1,7 @@
 import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import type { AssignedPartition } from '../../io/kafka/group/assigned-partition.ts';
 import { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
-import { transactionalId } from '../../io/kafka/produce/transactional-id.ts';
-import { TransactionalProducer } from '../../io/kafka/produce/transactional-producer.ts';
+import { TransactionalProducer, transactionalId } from '../../io/kafka/produce/transactional-producer.ts';
 import { StaleAnswerGuard } from '../../io/kafka/topic/stale-answer-guard.ts';
 import { withMark } from '../../io/kafka/topic/topic-mark.ts';
 import type { Publisher, PublisherFactory, StepPublication } from './publisher.ts';

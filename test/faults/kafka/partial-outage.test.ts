@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaAdmin } from '../../../src/io/kafka/admin/admin.ts';
 import { BRIEF, type KafkaConnection } from '../../../src/io/kafka/client/connection.ts';
-import { UnsettledTransactionError } from '../../../src/io/kafka/patch/unsettled-transaction.ts';
+import { UnsettledTransactionError } from '../../../src/io/kafka/patch/coordinators.ts';
 import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
 import { TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
 import { TopicTroubleError } from '../../../src/io/kafka/topic/topic-trouble.ts';

@@ -9,7 +9,7 @@ import { topicIdOf } from '../patch/metadata-v10.ts';
 import { stably } from '../patch/offset-fetch.ts';
 import { readMark, type TopicMark } from '../topic/topic-mark.ts';
 import type { TopicTrouble } from '../topic/topic-trouble.ts';
-import { brokerSettings, OFFSETS_RETENTION } from './broker-settings.ts';
+import { brokerSettings, OFFSETS_RETENTION } from './brokers.ts';
 import {
   askOffsets,
   assertAnswered,

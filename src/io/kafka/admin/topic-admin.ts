@@ -5,7 +5,7 @@ import { sleep } from '../../time/sleep.ts';
 import { FatalKafkaError, kafkaErrorType } from '../errors.ts';
 import { TopicTroubleError } from '../topic/topic-trouble.ts';
 import type { KafkaAdmin } from './admin.ts';
-import { brokerSettings, OFFSETS_RETENTION } from './broker-settings.ts';
+import { brokerSettings, OFFSETS_RETENTION } from './brokers.ts';
 
 /** A topic as it exists in the cluster. */
 export interface TopicState {

@@ -8,8 +8,7 @@ import { selfTest } from '../patch/self-test.ts';
 import { registerCodecs } from './codecs.ts';
 import { ConnectionTrouble } from './connection-trouble.ts';
 import { accessMismatch } from './mismatch.ts';
-import { TokenSource } from './oauth.ts';
-import { oauthLogin } from './oauth-login.ts';
+import { oauthLogin, TokenSource } from './oauth.ts';
 import type { KafkaOptions } from './options.ts';
 
 /**

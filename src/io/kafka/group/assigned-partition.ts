@@ -6,12 +6,11 @@ import {
   type UnreadableBatch,
   type UnreadableBatchError,
 } from '../errors.ts';
-import { type FetchedRecord, PartitionQueue, recordBytes } from '../partition-queue.ts';
+import { DecompressionRatio, type FetchedRecord, PartitionQueue, recordBytes } from '../partition-queue.ts';
 import { fetchedBytes } from '../patch/record-set.ts';
 import type { FetchedBatch, GroupMembership } from '../patch/types.ts';
 import type { TopicMark } from '../topic/topic-mark.ts';
 import type { TopicTrouble } from '../topic/topic-trouble.ts';
-import { DecompressionRatio } from './decompression-ratio.ts';
 
 /** The group that a partition is read in, as far as the partition needs it. */
 export interface PartitionGroup {

@@ -1,4 +1,4 @@
-import type { BrokerVersions } from './broker-versions.ts';
+import type { BrokerVersions } from './broker.ts';
 
 /** Metadata of a partition. */
 export interface PartitionMetadata {

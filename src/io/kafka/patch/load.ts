@@ -1,16 +1,13 @@
 import { createRequire } from 'node:module';
 import type * as KafkaJs from 'kafkajs';
-import { filterAbortedMessages } from './aborted.ts';
 import { withCluster } from './admin.ts';
+import { filterAbortedMessages, patchBatch } from './batch.ts';
 import { patchBroker } from './broker.ts';
 import { patchBrokerPool } from './broker-pool.ts';
-import { patchCluster } from './cluster.ts';
-import { patchConnection } from './connection.ts';
-import { patchConnectionPool } from './connection-pool.ts';
+import { patchConnection, patchConnectionPool } from './connection.ts';
 import { patchConsumerGroup } from './consumer-group.ts';
 import { patchTransactionManager } from './coordinators.ts';
-import { crc32c } from './crc32c.ts';
-import { arrayDifference, patchFetches } from './fetch-plan.ts';
+import { arrayDifference, patchCluster, patchFetches } from './fetch-plan.ts';
 import { extendMetadata } from './metadata-v10.ts';
 import { extendOffsetFetch } from './offset-fetch.ts';
 import {
@@ -20,10 +17,9 @@ import {
   separateCommitErrors,
   tolerantMetadata,
 } from './partition-errors.ts';
-import { patchBatch } from './pending-batch.ts';
-import { produceRequest } from './produce-request.ts';
+import { createRequest, produceRequest } from './produce-request.ts';
+import { crc32c } from './record-batch.ts';
 import { copyRecordSet, type OriginalFormats, type ResponseFormat, releasingResponse } from './record-set.ts';
-import { createRequest } from './request.ts';
 import { patchRequestQueue } from './request-queue.ts';
 import { extendTxnOffsetCommit } from './txn-offset-commit.ts';
 

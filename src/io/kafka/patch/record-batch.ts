@@ -1,10 +1,11 @@
+import { createRequire } from 'node:module';
 import { errorMessage } from '../../../core/model/errors.ts';
 import { UnreadableBatchError } from '../errors.ts';
 import { HEADER_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '../partition-queue.ts';
-import { crc32c } from './crc32c.ts';
-import { type HalfRead, HalfReadBatch } from './half-read-batch.ts';
 import { type ReadHeaders, type RecordFrame, RecordReader } from './record-reader.ts';
 import type { RawMessage } from './types.ts';
+
+const require = createRequire(import.meta.url);
 
 /** Magic byte of record batches since Kafka 0.11, and its position, which is the same in older formats. */
 export const MAGIC = 2;
@@ -52,7 +53,71 @@ export interface DecodedBatch {
   readonly isPlain: boolean;
 }
 
+/** Larger ones are decompressed again for each part, rather than kept. */
+const HALF_READ_MOST_BYTES = 64 * 1024 * 1024;
+/** Time a batch is kept, in ms: by then its partition may belong to another member. */
+const HALF_READ_KEPT_MS = 10_000;
+
+/** A compressed batch that has been checked, and of which the records from `position` on are still to be read. */
+interface HalfRead {
+  /** Its records, decompressed. */
+  readonly bytes: Buffer;
+  readonly position: number;
+  /** Records from there on. */
+  readonly left: number;
+  /** Offset delta of the first of them. */
+  readonly offsetDelta: number;
+}
+
+/**
+ * Cache of the batch last read in part, one per process. A queue takes a few thousand records at a time, and a batch
+ * may hold millions of a few bytes: decompressing and checking it again for each part takes time quadratic in their
+ * number (half an hour for one batch of less than 1 MiB).
+ */
+class HalfReadBatch {
+  #batch: Buffer | undefined;
+  #rest: HalfRead | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Removes and returns the rest of the batch with these bytes (as fetched), if it is the cached one. */
+  take(batch: Uint8Array): HalfRead | undefined {
+    if (this.#batch === undefined || !this.#batch.equals(batch)) return undefined;
+    const rest = this.#rest;
+    this.#drop();
+    return rest;
+  }
+
+  keep(batch: Uint8Array, rest: HalfRead): void {
+    this.#drop();
+    if (rest.bytes.length > HALF_READ_MOST_BYTES) return;
+    this.#batch = Buffer.from(batch);
+    this.#rest = rest;
+    this.#timer = setTimeout(() => this.#drop(), HALF_READ_KEPT_MS).unref();
+  }
+
+  #drop(): void {
+    clearTimeout(this.#timer);
+    this.#batch = this.#rest = this.#timer = undefined;
+  }
+}
+
 const halfRead = new HalfReadBatch();
+
+/**
+ * CRC-32C of a record batch: native, where there is a binary of `@node-rs/crc32` for this platform, else
+ * kafkajs' own, which takes some eleven times as long (docs/internals/measurements.md).
+ */
+export const crc32c: (bytes: Buffer) => number = load();
+
+function load(): (bytes: Buffer) => number {
+  const original = require('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
+  try {
+    const native = require('@node-rs/crc32') as { crc32c(bytes: Buffer): number };
+    return (bytes) => native.crc32c(bytes) >>> 0;
+  } catch {
+    return original;
+  }
+}
 
 /** Offset of the next batch according to this one's header; undefined if implausible. */
 export function nextOffsetOf(set: Buffer, at: number): bigint | undefined {

@@ -4,9 +4,9 @@ import { monotonicMs } from '../../time/clock.ts';
 import { sleep } from '../../time/sleep.ts';
 import { BRIEF, type KafkaConnection } from '../client/connection.ts';
 import { FatalKafkaError, kafkaErrorType } from '../errors.ts';
+import { transactionError } from '../patch/coordinators.ts';
 import { withMembership } from '../patch/txn-offset-commit.ts';
 import type { GroupMembership } from '../patch/types.ts';
-import { transactionError } from '../patch/unsettled-transaction.ts';
 import { StaleAnswerGuard } from '../topic/stale-answer-guard.ts';
 import { assertAcknowledged, topicMessages } from './outgoing.ts';
 import type { BatchLimit } from './send-rounds.ts';
@@ -177,4 +177,12 @@ export function concurrentPause(waitedMs: number): number {
 function givenPartition({ message }: { message: { partition?: number } }): number {
   if (message.partition === undefined) throw new Error('a record without a partition');
   return message.partition;
+}
+
+/**
+ * Transactional id of the producer that commits a group's offsets for one partition. Unique whatever the group's name,
+ * since topic names contain no slash; with equal ids two deployments would fence each other for ever.
+ */
+export function transactionalId(group: string, topic: string, partition: number): string {
+  return `${group}/${topic}/${partition}`;
 }

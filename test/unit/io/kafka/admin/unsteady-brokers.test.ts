@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import { warnOfUnsteadyBrokers } from '../../../../../src/io/kafka/admin/unsteady-brokers.ts';
+import { warnOfUnsteadyBrokers } from '../../../../../src/io/kafka/admin/brokers.ts';
 import { withCluster } from '../../../../../src/io/kafka/patch/admin.ts';
 
 /** What is said of brokers that take TxnOffsetCommit up to these versions; undefined: one that is away. */

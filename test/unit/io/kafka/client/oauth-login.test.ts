@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { pino } from 'pino';
 import { ConnectionTrouble } from '../../../../../src/io/kafka/client/connection-trouble.ts';
 import type { TokenSource } from '../../../../../src/io/kafka/client/oauth.ts';
-import { oauthLogin } from '../../../../../src/io/kafka/client/oauth-login.ts';
+import { oauthLogin } from '../../../../../src/io/kafka/client/oauth.ts';
 
 /** Logs in with a token at a broker that answers so. @returns the tokens that were thrown away */
 async function refusedTokens(answers: (string | Error)[]): Promise<string[]> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { filterAbortedMessages } from '../../../../../src/io/kafka/patch/aborted.ts';
+import { filterAbortedMessages } from '../../../../../src/io/kafka/patch/batch.ts';
 import type { AbortedTransaction, RawMessage } from '../../../../../src/io/kafka/patch/types.ts';
 
 type Action = { does: 'plain' } | { does: 'write' | 'abort' | 'commit'; producer: number };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Cluster, patchCluster } from '../../../../../src/io/kafka/patch/cluster.ts';
+import { type Cluster, patchCluster } from '../../../../../src/io/kafka/patch/fetch-plan.ts';
 
 /** kafkajs' own, as long as nothing here loads the replacements. */
 const Original = createRequire(import.meta.url)('kafkajs/src/cluster/index.js') as new (

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { withKnownCoordinators } from '../../../../../src/io/kafka/patch/coordinators.ts';
-import { transactionError } from '../../../../../src/io/kafka/patch/unsettled-transaction.ts';
+import { transactionError, withKnownCoordinators } from '../../../../../src/io/kafka/patch/coordinators.ts';
 
 interface State {
   node: string;

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type Cluster, patchCluster } from '../../../../../src/io/kafka/patch/cluster.ts';
 import {
   arrayDifference,
+  type Cluster,
   type FetchingGroup,
+  patchCluster,
   patchFetches,
 } from '../../../../../src/io/kafka/patch/fetch-plan.ts';
 

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { crc32c } from '../../../../../src/io/kafka/patch/crc32c.ts';
-import { encodeProduce } from '../../../../../src/io/kafka/patch/produce-request.ts';
-import { createRequest } from '../../../../../src/io/kafka/patch/request.ts';
+import { createRequest, encodeProduce } from '../../../../../src/io/kafka/patch/produce-request.ts';
+import { crc32c } from '../../../../../src/io/kafka/patch/record-batch.ts';
 import type { ProduceArguments } from '../../../../../src/io/kafka/patch/types.ts';
 
 /** kafkajs as it is published: nothing in this process has put the replacements into the module cache. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { crc32c } from '../../../../../src/io/kafka/patch/crc32c.ts';
 import type { DecodedMessage } from '../../../../../src/io/kafka/patch/record-batch.ts';
+import { crc32c } from '../../../../../src/io/kafka/patch/record-batch.ts';
 import {
   copyRecordSet,
   faultOf,

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 async function connectAfter(first: string): Promise<string> {
   const script = `
     ${first === '' ? '' : `await import('${first}');`}
-    const { KafkaConnection } = await import('./src/io/kafka/client.ts');
+    const { KafkaConnection } = await import('./src/io/kafka/client/connection.ts');
     const { kafkaOptions } = await import('./src/io/kafka/options.ts');
     const { createLog } = await import('./src/io/telemetry/log.ts');
     try {

@@ -5,7 +5,7 @@ import {
   nameCoordinator,
   transactionError,
   UnsettledTransactionError,
-} from '../../../../../src/io/kafka/patch/unsettled-transaction.ts';
+} from '../../../../../src/io/kafka/patch/coordinators.ts';
 
 /** As kafkajs throws what it has tried several times. */
 function tried(coordinator?: Parameters<typeof nameCoordinator>[1]): Error {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { OutgoingRecord } from '../../../../../src/core/model/records.ts';
-import { refusedForGood } from '../../../../../src/io/kafka/produce/refused-records.ts';
+import { refusedForGood } from '../../../../../src/io/kafka/produce/send-rounds.ts';
 
 function record(topic: string, timestamp: number): OutgoingRecord {
   return { topic, partition: 0, key: null, value: Buffer.alloc(1), headers: {}, timestamp };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DecompressionRatio } from '../../../../../src/io/kafka/group/decompression-ratio.ts';
+import { DecompressionRatio } from '../../../../src/io/kafka/partition-queue.ts';
 
 test('what has not been fetched yet may expand to much; the first fetch says how much', () => {
   for (const [queued, expected] of [

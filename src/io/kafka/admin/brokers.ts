@@ -1,8 +1,39 @@
+import type { Admin } from 'kafkajs';
 import type { Logger } from 'pino';
 import { errorMessage } from '../../../core/model/errors.ts';
+import { kafkaErrorType } from '../errors.ts';
 import { brokersOf } from '../patch/admin.ts';
-import { isSteady, STEADY_KAFKA } from '../patch/broker-versions.ts';
+import { isSteady, STEADY_KAFKA } from '../patch/broker.ts';
 import type { KafkaAdmin } from './admin.ts';
+
+/** Kafka's ConfigResource.Type. */
+const BROKER = 4;
+
+/** Settings of a broker, by Kafka's names; none without the right to read them. */
+export async function brokerSettings(
+  admin: Admin,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const { brokers } = await admin.describeCluster();
+  const broker = brokers[0];
+  if (broker === undefined) return new Map();
+  try {
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: BROKER, name: String(broker.nodeId), configNames: [...names] }],
+    });
+    return new Map(
+      resources[0]?.configEntries
+        .filter(({ configValue }) => configValue !== null)
+        .map(({ configName, configValue }) => [configName, configValue]),
+    );
+  } catch (error) {
+    if (kafkaErrorType(error) === 'CLUSTER_AUTHORIZATION_FAILED') return new Map();
+    throw error;
+  }
+}
+
+export const OFFSETS_RETENTION = 'offsets.retention.minutes';
 
 /**
  * Warns at start-up of brokers that may never end a transaction (before `STEADY_KAFKA`). Skips brokers that are down.
