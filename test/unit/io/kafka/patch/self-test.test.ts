@@ -11,7 +11,7 @@ async function connectAfter(first: string): Promise<string> {
   const script = `
     ${first === '' ? '' : `await import('${first}');`}
     const { KafkaConnection } = await import('./src/io/kafka/client/connection.ts');
-    const { kafkaOptions } = await import('./src/io/kafka/options.ts');
+    const { kafkaOptions } = await import('./src/io/kafka/client/options.ts');
     const { createLog } = await import('./src/io/telemetry/log.ts');
     try {
       new KafkaConnection(kafkaOptions.parse({ brokers: ['127.0.0.1:1'] }), createLog('silent', 'test'));
