@@ -73,8 +73,8 @@ export class Bed {
     const config = {
       // A process that is stopped while its input is written must not time out.
       kafka: { brokers: this.#kafka.brokers, request_timeout: '20m' },
-      worker: { processes: options.processes ?? 1 },
-      ingest: {
+      worker: {
+        processes: options.processes ?? 1,
         session_timeout: '20m',
         rebalance_timeout: '30s',
         topic: raw,

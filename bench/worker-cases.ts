@@ -31,7 +31,7 @@ export interface WorkerCase {
   readonly relabel?: readonly unknown[];
   /** Shuffles the series of a request at each scrape. */
   readonly shuffled?: boolean;
-  /** `ingest.series_cache_bytes` in MiB; absent: its default. */
+  /** `worker.series_cache_bytes` in MiB; absent: its default. */
   readonly cacheMib?: number;
 }
 

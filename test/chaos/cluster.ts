@@ -87,7 +87,7 @@ export class ChaosCluster {
       routes: [ROUTE],
       nodes: configured(nodes, FEWER_NODES),
       // The clock of a worker may be an hour behind: samples are then an hour ahead of it.
-      ingest: { limits: { max_future: '2h' } },
+      worker: { limits: { max_future: '2h' } },
       drain: { request_timeout: `${REQUEST_TIMEOUT_MS}ms`, backoff_max: '2s' },
     });
     const slots = await createSlots(penstock.configFile);

@@ -19,7 +19,7 @@ export function configuration({ brokers, vmagents }: Addresses): string {
   return `# Written by npm run demo. Each vmagent adds the label ${NODE_LABEL} with its own name.
 kafka: { brokers: [${brokers.map((broker) => `'${broker}'`).join(', ')}] }
 
-ingest: { topic: ${RAW_TOPIC}, session_timeout: 10s, heartbeat_interval: 1s }
+worker: { topic: ${RAW_TOPIC}, session_timeout: 10s, heartbeat_interval: 1s }
 
 routes:
   # HTTP traffic, by service.

@@ -62,7 +62,7 @@ async function startStack(current: VictoriaBinary, oldest: VictoriaBinary): Prom
       extraArgs: ['-remoteWrite.streamAggr.dropInput=true'],
     }),
     rawPartitions: RAW_PARTITIONS,
-    ingest: { otlp: { use_prometheus_naming: true } },
+    worker: { otlp: { use_prometheus_naming: true } },
     routes: [{ name: ROUTE, task: { labels: ['namespace', 'service'], count: 16 } }],
   });
 }

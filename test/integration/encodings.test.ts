@@ -15,7 +15,7 @@ import { mappedProducers } from '../support/mapped-records.ts';
 const RECORDS_EACH = 30;
 const POINTS = 4;
 const START_MS = 1_760_000_000_000;
-/** More than the 40 that `ingest.limits` lets a series have. */
+/** More than the 40 that `worker.limits` lets a series have. */
 const MANY_LABELS = 50;
 
 const [kafka, registry] = await Promise.all([startKafka(), startRegistry()]);
@@ -166,7 +166,7 @@ test('every encoding in one topic, one record in five broken: nothing is lost, r
       return { ...record, value: body, headers };
     }),
   );
-  const limits = { PENSTOCK_INGEST_LIMITS_LABELS_PER_SERIES: '40' };
+  const limits = { PENSTOCK_WORKER_LIMITS_LABELS_PER_SERIES: '40' };
   const worker = await penstock.start(['worker'], limits);
   await penstock.workersDone();
 
@@ -220,8 +220,8 @@ test('every encoding in one topic, one record in five broken: nothing is lost, r
   await mapped.registerMissing();
   assert.equal((await show(withoutSchema)).series.length, POINTS);
   await penstock.start(['worker'], {
-    PENSTOCK_INGEST_LIMITS_LABELS_PER_SERIES: '100',
-    PENSTOCK_INGEST_MAPPING_NAME: 'metric',
+    PENSTOCK_WORKER_LIMITS_LABELS_PER_SERIES: '100',
+    PENSTOCK_WORKER_MAPPING_NAME: 'metric',
   });
   const mended = [...again, '--reason', 'schema_id', '--reason', 'mapping', '--again'];
   assert.equal((await dead(...mended)).redriven, limited + count('schema_id') + count('mapping'));
@@ -249,7 +249,7 @@ test('several ingest topics, each with an encoding and options of its own', asyn
   const several = await Deployment.create({
     brokers: kafka.brokers,
     routes: [{ name: 'all', task: { labels: ['service'], count: 1 } }],
-    ingest: {
+    worker: {
       topic: 'metrics.raw', // the default: topics are given instead
       topics: [
         { topic: seconds, encoding: 'influx', influx: { precision: 's', measurement_field_separator: '.' } },

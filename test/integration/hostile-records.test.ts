@@ -30,7 +30,7 @@ const penstock = await Deployment.create({
   rawPartitions: PARTITIONS,
   routes: [{ name: 'all', task: { labels: ['service'], count: 8 } }],
   // The defaults: a record may take so long that it keeps a busy machine from its heartbeats.
-  ingest: { session_timeout: '15s', heartbeat_interval: '3s' },
+  worker: { session_timeout: '15s', heartbeat_interval: '3s' },
   drain: { session_timeout: '15s', heartbeat_interval: '3s' },
   nodes: receivers.map(({ url }, index) => ({ name: `node-${index}`, url })),
 });

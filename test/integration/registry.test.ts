@@ -116,7 +116,7 @@ test("other people's fields arrive by a mapping", async () => {
     brokers: kafka.brokers,
     routes: ROUTES,
     registry: { url: registry.url },
-    ingest: {
+    worker: {
       encoding: 'confluent',
       mapping: {
         series: '',

@@ -69,7 +69,7 @@ describe('penstock topics on a real Kafka', () => {
         file,
         JSON.stringify({
           kafka: { brokers },
-          ingest: { topic: raw, dead_topic: dead },
+          worker: { topic: raw, dead_topic: dead },
           routes: [{ name: 'r', topic: tasks, task: { labels: ['service'], count } }],
           topics: { replication_factor: replicationFactor, raw: { partitions: rawPartitions, retention } },
         }),

@@ -1,4 +1,4 @@
-/** Records that `ingest.mapping` reads: framed by Confluent's serializers, with a real registry, and plain JSON. */
+/** Records that `worker.mapping` reads: framed by Confluent's serializers, with a real registry, and plain JSON. */
 import { zstdCompressSync } from 'node:zlib';
 import type { SchemaRegistryServer } from '../lab/servers/registry.ts';
 import { cutOff, type Fault, type Point, type Producer, whole } from './encoded-records.ts';

@@ -47,7 +47,7 @@ const ASKS_OUTSIDE: Readonly<Record<string, { readonly what: string; readonly wh
   'core/pipeline/pipeline.ts': { what: 'Date.now', why: 'the default of `now`, which a caller may give' },
   'core/decode/record-budget.ts': {
     what: 'process',
-    why: 'CPU time of the thread: the budget of one record (ingest.limits.record_time), which no argument can give',
+    why: 'CPU time of the thread: the budget of one record (worker.limits.record_time), which no argument can give',
   },
 };
 

@@ -7,8 +7,8 @@ export function configuredTopics(config: Config): WantedTopic[] {
   return wantedTopics({
     ...config,
     ingest: {
-      topics: ingestTopics(config.ingest).map(({ topic }) => topic),
-      deadTopic: config.ingest.dead_topic,
+      topics: ingestTopics(config.worker).map(({ topic }) => topic),
+      deadTopic: config.worker.dead_topic,
     },
     isGiven: (path) => config.positions.isGiven(path),
   });

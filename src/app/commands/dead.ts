@@ -115,7 +115,7 @@ export async function run(argv: string[]): Promise<number> {
 
   return await withKafkaAdmin('dead', config.kafka, async (admin) => {
     const connection = new KafkaConnection(config.kafka, createLog('silent', 'dead'));
-    const { dead_topic: topic } = config.ingest;
+    const { dead_topic: topic } = config.worker;
     await admin.requireTopics(new Map([[topic, 1]]));
     const session = { config, connection, admin, topic, json };
     if (at !== undefined) return await showLetter(session, at, values.raw ?? false);

@@ -86,7 +86,7 @@ export async function run(argv: string[]): Promise<number> {
 function show(
   record: SourceRecord,
   decoders: DecoderRegistry,
-  { ingest: { limits, tenant_headers } }: Config,
+  { worker: { limits, tenant_headers } }: Config,
   nowMs: number,
   source: string,
   output: DecodeOutput,
@@ -106,7 +106,7 @@ function show(
 function encodingOf(
   { value, headers }: SourceRecord,
   decoders: DecoderRegistry,
-  limits: Config['ingest']['limits'],
+  limits: Config['worker']['limits'],
 ): string | undefined {
   if (value === null || value.length === 0) return undefined;
   try {
@@ -141,7 +141,7 @@ function configuration(file: string, isNamed: boolean): Config {
 }
 
 function chosenTopic(config: Config, name: string | undefined, encoding: string | undefined) {
-  const topics = ingestTopics(config.ingest);
+  const topics = ingestTopics(config.worker);
   const topic = name === undefined ? topics[0] : topics.find((each) => each.topic === name);
   if (topic === undefined) {
     const names = topics.map((each) => each.topic);

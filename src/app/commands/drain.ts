@@ -50,7 +50,7 @@ export function run(argv: string[]): Promise<number> {
 /** @throws ConfigError if the configuration has no routes, no nodes, or lacks the node of this drain */
 function drainSetup(config: Config): DrainSetup {
   requireRoutes(config);
-  const { drain, nodes, ingest } = config;
+  const { drain, nodes, worker } = config;
   if (nodes.length === 0)
     throw new ConfigError('nodes: the list is empty; expected the vmagents to forward to');
   const names = nodes.map(({ name }) => name);
@@ -63,8 +63,8 @@ function drainSetup(config: Config): DrainSetup {
     nodes,
     ownership: config.ownership,
     routes: compileRoutes(config),
-    deadTopic: ingest.dead_topic,
-    tenantHeaders: ingest.tenant_headers,
+    deadTopic: worker.dead_topic,
+    tenantHeaders: worker.tenant_headers,
     userAgent: `penstock/${version()}`,
   };
 }

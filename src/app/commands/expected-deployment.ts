@@ -20,8 +20,8 @@ export function expectedDeployment(config: Config): ExpectedDeployment {
   });
   const ownership = names.length === 0 ? undefined : createOwnership(taskTopics, names, config.ownership);
   return {
-    ingest: { topics: ingestTopics(config.ingest).map(({ topic }) => topic), group: config.ingest.group },
-    deadTopic: config.ingest.dead_topic,
+    ingest: { topics: ingestTopics(config.worker).map(({ topic }) => topic), group: config.worker.group },
+    deadTopic: config.worker.dead_topic,
     taskTopics,
     nodes: config.nodes.map(({ name, url }) => ({
       node: name,

@@ -54,7 +54,7 @@ export async function run(argv: string[]): Promise<number> {
   const texts: string[] = [];
   let json = {};
   if (series !== undefined) {
-    const refusal = seriesRefusal(series, config.ingest.limits);
+    const refusal = seriesRefusal(series, config.worker.limits);
     const explained = refusal === undefined ? explain(config, series, ownerOf(whole)) : [];
     const parts = [wrap(`series ${formatLabels(series)}`, 7), ...explained.map(toLines)];
     if (refusal !== undefined) parts.push(wrap(`A worker makes this series a dead letter: ${refusal}.`, 2));

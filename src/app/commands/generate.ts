@@ -63,7 +63,7 @@ export async function run(argv: string[]): Promise<number> {
     values.duration === undefined ? Number.POSITIVE_INFINITY : milliseconds('duration', values.duration);
   const config = loadConfig({ file: command.configFile, env: process.env });
   // Records say what they are, so any ingest topic takes them.
-  const [{ topic }] = ingestTopics(config.ingest);
+  const [{ topic }] = ingestTopics(config.worker);
   // Opened before anything is written to Kafka, so that a bad path fails early.
   const file = values.written === undefined ? undefined : openForWriting(values.written);
   const written = new Written({ keepSamples: file !== undefined });

@@ -15,7 +15,7 @@ import type { Config } from '../config/load.ts';
 export async function decodersFor(
   { value, headers }: SourceRecord,
   topic: IngestTopic,
-  { ingest: { limits }, registry }: Config,
+  { worker: { limits }, registry }: Config,
 ): Promise<DecoderRegistry> {
   const plain = topicDecoders([topic])(topic.topic);
   const id = value === null ? undefined : plain.schemaId(value, { headers, limits });

@@ -8,7 +8,7 @@ import type { Logger } from '../../io/telemetry/log.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
 import type { UnreadWatch } from '../../services/status/unread-watch.ts';
 import { Supervisor } from '../../services/supervisor/supervisor.ts';
-import { Worker, type WorkerOptions } from '../../services/worker/worker.ts';
+import { Worker, type WorkerSetup } from '../../services/worker/worker.ts';
 import type { Config } from '../config/load.ts';
 import { requireRoutes } from '../config/required-routes.ts';
 import { changeInTime } from '../service/reloader.ts';
@@ -82,13 +82,13 @@ class WorkerSettings {
   #routes: { readonly of: Config['routes']; readonly compiled: readonly CompiledRoute[] } | undefined;
   #watch: UnreadWatch | undefined;
 
-  of(config: Config, watch = this.#watch): WorkerOptions {
-    const { ingest, registry, routes } = config;
+  of(config: Config, watch = this.#watch): WorkerSetup {
+    const { worker, registry, routes } = config;
     this.#watch = watch;
     // Compiled again only if they have changed, so that what is known of series survives other reloads.
     if (!isDeepStrictEqual(this.#routes?.of, routes))
       this.#routes = { of: routes, compiled: compileRoutes(config) };
-    return { ingest, registry, routes: this.#routes!.compiled, ...(watch && { watch }) };
+    return { worker, registry, routes: this.#routes!.compiled, ...(watch && { watch }) };
   }
 
   async prepare(worker: Worker, config: Config): Promise<PreparedChange> {

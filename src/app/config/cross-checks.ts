@@ -2,12 +2,12 @@ import { expectedName } from '../../core/model/nearest.ts';
 import { shown } from '../../core/options/types.ts';
 import type { NodeOptions, RouteOptions } from '../../core/route/options.ts';
 import type { RegistryOptions } from '../../io/registry/options.ts';
-import { type IngestOptions, ingestTopics } from '../../services/worker/options.ts';
+import { ingestTopics, type WorkerOptions } from '../../services/worker/options.ts';
 import type { Path } from './source.ts';
 
 /** The sections that parsed; undefined: that section or item did not. */
 export interface Sections {
-  readonly ingest: IngestOptions | undefined;
+  readonly worker: WorkerOptions | undefined;
   readonly registry: RegistryOptions | undefined;
   readonly routes: readonly (RouteOptions | undefined)[];
   readonly nodes: readonly (NodeOptions | undefined)[];
@@ -19,24 +19,24 @@ export type Refuse = (path: Path, message: string) => void;
 
 /** Checks across sections: duplicate names, conflicting topics, nodes that do not exist. */
 export function crossCheck(sections: Sections, refuse: Refuse): void {
-  const { ingest, registry, routes, nodes, drainNode } = sections;
+  const { worker, registry, routes, nodes, drainNode } = sections;
   refuseRepeats(routes, 'routes', refuse);
   refuseRepeats(nodes, 'nodes', refuse);
-  const read = ingest === undefined ? [] : ingestTopics(ingest).map(({ topic }) => topic);
-  if (ingest !== undefined && read.includes(ingest.dead_topic)) {
+  const read = worker === undefined ? [] : ingestTopics(worker).map(({ topic }) => topic);
+  if (worker !== undefined && read.includes(worker.dead_topic)) {
     refuse(
-      ['ingest', 'dead_topic'],
-      `${shown(ingest.dead_topic)} is the ingest topic too; expected a topic of its own`,
+      ['worker', 'dead_topic'],
+      `${shown(worker.dead_topic)} is the ingest topic too; expected a topic of its own`,
     );
   }
   for (const [at, topic] of read.entries()) {
     const first = read.indexOf(topic);
     if (first === at) continue;
-    const message = `${shown(topic)} is the topic of ingest.topics[${first}] too; expected another topic`;
-    refuse(['ingest', 'topics', at, 'topic'], message);
+    const message = `${shown(topic)} is the topic of worker.topics[${first}] too; expected another topic`;
+    refuse(['worker', 'topics', at, 'topic'], message);
   }
-  if (ingest !== undefined && registry !== undefined && registry.url === undefined) {
-    for (const { topic, encoding } of ingestTopics(ingest)) {
+  if (worker !== undefined && registry !== undefined && registry.url === undefined) {
+    for (const { topic, encoding } of ingestTopics(worker)) {
       if (encoding !== 'confluent') continue;
       const message = `missing; expected the registry's address, since the records of ${topic} are confluent`;
       refuse(['registry', 'url'], message);
@@ -51,7 +51,7 @@ export function crossCheck(sections: Sections, refuse: Refuse): void {
         path,
         `${shown(route.topic)} is the ingest topic, which the route reads from; expected another topic`,
       );
-    } else if (route.topic === ingest?.dead_topic) {
+    } else if (route.topic === worker?.dead_topic) {
       refuse(path, `${shown(route.topic)} is the dead-letter topic; expected another topic`);
     }
   }

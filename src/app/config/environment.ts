@@ -1,6 +1,7 @@
 import { errorMessage } from '../../core/model/errors.ts';
 import { expectedName } from '../../core/model/nearest.ts';
 import type { Leaf } from './leaves.ts';
+import { nowCalled, renamedVariable } from './old-names.ts';
 import type { Problem } from './problem.ts';
 import type { ReadFile } from './source.ts';
 
@@ -20,6 +21,8 @@ export interface EnvironmentValues {
   /** The variable as the user set it, by the key's path joined with dots. */
   readonly origins: ReadonlyMap<string, string>;
   readonly problems: readonly Problem[];
+  /** Warnings of variables under an old name. */
+  readonly warnings: readonly Problem[];
 }
 
 /**
@@ -34,6 +37,7 @@ export function readEnvironment(
   const values: Record<string, string> = {};
   const origins = new Map<string, string>();
   const problems: Problem[] = [];
+  const warnings: Problem[] = [];
   const refuse = (variable: string, message: string) =>
     problems.push({ file: variable, line: 0, path: '', message });
 
@@ -45,17 +49,23 @@ export function readEnvironment(
 
   for (const [variable, text] of Object.entries(env)) {
     if (!variable.startsWith('PENSTOCK_') || text === undefined) continue;
-    const key = keys.get(variable);
+    const renamed = renamedVariable(variable);
+    const key = keys.get(renamed ?? variable);
     if (key === undefined) {
       if (OTHER_NAMES.test(variable) || SERVICE_LINK.test(variable)) continue;
       refuse(variable, `sets no key; ${nearestVariable(variable, [...keys.keys()])}`);
       continue;
     }
     const { leaf, fromFile } = key;
-    if (fromFile && env[leaf.env] !== undefined) {
-      refuse(variable, `${leaf.env} is set too; expected one of the two`);
+    const other = [leaf.env, renamed].find(
+      (name) => name !== variable && name !== undefined && env[name] !== undefined,
+    );
+    if ((fromFile || renamed !== undefined) && other !== undefined) {
+      refuse(variable, `${other} is set too; expected one of the two`);
       continue;
     }
+    if (renamed !== undefined)
+      warnings.push({ file: variable, line: 0, path: '', message: nowCalled(renamed) });
     try {
       values[leaf.env] = fromFile ? readFile(text).replace(/\r?\n$/, '') : text;
       origins.set(leaf.path.join('.'), variable);
@@ -66,7 +76,7 @@ export function readEnvironment(
       );
     }
   }
-  return { values, origins, problems };
+  return { values, origins, problems, warnings };
 }
 
 function nearestVariable(variable: string, known: readonly string[]): string {

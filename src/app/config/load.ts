@@ -23,6 +23,8 @@ export interface Config extends Options {
   /** Contents of the file and the relabel files, by path, from which the same configuration can be loaded again. */
   readonly texts: Readonly<Record<string, string>>;
   readonly positions: Positions;
+  /** Warnings of names that were changed since they were written. */
+  readonly oldNames: readonly Problem[];
   /** Hash of the files' contents (hash.ts). */
   readonly hash: string;
 }
@@ -103,8 +105,8 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
     resolvePaths(nodeLeaves, node, dirname(file));
     refuseUnreadable(nodeLeaves, node, ['nodes', at], readFile, refuse);
   }
-  const { ingest, registry, drain } = settings;
-  crossCheck({ ingest, registry, routes, nodes, drainNode: drain?.node ?? '' }, refuse);
+  const { worker, registry, drain } = settings;
+  crossCheck({ worker, registry, routes, nodes, drainNode: drain?.node ?? '' }, refuse);
   for (const [at, route] of routes.entries()) {
     if (route === undefined) continue;
     const found = readRouteRules(route, at, source, (path) => {
@@ -130,6 +132,7 @@ export function parseConfig(text: string, file: string, env: Environment, readFi
     file,
     texts,
     positions,
+    oldNames: [...source.warnings, ...environment.warnings],
     hash: configHash({ ...asGiven, routes: withRules(routeList, rules) }),
   };
 }

@@ -33,9 +33,8 @@ const OF_THE_OUTPUT = ['group', 'delivery', 'transaction_timeout'];
 const EFFECTS: Readonly<Record<ReloadingCommand, Readonly<Record<string, ReloadEffect>>>> = {
   worker: {
     ...COMMON,
-    worker: 'restart',
-    ingest: 'applied',
-    ...allOf('ingest', [...OF_A_MEMBER, ...OF_THE_OUTPUT], 'restart'),
+    worker: 'applied',
+    ...allOf('worker', ['processes', ...OF_A_MEMBER, ...OF_THE_OUTPUT], 'restart'),
     registry: 'applied',
     // Workers report the deployment's unread partitions too (services/status/unread-watch.ts).
     nodes: 'applied',
@@ -50,8 +49,7 @@ const EFFECTS: Readonly<Record<ReloadingCommand, Readonly<Record<string, ReloadE
   drain: {
     ...COMMON,
     worker: 'unused',
-    ingest: 'unused',
-    ...allOf('ingest', ['dead_topic', 'tenant_headers', 'topic', 'topics', 'group'], 'applied'),
+    ...allOf('worker', ['dead_topic', 'tenant_headers', 'topic', 'topics', 'group'], 'applied'),
     registry: 'unused',
     ...allOf('routes', ['match', 'dialect', 'relabel', 'relabel_file', 'task'], 'unused'),
     'routes.task.count': 'applied',

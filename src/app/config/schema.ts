@@ -7,15 +7,13 @@ import { registryOptions } from '../../io/registry/options.ts';
 import { adminOptions, logOptions } from '../../io/telemetry/options.ts';
 import { drainOptions } from '../../services/drain/options.ts';
 import { replayOptions } from '../../services/replay/options.ts';
-import { workerOptions } from '../../services/supervisor/options.ts';
 import { topicsOptions } from '../../services/topics/options.ts';
-import { ingestOptions } from '../../services/worker/options.ts';
+import { workerOptions } from '../../services/worker/options.ts';
 
 /** Everything that the environment can override: one value a key. */
 export const processOptions = z.strictObject({
   kafka: kafkaOptions.prefault({}).describe('How to reach the Kafka cluster.'),
-  worker: workerOptions.prefault({}).describe('One worker as a whole.'),
-  ingest: ingestOptions.prefault({}).describe('The worker: ingest topic to task topics.'),
+  worker: workerOptions.prefault({}).describe('The worker: ingest topic to task topics.'),
   registry: registryOptions
     .prefault({})
     .describe('The schema registry of Avro, JSON Schema and Protobuf records (docs/guides/schemas.md).'),
@@ -53,7 +51,6 @@ export const processOptions = z.strictObject({
 export const options = z.strictObject({
   kafka: processOptions.shape.kafka,
   worker: processOptions.shape.worker,
-  ingest: processOptions.shape.ingest,
   registry: processOptions.shape.registry,
   routes: z
     .array(routeOptions)

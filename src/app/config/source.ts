@@ -12,7 +12,8 @@ import {
   type YAMLError,
 } from 'yaml';
 import { errorMessage } from '../../core/model/errors.ts';
-import type { Problem } from './problem.ts';
+import { type OldName, renameSections } from './old-names.ts';
+import { formatPath, type Problem } from './problem.ts';
 
 export type Path = readonly (string | number)[];
 
@@ -35,6 +36,8 @@ export class Source {
   readonly value: unknown;
   /** Errors that make the text invalid YAML, each with its line. */
   readonly problems: readonly Problem[];
+  /** Warnings of sections under an old name, which `value` has under the new one. */
+  readonly warnings: readonly Problem[];
   readonly #text: string;
   readonly #document: Document;
   readonly #lines = new LineCounter();
@@ -61,6 +64,15 @@ export class Source {
         problems.push({ file, line, path: '', message: `this is no valid YAML: ${UNRESOLVED}` });
       },
     });
+    const old = renameSections(this.#document);
+    const told = ({ path, position, message }: OldName): Problem => ({
+      file,
+      line: this.#lines.linePos(position).line,
+      path: formatPath(path),
+      message,
+    });
+    problems.push(...old.problems.map(told));
+    this.warnings = old.warnings.map(told);
     if (problems.length === 0) {
       try {
         this.value = this.#document.toJS() ?? undefined;

@@ -9,9 +9,13 @@ import type { Path } from './source.ts';
 
 const SHORT = 4;
 
-/** Warnings about settings that are valid but likely mistakes, in the order of the routes. */
-export function warningsOf({ routes, positions }: Pick<Config, 'routes' | 'positions'>): Problem[] {
-  const warnings: Problem[] = [];
+/** Warnings about settings that are valid but likely mistakes, old names first, then in the order of the routes. */
+export function warningsOf({
+  routes,
+  positions,
+  oldNames,
+}: Pick<Config, 'routes' | 'positions' | 'oldNames'>): Problem[] {
+  const warnings: Problem[] = [...oldNames];
   const named = labelsNamed(routes);
   const warn = (path: Path, message: string) => warnings.push(positions.problem(path, message));
   for (const [at, route] of routes.entries()) {

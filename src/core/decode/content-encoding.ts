@@ -184,6 +184,6 @@ function tooLarge(what: string, limit: number): PoisonError {
   return new PoisonError(
     'decode',
     'record_too_large',
-    `${what}, more than the limit of ${limit} bytes (ingest.limits.record_bytes)`,
+    `${what}, more than the limit of ${limit} bytes (worker.limits.record_bytes)`,
   );
 }

@@ -3,7 +3,7 @@ import type { LabelLimits } from '../wire/label-block.ts';
 import type { Compression } from './content-encoding.ts';
 import type { BudgetLimits, RecordBudget } from './record-budget.ts';
 
-/** Limits of a record and of a series, in bytes, counts and ms; 0 is no limit. Keys are those of `ingest.limits`. */
+/** Limits of a record and of a series, in bytes, counts and ms; 0 is no limit. Keys are those of `worker.limits`. */
 export interface IngestLimits extends LabelLimits, BudgetLimits {
   /** Largest record after decompression. */
   readonly record_bytes: number;
@@ -16,7 +16,7 @@ export interface IngestLimits extends LabelLimits, BudgetLimits {
   readonly max_future?: number;
 }
 
-/** Defaults of `ingest.limits`. */
+/** Defaults of `worker.limits`. */
 export const DEFAULT_LIMITS: IngestLimits = {
   record_bytes: 32 * 1024 * 1024,
   series_per_record: 1_000_000,
@@ -64,7 +64,7 @@ export interface Decoded {
 
 /** One encoding on the way in. */
 export interface Decoder {
-  /** Name in the configuration (`ingest.encoding`): `remote_write_v1`. */
+  /** Name in the configuration (`worker.encoding`): `remote_write_v1`. */
   readonly name: string;
   /** Media types that name it, in lower case, without parameters. */
   readonly contentTypes: readonly string[];

@@ -25,6 +25,6 @@ export function limitOutput(bytes: number, limit: number): void {
     'decode',
     'record_too_large',
     `the record becomes more than ${limit} bytes when its series are written out with all their labels ` +
-      '(see ingest.limits.record_bytes): send fewer series in a record',
+      '(see worker.limits.record_bytes): send fewer series in a record',
   );
 }

@@ -1,6 +1,6 @@
 import { PoisonError } from '../model/errors.ts';
 
-/** The limits of a budget, from `ingest.limits`; 0 is no limit. */
+/** The limits of a budget, from `worker.limits`; 0 is no limit. */
 export interface BudgetLimits {
   readonly series_per_record: number;
   /** Most parts of a record that are set aside; a record with more is one dead letter as a whole. */
@@ -74,7 +74,7 @@ export class RecordBudget {
     if (++this.#faults <= most || most === 0) return undefined;
     return this.#exceed(
       'too_many_faults',
-      `more than ${most} parts of the record cannot be used (ingest.limits.faults_per_record)`,
+      `more than ${most} parts of the record cannot be used (worker.limits.faults_per_record)`,
     );
   }
 
@@ -85,7 +85,7 @@ export class RecordBudget {
     if (this.#series <= most || most === 0) return;
     throw this.#exceed(
       'too_many_series',
-      `the record has more than ${most} series (ingest.limits.series_per_record)`,
+      `the record has more than ${most} series (worker.limits.series_per_record)`,
     );
   }
 
@@ -94,7 +94,7 @@ export class RecordBudget {
     if (this.#clock() <= this.#endMs) return;
     throw this.#exceed(
       'too_slow',
-      `the record takes more than ${Math.round(this.#ms)} ms of CPU time (ingest.limits.record_time)`,
+      `the record takes more than ${Math.round(this.#ms)} ms of CPU time (worker.limits.record_time)`,
     );
   }
 

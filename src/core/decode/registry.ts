@@ -125,7 +125,7 @@ export class DecoderRegistry {
     if (!found) {
       const names = decoders.map((decoder) => decoder.name).join(', ');
       throw new ConfigError(
-        `ingest.encoding: no decoder ${JSON.stringify(name)}; expected auto or one of ${names}`,
+        `worker.encoding: no decoder ${JSON.stringify(name)}; expected auto or one of ${names}`,
       );
     }
     this.#default = found;

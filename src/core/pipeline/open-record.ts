@@ -44,7 +44,7 @@ export function openRecord(
     throw new PoisonError(
       'decode',
       'too_many_series',
-      `the record has ${framing.series} series, more than the limit of ${most} (ingest.limits.series_per_record)`,
+      `the record has ${framing.series} series, more than the limit of ${most} (worker.limits.series_per_record)`,
     );
   }
   return {

@@ -3,7 +3,7 @@ import { ProtobufReader } from '../wire/protobuf-reader.ts';
 import { scanTail } from '../wire/scan-tail.ts';
 import { readTail, SeriesTail } from '../wire/write-request.ts';
 
-/** The limits of `ingest.limits` on a sample's time, in ms; 0 or absent: none. */
+/** The limits of `worker.limits` on a sample's time, in ms; 0 or absent: none. */
 export interface AgeLimits {
   readonly max_age?: number;
   readonly max_future?: number;
@@ -165,12 +165,12 @@ class TimedFields {
 }
 
 function tooOld(timeMs: number, { oldest }: TimeWindow): PoisonError {
-  const message = `a sample of ${timeText(timeMs)} is too old; those since ${timeText(oldest)} are taken (ingest.limits.max_age)`;
+  const message = `a sample of ${timeText(timeMs)} is too old; those since ${timeText(oldest)} are taken (worker.limits.max_age)`;
   return new PoisonError('decode', 'sample_too_old', message);
 }
 
 function inFuture(timeMs: number, { newest }: TimeWindow): PoisonError {
-  const message = `a sample of ${timeText(timeMs)} is too far in the future; those until ${timeText(newest)} are taken (ingest.limits.max_future)`;
+  const message = `a sample of ${timeText(timeMs)} is too far in the future; those until ${timeText(newest)} are taken (worker.limits.max_future)`;
   return new PoisonError('decode', 'sample_in_future', message);
 }
 

@@ -2,7 +2,7 @@ import type { StepLoad } from './pipeline.ts';
 
 /**
  * Limits at which a step ends early; the records left go into the next. The record that exceeds a limit still belongs
- * to the step; what one record may become is limited elsewhere (`ingest.limits`, core/decode/rejects.ts,
+ * to the step; what one record may become is limited elsewhere (`worker.limits`, core/decode/rejects.ts,
  * core/record/dead-letter.ts).
  */
 export interface StepLimits extends StepLoad {

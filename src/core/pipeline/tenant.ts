@@ -3,7 +3,7 @@ import { PoisonError } from '../model/errors.ts';
 import type { RecordHeaders } from '../record/headers.ts';
 
 /**
- * Default of `ingest.limits.tenant_bytes`: most bytes of a tenant header's value. Mimir and Cortex take 150 bytes,
+ * Default of `worker.limits.tenant_bytes`: most bytes of a tenant header's value. Mimir and Cortex take 150 bytes,
  * VictoriaMetrics a number; every task record repeats it.
  */
 export const TENANT_BYTES = 1024;
@@ -37,7 +37,7 @@ export function tenantHeadersOf(
 function faultOf(text: string, most: number): string | undefined {
   const bytes = Buffer.byteLength(text);
   if (most > 0 && bytes > most)
-    return `has ${bytes} bytes, more than the limit of ${most} (ingest.limits.tenant_bytes)`;
+    return `has ${bytes} bytes, more than the limit of ${most} (worker.limits.tenant_bytes)`;
   if (CONTROL.test(text)) return 'has a control character';
   return text.includes('\ufffd') ? 'is not UTF-8' : undefined;
 }

@@ -100,7 +100,7 @@ export class LabelBlock {
     if (count > most) {
       throw poison(
         'too_many_labels',
-        `the series has ${count} labels, more than the limit of ${most} (ingest.limits.labels_per_series)`,
+        `the series has ${count} labels, more than the limit of ${most} (worker.limits.labels_per_series)`,
       );
     }
     refuseDuplicates(labels);
@@ -297,7 +297,7 @@ function limitBytes(reason: string, what: string, bytes: number, limit: number, 
   if (limit > 0 && bytes > limit) {
     throw poison(
       reason,
-      `${what} has ${bytes} bytes, more than the limit of ${limit} (ingest.limits.${key})`,
+      `${what} has ${bytes} bytes, more than the limit of ${limit} (worker.limits.${key})`,
     );
   }
 }

@@ -133,7 +133,7 @@ export function uncompress(bytes: Uint8Array, maxBytes: number): Buffer {
     throw new PoisonError(
       'decode',
       'record_too_large',
-      `the snappy header claims ${claimed} bytes, more than the limit of ${maxBytes} (ingest.limits.record_bytes)`,
+      `the snappy header claims ${claimed} bytes, more than the limit of ${maxBytes} (worker.limits.record_bytes)`,
     );
   }
   if (claimed > MOST_EXPANSION * bytes.length) {

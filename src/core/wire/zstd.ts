@@ -115,7 +115,7 @@ function frame(bytes: Buffer, maxBytes: number, limit = maxBytes): Buffer {
   throw new PoisonError(
     'decode',
     'record_too_large',
-    `the zstd body is larger when inflated, more than the limit of ${limit} bytes (ingest.limits.record_bytes)`,
+    `the zstd body is larger when inflated, more than the limit of ${limit} bytes (worker.limits.record_bytes)`,
   );
 }
 

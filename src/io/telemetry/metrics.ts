@@ -53,7 +53,7 @@ export class Metrics {
   );
   readonly outOfRange = this.#counter(
     'out_of_range_samples_total',
-    'Samples set aside for their times, by kind: too_old, in_future (ingest.limits.max_age, max_future).',
+    'Samples set aside for their times, by kind: too_old, in_future (worker.limits.max_age, max_future).',
     ['kind', 'topic'],
   );
   readonly unstorable = this.#counter(

@@ -46,7 +46,7 @@ const keys = {
 const ABOUT =
   'Where the parts of a sample are in Avro, JSON and Protobuf records: names of fields, with dots where they are nested. The default is the shape of schemas/metric-batch.*; docs/guides/schemas.md has examples of others.';
 
-/** `ingest.mapping`. The defaults are METRIC_BATCH of src/core/decode/schema/mapping.ts. */
+/** `worker.mapping`. The defaults are METRIC_BATCH of src/core/decode/schema/mapping.ts. */
 export const mapping = z
   .strictObject({
     series: keys.series.default('series'),

@@ -3,7 +3,7 @@ import { MOST_LABELS } from '../../core/model/labels.ts';
 import { duration, kafkaSize, plainName, shown, size, topicName } from '../../core/options/types.ts';
 import { decodeKeys, INGEST_ENCODINGS, topicDecodeKeys } from './encoding-options.ts';
 
-/** `ingest.topic` when nothing is configured. */
+/** `worker.topic` when nothing is configured. */
 const DEFAULT_TOPIC = 'metrics.raw';
 
 /** A token of RFC 9110 section 5.6.2. */
@@ -94,15 +94,24 @@ const topics = z
       encoding: z
         .enum(INGEST_ENCODINGS)
         .optional()
-        .describe('Encoding of its records without a content-type header. Absent: ingest.encoding.'),
+        .describe('Encoding of its records without a content-type header. Absent: worker.encoding.'),
       ...topicDecodeKeys,
     }),
   )
   .min(1, 'the list is empty; expected at least one topic, or this key left out');
 
 /** The worker: what it reads and how. Times in ms, sizes in bytes. */
-export const ingestOptions = z
+export const workerOptions = z
   .strictObject({
+    processes: z
+      .union([z.int().min(1).max(1024), z.literal('auto')], {
+        error: (issue) =>
+          `${JSON.stringify(issue.input)} does not fit; expected a whole number from 1 to 1024, or auto`,
+      })
+      .default(1)
+      .describe(
+        'Processes of one worker; auto: as many as there are cores. Each is a consumer with a series cache and a queue of its own, so more than the ingest topic has partitions are idle. With more than 1 a supervisor starts them, and again if one ends; admin.listen speaks for all, and client_id gets their number (penstock-0).',
+      ),
     topic: topicName().default(DEFAULT_TOPIC).describe('Topic to read from.'),
     topics: topics
       .optional()
@@ -195,21 +204,21 @@ export const ingestOptions = z
     }
   });
 
-export type IngestOptions = z.output<typeof ingestOptions>;
+export type WorkerOptions = z.output<typeof workerOptions>;
 
-type DecodeSections = { readonly [K in keyof typeof decodeKeys]: IngestOptions[K] };
+type DecodeSections = { readonly [K in keyof typeof decodeKeys]: WorkerOptions[K] };
 
 /** One ingest topic with the options for its records. */
 export interface IngestTopic extends DecodeSections {
   readonly topic: string;
-  readonly encoding: IngestOptions['encoding'];
+  readonly encoding: WorkerOptions['encoding'];
 }
 
 /** The ingest topics in the order of the configuration: those of `topics`, or the one of `topic`. */
-export function ingestTopics(options: IngestOptions): readonly [IngestTopic, ...IngestTopic[]] {
+export function ingestTopics(options: WorkerOptions): readonly [IngestTopic, ...IngestTopic[]] {
   const { topic, encoding, influx, graphite, opentsdb, opentsdb_http, json, otlp, mapping } = options;
   const [first = {}, ...others] = options.topics ?? [];
-  const resolve = (own: Partial<NonNullable<IngestOptions['topics']>[number]>): IngestTopic => ({
+  const resolve = (own: Partial<NonNullable<WorkerOptions['topics']>[number]>): IngestTopic => ({
     topic: own.topic ?? topic,
     encoding: own.encoding ?? encoding,
     influx: overlay(influx, own.influx),

@@ -19,7 +19,7 @@ export interface Publisher {
   close(): Promise<void>;
 }
 
-/** Opens publishers of partitions; `ingest.delivery` is their guarantee. */
+/** Opens publishers of partitions; `worker.delivery` is their guarantee. */
 export interface PublisherFactory {
   /** Call it only with proof of ownership. When it resolves, committed offsets are final. */
   open(partition: AssignedPartition): Promise<Publisher>;

@@ -33,7 +33,7 @@ import { monotonicMs } from '../../io/time/clock.ts';
 import { AtLeastOnce } from './at-least-once.ts';
 import { IngestEvents } from './events.ts';
 import { ExactlyOnce } from './exactly-once.ts';
-import { type IngestOptions, type IngestTopic, ingestTopics } from './options.ts';
+import { type IngestTopic, ingestTopics, type WorkerOptions } from './options.ts';
 import type { Publisher, PublisherFactory } from './publisher.ts';
 import { SchemaWait } from './schema-wait.ts';
 import { runStep, type StepResult } from './step.ts';
@@ -41,8 +41,8 @@ import { runStep, type StepResult } from './step.ts';
 /** Most bytes that one step takes, as fetched. The time that it holds the thread is bounded too (step.ts). */
 const STEP_BYTES = 4 * 1024 * 1024;
 
-export interface WorkerOptions {
-  readonly ingest: IngestOptions;
+export interface WorkerSetup {
+  readonly worker: WorkerOptions;
   readonly registry: RegistryOptions;
   readonly routes: readonly CompiledRoute[];
   readonly watch?: GroupWatch;
@@ -55,7 +55,7 @@ export interface WorkerOptions {
  */
 export class Worker {
   /** The options in force; a reload replaces them between two steps. */
-  #options: WorkerOptions;
+  #setup: WorkerSetup;
   /** Options of each ingest topic, also of those no longer read: records already fetched are still processed. */
   readonly #topics = new Map<string, IngestTopic>();
   readonly #admin: KafkaAdmin;
@@ -73,26 +73,26 @@ export class Worker {
   readonly #topicWatch: TopicWatch;
   #pipeline: Pipeline | undefined;
 
-  constructor(connection: KafkaConnection, options: WorkerOptions, metrics: Metrics, log: Logger) {
-    const { ingest } = options;
-    this.#options = options;
-    this.#schemas = SchemaWait.open(options.registry, log);
+  constructor(connection: KafkaConnection, setup: WorkerSetup, metrics: Metrics, log: Logger) {
+    const { worker } = setup;
+    this.#setup = setup;
+    this.#schemas = SchemaWait.open(setup.registry, log);
     this.#decoders = this.#makeDecoders();
     this.#admin = new KafkaAdmin(connection);
     this.#metrics = metrics;
     this.#log = log;
     this.#troubles = new TopicTroubles(log);
     this.#outputs = new OutputTopics(this.#admin, this.#troubles);
-    this.#topicWatch = new TopicWatch(this.#admin, () => topicsOf(this.#options.ingest), this.#troubles);
+    this.#topicWatch = new TopicWatch(this.#admin, () => topicsOf(this.#setup.worker), this.#troubles);
     this.#events = new IngestEvents(metrics, log);
-    metrics.beginIngest(topicsOf(ingest));
+    metrics.beginIngest(topicsOf(worker));
     this.#defects = new Defects(metrics, log);
     this.#reader = new GroupReader(connection, this.#admin, this.#readerOptions(), log);
     this.#publishers =
-      ingest.delivery === 'exactly_once'
-        ? new ExactlyOnce(connection, ingest.group, ingest.transaction_timeout)
+      worker.delivery === 'exactly_once'
+        ? new ExactlyOnce(connection, worker.group, worker.transaction_timeout)
         : new AtLeastOnce(connection, (partition, offset) => this.#reader.commit(partition, offset));
-    this.#gauges = new GroupGauges(this.#reader, this.#admin, metrics, ingest.group);
+    this.#gauges = new GroupGauges(this.#reader, this.#admin, metrics, worker.group);
   }
 
   /** Rejects when the worker cannot go on. */
@@ -106,20 +106,20 @@ export class Worker {
    * @throws FatalKafkaError when no ingest topic can be read, or no task topic exists
    */
   async start(): Promise<void> {
-    let options: WorkerOptions;
+    let setup: WorkerSetup;
     do {
-      options = this.#options;
+      setup = this.#setup;
       const absent = [...(await this.#topicWatch.look()).values()].filter(isAbsent);
-      if (absent.length === topicsOf(options.ingest).length) throw unusableTopics(absent);
-      const needed = neededBy(options);
+      if (absent.length === topicsOf(setup.worker).length) throw unusableTopics(absent);
+      const needed = neededBy(setup);
       const found = await this.#outputs.look(needed);
-      const troubles = options.routes.map(({ topic }) => found.get(topic)?.trouble);
+      const troubles = setup.routes.map(({ topic }) => found.get(topic)?.trouble);
       const missing = troubles.filter((trouble) => trouble !== undefined).filter(isAbsent);
       if (troubles.length > 0 && missing.length === troubles.length) throw unusableTopics(missing);
       this.#outputs.use(needed, found);
-    } while (options !== this.#options); // a reload came between
+    } while (setup !== this.#setup); // a reload came between
     this.#pipeline = new Pipeline({
-      ...rulesOf(options),
+      ...rulesOf(setup),
       maxRecordBytes: (name) => this.#outputs.maxMessageBytes(name) - RECORD_OVERHEAD_BYTES,
       decoders: (name) => this.#decoders(name),
       renewDecoders: () => {
@@ -127,10 +127,10 @@ export class Worker {
       },
     });
     await this.#reader.start();
-    if (this.#options.ingest.delivery === 'exactly_once') void warnOfUnsteadyBrokers(this.#admin, this.#log);
+    if (this.#setup.worker.delivery === 'exactly_once') void warnOfUnsteadyBrokers(this.#admin, this.#log);
     this.#gauges.start();
     this.#topicWatch.start();
-    this.#options.watch?.start(() => [this.#reader.memberId].filter((id) => id !== undefined));
+    this.#setup.watch?.start(() => [this.#reader.memberId].filter((id) => id !== undefined));
   }
 
   /**
@@ -141,54 +141,54 @@ export class Worker {
    * @throws FatalKafkaError when a new topic cannot be used, ConfigError when a certificate or key of the registry
    *   cannot
    */
-  async prepare(options: WorkerOptions): Promise<PreparedChange> {
-    const sameRegistry = isDeepStrictEqual(options.registry, this.#options.registry);
-    const schemas = sameRegistry ? this.#schemas : SchemaWait.open(options.registry, this.#log);
+  async prepare(setup: WorkerSetup): Promise<PreparedChange> {
+    const sameRegistry = isDeepStrictEqual(setup.registry, this.#setup.registry);
+    const schemas = sameRegistry ? this.#schemas : SchemaWait.open(setup.registry, this.#log);
     const discard = () => void (sameRegistry ? undefined : schemas?.close());
-    const found = await this.#newTopics(options).catch((error) => {
+    const found = await this.#newTopics(setup).catch((error) => {
       discard();
       throw error;
     });
-    return { commit: () => this.#commit(options, found, schemas), discard };
+    return { commit: () => this.#commit(setup, found, schemas), discard };
   }
 
   #commit(
-    options: WorkerOptions,
+    setup: WorkerSetup,
     found: ReadonlyMap<string, OutputTopic>,
     schemas: SchemaWait | undefined,
   ): void {
-    const { ingest: before, routes } = this.#options;
-    this.#options = options;
+    const { worker: before, routes } = this.#setup;
+    this.#setup = setup;
     if (schemas !== this.#schemas) void this.#schemas?.close(); // partitions that wait for it use the new one
     this.#schemas = schemas;
     this.#decoders = this.#makeDecoders();
-    this.#outputs.use(neededBy(options), found);
+    this.#outputs.use(neededBy(setup), found);
     this.#pipeline?.replace(
-      rulesOf({ ...options, routes: options.routes === routes ? undefined : options.routes }),
+      rulesOf({ ...setup, routes: setup.routes === routes ? undefined : setup.routes }),
     );
-    if (isDeepStrictEqual(topicsOf(before), topicsOf(options.ingest))) return;
-    this.#metrics.beginIngest(topicsOf(options.ingest));
+    if (isDeepStrictEqual(topicsOf(before), topicsOf(setup.worker))) return;
+    this.#metrics.beginIngest(topicsOf(setup.worker));
     this.#reader.subscriptionChanged();
   }
 
   /**
-   * Checks the topics of other options. @returns the output topics. @throws FatalKafkaError for an unusable new topic
+   * Checks the topics of other setup. @returns the output topics. @throws FatalKafkaError for an unusable new topic
    */
-  async #newTopics(options: WorkerOptions): Promise<ReadonlyMap<string, OutputTopic>> {
+  async #newTopics(setup: WorkerSetup): Promise<ReadonlyMap<string, OutputTopic>> {
     const [found, read] = await Promise.all([
-      this.#outputs.look(neededBy(options)),
-      this.#admin.topicStates(topicsOf(options.ingest)),
+      this.#outputs.look(neededBy(setup)),
+      this.#admin.topicStates(topicsOf(setup.worker)),
     ]);
     const used = new Set([
-      ...topicsOf(this.#options.ingest),
-      ...neededBy(this.#options).map(({ topic }) => topic),
+      ...topicsOf(this.#setup.worker),
+      ...neededBy(this.#setup).map(({ topic }) => topic),
     ]);
     assertNewUsable([...read, ...found], used);
     return found;
   }
 
   get #dead(): DeadTopic {
-    return this.#outputs.deadTopic(this.#options.ingest.dead_topic);
+    return this.#outputs.deadTopic(this.#setup.worker.dead_topic);
   }
 
   /** Finishes and commits what is in flight, leaves the group. @returns number of partitions cut off at the deadline */
@@ -201,7 +201,7 @@ export class Worker {
       this.#publishers.close(),
       this.#admin.close(),
       this.#schemas?.close(),
-      this.#options.watch?.stop(),
+      this.#setup.watch?.stop(),
     ]);
     return left.length;
   }
@@ -209,7 +209,7 @@ export class Worker {
   /** Brings gauges up to date before a scrape. */
   collect(): void {
     GroupGauges.collect([this.#gauges], this.#metrics);
-    this.#options.watch?.collect();
+    this.#setup.watch?.collect();
     if (this.#pipeline !== undefined) this.#events.cache(this.#pipeline.cacheStats);
     this.#metrics.schemaWaits.set(this.#schemas?.waiting.length ?? 0);
     this.#metrics.showTroubles(this.#troubles.current);
@@ -221,9 +221,9 @@ export class Worker {
 
   status(): object {
     return {
-      group: this.#options.ingest.group,
-      topics: topicsOf(this.#options.ingest),
-      routes: this.#options.routes.map(({ name }) => name),
+      group: this.#setup.worker.group,
+      topics: topicsOf(this.#setup.worker),
+      routes: this.#setup.routes.map(({ name }) => name),
       partitions: this.#gauges.partitions(),
       waiting_for_schemas: this.#schemas?.waiting ?? [],
       topic_troubles: this.#troubles.current,
@@ -232,7 +232,7 @@ export class Worker {
 
   #makeDecoders(): (topic: string) => DecoderRegistry {
     const schemas = this.#schemas?.store;
-    const read = ingestTopics(this.#options.ingest);
+    const read = ingestTopics(this.#setup.worker);
     for (const each of read) this.#topics.set(each.topic, each);
     const [first] = read;
     const others = [...this.#topics.values()].filter((topic) => topic !== first);
@@ -241,36 +241,36 @@ export class Worker {
 
   /** Getters for what a reload may change. */
   #readerOptions(): GroupReaderOptions {
-    const ingest = () => this.#options.ingest;
-    const { group, session_timeout, rebalance_timeout, heartbeat_interval } = ingest();
-    const written = () => [...new Set(this.#options.routes.map(({ topic }) => topic))];
+    const worker = () => this.#setup.worker;
+    const { group, session_timeout, rebalance_timeout, heartbeat_interval } = worker();
+    const written = () => [...new Set(this.#setup.routes.map(({ topic }) => topic))];
     const forgotten = new ForgottenOffsets(this.#admin, group, written);
     return {
       groupId: group,
       get topics() {
-        return topicsOf(ingest());
+        return topicsOf(worker());
       },
       eligible: () => true,
       sessionTimeout: session_timeout,
       rebalanceTimeout: rebalance_timeout,
       heartbeatInterval: heartbeat_interval,
       get fetchMaxBytes() {
-        return ingest().fetch_max_bytes;
+        return worker().fetch_max_bytes;
       },
       get fetchMaxWait() {
-        return ingest().fetch_max_wait;
+        return worker().fetch_max_wait;
       },
       get queueBytes() {
-        return ingest().queue_bytes;
+        return worker().queue_bytes;
       },
-      corrupt: new CorruptBatches(this.#admin, group, () => ingest().on_corrupt_batch),
+      corrupt: new CorruptBatches(this.#admin, group, () => worker().on_corrupt_batch),
       forgotten: (partition, bounds) => forgotten.of(partition, bounds),
       consume: (partition) => this.#consume(partition),
     };
   }
 
   #consume(partition: AssignedPartition): Promise<void> {
-    const size = new StepSize(this.#options.ingest.transaction_timeout);
+    const size = new StepSize(this.#setup.worker.transaction_timeout);
     return runSessions<Publisher>(partition, {
       reader: this.#reader,
       log: this.#log,
@@ -283,7 +283,7 @@ export class Worker {
       },
       onGap: (gap) => {
         this.#metrics.offsetGaps.inc({ topic: gap.topic, reason: gap.reason }, gapRecords(gap));
-        return this.#options.ingest.on_offset_gap;
+        return this.#setup.worker.on_offset_gap;
       },
       onFailure: () => this.#metrics.transactions.inc({ result: 'failed' }),
       troubles: this.#troubles,
@@ -299,7 +299,7 @@ export class Worker {
     let lastMs = Number.NEGATIVE_INFINITY;
     for (;;) {
       // Counted from the last take: records that came while the step was published have waited already.
-      const lingerMs = Math.max(0, lastMs + this.#options.ingest.commit_interval - monotonicMs());
+      const lingerMs = Math.max(0, lastMs + this.#setup.worker.commit_interval - monotonicMs());
       const all = await partition.take({ maxRecords: size.records, maxBytes: STEP_BYTES, lingerMs });
       lastMs = monotonicMs();
       if (all?.corrupt !== undefined) {
@@ -320,7 +320,7 @@ export class Worker {
         progressed();
         continue;
       }
-      const { routes } = this.#options;
+      const { routes } = this.#setup;
       const { output, publication, done, left } = this.#run(taken, size);
       const blocked = this.#outputs.blocking(publication.records, partition);
       if (blocked !== undefined) {
@@ -373,7 +373,7 @@ export class Worker {
     const { records } = taken;
     const schemas = this.#schemas;
     if (schemas === undefined || records.length === 0) return taken;
-    const { limits } = this.#options.ingest;
+    const { limits } = this.#setup.worker;
     const ready = await schemas.ready(partition, taken, this.#decoders(partition.topic), limits);
     if (schemas !== this.#schemas) return await this.#withSchemas(partition, taken); // a reload changed the registry
     if (ready === 0) return undefined;
@@ -384,22 +384,22 @@ export class Worker {
 }
 
 /** Output topics: those of the routes, and the dead-letter topic. */
-function neededBy({ ingest, routes }: Pick<WorkerOptions, 'ingest' | 'routes'>): NeededTopic[] {
-  const counts = new Map([[ingest.dead_topic, 1]]);
+function neededBy({ worker, routes }: Pick<WorkerSetup, 'worker' | 'routes'>): NeededTopic[] {
+  const counts = new Map([[worker.dead_topic, 1]]);
   for (const { topic, count } of routes) counts.set(topic, Math.max(count, counts.get(topic) ?? 0));
   return [...counts].map(([topic, partitions]) => ({ topic, partitions }));
 }
 
-function topicsOf(ingest: IngestOptions): string[] {
-  return ingestTopics(ingest).map(({ topic }) => topic);
+function topicsOf(worker: WorkerOptions): string[] {
+  return ingestTopics(worker).map(({ topic }) => topic);
 }
 
 /** The options of the pipeline. */
-function rulesOf<Routes>({ ingest, routes }: { readonly ingest: IngestOptions; readonly routes: Routes }) {
+function rulesOf<Routes>({ worker, routes }: { readonly worker: WorkerOptions; readonly routes: Routes }) {
   return {
     routes,
-    cacheBytes: ingest.series_cache_bytes,
-    limits: ingest.limits,
-    tenantHeaders: ingest.tenant_headers,
+    cacheBytes: worker.series_cache_bytes,
+    limits: worker.limits,
+    tenantHeaders: worker.tenant_headers,
   };
 }

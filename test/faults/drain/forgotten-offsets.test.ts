@@ -34,7 +34,7 @@ const groups: readonly [string, string][] = [
 ];
 
 const COMMANDS = [
-  { args: ['worker'], policy: 'PENSTOCK_INGEST_ON_OFFSET_GAP', topic: penstock.raw },
+  { args: ['worker'], policy: 'PENSTOCK_WORKER_ON_OFFSET_GAP', topic: penstock.raw },
   { args: ['drain'], policy: 'PENSTOCK_DRAIN_ON_OFFSET_GAP', topic: tasks },
 ] as const;
 

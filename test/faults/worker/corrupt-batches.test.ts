@@ -19,11 +19,11 @@ closeAfterTests({ close: stopCopyingWorkers }, admin, kafka);
 
 const MIB = 1024 * 1024;
 const line = (name: string) => `${name},service=a value=1 1760000000000000000`;
-const deploy = (ingest = {}) =>
+const deploy = (worker = {}) =>
   Deployment.create({
     brokers: kafka.brokers,
     routes: [{ name: 'all', task: { labels: ['service'], count: 1 } }],
-    ingest: { encoding: 'influx', ...ingest },
+    worker: { encoding: 'influx', ...worker },
   });
 
 /** A record of 70 MiB in some KB: more than a batch of this size may come to. Brokers take it. */

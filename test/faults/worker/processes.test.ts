@@ -274,7 +274,7 @@ describe('worker.processes: 2', () => {
       configFile: penstock.configFile,
       env: {
         PENSTOCK_WORKER_PROCESSES: '2',
-        PENSTOCK_INGEST_TOPIC: 'metrics.is-not-there',
+        PENSTOCK_WORKER_TOPIC: 'metrics.is-not-there',
         PENSTOCK_ADMIN_LISTEN: '127.0.0.1:0',
       },
     });

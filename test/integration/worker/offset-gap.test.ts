@@ -50,7 +50,7 @@ test('a worker reports what retention took before it was read, and goes on or st
   await penstock.deleteBefore(17);
   const third = spawnPenstock(['worker'], {
     configFile: penstock.configFile,
-    env: { PENSTOCK_ADMIN_LISTEN: '127.0.0.1:0', PENSTOCK_INGEST_ON_OFFSET_GAP: 'stop' },
+    env: { PENSTOCK_ADMIN_LISTEN: '127.0.0.1:0', PENSTOCK_WORKER_ON_OFFSET_GAP: 'stop' },
   });
   try {
     assert.deepEqual(await third.waitForExit(), { code: 1, signal: null });

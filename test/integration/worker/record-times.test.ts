@@ -32,7 +32,7 @@ const penstock = await Deployment.create({
   rawRetention: '7d',
   nodes: [{ name: 'node-0', url: node.url }],
   drain: { node: 'node-0' },
-  ingest: { delivery: 'at_least_once' },
+  worker: { delivery: 'at_least_once' },
 });
 closeAfterTests(penstock, node, kafka);
 const topics = new TopicAdmin(penstock.admin);
@@ -106,7 +106,7 @@ test('a worker 25 h behind loses nothing: the drain gets every sample, and laten
 test('a time far ahead gets through, and keeps no segment of the task topic for ever', async () => {
   const ahead = Date.now() + 10 * 365 * 24 * HOUR_MS;
   await write([{ timeMs: ahead, round: 0 }]);
-  const worker = await penstock.start(['worker'], { PENSTOCK_INGEST_LIMITS_MAX_FUTURE: '0' });
+  const worker = await penstock.start(['worker'], { PENSTOCK_WORKER_LIMITS_MAX_FUTURE: '0' });
   await penstock.workersDone();
   const last = (await penstock.read(penstock.topic('all'))).at(-1);
   assert.equal(headerOf(last, 'penstock-timestamp'), String(ahead));

@@ -78,12 +78,12 @@ test('limits, encodings, mapping and ingest topics change without a restart; wha
   const own = await Deployment.create({
     brokers: kafka.brokers,
     routes: [{ name: 'all', task: { labels: ['series'], count: 4 } }],
-    ingest: { limits: { labels_per_series: 1 } },
+    worker: { limits: { labels_per_series: 1 } },
   });
   try {
     const worker = await own.start(['worker']);
     const config = () => JSON.parse(readFileSync(own.configFile, 'utf8'));
-    const ingest = { ...config().ingest, limits: { labels_per_series: 9 } };
+    const settings = { ...config().worker, limits: { labels_per_series: 9 } };
     const dead = () =>
       metricOf(
         worker,
@@ -107,22 +107,22 @@ test('limits, encodings, mapping and ingest topics change without a restart; wha
     await own.workersDone();
     const refusedBefore = await dead();
     assert.ok(refusedBefore! > 0);
-    own.reconfigure({ ingest });
-    await taken(/changed: ingest\.limits\.labels_per_series$/m);
+    own.reconfigure({ worker: settings });
+    await taken(/changed: worker\.limits\.labels_per_series$/m);
     await own.produce([body(0, 1)]);
     await arrived('0-0', 1);
     assert.equal(await dead(), refusedBefore, 'the raised limit holds');
 
     const hash = await hashOf(worker);
     own.reconfigure({
-      ingest: { ...ingest, group: 'another' },
+      worker: { ...settings, group: 'another' },
       routes: [{ ...config().routes[0], relabel: rules('never') }],
     });
     const refused = await reloadNow(worker);
     assert.equal(refused.status, 400);
     assert.match(
       refused.text,
-      /penstock\.yml:\d+: ingest\.group: changed, and takes effect at a restart only/,
+      /penstock\.yml:\d+: worker\.group: changed, and takes effect at a restart only/,
     );
     assert.equal(await metricOf(worker, 'penstock_config_last_reload_successful'), 0);
     assert.equal(await hashOf(worker), hash);
@@ -130,14 +130,14 @@ test('limits, encodings, mapping and ingest topics change without a restart; wha
     // A topic more, with records of another kind, that are mapped; then the mapping is put right.
     const mapped = { topic: `${own.raw}.mapped`, encoding: 'mapped_json', mapping: { value: 'wrong' } };
     const topics = [{ topic: own.raw }, mapped];
-    const { topic: _, ...others } = ingest;
-    own.reconfigure({ ingest: { ...others, topics }, routes: config().routes.map(withoutRules) });
+    const { topic: _, ...others } = settings;
+    own.reconfigure({ worker: { ...others, topics }, routes: config().routes.map(withoutRules) });
     const missing = await reloadNow(worker);
     assert.equal(missing.status, 400);
     assert.match(missing.text, /topic .*\.mapped does not exist/);
     const { code, stderr } = await runPenstock(['topics', 'apply'], { configFile: own.configFile });
     assert.equal(code, 0, stderr);
-    await taken(/changed: ingest\.topics$/m);
+    await taken(/changed: worker\.topics$/m);
     const record = (series: string) =>
       Buffer.from(
         JSON.stringify({
@@ -151,15 +151,15 @@ test('limits, encodings, mapping and ingest topics change without a restart; wha
       () => new Error('the new topic is not read'),
     );
     assert.equal((await samplesBySeries(own)).get('unmapped'), undefined);
-    own.reconfigure({ ingest: { ...others, topics: [{ topic: own.raw }, { ...mapped, mapping: {} }] } });
-    await taken(/changed: ingest\.topics$/m);
+    own.reconfigure({ worker: { ...others, topics: [{ topic: own.raw }, { ...mapped, mapping: {} }] } });
+    await taken(/changed: worker\.topics$/m);
     await write(mapped.topic, record('mapped'));
     await arrived('mapped', 1);
     assert.notEqual(await hashOf(worker), hash);
 
     // A topic less: what is written to it then is not read any more.
-    own.reconfigure({ ingest });
-    await taken(/changed: ingest\.topics$/m);
+    own.reconfigure({ worker: settings });
+    await taken(/changed: worker\.topics$/m);
     await own.produce([body(0, 2)]);
     await poll(
       async () => !(await held(worker)).includes(mapped.topic),
@@ -243,14 +243,14 @@ test('a reload while the worker starts is in force when it has started', async (
     routes: [{ name: 'all', task: { labels: ['series'], count: 4 }, relabel: rules('first') }],
   });
   const config = () => loadConfig({ file: own.configFile, env: {} });
-  const { ingest, registry, ...first } = config();
-  const options = { ingest, registry, routes: compileRoutes(first) };
+  const { worker: settings, registry, ...first } = config();
+  const options = { worker: settings, registry, routes: compileRoutes(first) };
   const worker = new Worker(own.connection, options, new Metrics(), createLog('silent', 'test'));
   try {
     const started = worker.start();
     changeRoute(own, { relabel: rules('second') });
-    const { ingest: limits, registry: schemas, ...next } = config();
-    (await worker.prepare({ ingest: limits, registry: schemas, routes: compileRoutes(next) })).commit();
+    const { worker: limits, registry: schemas, ...next } = config();
+    (await worker.prepare({ worker: limits, registry: schemas, routes: compileRoutes(next) })).commit();
     await started;
     await own.produce([body(0, 0)]);
     await own.workersDone();

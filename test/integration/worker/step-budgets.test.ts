@@ -23,9 +23,9 @@ const MOST_MIB = 300;
 const kafka = await startKafka();
 closeAfterTests(kafka);
 
-async function deploy(tasks: number, ingest: DeploymentOptions['ingest'] = {}) {
+async function deploy(tasks: number, worker: DeploymentOptions['worker'] = {}) {
   const routes = [{ name: 'all', task: { labels: ['__name__'], count: tasks } }];
-  return closing(await Deployment.create({ brokers: kafka.brokers, routes, ingest }));
+  return closing(await Deployment.create({ brokers: kafka.brokers, routes, worker }));
 }
 
 /** Writes values to the one partition of the ingest topic, with headers of their own. */
@@ -107,12 +107,12 @@ test('records of a thousand bad lines each, and a short transaction timeout: eac
 
 test('a record that makes the code throw is one dead letter; those around it arrive once', async () => {
   await using penstock = await deploy(4);
-  const { ingest, registry, ...config } = loadConfig({ file: penstock.configFile, env: {} });
+  const { worker: settings, registry, ...config } = loadConfig({ file: penstock.configFile, env: {} });
   const routes = compileRoutes(config).map(thatThrowsAt('boom'));
   const metrics = new Metrics();
   const worker = new Worker(
     penstock.connection,
-    { ingest, registry, routes },
+    { worker: settings, registry, routes },
     metrics,
     createLog('silent', 'test'),
   );

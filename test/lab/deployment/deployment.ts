@@ -30,7 +30,7 @@ export interface DeploymentOptions {
   /** A route without a topic gets one of its own. */
   readonly routes: readonly Readonly<Record<string, unknown> & { name: string; topic?: string }>[];
   readonly nodes?: readonly Readonly<Record<string, unknown> & { name: string; url: string }>[];
-  readonly ingest?: Readonly<Record<string, unknown>>;
+  readonly worker?: Readonly<Record<string, unknown>>;
   readonly drain?: Readonly<Record<string, unknown>>;
   readonly registry?: Readonly<Record<string, unknown>>;
 }
@@ -209,14 +209,14 @@ export class Deployment {
     replicas = 1,
     routes,
     nodes = [],
-    ingest = {},
+    worker = {},
     drain = {},
     registry = {},
   }: DeploymentOptions) {
     const session = { session_timeout: '6s', heartbeat_interval: '1s' };
     return {
       kafka: { brokers, ...kafka },
-      ingest: { topic: this.raw, dead_topic: this.dead, group: this.group, ...session, ...ingest },
+      worker: { topic: this.raw, dead_topic: this.dead, group: this.group, ...session, ...worker },
       routes: routes.map((route) => ({ ...route, topic: this.topic(route.name) })),
       nodes,
       drain: { ...session, ...drain },

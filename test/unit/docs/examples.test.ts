@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { parseConfig } from '../../../src/app/config/load.ts';
 import { ROOT } from '../../lab/cache.ts';
 
-const SECTION = /^(?:kafka|worker|ingest|registry|routes|nodes|drain|topics|admin):/m;
+const SECTION = /^(?:kafka|worker|registry|routes|nodes|drain|topics|admin):/m;
 
 const examples = globSync(['README.md', 'docs/**/*.md'], { cwd: ROOT }).flatMap((file) => {
   const text = readFileSync(path.join(ROOT, file), 'utf8');

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { DEFAULT_LIMITS } from '../../../src/core/decode/decoder.ts';
 import { createDecoders } from '../../../src/core/decode/registry.ts';
 import { LineDecoder } from '../../../src/core/decode/text/line-decoder.ts';
-import { ingestOptions } from '../../../src/services/worker/options.ts';
+import { workerOptions } from '../../../src/services/worker/options.ts';
 import { ROOT } from '../../lab/cache.ts';
 
 const PAGE = readFileSync(path.join(ROOT, 'docs/reference/records.md'), 'utf8');
@@ -44,7 +44,7 @@ test('every reason is on the page, and none that there is not', () => {
 });
 
 test('every limit is on the page, with its default', () => {
-  const { limits } = ingestOptions.parse({});
+  const { limits } = workerOptions.parse({});
   assert.deepEqual(firstCells(LIMITS).toSorted(), Object.keys(limits).toSorted());
   const units: Record<string, number> = { bytes: 1, KiB: 2 ** 10, MiB: 2 ** 20, s: 1000, minutes: 60_000 };
   for (const [, name, number, unit] of LIMITS.matchAll(/^\| `([^`]+)` \| (?:(\d+)(?: (\w+))?|none) \|/gm)) {

@@ -32,7 +32,7 @@ test('a key has its type, default, effects of a reload and environment variable'
     '`64MiB`',
     'yes',
     '–',
-    '`PENSTOCK_INGEST_QUEUE_BYTES`',
+    '`PENSTOCK_WORKER_QUEUE_BYTES`',
   ]);
   const [deadline] = rowsOf('stop_deadline');
   assert.deepEqual(deadline!.slice(0, 3), ['`stop_deadline`', 'duration', '`20s`']);

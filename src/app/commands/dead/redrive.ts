@@ -30,7 +30,7 @@ export async function redriveLetters(session: DeadSession, args: RedriveArgument
       line.clear();
       process.stderr.write(`penstock dead: ${printableLines(message)}\n`);
     }),
-    transactionTimeoutMs: config.ingest.transaction_timeout,
+    transactionTimeoutMs: config.worker.transaction_timeout,
     onUnreadable: (partitions) => sayUnreadable(topic, partitions),
     onScan: ({ read, of }) => line.show(`${topic}: ${read} of ${of} offsets read`),
     onRedrive: ({ read, of }) => line.show(`${topic}: ${read} of ${of} dead letters redriven`),
@@ -73,7 +73,7 @@ function formatCounts(
 
 /** Topics that letters may be redriven to, with their partition counts (0: the topic does not exist). */
 async function redriveTargets({ config, admin }: DeadSession): Promise<RedriveTargets> {
-  const ingest = ingestTopics(config.ingest).map(({ topic }) => topic);
+  const ingest = ingestTopics(config.worker).map(({ topic }) => topic);
   const tasks = [...new Set(compileRoutes(config).map(({ topic }) => topic))];
   const counts = await admin.partitionCounts([...ingest, ...tasks]);
   const existing = (topics: readonly string[]) =>

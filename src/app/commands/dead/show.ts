@@ -57,9 +57,9 @@ export async function showLetter(
   return DONE;
 }
 
-async function decodersFor(letter: StoredLetter, { ingest, registry }: Config): Promise<DecoderRegistry> {
+async function decodersFor(letter: StoredLetter, { worker, registry }: Config): Promise<DecoderRegistry> {
   if (letter.stage === 'deliver') return new DecoderRegistry('remote_write_v1');
-  const [first, ...others] = ingestTopics(ingest);
+  const [first, ...others] = ingestTopics(worker);
   const withSchemas = (schemas?: SchemaSource) => {
     const decoders = topicDecoders([{ ...first, schemas }, ...others.map((each) => ({ ...each, schemas }))]);
     return decoders(letter.source?.topic ?? '');

@@ -18,7 +18,7 @@ export async function skipBatch(
   const target: SkipTarget = { ...at, groupId: groupOf(session, at.topic, at.partition) };
   await admin.requireTopics(new Map([[at.topic, 1]]));
   const batch = await batchToSkip(connection, admin, target);
-  await requestSkip(connection, target, batch, config.ingest.transaction_timeout);
+  await requestSkip(connection, target, batch, config.worker.transaction_timeout);
   const passed = await isPassed(admin, target, batch, WAIT_MS);
   const last = batch.nextOffset - 1n;
   if (json) {
@@ -45,8 +45,8 @@ export async function skipBatch(
 
 /** The group that reads the partition: the workers' for an ingest topic, its node's drains' for a task topic. */
 function groupOf({ config }: DeadSession, topic: string, partition: number): string {
-  const ingest = ingestTopics(config.ingest).map((each) => each.topic);
-  if (ingest.includes(topic)) return config.ingest.group;
+  const ingest = ingestTopics(config.worker).map((each) => each.topic);
+  if (ingest.includes(topic)) return config.worker.group;
   const routes = compileRoutes(config);
   const names = config.nodes.map(({ name }) => name);
   const isTask = routes.some((route) => route.topic === topic);

@@ -47,8 +47,8 @@ export function routeTargetSpec(
 
 function refuseOthersTopic(config: Config, topic: string): void {
   const others = new Map([
-    ...ingestTopics(config.ingest).map((each) => [each.topic, 'an ingest topic'] as const),
-    [config.ingest.dead_topic, 'the dead-letter topic'] as const,
+    ...ingestTopics(config.worker).map((each) => [each.topic, 'an ingest topic'] as const),
+    [config.worker.dead_topic, 'the dead-letter topic'] as const,
     ...config.routes.map((each) => [each.topic, `the task topic of route ${each.name}`] as const),
   ]);
   const whose = others.get(topic);
@@ -89,7 +89,7 @@ export async function prepareOutput(
     );
   const wanted = wantedTopics({
     topics: config.topics,
-    ingest: { topics: [], deadTopic: config.ingest.dead_topic },
+    ingest: { topics: [], deadTopic: config.worker.dead_topic },
     routes: config.routes,
     isGiven: (path) => config.positions.isGiven(path),
   }).find((each) => each.topic === route.topic)!;

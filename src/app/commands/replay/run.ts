@@ -98,7 +98,7 @@ export async function resumeReplay(command: ReplayCommand, id: string, how: RunO
 const NO_TIMES: ReadonlyMap<number, number> = new Map();
 
 function onlyIngestTopic(config: Config): string {
-  const [first, ...others] = ingestTopics(config.ingest);
+  const [first, ...others] = ingestTopics(config.worker);
   if (others.length === 0) return first.topic;
   throw usageError(
     'replay',

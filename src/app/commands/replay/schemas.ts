@@ -26,9 +26,9 @@ export function sourceDecoders(
   topic: string,
   say: (message: string) => void,
 ): SourceDecoders {
-  const { ingest, registry } = config;
+  const { worker, registry } = config;
   const { url } = registry;
-  const [first, ...others] = ingestTopics(ingest);
+  const [first, ...others] = ingestTopics(worker);
   if (url === undefined)
     return { decoders: topicDecoders([first, ...others])(topic), close: async () => undefined };
   const client = new RegistryClient({ ...registry, url });
@@ -55,10 +55,10 @@ export function sourceDecoders(
   };
 }
 
-function idsOf({ chunks }: RangeStep, decoders: DecoderRegistry, { ingest }: Config): readonly SchemaId[] {
+function idsOf({ chunks }: RangeStep, decoders: DecoderRegistry, { worker }: Config): readonly SchemaId[] {
   const named = new NamedSchemas();
   for (const { records } of chunks) {
-    for (const record of records) named.look(record, decoders, ingest.limits);
+    for (const record of records) named.look(record, decoders, worker.limits);
   }
   return named.ids;
 }

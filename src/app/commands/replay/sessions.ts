@@ -67,7 +67,7 @@ export class Sessions {
     const { id } = replay;
     // Opening fences the current owner, which must not happen to a process that has taken the replay over.
     if (this.begun && (await this.#isAnothers())) throw new TakenOverError(id);
-    const { transaction_timeout: transactionTimeoutMs } = config.ingest;
+    const { transaction_timeout: transactionTimeoutMs } = config.worker;
     const options = { id, run, transactionTimeoutMs, limit: this.#limit };
     const journal = await Journal.open(connection, admin, options);
     try {

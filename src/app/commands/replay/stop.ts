@@ -25,7 +25,7 @@ export async function stopReplay(
     return FAILED;
   }
   if (isDone(replay) || replay.phase === 'stopped') return tell(replay, json);
-  await requestStop(connection, replay, config.ingest.transaction_timeout);
+  await requestStop(connection, replay, config.worker.transaction_timeout);
   const deadline = monotonicMs() + config.stop_deadline + GRACE_MS;
   for (;;) {
     const now = (await readReplay(admin, id)) ?? replay;

@@ -67,7 +67,7 @@ export async function targetFor(context: TargetContext): Promise<OpenTarget> {
     case 'route': {
       const onDefect = defectNotes(context.say);
       const selection = selectionOf({ ...context, onDefect });
-      const size = new StepSize(context.config.ingest.transaction_timeout);
+      const size = new StepSize(context.config.worker.transaction_timeout);
       const maxBytes = (await context.admin.maxMessageBytes([target.topic])).get(target.topic)!;
       const pipeline = routePipeline(context, target.route, {
         topic: target.topic,
@@ -92,7 +92,7 @@ export async function targetFor(context: TargetContext): Promise<OpenTarget> {
 function bodiesOf(context: TargetContext, route: string | undefined): BodySource {
   const onDefect = defectNotes(context.say);
   const selection = selectionOf({ ...context, onDefect });
-  const { tenant_headers, limits } = context.config.ingest;
+  const { tenant_headers, limits } = context.config.worker;
   if (route === undefined) return new RawBodies(selection, tenant_headers, limits.tenant_bytes);
   const pipeline = routePipeline(context, route, { topic: '', maxRecordBytes: ROUTED_BODY_BYTES });
   return new RoutedBodies(pipeline, selection, onDefect);
@@ -146,7 +146,7 @@ export function selectionOf({
   readonly onDefect: NonNullable<SelectionOptions['onDefect']>;
 }): Selection {
   const { match = [], sample, fromMs, toMs } = spec;
-  const { limits, tenant_headers: tenantHeaders } = config.ingest;
+  const { limits, tenant_headers: tenantHeaders } = config.worker;
   return new Selection(
     {
       match: match.map(compileSelector),
@@ -174,7 +174,7 @@ export function routePipeline(
 ): Pipeline {
   const route = compileRoutes(config).find((each) => each.name === name);
   if (route === undefined) throw noSuchRoute(config, name);
-  const { series_cache_bytes: cacheBytes, tenant_headers: tenantHeaders, limits } = config.ingest;
+  const { series_cache_bytes: cacheBytes, tenant_headers: tenantHeaders, limits } = config.worker;
   return new Pipeline({
     routes: [{ ...route, index: 0, topic: output.topic }],
     cacheBytes,

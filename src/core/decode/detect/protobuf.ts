@@ -60,7 +60,7 @@ export function actualProtobuf(
     'decode',
     'unknown_fields',
     `the record is protobuf, but has no field that ${declared} knows: is it in another encoding than its content-type or ` +
-      'ingest.encoding says?',
+      'worker.encoding says?',
   );
 }
 

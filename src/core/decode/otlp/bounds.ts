@@ -51,7 +51,7 @@ export class OtlpBounds {
     throw new PoisonError(
       'decode',
       'too_many_buckets',
-      `${what}: more than ${this.#mostBuckets} (ingest.limits.buckets_per_histogram)`,
+      `${what}: more than ${this.#mostBuckets} (worker.limits.buckets_per_histogram)`,
     );
   }
 }

@@ -41,7 +41,7 @@ const PER_UNITS = new Map([
 ]);
 
 /**
- * Longer names are left as they are: no storage accepts them and `ingest.limits` refuses them, while splitting
+ * Longer names are left as they are: no storage accepts them and `worker.limits` refuses them, while splitting
  * megabytes of separators costs hundreds of megabytes.
  */
 const LONGEST_NAME = 64 * 1024;

@@ -64,7 +64,7 @@ export class SeriesMapper {
       throw new PoisonError(
         'decode',
         'mapping',
-        `the record has no list at ${series.join('.')} (ingest.mapping.series), but ${kindOf(elements)}`,
+        `the record has no list at ${series.join('.')} (worker.mapping.series), but ${kindOf(elements)}`,
       );
     }
     return this.mapElements(elements, bodyBytes, context);

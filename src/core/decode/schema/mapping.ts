@@ -8,7 +8,7 @@ export type TimestampUnit = (typeof TIMESTAMP_UNITS)[number];
 
 /**
  * Paths of the parts of a sample in a record of any shape. A path is names of fields, joined by dots:
- * `payload.points`. The keys are those of `ingest.mapping`.
+ * `payload.points`. The keys are those of `worker.mapping`.
  */
 export interface MappingOptions {
   /** Path of the list of series in the record; empty: the record itself is one. */
@@ -33,7 +33,7 @@ export interface MappingOptions {
   readonly timestamp_unit: TimestampUnit;
 }
 
-/** The shape of `schemas/metric-batch.*`, the default of `ingest.mapping`. */
+/** The shape of `schemas/metric-batch.*`, the default of `worker.mapping`. */
 export const METRIC_BATCH: MappingOptions = {
   series: 'series',
   name: '',

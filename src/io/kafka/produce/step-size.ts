@@ -100,7 +100,7 @@ export class StepSize {
       'encode',
       'transaction_timeout',
       `the record becomes ${outgoing.length} records of ${bytesOf(outgoing)} bytes, which were not written within a ` +
-        `transaction of ${this.#timeoutMs} ms, ${TIMEOUTS} times in a row (ingest.transaction_timeout)`,
+        `transaction of ${this.#timeoutMs} ms, ${TIMEOUTS} times in a row (worker.transaction_timeout)`,
     );
   }
 }

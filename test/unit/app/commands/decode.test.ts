@@ -115,7 +115,7 @@ describe('penstock decode', () => {
 
   it('goes by the topic that it is told, or by the encoding', () => {
     const file = configFile(
-      'ingest: { topics: [{ topic: a }, { topic: b, encoding: influx, influx: { skip_measurement: true } }] }',
+      'worker: { topics: [{ topic: a }, { topic: b, encoding: influx, influx: { skip_measurement: true } }] }',
     );
     const args = ['-c', file, '--timestamp', '7'];
     const [first] = lines(args, 'cpu v=1').lines;
@@ -128,7 +128,7 @@ describe('penstock decode', () => {
   });
 
   it('refuses what the limits of the configuration refuse', () => {
-    const file = configFile('ingest: { limits: { labels_per_series: 2, max_age: 1h } }');
+    const file = configFile('worker: { limits: { labels_per_series: 2, max_age: 1h } }');
     const { status, lines: found } = lines(['-c', file], 'a{b="1",c="2"} 1\nb 1\nc 1 1000\n');
     assert.equal(status, 1);
     const reasons = found.map((line) => JSON.parse(line).reject?.reason);

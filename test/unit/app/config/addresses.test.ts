@@ -108,10 +108,10 @@ describe('a configuration', () => {
     ["kafka: { tls: { enabled: true,\n server_name: '${NAME}' } }", 2, 'kafka.tls.server_name'],
     ["registry:\n  url: 'http://${REGISTRY}:8081'", 2, 'registry.url'],
     ["registry:\n  url: 'http://registry/${TENANT}'", 2, 'registry.url'],
-    ["ingest:\n  topic: '${TOPIC}'", 2, 'ingest.topic'],
-    ["ingest:\n  group: 'penstock-${STAGE}'", 2, 'ingest.group'],
-    ["ingest:\n  dead_topic: '{{ topic }}'", 2, 'ingest.dead_topic'],
-    ["ingest:\n  session_timeout: '${TIMEOUT}'", 2, 'ingest.session_timeout'],
+    ["worker:\n  topic: '${TOPIC}'", 2, 'worker.topic'],
+    ["worker:\n  group: 'penstock-${STAGE}'", 2, 'worker.group'],
+    ["worker:\n  dead_topic: '{{ topic }}'", 2, 'worker.dead_topic'],
+    ["worker:\n  session_timeout: '${TIMEOUT}'", 2, 'worker.session_timeout'],
     ["admin:\n  listen: '${HOST}:9480'", 2, 'admin.listen'],
     [NODE('http://${HOST}:8429'), 3, 'nodes[0].url'],
     [NODE('https://a:8429', "    bearer_token: '${TOKEN}'"), 4, 'nodes[0].bearer_token'],
@@ -142,21 +142,21 @@ describe('a configuration', () => {
   it('the environment is held to the same', () => {
     const message = refusal('', {
       PENSTOCK_KAFKA_BROKERS: 'a:1,$(KAFKA):9092',
-      PENSTOCK_INGEST_GROUP: '${G}',
+      PENSTOCK_WORKER_GROUP: '${G}',
     });
     assert.match(
       message,
       /^PENSTOCK_KAFKA_BROKERS: kafka\.brokers\[1\]: .*"\$\(KAFKA\)" is not a host name/m,
     );
-    assert.match(message, /^PENSTOCK_INGEST_GROUP: ingest\.group: "\$\{G\}" is no value/m);
+    assert.match(message, /^PENSTOCK_WORKER_GROUP: worker\.group: "\$\{G\}" is no value/m);
   });
 
   it('names have no control characters and no blanks around them', () => {
-    assert.match(refusal('ingest: { group: "a\\tb" }'), /ingest\.group: .* is no name/);
-    assert.match(refusal("ingest: { group: ' a' }"), /is no name/);
+    assert.match(refusal('worker: { group: "a\\tb" }'), /worker\.group: .* is no name/);
+    assert.match(refusal("worker: { group: ' a' }"), /is no name/);
     assert.match(refusal('kafka: { client_id: "a\\u0000" }'), /is no name/);
-    assert.match(refusal("ingest: { group: '' }"), /is no name/);
-    assert.equal(refusal("ingest: { group: 'my group/é' }"), '');
+    assert.match(refusal("worker: { group: '' }"), /is no name/);
+    assert.equal(refusal("worker: { group: 'my group/é' }"), '');
   });
 
   it('leaves alone what only looks a little like a variable', () => {

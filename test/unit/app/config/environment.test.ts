@@ -31,7 +31,7 @@ describe('the variable of each key', () => {
       'KAFKA_BROKERS',
       'DRAIN_NODE',
       'ADMIN_LISTEN',
-      'INGEST_LIMITS_RECORD_BYTES',
+      'WORKER_LIMITS_RECORD_BYTES',
       'STOP_DEADLINE',
     ]) {
       assert.ok(names.includes(`PENSTOCK_${name}`), name);
@@ -53,11 +53,11 @@ describe('the variable of each key', () => {
 
 describe('layers', () => {
   it('the environment wins over the file, the file over the default', () => {
-    const text = 'ingest: { topic: from.file, group: from-file }';
-    const config = load({ PENSTOCK_INGEST_TOPIC: 'from.env' }, text);
-    assert.equal(config.ingest.topic, 'from.env');
-    assert.equal(config.ingest.group, 'from-file');
-    assert.equal(config.ingest.dead_topic, 'metrics.dead');
+    const text = 'worker: { topic: from.file, group: from-file }';
+    const config = load({ PENSTOCK_WORKER_TOPIC: 'from.env' }, text);
+    assert.equal(config.worker.topic, 'from.env');
+    assert.equal(config.worker.group, 'from-file');
+    assert.equal(config.worker.dead_topic, 'metrics.dead');
   });
 
   it('texts become numbers, booleans, lists, durations and sizes', () => {
@@ -65,18 +65,18 @@ describe('layers', () => {
       PENSTOCK_KAFKA_BROKERS: 'a:1, b:2',
       PENSTOCK_KAFKA_TLS_ENABLED: 'true',
       PENSTOCK_TOPICS_RAW_PARTITIONS: '24',
-      PENSTOCK_INGEST_QUEUE_BYTES: '1MiB',
-      PENSTOCK_INGEST_FETCH_MAX_BYTES: '4096',
+      PENSTOCK_WORKER_QUEUE_BYTES: '1MiB',
+      PENSTOCK_WORKER_FETCH_MAX_BYTES: '4096',
       PENSTOCK_STOP_DEADLINE: '5s',
-      PENSTOCK_INGEST_TENANT_HEADERS: '',
+      PENSTOCK_WORKER_TENANT_HEADERS: '',
     });
     assert.deepEqual(config.kafka.brokers, ['a:1', 'b:2']);
     assert.equal(config.kafka.tls.enabled, true);
     assert.equal(config.topics.raw.partitions, 24);
-    assert.equal(config.ingest.queue_bytes, 2 ** 20);
-    assert.equal(config.ingest.fetch_max_bytes, 4096);
+    assert.equal(config.worker.queue_bytes, 2 ** 20);
+    assert.equal(config.worker.fetch_max_bytes, 4096);
     assert.equal(config.stop_deadline, 5_000);
-    assert.deepEqual(config.ingest.tenant_headers, []);
+    assert.deepEqual(config.worker.tenant_headers, []);
   });
 
   it('a text that looks like a number stays a text where a text belongs', () => {
@@ -95,7 +95,7 @@ describe('a bad value names its variable, not the file', () => {
     ['PENSTOCK_TOPICS_RAW_PARTITIONS', '', 'topics.raw.partitions: "" does not fit; expected a number'],
     ['PENSTOCK_LOG_LEVEL', 'loud', 'log.level: "loud" is unknown; expected one of fatal'],
     ['PENSTOCK_DRAIN_NODE', 'a', 'drain.node: there is no node "a"'],
-    ['PENSTOCK_INGEST_HEARTBEAT_INTERVAL', '20s', 'ingest.heartbeat_interval: 20000 ms is too long'],
+    ['PENSTOCK_WORKER_HEARTBEAT_INTERVAL', '20s', 'worker.heartbeat_interval: 20000 ms is too long'],
   ];
   for (const [variable, value, expected] of cases) {
     it(`${variable}=${value}`, () => {

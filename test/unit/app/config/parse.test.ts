@@ -44,9 +44,9 @@ describe('defaults', () => {
   it('an empty file has every default', () => {
     const config = load('');
     assert.deepEqual(config.kafka.brokers, ['localhost:9092']);
-    assert.equal(config.ingest.topic, 'metrics.raw');
-    assert.equal(config.ingest.delivery, 'exactly_once');
-    assert.equal(config.ingest.queue_bytes, 64 * 2 ** 20);
+    assert.equal(config.worker.topic, 'metrics.raw');
+    assert.equal(config.worker.delivery, 'exactly_once');
+    assert.equal(config.worker.queue_bytes, 64 * 2 ** 20);
     assert.equal(config.drain.backoff_min, 100);
     assert.equal(config.topics.dead.retention, 14 * 86_400_000);
     assert.equal(config.stop_deadline, 20_000);
@@ -107,7 +107,7 @@ describe('durations and sizes', () => {
   };
   for (const [text, bytes] of Object.entries(sizes)) {
     it(`${text} is ${bytes} bytes`, () => {
-      assert.equal(load(`ingest: { queue_bytes: ${text} }`).ingest.queue_bytes, bytes);
+      assert.equal(load(`worker: { queue_bytes: ${text} }`).worker.queue_bytes, bytes);
     });
   }
 
@@ -137,7 +137,7 @@ describe('durations and sizes', () => {
   }
 
   it('a size that Kafka cannot hold is refused', () => {
-    assert.match(refusal('ingest: { fetch_max_bytes: 2GiB }')[0]!, /out of range; expected .* to 2147483647/);
+    assert.match(refusal('worker: { fetch_max_bytes: 2GiB }')[0]!, /out of range; expected .* to 2147483647/);
   });
 });
 
@@ -161,8 +161,8 @@ describe('each problem is told with its line', () => {
     ],
     [
       'an unknown choice',
-      'ingest:\n  delivery: once',
-      '2: ingest.delivery: "once" is unknown; expected one of exactly_once, at_least_once',
+      'worker:\n  delivery: once',
+      '2: worker.delivery: "once" is unknown; expected one of exactly_once, at_least_once',
     ],
     [
       'a broker without port',
@@ -170,17 +170,17 @@ describe('each problem is told with its line', () => {
       '4: kafka.brokers[1]: "b" is no address',
     ],
     ['no broker', 'kafka:\n  brokers: []', '2: kafka.brokers: the list is empty'],
-    ['a bad topic', 'ingest:\n  topic: a/b', '2: ingest.topic: "a/b" is no topic name'],
+    ['a bad topic', 'worker:\n  topic: a/b', '2: worker.topic: "a/b" is no topic name'],
     ['a bad listen address', 'admin:\n  listen: "9480"', '2: admin.listen: "9480" is no address'],
     [
       'a negative limit',
-      'ingest:\n  limits:\n    labels_per_series: -1',
-      '3: ingest.limits.labels_per_series: -1 is out of range; expected at least 0',
+      'worker:\n  limits:\n    labels_per_series: -1',
+      '3: worker.limits.labels_per_series: -1 is out of range; expected at least 0',
     ],
     [
       'a slow heartbeat',
-      'ingest:\n  heartbeat_interval: 15s',
-      '2: ingest.heartbeat_interval: 15000 ms is too long',
+      'worker:\n  heartbeat_interval: 15s',
+      '2: worker.heartbeat_interval: 15000 ms is too long',
     ],
     [
       'a slow heartbeat of a drain',
@@ -189,8 +189,8 @@ describe('each problem is told with its line', () => {
     ],
     [
       'a step longer than a transaction',
-      'ingest:\n  commit_interval: 31s',
-      '2: ingest.commit_interval: 31000 ms is too long',
+      'worker:\n  commit_interval: 31s',
+      '2: worker.commit_interval: 31000 ms is too long',
     ],
     ['backoff upside down', 'drain:\n  backoff_min: 31s', '2: drain.backoff_min: 31000 ms is too long'],
     [
@@ -205,8 +205,8 @@ describe('each problem is told with its line', () => {
     ],
     [
       'dead letters into the ingest topic',
-      'ingest:\n  dead_topic: metrics.raw',
-      '2: ingest.dead_topic: "metrics.raw" is the ingest topic too',
+      'worker:\n  dead_topic: metrics.raw',
+      '2: worker.dead_topic: "metrics.raw" is the ingest topic too',
     ],
     ['a later section', 'gateway:\n  listen: x', '1: gateway: unknown key'],
 
@@ -402,7 +402,7 @@ describe('each problem is told with its line', () => {
     [
       'a list for a file',
       '- a',
-      '1: a list does not fit; expected a mapping with the keys kafka, worker, ingest, registry',
+      '1: a list does not fit; expected a mapping with the keys kafka, worker, registry, routes',
     ],
   ];
   for (const [name, text, expected] of cases) {
@@ -540,7 +540,15 @@ describe('secrets', () => {
   it('everything else of the printed form is the configuration', () => {
     const example = readFileSync(new URL('../../../../config/penstock.yml', import.meta.url), 'utf8');
     const config = parseConfig(example, FILE, {}, () => '- {action: drop, regex: 1.50, source_labels: [a]}');
-    const { file: _file, texts: _texts, positions: _positions, hash: _hash, routes, ...rest } = config;
+    const {
+      file: _file,
+      texts: _texts,
+      positions: _positions,
+      oldNames: _oldNames,
+      hash: _hash,
+      routes,
+      ...rest
+    } = config;
     const { routes: printedRoutes, ...printed } = redacted(config);
     assert.deepEqual(printed, rest);
     assert.equal(printedRoutes.length, routes.length);

@@ -25,8 +25,8 @@ assert.ok(readFileSync(file, 'utf8').length > 0);
 /** A cluster in which every topic is there, with as many partitions as anybody could want. */
 function anyCluster(): KafkaConnection {
   const names = [
-    config().ingest.dead_topic,
-    config().ingest.topic,
+    config().worker.dead_topic,
+    config().worker.topic,
     ...config().routes.map(({ topic }) => topic),
   ];
   const partitionMetadata = Array.from({ length: 64 }, (_, partitionId) => ({ partitionId }));
@@ -59,22 +59,22 @@ const MADE: Readonly<
 > = {
   worker: (before, after) => {
     const options = (reads: Set<string>) => {
-      const { ingest, registry } = recorded(config(), reads);
-      return { ingest, registry, routes: compileRoutes(config()) };
+      const { worker, registry } = recorded(config(), reads);
+      return { worker, registry, routes: compileRoutes(config()) };
     };
     return new Worker(anyCluster(), options(before), new Metrics(), log).prepare(options(after));
   },
   drain: (before, after) => {
     const setup = (reads: Set<string>) => {
-      const { drain, ownership, ingest } = recorded(config(), reads);
+      const { drain, ownership, worker } = recorded(config(), reads);
       const routes = compileRoutes(config());
       return {
         drain,
         nodes: config().nodes,
         ownership,
         routes,
-        deadTopic: ingest.dead_topic,
-        tenantHeaders: ingest.tenant_headers,
+        deadTopic: worker.dead_topic,
+        tenantHeaders: worker.tenant_headers,
         userAgent: 'test',
       };
     };
@@ -99,7 +99,7 @@ for (const command of ['worker', 'drain'] as const) {
     );
     // What cannot change is read when it is made: else the table has it in the wrong place.
     const groups =
-      command === 'worker' ? ['ingest.session_timeout', 'ingest.group'] : ['drain.session_timeout'];
+      command === 'worker' ? ['worker.session_timeout', 'worker.group'] : ['drain.session_timeout'];
     for (const key of groups) assert.ok(read.has(key), key);
   });
 }

@@ -10,7 +10,7 @@ import { nodeOptions, routeOptions } from '../../../../src/core/route/options.ts
 
 /** What a reload means for each key: worker, drain. A new key needs a line here, and what it says to be true. */
 const TABLE: Readonly<Record<string, readonly [worker: ReloadEffect, drain: ReloadEffect]>> = {
-  'ingest.group': ['restart', 'applied'],
+  'worker.group': ['restart', 'applied'],
   ...all(
     ['restart', 'restart'],
     [
@@ -32,8 +32,8 @@ const TABLE: Readonly<Record<string, readonly [worker: ReloadEffect, drain: Relo
     ['restart', 'unused'],
     [
       'worker.processes',
-      ...under('ingest', ['delivery', 'transaction_timeout']),
-      ...under('ingest', ['session_timeout', 'heartbeat_interval', 'rebalance_timeout']),
+      ...under('worker', ['delivery', 'transaction_timeout']),
+      ...under('worker', ['session_timeout', 'heartbeat_interval', 'rebalance_timeout']),
     ],
   ),
   ...all(
@@ -43,7 +43,7 @@ const TABLE: Readonly<Record<string, readonly [worker: ReloadEffect, drain: Relo
   ...all(
     ['applied', 'applied'],
     [
-      ...under('ingest', ['dead_topic', 'tenant_headers', 'topic', 'topics']),
+      ...under('worker', ['dead_topic', 'tenant_headers', 'topic', 'topics']),
       ...under('nodes', ['name']),
       'ownership',
       ...under('routes', ['name', 'topic', 'task.count']),
@@ -56,32 +56,32 @@ const TABLE: Readonly<Record<string, readonly [worker: ReloadEffect, drain: Relo
   ...all(
     ['applied', 'unused'],
     [
-      'ingest.encoding',
-      ...under('ingest.influx', ['precision', 'measurement_field_separator', 'skip_measurement']),
-      ...under('ingest.influx', ['skip_single_field', 'db_label', 'trim_timestamp_ms']),
-      ...under('ingest.graphite', ['sanitize_metric_name', 'trim_timestamp_ms']),
-      'ingest.opentsdb.trim_timestamp_ms',
-      'ingest.opentsdb_http.trim_timestamp_ms',
-      'ingest.json.unknown_members',
-      ...under('ingest.mapping', ['series', 'name', 'labels', 'label_name', 'label_value', 'label_fields']),
-      ...under('ingest.mapping', ['constant_labels', 'samples', 'value', 'timestamp', 'timestamp_unit']),
-      ...under('ingest.otlp', ['use_prometheus_naming', 'convert_metric_names_to_prometheus']),
-      'ingest.otlp.label_name_underscore_sanitization',
-      ...under('ingest', ['commit_interval', 'fetch_max_bytes', 'fetch_max_wait', 'queue_bytes']),
-      ...under('ingest', ['series_cache_bytes', 'on_offset_gap', 'on_corrupt_batch']),
-      ...under('ingest.limits', [
+      'worker.encoding',
+      ...under('worker.influx', ['precision', 'measurement_field_separator', 'skip_measurement']),
+      ...under('worker.influx', ['skip_single_field', 'db_label', 'trim_timestamp_ms']),
+      ...under('worker.graphite', ['sanitize_metric_name', 'trim_timestamp_ms']),
+      'worker.opentsdb.trim_timestamp_ms',
+      'worker.opentsdb_http.trim_timestamp_ms',
+      'worker.json.unknown_members',
+      ...under('worker.mapping', ['series', 'name', 'labels', 'label_name', 'label_value', 'label_fields']),
+      ...under('worker.mapping', ['constant_labels', 'samples', 'value', 'timestamp', 'timestamp_unit']),
+      ...under('worker.otlp', ['use_prometheus_naming', 'convert_metric_names_to_prometheus']),
+      'worker.otlp.label_name_underscore_sanitization',
+      ...under('worker', ['commit_interval', 'fetch_max_bytes', 'fetch_max_wait', 'queue_bytes']),
+      ...under('worker', ['series_cache_bytes', 'on_offset_gap', 'on_corrupt_batch']),
+      ...under('worker.limits', [
         'record_bytes',
         'series_per_record',
         'faults_per_record',
         'buckets_per_histogram',
       ]),
-      ...under('ingest.limits', [
+      ...under('worker.limits', [
         'record_time',
         'labels_per_series',
         'label_name_bytes',
         'label_value_bytes',
       ]),
-      ...under('ingest.limits', ['tenant_bytes', 'max_age', 'max_future']),
+      ...under('worker.limits', ['tenant_bytes', 'max_age', 'max_future']),
       ...under('registry', ['url', 'username', 'password', 'allow_insecure', 'timeout', 'missing_ttl']),
       ...under('registry.tls', ['ca_file', 'cert_file', 'key_file', 'server_name', 'insecure_skip_verify']),
       ...under('routes', ['match', 'dialect', 'relabel', 'relabel_file']),

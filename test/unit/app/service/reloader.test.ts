@@ -66,7 +66,7 @@ test('what takes a restart is refused as a whole, with its line, and applies not
   assert.equal(applied, false);
   assert.deepEqual(text.split('\n').slice(0, 3), [
     '/dir/penstock.yml:3: kafka.client_id: changed, and takes effect at a restart only',
-    '/dir/penstock.yml:4: ingest.group: changed, and takes effect at a restart only',
+    '/dir/penstock.yml:4: worker.group: changed, and takes effect at a restart only',
     'Restart the process, or put them back in /dir/penstock.yml and reload.',
   ]);
   assert.deepEqual(state.applied, []);

@@ -5,7 +5,7 @@ import { Pipeline, type PipelineRoute } from '../../../../src/core/pipeline/pipe
 import { splitByTime } from '../../../../src/core/pipeline/sample-age.ts';
 import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
-import { ingestOptions } from '../../../../src/services/worker/options.ts';
+import { workerOptions } from '../../../../src/services/worker/options.ts';
 import { decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 
 const NOW = 1_760_000_000_000;
@@ -78,7 +78,7 @@ test('samples outside of the limits are set aside, those of the same series with
   );
   assert.equal(counts.samples, 4);
   assert.deepEqual(counts.outOfRange, { too_old: 2, in_future: 1 });
-  assert.match(dead[0]!.message, /ingest\.limits\.max_age/);
+  assert.match(dead[0]!.message, /worker\.limits\.max_age/);
 });
 
 test('each limit holds alone, and without both all is taken', () => {
@@ -95,7 +95,7 @@ test('each limit holds alone, and without both all is taken', () => {
 });
 
 test('unless told otherwise a sample may be ten minutes ahead, and as old as it likes', () => {
-  const { max_age, max_future } = ingestOptions.parse({}).limits;
+  const { max_age, max_future } = workerOptions.parse({}).limits;
   const times = [0, NOW, NOW + 600_000, NOW + 600_001, 4e15, 9e15];
   const { records, dead, counts } = run(body({ a: times }), { max_age, max_future });
   assert.deepEqual(

@@ -35,7 +35,7 @@ const WRONG: [string, string, RegExp][] = [
   ['a key without certificate', 'registry: { tls: { key_file: a } }', /registry\.tls\.key_file/],
   [
     'confluent records without a registry',
-    'ingest: { encoding: confluent }',
+    'worker: { encoding: confluent }',
     /registry\.url: missing; expected the registry's address, since the records of metrics\.raw are confluent/,
   ],
 ];

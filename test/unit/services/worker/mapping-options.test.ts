@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { METRIC_BATCH, TIMESTAMP_UNITS } from '../../../../src/core/decode/schema/mapping.ts';
 import { mapping, topicMapping } from '../../../../src/services/worker/mapping-options.ts';
-import { ingestOptions, ingestTopics } from '../../../../src/services/worker/options.ts';
+import { ingestTopics, workerOptions } from '../../../../src/services/worker/options.ts';
 
 test('the default is the shape of the documented schemas', () => {
   assert.deepEqual(mapping.parse({}), METRIC_BATCH);
@@ -16,7 +16,7 @@ test('every unit that is known can be configured', () => {
 
 test('a topic of its own says only what differs', () => {
   const topics = [{ topic: 'a' }, { topic: 'b', mapping: { series: '', value: 'reading' } }];
-  const [a, b] = ingestTopics(ingestOptions.parse({ mapping: { name: 'metric' }, topics }));
+  const [a, b] = ingestTopics(workerOptions.parse({ mapping: { name: 'metric' }, topics }));
   assert.deepEqual(a?.mapping, { ...METRIC_BATCH, name: 'metric' });
   assert.deepEqual(b?.mapping, { ...METRIC_BATCH, name: 'metric', series: '', value: 'reading' });
 });

@@ -11,7 +11,7 @@ import { DEFAULT_LIMITS } from '../../../../src/core/decode/decoder.ts';
 import { DECODERS } from '../../../../src/core/decode/registry.ts';
 import { topicDecoders } from '../../../../src/core/decode/topic-decoders.ts';
 import { INGEST_ENCODINGS } from '../../../../src/services/worker/encoding-options.ts';
-import { ingestOptions, ingestTopics } from '../../../../src/services/worker/options.ts';
+import { ingestTopics, workerOptions } from '../../../../src/services/worker/options.ts';
 import { decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 
 test('the encodings of the configuration are those of the decoders', () => {
@@ -19,7 +19,7 @@ test('the encodings of the configuration are those of the decoders', () => {
 });
 
 test('the defaults of the configuration are those of the decoders', () => {
-  const { influx, graphite, opentsdb, opentsdb_http, otlp, limits } = ingestOptions.parse({});
+  const { influx, graphite, opentsdb, opentsdb_http, otlp, limits } = workerOptions.parse({});
   assert.deepEqual(
     { influx, graphite, opentsdb, opentsdb_http, otlp },
     {
@@ -34,13 +34,13 @@ test('the defaults of the configuration are those of the decoders', () => {
 });
 
 test('one topic is the simple form', () => {
-  const [only, ...others] = ingestTopics(ingestOptions.parse({ topic: 'a', encoding: 'influx' }));
+  const [only, ...others] = ingestTopics(workerOptions.parse({ topic: 'a', encoding: 'influx' }));
   assert.equal(others.length, 0);
   assert.deepEqual([only.topic, only.encoding], ['a', 'influx']);
 });
 
 test('of several topics each has what it says itself, and the rest as for all', () => {
-  const options = ingestOptions.parse({
+  const options = workerOptions.parse({
     encoding: 'influx',
     influx: { measurement_field_separator: '.' },
     topics: [

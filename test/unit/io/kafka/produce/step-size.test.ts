@@ -83,7 +83,7 @@ for (const [what, written] of [
       assert.equal(size.failed(ENDED, [bad!], 900, written), ENDED);
     }
     assert.equal(size.refusalOf(bad!)?.reason, 'transaction_timeout');
-    assert.match(size.refusalOf(bad!)!.message, /ingest.transaction_timeout/);
+    assert.match(size.refusalOf(bad!)!.message, /worker.transaction_timeout/);
     assert.equal(size.refusalOf({ ...bad!, partition: 1 }), undefined);
   });
 }
