@@ -33,7 +33,7 @@ export interface Prepared {
 }
 
 /** One request for the ingest topic. */
-export interface BenchRequest {
+export interface ScrapeRequest {
   readonly value: Buffer;
   readonly partition: number;
 }
@@ -109,7 +109,7 @@ export class Bed {
   }
 
   /** Writes requests to the ingest topic, in order within each partition. */
-  async fill(topic: string, requests: Iterable<BenchRequest>): Promise<void> {
+  async fill(topic: string, requests: Iterable<ScrapeRequest>): Promise<void> {
     const producer = new PlainProducer(this.connection);
     await sendInParts(producer, recordsOf(topic, requests));
     await producer.close();
@@ -121,7 +121,7 @@ export class Bed {
   }
 }
 
-function* recordsOf(topic: string, requests: Iterable<BenchRequest>): Generator<OutgoingRecord> {
+function* recordsOf(topic: string, requests: Iterable<ScrapeRequest>): Generator<OutgoingRecord> {
   const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' };
   for (const request of requests) yield { ...request, topic, key: null, headers, timestamp: Date.now() };
 }

@@ -1,7 +1,6 @@
 /** What services send whose metrics are aggregated: scrapes in remote write, and what an OpenTelemetry SDK sends. */
-import { compress } from '../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 import type { Deployment } from '../lab/deployment/deployment.ts';
+import { writeRequest } from '../lab/generator/write-request.ts';
 import type { InputSeries } from '../lab/truth/aggregates.ts';
 import type { Place } from '../lab/truth/stored-samples.ts';
 
@@ -65,20 +64,16 @@ export class Truth {
 
 /** One scrape of all pods of a service in remote write. */
 function scrape(service: string, n: number, timeMs: number, truth: Truth): Buffer {
-  const builder = new WriteRequestBuilder();
-  for (let pod = 0; pod < PODS; pod += 1) {
-    for (const [name, more, value] of podValues(pod, n)) {
-      const labels = { __name__: name, namespace: 'shop', pod: `${service}-${pod}`, service, ...more };
-      truth.add(labels, timeMs, value);
-      builder.beginSeries();
-      for (const label of Object.keys(labels).sort()) {
-        builder.label(label, labels[label as keyof typeof labels] ?? '');
-      }
-      builder.sample(value, timeMs);
-      builder.endSeries();
-    }
-  }
-  return compress(builder.finish());
+  const pods = Array.from({ length: PODS }, (_, pod) => pod);
+  return writeRequest(
+    pods.flatMap((pod) =>
+      podValues(pod, n).map(([name, more, value]) => {
+        const labels = { __name__: name, namespace: 'shop', pod: `${service}-${pod}`, service, ...more };
+        truth.add(labels, timeMs, value);
+        return { labels: Object.entries(labels).sort(), samples: [[timeMs, value] as const] };
+      }),
+    ),
+  );
 }
 
 /** What an OpenTelemetry SDK would send of a service: a sum, a gauge and a histogram, under OpenTelemetry's names. */

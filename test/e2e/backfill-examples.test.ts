@@ -3,12 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import type { OutgoingRecord } from '../../src/core/model/records.ts';
-import { compress } from '../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
 import { createRunFolder, removeRunFolder } from '../lab/cache.ts';
 import { Deployment } from '../lab/deployment/deployment.ts';
 import { type PenstockResult, runPenstock, spawnPenstock } from '../lab/deployment/penstock.ts';
+import { writeRequest } from '../lab/generator/write-request.ts';
 import { startKafka } from '../lab/servers/kafka.ts';
 import { findVictoria } from '../lab/servers/victoria-binaries.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../lab/servers/victoriametrics.ts';
@@ -37,23 +36,23 @@ interface Past {
 /** Counters of 20 pods that all grow by 3 a step, as agents wrote them at the time: a record a scrape. */
 function* scrapes(topic: string, { fromMs, toMs, stepMs, label, example }: Past): Generator<OutgoingRecord> {
   for (let time = fromMs; time < toMs; time += stepMs) {
-    const builder = new WriteRequestBuilder();
-    for (const service of SERVICES) {
-      for (let pod = 0; pod < PODS; pod += 1) {
-        builder.beginSeries();
-        builder.label('__name__', 'http_requests_total');
-        builder.label('example', example);
-        builder.label('pod', `${service}-${pod}`);
-        builder.label(label, service);
-        builder.sample(((time - fromMs) / stepMs) * 3, time);
-        builder.endSeries();
-      }
-    }
+    const value = ((time - fromMs) / stepMs) * 3;
+    const series = SERVICES.flatMap((service) =>
+      Array.from({ length: PODS }, (_, pod) => ({
+        labels: [
+          ['__name__', 'http_requests_total'] as const,
+          ['example', example] as const,
+          ['pod', `${service}-${pod}`] as const,
+          [label, service] as const,
+        ],
+        samples: [[time, value] as const],
+      })),
+    );
     yield {
       topic,
       partition: 0,
       key: null,
-      value: compress(builder.finish()),
+      value: writeRequest(series),
       headers: { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' },
       timestamp: time,
     };

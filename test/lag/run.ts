@@ -14,10 +14,10 @@ import { RECORD_HEADERS } from '../../src/core/generate/scrape-record.ts';
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
 import { Deployment } from '../lab/deployment/deployment.ts';
 import { exitAfter } from '../lab/exit-code.ts';
-import { startAcceptingNode } from '../lab/nodes/accepting-node.ts';
+import { generateWriteRequests } from '../lab/generator/generate-series.ts';
+import { AcceptingNode } from '../lab/nodes/http-node.ts';
 import { numberOption, scriptArguments } from '../lab/script-arguments.ts';
 import { startKafka } from '../lab/servers/kafka.ts';
-import { makeBodies, SERIES_PER_BODY } from './bodies.ts';
 import { type CatchUpResult, catchUp } from './catch-up.ts';
 
 const USAGE = `npm run lag -- [--gigabytes G] [--series N]
@@ -31,6 +31,8 @@ const TASKS = 32;
 const NODE = 'node-0';
 /** Time of the node for an answer, in ms: slower than the drain reads, so that its queues are full. */
 const ANSWER_MS = 20;
+/** Prometheus' default for the most samples in a request (`max_samples_per_send`). */
+const SERIES_PER_BODY = 2_000;
 /** Bytes of one write to a partition: less than `max.message.bytes`. */
 const BATCH_BYTES = 900_000;
 const BOUND_MIB = { worker: 600, drain: 300 } as const;
@@ -49,7 +51,7 @@ async function run(backlog: Backlog): Promise<boolean> {
     optimized: true,
     properties: { 'log.retention.hours': '-1' },
   });
-  const node = await startAcceptingNode(ANSWER_MS);
+  const node = await new AcceptingNode(ANSWER_MS).listen();
   try {
     const penstock = await Deployment.create({
       brokers: kafka.brokers,
@@ -91,7 +93,10 @@ async function measure(penstock: Deployment, disk: DiskSize, backlog: Backlog): 
 
 /** Writes the same bodies over and over, each always to the same partition: `gigabytes` of them in all. */
 async function fill(penstock: Deployment, { gigabytes, series }: Backlog): Promise<void> {
-  const bodies = makeBodies(series);
+  const bodies = Array.from(
+    generateWriteRequests({ series, seriesPerRequest: SERIES_PER_BODY, startMs: Date.now() }),
+    ({ value }) => value,
+  );
   const mean = bodies.reduce((sum, { length }) => sum + length, 0) / bodies.length;
   const perBatch = Math.max(1, Math.floor(BATCH_BYTES / mean));
   const batches = Math.ceil((gigabytes * GB) / (perBatch * mean) / RAW_PARTITIONS);

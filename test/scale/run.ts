@@ -7,11 +7,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RECORD_HEADERS } from '../../src/core/generate/scrape-record.ts';
-import { compress } from '../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 import { Deployment, type Running } from '../lab/deployment/deployment.ts';
 import { exitAfter } from '../lab/exit-code.ts';
-import { startAcceptingNode } from '../lab/nodes/accepting-node.ts';
+import { writeRequest } from '../lab/generator/write-request.ts';
+import { AcceptingNode } from '../lab/nodes/http-node.ts';
 import { numberOption, scriptArguments } from '../lab/script-arguments.ts';
 import { startKafka } from '../lab/servers/kafka.ts';
 import { type Reading, readProcess } from './reading.ts';
@@ -45,7 +44,7 @@ async function run(scale: Scale): Promise<boolean> {
     optimized: true,
     properties: { 'log.index.size.max.bytes': '65536', 'group.max.size': '1000' },
   });
-  const node = await startAcceptingNode();
+  const node = await new AcceptingNode().listen();
   try {
     const penstock = await Deployment.create({
       brokers: kafka.brokers,
@@ -136,17 +135,18 @@ async function produce(penstock: Deployment, { ingest }: Scale, stop: AbortSigna
 
 /** One sample of each of ten series, which only this partition has. */
 function body(partition: number): Buffer {
-  const builder = new WriteRequestBuilder();
-  for (let pod = 0; pod < SERIES_PER_BODY; pod += 1) {
-    builder.beginSeries();
-    builder.label('__name__', 'up');
-    builder.label('namespace', 'scale');
-    builder.label('pod', `pod-${partition}-${pod}`);
-    builder.label('service', 'scale');
-    builder.sample(1, Date.now());
-    builder.endSeries();
-  }
-  return compress(builder.finish());
+  const now = Date.now();
+  return writeRequest(
+    Array.from({ length: SERIES_PER_BODY }, (_, pod) => ({
+      labels: [
+        ['__name__', 'up'],
+        ['namespace', 'scale'],
+        ['pod', `pod-${partition}-${pod}`],
+        ['service', 'scale'],
+      ],
+      samples: [[now, 1]],
+    })),
+  );
 }
 
 const least = { least: 1 };

@@ -1,7 +1,7 @@
 import type { PipelineRoute } from '../../src/core/pipeline/pipeline.ts';
 import type { StoredLetter } from '../../src/core/record/stored-letter.ts';
-import { WriteRequestBuilder } from '../../src/core/wire/write-request-builder.ts';
 import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
+import { encodeWriteRequest } from '../lab/generator/write-request.ts';
 import { PASS_ROUTE } from './pass-route.ts';
 
 const HEADERS = {
@@ -15,14 +15,10 @@ export function seriesRecord(
   names: readonly string[],
   headers: Record<string, string | Buffer | null> = {},
 ): FetchedRecord {
-  const builder = new WriteRequestBuilder();
-  for (const name of names) {
-    builder.beginSeries();
-    builder.label('__name__', name);
-    builder.sample(1, 1_760_000_000_000);
-    builder.endSeries();
-  }
-  return rawRecord(offset, builder.finish(), { ...HEADERS, ...headers });
+  const body = encodeWriteRequest(
+    names.map((name) => ({ labels: [['__name__', name]], samples: [[1_760_000_000_000, 1]] })),
+  );
+  return rawRecord(offset, body, { ...HEADERS, ...headers });
 }
 
 export function rawRecord(

@@ -4,13 +4,13 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../../src/app/config/load.ts';
 import { compileRoutes } from '../../../src/core/route/route.ts';
-import { compress, uncompress } from '../../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
+import { uncompress } from '../../../src/core/wire/snappy.ts';
 import { createLog } from '../../../src/io/telemetry/log.ts';
 import { Metrics } from '../../../src/io/telemetry/metrics.ts';
 import { Worker } from '../../../src/services/worker/worker.ts';
 import { Deployment, type Running } from '../../lab/deployment/deployment.ts';
 import { runPenstock } from '../../lab/deployment/penstock.ts';
+import { writeRequest } from '../../lab/generator/write-request.ts';
 import { poll } from '../../lab/process.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';
 import { decodeWriteRequest } from '../../lab/truth/prompb.ts';
@@ -339,15 +339,15 @@ class Load {
 }
 
 function body(partition: number, round: number): Buffer {
-  const builder = new WriteRequestBuilder();
-  for (let index = 0; index < SERIES; index += 1) {
-    builder.beginSeries();
-    builder.label('__name__', 'm');
-    builder.label('series', `${partition}-${index}`);
-    builder.sample(round, START_MS + round);
-    builder.endSeries();
-  }
-  return compress(builder.finish());
+  return writeRequest(
+    Array.from({ length: SERIES }, (_, index) => ({
+      labels: [
+        ['__name__', 'm'],
+        ['series', `${partition}-${index}`],
+      ],
+      samples: [[START_MS + round, round]],
+    })),
+  );
 }
 
 async function samplesBySeries(from: Deployment): Promise<Map<string, { round: number; rules: string }[]>> {

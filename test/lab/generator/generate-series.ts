@@ -1,5 +1,4 @@
-import { compress } from '../../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
+import { compressed, encodeWriteRequest, type SeriesToWrite } from './write-request.ts';
 
 /** The same options always generate the same bytes. */
 export interface GenerateOptions {
@@ -34,23 +33,34 @@ const PODS_PER_SERVICE = 12;
  * with some fifty series of a web service. 12 labels take about 314 bytes encoded.
  */
 export function* generateWriteRequests(options: GenerateOptions): Generator<GeneratedRequest> {
-  const { series, labels = 12, seed = 1, seriesPerRequest = 2000, scrape = 0, firstSeries = 0 } = options;
+  const { seriesPerRequest = 2000 } = options;
+  let series: SeriesToWrite[] = [];
+  for (const one of generateSeries(options)) {
+    series.push(one);
+    if (series.length < seriesPerRequest) continue;
+    yield encoded(series);
+    series = [];
+  }
+  if (series.length > 0) yield encoded(series);
+}
+
+function encoded(series: readonly SeriesToWrite[]): GeneratedRequest {
+  const body = encodeWriteRequest(series);
+  return { body, value: compressed(body), series: series.length };
+}
+
+/** The series of those requests, a sample each. */
+export function* generateSeries(options: GenerateOptions): Generator<SeriesToWrite> {
+  const { series, labels = 12, seed = 1, scrape = 0, firstSeries = 0 } = options;
   const { startMs = 1_760_000_000_000 } = options;
-  const builder = new WriteRequestBuilder();
   const random = randomNumbers(seed + scrape * 7919);
-  for (let first = 0; first < series; first += seriesPerRequest) {
-    const count = Math.min(seriesPerRequest, series - first);
-    for (let i = 0; i < count; i++) {
-      const number = firstSeries + first + i;
-      builder.beginSeries();
-      for (const [name, value] of seriesLabels(number, labels, seed)) builder.label(name, value);
-      const pod = Math.floor(number / SERIES_PER_POD);
-      const jitterMs = hash(seed, pod) % 15_000;
-      builder.sample(sampleValue(number, scrape, random), startMs + scrape * 15_000 + jitterMs);
-      builder.endSeries();
-    }
-    const body = builder.finish();
-    yield { body, value: compress(body), series: count };
+  for (let number = firstSeries; number < firstSeries + series; number++) {
+    const pod = Math.floor(number / SERIES_PER_POD);
+    const jitterMs = hash(seed, pod) % 15_000;
+    yield {
+      labels: seriesLabels(number, labels, seed),
+      samples: [[startMs + scrape * 15_000 + jitterMs, sampleValue(number, scrape, random)]],
+    };
   }
 }
 

@@ -1,7 +1,6 @@
 import type { OutgoingRecord } from '../../../src/core/model/records.ts';
-import { compress } from '../../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
 import type { ExportedSeries } from '../servers/victoriametrics.ts';
+import { writeRequest } from './write-request.ts';
 
 const SERVICES = ['cart', 'checkout', 'search', 'payments', 'catalog', 'users', 'mail'];
 
@@ -57,18 +56,17 @@ export class History {
   }
 
   #body(first: number, end: number, scrape: number): Buffer {
-    const builder = new WriteRequestBuilder();
-    for (let series = first; series < end; series += 1) {
-      builder.beginSeries();
-      builder.label('__name__', 'http_requests_total');
-      builder.label('id', String(series));
-      builder.label('instance', `10.0.${series >> 8}.${series & 255}:9090`);
-      builder.label('service', History.service(series));
-      builder.sample(History.value(series, scrape), this.timeOf(scrape));
-      builder.sample(History.value(series, scrape + 1), this.timeOf(scrape + 1));
-      builder.endSeries();
-    }
-    return compress(builder.finish());
+    return writeRequest(
+      Array.from({ length: end - first }, (_, at) => first + at).map((series) => ({
+        labels: [
+          ['__name__', 'http_requests_total'],
+          ['id', String(series)],
+          ['instance', `10.0.${series >> 8}.${series & 255}:9090`],
+          ['service', History.service(series)],
+        ],
+        samples: [scrape, scrape + 1].map((each) => [this.timeOf(each), History.value(series, each)]),
+      })),
+    );
   }
 
   /** Compares what is stored with the scrapes `from` ≤ scrape < `to` of the series that are meant, sample by sample. */

@@ -1,11 +1,14 @@
-import type { BenchRequest } from '../../../bench/bed.ts';
-import { eachSeries } from '../../../src/core/wire/each-series.ts';
-import { compress } from '../../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
-import { type GenerateOptions, generateWriteRequests } from './generate-series.ts';
+import { generateSeries } from './generate-series.ts';
+import { type SeriesToWrite, writeRequest } from './write-request.ts';
 
 const SERIES_PER_REQUEST = 2_000;
 const SCRAPES_A_MINUTE = 4;
+
+/** One request for the ingest topic. */
+export interface ScrapeRequest {
+  readonly value: Buffer;
+  readonly partition: number;
+}
 
 export interface ScrapeOptions {
   readonly series: number;
@@ -39,7 +42,7 @@ export class Scrapes {
   }
 
   /** The next `count` scrapes. */
-  *take(count: number): Generator<BenchRequest> {
+  *take(count: number): Generator<ScrapeRequest> {
     const { series, partitions, firstSeries = 0 } = this.#options;
     for (const end = this.#next + count; this.#next < end; this.#next += 1) {
       const from = firstSeries + this.#next * this.newSeries;
@@ -58,26 +61,17 @@ export class Scrapes {
     const key = `${firstSeries}/${series}/${scrape}`;
     const known = this.#bodies.get(key);
     if (known !== undefined) return known;
-    const options: GenerateOptions = { firstSeries, series, scrape, seriesPerRequest: series };
-    const [request] = generateWriteRequests(options);
-    const body = this.#options.shuffled === true ? shuffled(request!.body, scrape) : request!.value;
+    const generated = [...generateSeries({ firstSeries, series, scrape })];
+    const body = writeRequest(this.#options.shuffled === true ? shuffled(generated, scrape) : generated);
     if (series === SERIES_PER_REQUEST) this.#bodies.set(key, body);
     return body;
   }
 }
 
-/** The request with its series shuffled, compressed. */
-function shuffled(body: Buffer, seed: number): Buffer {
-  const series: { readonly rank: number; readonly bytes: Buffer }[] = [];
-  eachSeries(body, (bytes, start, _labelsEnd, end) => {
-    const at = series.length;
-    series.push({
-      rank: Math.imul(at + 1, seed === 0 ? 0x9e3779b1 : 0x85ebca6b) >>> 0,
-      bytes: bytes.subarray(start, end),
-    });
-  });
-  series.sort((a, b) => a.rank - b.rank);
-  const builder = new WriteRequestBuilder();
-  for (const { bytes } of series) builder.rawSeries(bytes);
-  return compress(builder.finish());
+function shuffled(series: readonly SeriesToWrite[], seed: number): SeriesToWrite[] {
+  const ranked = series.map((one, at) => ({
+    one,
+    rank: Math.imul(at + 1, seed === 0 ? 0x9e3779b1 : 0x85ebca6b) >>> 0,
+  }));
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ one }) => one);
 }

@@ -1,5 +1,4 @@
-import { compress } from '../../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
+import { writeRequest } from './write-request.ts';
 
 /** One series of the truth: its labels as sent, and every sample. */
 export interface TrueSeries {
@@ -28,14 +27,11 @@ export function trueSeries(count: number): TrueSeries[] {
 
 /** One scrape of a range of the series: a record as a producer writes it, and the samples added to the truth. */
 export function scrape(series: readonly TrueSeries[], timeMs: number, round: number): Buffer {
-  const builder = new WriteRequestBuilder();
-  for (const [index, { labels, samples }] of series.entries()) {
-    const value = round * 17 + index;
-    samples.set(timeMs, value);
-    builder.beginSeries();
-    for (const name of Object.keys(labels).sort()) builder.label(name, labels[name]!);
-    builder.sample(value, timeMs);
-    builder.endSeries();
-  }
-  return compress(builder.finish());
+  return writeRequest(
+    series.map(({ labels, samples }, index) => {
+      const value = round * 17 + index;
+      samples.set(timeMs, value);
+      return { labels: Object.entries(labels).sort(), samples: [[timeMs, value]] };
+    }),
+  );
 }

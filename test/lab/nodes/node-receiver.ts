@@ -1,25 +1,19 @@
-/** A stand-in for a vmagent: takes numbered records, slowly if told, and keeps account of every one. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { compress, uncompress } from '../../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../src/core/wire/write-request-builder.ts';
+import { writeRequest } from '../generator/write-request.ts';
+import { readWriteRequest } from '../truth/prompb.ts';
+import { HttpNode } from './http-node.ts';
 
-const MAX_BODY = 1 << 20;
-const NUMBER = /task (\d+) number (\d+)/;
+const NUMBER = /^task (\d+) number (\d+)$/;
 
 /** The body of a task record that a `NodeReceiver` can tell from all others. */
 export function numberedBody(task: number, number: number): Buffer {
-  const builder = new WriteRequestBuilder();
-  builder.beginSeries();
-  builder.label('__name__', 'numbered');
-  builder.label('record', `task ${task} number ${number}`);
-  builder.sample(number, 1_760_000_000_000 + number);
-  builder.endSeries();
-  return compress(builder.finish());
+  const labels = [['__name__', 'numbered'] as const, ['record', `task ${task} number ${number}`] as const];
+  return writeRequest([{ labels, samples: [[1_760_000_000_000 + number, number]] }]);
 }
 
-export class NodeReceiver {
+/** Takes numbered records, slowly if told, and keeps account of every one. */
+export class NodeReceiver extends HttpNode {
   /** By task the numbers of the records that arrived, in order, also those never answered. */
   readonly taken = new Map<number, number[]>();
   /** By task the times at which they arrived, in ms of `performance.now()`. */
@@ -43,40 +37,14 @@ export class NodeReceiver {
    * clients that have given up meanwhile.
    */
   awake: Promise<void> = Promise.resolve();
-  readonly #server: Server;
 
   private constructor(delayMs: number) {
+    super();
     this.delayMs = delayMs;
-    this.#server = createServer(async (request, response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      await this.awake;
-      if (this.refusing) {
-        this.refused += 1;
-        response.writeHead(503).end();
-        return;
-      }
-      if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`) {
-        response.writeHead(401).end();
-        return;
-      }
-      const task = this.#take(Buffer.concat(chunks));
-      if (task !== undefined && this.delayMs === Number.POSITIVE_INFINITY) return;
-      if (task !== undefined) await sleep(this.delayMs);
-      if (task !== undefined && this.hold.tasks.includes(task)) await this.#held(task);
-      await this.awake;
-      response.writeHead(204).end();
-    });
   }
 
-  static async open(delayMs: number): Promise<NodeReceiver> {
-    const receiver = new NodeReceiver(delayMs);
-    await new Promise<void>((resolve) => receiver.#server.listen(0, '127.0.0.1', resolve));
-    return receiver;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  static open(delayMs: number): Promise<NodeReceiver> {
+    return new NodeReceiver(delayMs).listen();
   }
 
   get count(): number {
@@ -100,14 +68,21 @@ export class NodeReceiver {
     return Math.max(...ends.map((time, index) => time - (times[index - 1] ?? sinceMs)));
   }
 
-  /** Closes every connection. */
-  cut(): void {
-    this.#server.closeAllConnections();
-  }
-
-  close(): void {
-    this.cut();
-    this.#server.close();
+  protected async answer(body: Buffer, { headers }: IncomingMessage): Promise<number | undefined> {
+    await this.awake;
+    if (this.refusing) {
+      this.refused += 1;
+      return 503;
+    }
+    if (this.token !== undefined && headers.authorization !== `Bearer ${this.token}`) return 401;
+    const task = this.#take(body);
+    if (task !== undefined) {
+      if (this.delayMs === Number.POSITIVE_INFINITY) return undefined;
+      await sleep(this.delayMs);
+      if (this.hold.tasks.includes(task)) await this.#held(task);
+    }
+    await this.awake;
+    return 204;
   }
 
   async #held(task: number): Promise<void> {
@@ -118,7 +93,8 @@ export class NodeReceiver {
 
   /** @returns the task; undefined for an empty request. */
   #take(body: Buffer): number | undefined {
-    const [, task, number] = NUMBER.exec(uncompress(body, MAX_BODY).toString('latin1')) ?? [];
+    const record = readWriteRequest(body).series[0]?.labels.find(([name]) => name === 'record');
+    const [, task, number] = NUMBER.exec(record?.[1] ?? '') ?? [];
     if (task === undefined) {
       this.empty += 1;
       return undefined;
