@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Scrapes } from '../test/lab/generator/scrapes.ts';
 import { HelperProcess } from '../test/lab/helper-process.ts';
-import type { Bed, Prepared } from './bed.ts';
+import type { Bed } from './bed.ts';
 import type { CaseResult } from './case-result.ts';
 import { MeasuredProcess, pin } from './measured-process.ts';
 import type { ProducerAnswer, ProducerOrder } from './paced-producer.ts';
@@ -26,25 +26,25 @@ const WARM_UP_SAMPLES = 400_000;
 export async function runDrainCase(bed: Bed, options: DrainCase): Promise<CaseResult> {
   const { name, series } = options;
   const [receiver, url] = await HelperProcess.start<string>('bench/receiver.ts');
-  const prepared = await bed.prepare({
+  const penstock = await bed.prepare({
     partitions: PARTITIONS,
     delivery: 'exactly_once',
     nodes: [{ name: 'vmagent-0', url }],
   });
-  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
-  const drain = await MeasuredProcess.start('drain', prepared.configFile, 'deliver');
+  const worker = await MeasuredProcess.start(penstock, 'worker');
+  const drain = await MeasuredProcess.start(penstock, 'drain');
   try {
     const scrapes = new Scrapes({ series, partitions: PARTITIONS });
     const warmUp = Math.ceil(WARM_UP_SAMPLES / series);
-    await bed.fill(prepared.raw, scrapes.take(warmUp));
+    await bed.fill(penstock, scrapes.take(warmUp));
     await drain.until(warmUp * series);
     for (const pid of await drain.pids()) pin(pid, PENSTOCK_CORE);
     pin(bed.kafkaPid, BROKER_CORE);
     pin(receiver.pid, BROKER_CORE);
     const samples = Math.ceil(options.samples / series) * series;
     const write = async () => {
-      if (options.perSecond === undefined) await bed.fill(prepared.raw, scrapes.take(samples / series));
-      else await pace(prepared, series, { perSecond: options.perSecond, upTo: samples });
+      if (options.perSecond === undefined) await bed.fill(penstock, scrapes.take(samples / series));
+      else await pace(bed, penstock.raw, series, { perSecond: options.perSecond, upTo: samples });
       await worker.until(warmUp * series + samples);
     };
     return { name, series, partitions: PARTITIONS, ...(await drain.measure(write, samples)) };
@@ -52,13 +52,13 @@ export async function runDrainCase(bed: Bed, options: DrainCase): Promise<CaseRe
     await drain.stop();
     await worker.stop();
     receiver.close();
-    await bed.discard(prepared);
+    await bed.discard(penstock);
   }
 }
 
 /** Writes the ordered number of samples at the ordered rate. */
-async function pace({ brokers, raw }: Prepared, series: number, order: ProducerOrder): Promise<void> {
-  const args = [brokers.join(), raw, String(PARTITIONS), String(series)];
+async function pace(bed: Bed, topic: string, series: number, order: ProducerOrder): Promise<void> {
+  const args = [bed.brokers.join(), topic, String(PARTITIONS), String(series)];
   const [producer] = await HelperProcess.start('bench/paced-producer.ts', args);
   for (let written = 0; written < order.upTo; ) {
     ({ written } = await producer.ask<ProducerAnswer>(order));

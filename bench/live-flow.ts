@@ -1,10 +1,11 @@
+import type { Deployment } from '../test/lab/deployment/deployment.ts';
 import { HelperProcess } from '../test/lab/helper-process.ts';
-import type { Bed, Prepared } from './bed.ts';
+import type { Bed } from './bed.ts';
 import { MeasuredProcess } from './measured-process.ts';
 
 /** Producer ▸ worker ▸ drain ▸ receiver, each a process of its own, none pinned to a core. */
 export interface LiveFlow {
-  readonly prepared: Prepared;
+  readonly penstock: Deployment;
   readonly receiver: HelperProcess;
   readonly producer: HelperProcess;
   readonly worker: MeasuredProcess;
@@ -16,7 +17,7 @@ export interface LiveFlowOptions {
   readonly series: number;
   readonly partitions: number;
   /** Fills the ingest topic before anything runs. */
-  readonly fill?: (topic: string) => Promise<void>;
+  readonly fill?: (penstock: Deployment) => Promise<void>;
 }
 
 export async function startLiveFlow(
@@ -25,14 +26,14 @@ export async function startLiveFlow(
 ): Promise<LiveFlow> {
   const [receiver, url] = await HelperProcess.start<string>('bench/receiver.ts');
   const nodes = [{ name: 'vmagent-0', url }];
-  const prepared = await bed.prepare({ partitions, delivery: 'exactly_once', nodes });
-  await fill?.(prepared.raw);
-  const args = [prepared.brokers.join(), prepared.raw, String(partitions), String(series)];
+  const penstock = await bed.prepare({ partitions, delivery: 'exactly_once', nodes });
+  await fill?.(penstock);
+  const args = [bed.brokers.join(), penstock.raw, String(partitions), String(series)];
   const [producer] = await HelperProcess.start('bench/paced-producer.ts', args);
-  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
-  const drain = await MeasuredProcess.start('drain', prepared.configFile, 'deliver');
+  const worker = await MeasuredProcess.start(penstock, 'worker');
+  const drain = await MeasuredProcess.start(penstock, 'drain');
   return {
-    prepared,
+    penstock,
     receiver,
     producer,
     worker,
@@ -42,7 +43,7 @@ export async function startLiveFlow(
       await drain.stop();
       await worker.stop();
       receiver.close();
-      await bed.discard(prepared);
+      await bed.discard(penstock);
     },
   };
 }

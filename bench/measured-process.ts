@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PenstockProcess, spawnPenstock } from '../test/lab/deployment/penstock.ts';
-import { freePort } from '../test/lab/ports.ts';
+import type { Deployment } from '../test/lab/deployment/deployment.ts';
+import { readMetrics } from '../test/lab/deployment/metrics-page.ts';
+import { type Running, untilReady } from '../test/lab/deployment/running.ts';
 import { memoryMib } from '../test/lab/process-usage.ts';
 
 /** CPU time and work of a process up to a moment. */
@@ -29,39 +30,36 @@ const MOST_POLL_MS = 2_000;
 /** Time for the work that is left once the last sample is counted, in ms. */
 const SETTLE_MS = 300;
 
+/** Samples are counted where a command is done with them. */
+const STAGE = { worker: 'publish', drain: 'deliver' } as const;
+
 /** A penstock process whose CPU time and samples are read from its own /metrics. */
 export class MeasuredProcess {
-  readonly #process: PenstockProcess;
-  readonly #port: number;
+  readonly #running: Running;
   readonly #stage: string;
 
-  private constructor(process: PenstockProcess, port: number, stage: string) {
-    this.#process = process;
-    this.#port = port;
+  private constructor(running: Running, stage: string) {
+    this.#running = running;
     this.#stage = stage;
   }
 
-  /** Starts a command. Samples of `stage` are counted: `publish` of a worker, `deliver` of a drain. */
-  static async start(command: string, configFile: string, stage: string): Promise<MeasuredProcess> {
-    const port = await freePort();
-    const env = { PENSTOCK_ADMIN_LISTEN: `127.0.0.1:${port}`, PENSTOCK_LOG_LEVEL: 'warn' };
-    const started = spawnPenstock([command], { configFile, env });
-    await started.waitForHttp(`http://127.0.0.1:${port}/-/healthy`);
-    return new MeasuredProcess(started, port, stage);
+  static async start(penstock: Deployment, command: keyof typeof STAGE): Promise<MeasuredProcess> {
+    const running = await penstock.launch([command], { PENSTOCK_LOG_LEVEL: 'warn' });
+    await running.process.waitForHttp(`${running.admin}/-/healthy`);
+    return new MeasuredProcess(running, STAGE[command]);
   }
 
   async ready(): Promise<void> {
-    await this.#process.waitForReady(this.#port);
+    await untilReady(this.#running);
   }
 
   async read(): Promise<Reading> {
-    const response = await fetch(`http://127.0.0.1:${this.#port}/metrics`);
-    const text = await response.text();
+    const page = await readMetrics(this.#running);
     return {
-      cpuSeconds: sum(text, 'process_cpu_seconds_total'),
+      cpuSeconds: page.sum('process_cpu_seconds_total'),
       wallSeconds: performance.now() / 1000,
-      samples: sum(text, 'penstock_samples_total', `stage="${this.#stage}"`),
-      records: sum(text, 'penstock_publish_records_total') + sum(text, 'penstock_deliver_records_total'),
+      samples: page.sum('penstock_samples_total', { stage: this.#stage }),
+      records: page.sum('penstock_publish_records_total') + page.sum('penstock_deliver_records_total'),
     };
   }
 
@@ -74,9 +72,9 @@ export class MeasuredProcess {
     const first = await this.read();
     for (let reading = first; ; reading = await this.read()) {
       if (reading.samples >= samples) return reading;
-      if (Date.now() > deadline || this.#process.exit !== undefined) {
+      if (Date.now() > deadline || this.#running.process.exit !== undefined) {
         throw new Error(
-          `${reading.samples} of ${samples} samples done in time. Log:\n${this.#process.log().slice(-2000)}`,
+          `${reading.samples} of ${samples} samples done in time. Log:\n${this.#running.process.log().slice(-2000)}`,
         );
       }
       const perMs = (reading.samples - first.samples) / (reading.wallSeconds - first.wallSeconds) / 1000;
@@ -124,22 +122,14 @@ export class MeasuredProcess {
 
   /** The process, and those that it supervises. */
   async pids(): Promise<number[]> {
-    const response = await fetch(`http://127.0.0.1:${this.#port}/api/status`);
+    const response = await fetch(`${this.#running.admin}/api/status`);
     const { pid, processes = [] } = (await response.json()) as { pid: number; processes?: { pid: number }[] };
     return [pid, ...processes.map((each) => each.pid)];
   }
 
   async stop(): Promise<void> {
-    await this.#process.stop();
+    await this.#running.process.stop();
   }
-}
-
-/** Adds up the series of a metric whose labels contain `labels`. */
-function sum(text: string, name: string, labels = ''): number {
-  return text
-    .split('\n')
-    .filter((line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && line.includes(labels))
-    .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
 
 /** Keeps a process on one core, so that broker and worker do not take turns. False where `taskset` is missing. */

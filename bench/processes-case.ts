@@ -66,19 +66,19 @@ async function runHeldBack(
   bed: Bed,
   { series, samplesEach, processes }: { series: number; samplesEach: number; processes: 1 | 2 },
 ): Promise<CaseResult> {
-  const prepared = await bed.prepare({ partitions: PARTITIONS, delivery: 'exactly_once', processes });
+  const penstock = await bed.prepare({ partitions: PARTITIONS, delivery: 'exactly_once', processes });
   const scrapes = new Scrapes({ series, partitions: PARTITIONS });
-  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
+  const worker = await MeasuredProcess.start(penstock, 'worker');
   let release: (() => void) | undefined;
   try {
     await worker.ready();
     const warmUp = Math.ceil((processes * WARM_UP_SAMPLES) / series);
-    await bed.fill(prepared.raw, scrapes.take(warmUp));
+    await bed.fill(penstock, scrapes.take(warmUp));
     await worker.until(warmUp * series);
     const working = (await worker.pids()).slice(-processes);
     for (const [core, pid] of working.entries()) pin(pid, core);
     const count = Math.ceil((processes * samplesEach) / series);
-    const fill = () => bed.fill(prepared.raw, scrapes.take(count));
+    const fill = () => bed.fill(penstock, scrapes.take(count));
     const usage = await worker.measure(fill, count * series, () => {
       release = holdBack(working, SHARE);
     });
@@ -91,6 +91,6 @@ async function runHeldBack(
   } finally {
     release?.();
     await worker.stop();
-    await bed.discard(prepared);
+    await bed.discard(penstock);
   }
 }

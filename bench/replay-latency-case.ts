@@ -33,9 +33,9 @@ export async function runReplayLatencyCase(bed: Bed, options: ReplayLatencyOptio
   const flow = await startLiveFlow(bed, {
     series,
     partitions: PARTITIONS,
-    fill: (topic) => bed.fill(topic, scrapes.take(history / series)),
+    fill: (penstock) => bed.fill(penstock, scrapes.take(history / series)),
   });
-  const { prepared, receiver, producer, drain } = flow;
+  const { penstock, receiver, producer, drain } = flow;
   try {
     await drain.until(history);
     await producer.ask<ProducerAnswer>({ perSecond: live, upTo: Number.POSITIVE_INFINITY });
@@ -55,10 +55,10 @@ export async function runReplayLatencyCase(bed: Bed, options: ReplayLatencyOptio
     };
     const results = [await measure('latency without a replay')];
     const args = [
-      ...['--topic', prepared.raw, '--from', '-1h'],
+      ...['--topic', penstock.raw, '--from', '-1h'],
       ...['--to-storage', storageUrl, '--rate', String(rate)],
     ];
-    const replay = await ReplayProcess.start(args, prepared.configFile);
+    const replay = await ReplayProcess.start(args, penstock);
     try {
       await replay.begun();
       results.push(await measure('latency beside a replay', replay));

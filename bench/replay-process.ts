@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PenstockProcess, spawnPenstock } from '../test/lab/deployment/penstock.ts';
-import { freePort } from '../test/lab/ports.ts';
+import type { Deployment } from '../test/lab/deployment/deployment.ts';
+import { readMetrics } from '../test/lab/deployment/metrics-page.ts';
+import type { Running } from '../test/lab/deployment/running.ts';
 import { memoryMib } from '../test/lab/process-usage.ts';
 import { pin, type Usage } from './measured-process.ts';
 
@@ -15,35 +16,31 @@ const POLL_MS = 50;
 
 /** A `penstock replay`, read from its own /metrics until it ends by itself. */
 export class ReplayProcess {
-  readonly #process: PenstockProcess;
-  readonly #port: number;
+  readonly #running: Running;
 
-  private constructor(process: PenstockProcess, port: number) {
-    this.#process = process;
-    this.#port = port;
+  private constructor(running: Running) {
+    this.#running = running;
   }
 
-  static async start(args: string[], configFile: string, core?: number): Promise<ReplayProcess> {
-    const port = await freePort();
-    const started = spawnPenstock(['replay', ...args, '--listen', `127.0.0.1:${port}`], { configFile });
-    if (core !== undefined) pin(started.pid, core);
-    return new ReplayProcess(started, port);
+  static async start(args: string[], penstock: Deployment, core?: number): Promise<ReplayProcess> {
+    const running = await penstock.launch(['replay', ...args]);
+    if (core !== undefined) pin(running.process.pid, core);
+    return new ReplayProcess(running);
   }
 
   get running(): boolean {
-    return this.#process.exit === undefined;
+    return this.#running.process.exit === undefined;
   }
 
   /** Reading so far; undefined while it does not serve /metrics, or no longer does. */
   async read(): Promise<Reading | undefined> {
     try {
-      const response = await fetch(`http://127.0.0.1:${this.#port}/metrics`);
-      const text = await response.text();
+      const page = await readMetrics(this.#running);
       return {
-        cpuSeconds: metricIn(text, 'process_cpu_seconds_total'),
+        cpuSeconds: page.sum('process_cpu_seconds_total'),
         wallSeconds: performance.now() / 1000,
-        samples: metricIn(text, 'penstock_replay_samples_total'),
-        peakMib: memoryMib(this.#process.pid, 'VmHWM'),
+        samples: page.sum('penstock_replay_samples_total'),
+        peakMib: memoryMib(this.#running.process.pid, 'VmHWM'),
       };
     } catch {
       return undefined;
@@ -83,21 +80,12 @@ export class ReplayProcess {
     };
   }
 
-  async end(): Promise<void> {
-    await this.#process.waitForExit({ timeoutMs: 600_000 });
-    this.#assertDone();
-  }
-
   async kill(): Promise<void> {
-    await this.#process.kill();
+    await this.#running.process.kill();
   }
 
   #assertDone(): void {
-    if (this.#process.exit?.code === 0) return;
-    throw new Error(`the replay did not reach its end. Log:\n${this.#process.log().slice(-2000)}`);
+    if (this.#running.process.exit?.code === 0) return;
+    throw new Error(`the replay did not reach its end. Log:\n${this.#running.process.log().slice(-2000)}`);
   }
-}
-
-function metricIn(text: string, name: string): number {
-  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
 }

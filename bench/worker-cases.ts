@@ -40,13 +40,13 @@ const CHURN_A_MINUTE = 0.05;
 /** The worker alone: it is stopped while the topic is filled, then it catches up. */
 export async function runWorkerCase(bed: Bed, options: WorkerCase): Promise<CaseResult> {
   const { name, kind, series, partitions, shuffled = false } = options;
-  const prepared = await bed.prepare(options);
+  const penstock = await bed.prepare(options);
   const churnAMinute = kind === 'churn' ? CHURN_A_MINUTE : 0;
   const scrapes = new Scrapes({ series, partitions, churnAMinute, shuffled });
   const before = kind === 'cold' ? new Scrapes({ series, partitions, firstSeries: OTHER_SERIES }) : scrapes;
   const warmUp = Math.ceil(WARM_UP_SAMPLES[kind] / series);
-  await bed.fill(prepared.raw, before.take(warmUp));
-  const worker = await MeasuredProcess.start('worker', prepared.configFile, 'publish');
+  await bed.fill(penstock, before.take(warmUp));
+  const worker = await MeasuredProcess.start(penstock, 'worker');
   try {
     await worker.until(warmUp * series);
     for (const pid of await worker.pids()) pin(pid, PENSTOCK_CORE);
@@ -54,11 +54,11 @@ export async function runWorkerCase(bed: Bed, options: WorkerCase): Promise<Case
     const count = Math.ceil(options.samples / series);
     const usages: Usage[] = [];
     for (let turn = 0; turn < (options.turns ?? 1); turn++)
-      usages.push(await worker.measure(() => bed.fill(prepared.raw, scrapes.take(count)), count * series));
+      usages.push(await worker.measure(() => bed.fill(penstock, scrapes.take(count)), count * series));
     return { name, series, partitions, ...middle(usages), ...noteOf(options, usages) };
   } finally {
     await worker.stop();
-    await bed.discard(prepared);
+    await bed.discard(penstock);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Problems } from '../lab/truth/problems.ts';
 import {
   arrivedMs,
   causesOf,
@@ -10,7 +11,6 @@ import {
 } from './causes.ts';
 import type { DoneFault } from './faults.ts';
 import { type Acceptance, bodyId } from './gate.ts';
-import type { Problems } from './problems.ts';
 import { type Repeat, withoutCause } from './repeat-bound.ts';
 import type { Span } from './stalls.ts';
 

@@ -1,5 +1,5 @@
+import type { Problems } from '../lab/truth/problems.ts';
 import { readWriteRequest } from '../lab/truth/prompb.ts';
-import type { Problems } from './problems.ts';
 import { RoundSet } from './round-set.ts';
 import { MOST_RAW_PARTITIONS, partitionOf, roundAt, SERIES } from './truth.ts';
 

@@ -1,7 +1,7 @@
 import type { VictoriaMetrics } from '../lab/servers/victoriametrics.ts';
+import { Problems } from '../lab/truth/problems.ts';
 import { missingIn, type RawRounds, roundsBySeries } from './check-raw.ts';
 import type { ChaosCluster } from './cluster.ts';
-import { Problems } from './problems.ts';
 import type { RoundSet } from './round-set.ts';
 import {
   MOST_RAW_PARTITIONS,

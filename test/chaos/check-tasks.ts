@@ -1,6 +1,6 @@
+import type { Problems } from '../lab/truth/problems.ts';
 import { readWriteRequest } from '../lab/truth/prompb.ts';
 import { missingIn, type Place, type RawRounds, roundsBySeries } from './check-raw.ts';
-import type { Problems } from './problems.ts';
 import { RoundSet } from './round-set.ts';
 import { partitionOf, relabeled, roundAt, SERIES, sameLabels, sampleValue, taskOf } from './truth.ts';
 

@@ -1,15 +1,11 @@
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
 import { Deployment } from '../lab/deployment/deployment.ts';
+import { type Servers, startServers } from '../lab/deployment/metrics-stack.ts';
 import { type ReadRecord, visitTopic } from '../lab/deployment/read-topic.ts';
 import { freePorts } from '../lab/ports.ts';
 import { poll } from '../lab/process.ts';
-import { type KafkaCluster, startKafka } from '../lab/servers/kafka.ts';
-import {
-  startVictoriaMetrics,
-  startVmagent,
-  type VictoriaMetrics,
-  type Vmagent,
-} from '../lab/servers/victoriametrics.ts';
+import type { KafkaCluster } from '../lab/servers/kafka.ts';
+import type { VictoriaMetrics, Vmagent } from '../lab/servers/victoriametrics.ts';
 import { type DrainAccount, REQUEST_TIMEOUT_MS } from './causes.ts';
 import { Gate } from './gate.ts';
 import { Slot } from './slot.ts';
@@ -50,6 +46,7 @@ export class ChaosCluster {
   readonly penstock: Deployment;
   readonly slots: ReadonlyMap<string, Slot>;
   readonly tasks: string;
+  readonly #servers: Servers;
   /** Number of configured nodes. */
   #configured = FEWER_NODES;
   #hasIdleRule = false;
@@ -57,14 +54,14 @@ export class ChaosCluster {
   readonly #owners: ReadonlyMap<number, readonly string[]>;
 
   private constructor(
-    kafka: KafkaCluster,
-    storage: VictoriaMetrics,
+    servers: Servers,
     nodes: readonly ChaosNode[],
     penstock: Deployment,
     slots: ReadonlyMap<string, Slot>,
   ) {
-    this.kafka = kafka;
-    this.storage = storage;
+    this.kafka = servers.kafka;
+    this.storage = servers.storage;
+    this.#servers = servers;
     this.nodes = nodes;
     this.penstock = penstock;
     this.slots = slots;
@@ -75,11 +72,26 @@ export class ChaosCluster {
   }
 
   static async start(): Promise<ChaosCluster> {
-    const [kafka, storage] = await Promise.all([
-      startKafka({ brokers: 3, own: true, name: 'chaos-kafka', startTimeoutMs: START_TIMEOUT_MS }),
-      startVictoriaMetrics(),
-    ]);
-    const nodes = await Promise.all(NODES.map((name) => startNode(name, storage)));
+    const storageGates = new Map<string, Gate>();
+    const servers = await startServers({
+      kafka: { brokers: 3, own: true, name: 'chaos-kafka', startTimeoutMs: START_TIMEOUT_MS },
+      nodes: NODES,
+      vmagent: async (name, { remoteWriteUrl }) => {
+        const gate = await Gate.open(remoteWriteUrl);
+        storageGates.set(name, gate);
+        return {
+          remoteWriteUrl: `${gate.url}${new URL(remoteWriteUrl).pathname}`,
+          labels: { vmagent: name },
+        };
+      },
+    });
+    const { kafka } = servers;
+    const nodes = await Promise.all(
+      NODES.map(async (name, at): Promise<ChaosNode> => {
+        const agent = servers.agents[at]!;
+        return { name, agent, gate: await Gate.open(agent.url), storageGate: storageGates.get(name)! };
+      }),
+    );
     const penstock = await Deployment.create({
       brokers: kafka.brokers,
       rawPartitions: RAW_PARTITIONS,
@@ -91,7 +103,7 @@ export class ChaosCluster {
       drain: { request_timeout: `${REQUEST_TIMEOUT_MS}ms`, backoff_max: '2s' },
     });
     const slots = await createSlots(penstock.configFile);
-    const cluster = new ChaosCluster(kafka, storage, nodes, penstock, slots);
+    const cluster = new ChaosCluster(servers, nodes, penstock, slots);
     const first = [...slots.values()].filter(({ name }) => name !== SPARE_WORKER && name !== SPARE_DRAIN);
     for (const slot of first) slot.start();
     const ready = await Promise.all(first.map((slot) => slot.ready(START_TIMEOUT_MS)));
@@ -237,28 +249,13 @@ export class ChaosCluster {
   async close(): Promise<void> {
     await Promise.allSettled([...this.slots.values()].map((slot) => slot.kill()));
     for (const { gate, storageGate } of this.nodes) for (const each of [gate, storageGate]) each.close();
-    await Promise.allSettled([
-      this.penstock.close(),
-      ...this.nodes.map(({ agent }) => agent.close()),
-      this.storage.close(),
-    ]);
-    await this.kafka.close();
+    await this.penstock.close();
+    await this.#servers.close();
   }
 }
 
 function configured(nodes: readonly ChaosNode[], count: number): { name: string; url: string }[] {
   return nodes.slice(0, count).map(({ name, gate }) => ({ name, url: gate.url }));
-}
-
-async function startNode(name: string, storage: VictoriaMetrics): Promise<ChaosNode> {
-  const storageGate = await Gate.open(storage.remoteWriteUrl);
-  const { pathname } = new URL(storage.remoteWriteUrl);
-  const agent = await startVmagent({
-    name,
-    remoteWriteUrl: `${storageGate.url}${pathname}`,
-    labels: { vmagent: name },
-  });
-  return { name, agent, gate: await Gate.open(agent.url), storageGate };
 }
 
 async function createSlots(configFile: string): Promise<Map<string, Slot>> {

@@ -5,7 +5,7 @@
  * Exit code 0: everything held. 1: something did not, and is printed. 2: wrong usage.
  */
 import { exitAfter } from '../lab/exit-code.ts';
-import { numberOption, scriptArguments } from '../lab/script-arguments.ts';
+import { numberArguments } from '../lab/script-arguments.ts';
 import { runChaos } from './chaos.ts';
 import { report } from './report.ts';
 
@@ -15,14 +15,10 @@ const USAGE = `npm run chaos -- [--minutes N] [--seed S]
   --seed S      other faults at other times (default 1)
 `;
 
-const { minutes, seed } = scriptArguments(
-  USAGE,
-  { options: { minutes: { type: 'string', default: '3' }, seed: { type: 'string', default: '1' } } },
-  ({ values }) => ({
-    minutes: numberOption('minutes', values.minutes, { least: 0.1, whole: false }),
-    seed: numberOption('seed', values.seed, { least: 0 }),
-  }),
-);
+const { minutes, seed } = numberArguments(USAGE, {
+  minutes: { default: 3, least: 0.1, whole: false },
+  seed: { default: 1, least: 0 },
+});
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const held = async () => {
   const result = await runChaos({ seed, durationMs: minutes * 60_000, say });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { TestClock } from '../lab/clock.ts';
-import { type PenstockProcess, spawnPenstock } from '../lab/deployment/penstock.ts';
+import type { PenstockProcess } from '../lab/deployment/penstock.ts';
+import { launchOn, type Running, untilReady } from '../lab/deployment/running.ts';
 import type { Exit } from '../lab/process.ts';
 import { memoryMib } from '../lab/process-usage.ts';
 import type { DrainAccount, PossibleRepeat } from './causes.ts';
@@ -37,7 +38,7 @@ export class Slot {
   readonly clock = new TestClock();
   readonly #options: SlotOptions;
   readonly #logFiles: string[] = [];
-  #process: PenstockProcess | undefined;
+  #running: Running | undefined;
   #joined = false;
 
   constructor(options: SlotOptions) {
@@ -58,17 +59,16 @@ export class Slot {
   start(): void {
     this.#joined = false;
     const { command, configFile, adminPort, env } = this.#options;
-    this.#process = spawnPenstock([command], {
+    this.#running = launchOn(adminPort, [command], {
       configFile,
       env: {
-        PENSTOCK_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
         PENSTOCK_LOG_LEVEL: 'debug',
         PENSTOCK_STOP_DEADLINE: '10s',
         ...this.clock.env,
         ...env,
       },
     });
-    this.#logFiles.push(this.#process.logFile);
+    this.#logFiles.push(this.#running.process.logFile);
   }
 
   /** Hangs and repeats, from the logs of all its processes. */
@@ -91,13 +91,14 @@ export class Slot {
 
   /** Waits until its process is ready, for a while. Resolves to whether it is. */
   async ready(timeoutMs = READY_TIMEOUT_MS): Promise<boolean> {
-    const process = this.#process;
-    const isReady = await process?.waitForReady(this.#options.adminPort, { timeoutMs }).then(
+    const running = this.#running;
+    if (running === undefined) return false;
+    const isReady = await untilReady(running, { timeoutMs }).then(
       () => true,
       () => false,
     );
-    if (isReady === true && process === this.#process) this.#joined = true;
-    return isReady ?? false;
+    if (isReady && running === this.#running) this.#joined = true;
+    return isReady;
   }
 
   async kill(): Promise<void> {
@@ -126,23 +127,23 @@ export class Slot {
   }
 
   pause(): void {
-    this.#process?.pause();
+    this.#running?.process.pause();
   }
 
   resume(): void {
-    this.#process?.resume();
+    this.#running?.process.resume();
   }
 
   /** SIGHUP, once it has been ready: before that the signal would end it. @returns whether it was sent */
   reload(): boolean {
     if (!this.#joined) return false;
-    this.#process?.signal('SIGHUP');
+    this.#running?.process.signal('SIGHUP');
     return true;
   }
 
   /** Updates `peakMiB`; a process that has ended by itself counts as crashed and is restarted. */
   observe(): void {
-    const process = this.#process;
+    const process = this.#running?.process;
     if (process === undefined) return;
     if (process.exit !== undefined) {
       const { code, signal } = process.exit;
@@ -154,8 +155,8 @@ export class Slot {
   }
 
   #take(): PenstockProcess | undefined {
-    const process = this.#process;
-    this.#process = undefined;
+    const process = this.#running?.process;
+    this.#running = undefined;
     this.#joined = false;
     return process;
   }

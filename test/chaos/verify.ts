@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { consoleRead } from '../lab/servers/kafka-console.ts';
+import { Problems } from '../lab/truth/problems.ts';
 import { DeliveryCheck, type Troubles } from './check-delivery.ts';
 import { RawCheck, roundsBySeries } from './check-raw.ts';
 import { checkStorage, type StorageCounts } from './check-storage.ts';
 import { TaskCheck } from './check-tasks.ts';
 import type { ChaosCluster } from './cluster.ts';
 import { PartitionDigests } from './partition-digests.ts';
-import { Problems } from './problems.ts';
 import type { Acknowledged } from './producer.ts';
 
 export interface Verdict {

@@ -1,81 +1,35 @@
 /** The demo's servers: Kafka, VictoriaMetrics, three vmagents. Prints what it downloads, which can take a while. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { CACHE, createRunFolder, ROOT } from '../lab/cache.ts';
+import { CACHE } from '../lab/cache.ts';
+import { aggregationConfig, type Servers, startServers } from '../lab/deployment/metrics-stack.ts';
 import { dockerAnswers } from '../lab/servers/docker.ts';
-import { type KafkaCluster, startKafka } from '../lab/servers/kafka.ts';
 import { KAFKA_VERSION } from '../lab/servers/kafka-distribution.ts';
 import { findOnPath, findVictoria, VICTORIA_VERSION } from '../lab/servers/victoria-binaries.ts';
 import { builtFolder, hasGo } from '../lab/servers/victoria-go.ts';
-import {
-  startVictoriaMetrics,
-  startVmagent,
-  type VictoriaMetrics,
-  type Vmagent,
-  vmagentHasWindows,
-} from '../lab/servers/victoriametrics.ts';
+import { vmagentHasWindows } from '../lab/servers/victoriametrics.ts';
 import { NODE_LABEL } from '../lab/truth/stored-samples.ts';
 import { NODES, WINDOW_MS } from './configuration.ts';
 
-export interface Cluster {
-  kafka: KafkaCluster;
-  storage: VictoriaMetrics;
-  vmagents: Vmagent[];
+export interface Cluster extends Servers {
   /** Whether the vmagents aggregate, besides forwarding raw samples. */
-  aggregates: boolean;
-}
-
-/** Collects what has to be closed, and closes it last opened first. */
-export class Closing {
-  readonly #closers: (() => Promise<unknown>)[] = [];
-
-  add(close: () => Promise<unknown>): void {
-    this.#closers.unshift(close);
-  }
-
-  async close(): Promise<void> {
-    const closers = this.#closers.splice(0);
-    await Promise.allSettled(closers.map((close) => close()));
-  }
+  readonly aggregates: boolean;
 }
 
 type Print = (line: string) => void;
 
-/** Starts the servers in parallel. Those started are in `closing`, even when it throws. */
-export async function startCluster(print: Print, closing: Closing): Promise<Cluster> {
+/** Those started are in `closing`, even when it throws. */
+export async function startCluster(print: Print, closing: AsyncDisposableStack): Promise<Cluster> {
   announceDownloads(print);
   const aggregation = await aggregationOf(print);
-  const timed = async <T extends { source: string }>(what: string, start: Promise<T>): Promise<T> => {
-    const began = Date.now();
-    const server = await start;
-    print(`  ${what}: ${server.source}, up in ${((Date.now() - began) / 1000).toFixed(1)} s`);
-    return server;
-  };
-  const startStorage = async () => {
-    const storage = await timed('VictoriaMetrics', startVictoriaMetrics());
-    closing.add(() => storage.close());
-    const vmagents = await Promise.all(
-      NODES.map(async (name) => {
-        const labels = { [NODE_LABEL]: name };
-        const { remoteWriteUrl } = storage;
-        const vmagent = await startVmagent({ name, remoteWriteUrl, labels, ...aggregation });
-        closing.add(() => vmagent.close());
-        return vmagent;
-      }),
-    );
-    print(`  ${vmagents.length} vmagents: ${vmagents[0]!.source}`);
-    return { storage, vmagents };
-  };
-  const startBroker = async () => {
-    const kafka = await timed('Kafka', startKafka({ name: 'demo-kafka', own: true }));
-    closing.add(() => kafka.close());
-    return kafka;
-  };
-  // Waits for both, so that `closing` has the one that starts when the other fails.
-  const [kafka, stored] = await Promise.allSettled([startBroker(), startStorage()]);
-  if (kafka.status === 'rejected') throw kafka.reason;
-  if (stored.status === 'rejected') throw stored.reason;
-  return { kafka: kafka.value, ...stored.value, aggregates: aggregation !== undefined };
+  const servers = await startServers({
+    closing,
+    kafka: { name: 'demo-kafka', own: true },
+    nodes: NODES,
+    vmagent: (name) => ({ labels: { [NODE_LABEL]: name }, ...aggregation }),
+    up: (what, source, seconds) => print(`  ${what}: ${source}, up in ${seconds.toFixed(1)} s`),
+  });
+  return { ...servers, aggregates: aggregation !== undefined };
 }
 
 function announceDownloads(print: Print): void {
@@ -112,11 +66,8 @@ async function aggregationOf(
     );
     return undefined;
   }
-  const shipped = readFileSync(path.join(ROOT, 'deploy/streamaggr.yml'), 'utf8');
-  const streamAggrConfig = path.join(createRunFolder('streamaggr'), 'streamaggr.yml');
-  writeFileSync(streamAggrConfig, shipped.replaceAll('30s', `${WINDOW_MS / 1000}s`));
   print(
     `  vmagents aggregate by deploy/streamaggr.yml in windows of ${WINDOW_MS / 1000} s; raw samples are stored too, to compare each`,
   );
-  return { streamAggrConfig, keepsRaw: true };
+  return { streamAggrConfig: aggregationConfig(WINDOW_MS), keepsRaw: true };
 }

@@ -8,9 +8,9 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRunFolder, removeRunFolder, sweepRunFolders } from '../lab/cache.ts';
-import { runPenstock } from '../lab/deployment/penstock.ts';
-import { numberOption, scriptArguments } from '../lab/script-arguments.ts';
-import { Closing, startCluster } from './cluster.ts';
+import { applyTopics } from '../lab/deployment/penstock.ts';
+import { numberArguments } from '../lab/script-arguments.ts';
+import { startCluster } from './cluster.ts';
 import { configuration, NODES, WINDOW_MS, WORKERS } from './configuration.ts';
 import { Deployment } from './deployment.ts';
 import { count, type Snapshot } from './display.ts';
@@ -43,7 +43,7 @@ async function main(): Promise<number> {
   const began = Date.now();
   const screen = new Screen(process.stdout);
   const print = (line?: string) => screen.print(line);
-  const closing = new Closing();
+  const closing = new AsyncDisposableStack();
   const interrupted = interruption();
   sweepRunFolders();
   const folder = createRunFolder('demo');
@@ -67,7 +67,7 @@ async function main(): Promise<number> {
     return 1;
   } finally {
     await deployment.kill();
-    await closing.close();
+    await closing.disposeAsync();
     if (passed) {
       deployment.removeLogs();
       removeRunFolder(folder);
@@ -80,12 +80,12 @@ async function main(): Promise<number> {
 
 interface Performance {
   seconds: number;
-  seed: string;
+  seed: number;
   /** When the demo was started, ms since the epoch. */
   began: number;
   screen: Screen;
   print: (line?: string) => void;
-  closing: Closing;
+  closing: AsyncDisposableStack;
   folder: string;
   deployment: Deployment;
 }
@@ -97,13 +97,12 @@ async function perform(demo: Performance): Promise<boolean> {
   const writtenFile = path.join(folder, 'written.jsonl');
 
   print('Penstock demo: all of it runs on this machine, on loopback, and ends with it.');
-  const { kafka, storage, vmagents, aggregates } = await startCluster(print, closing);
+  const { kafka, storage, agents, aggregates } = await startCluster(print, closing);
   writeFileSync(
     configFile,
-    configuration({ brokers: kafka.brokers, vmagents: vmagents.map(({ url }) => url) }),
+    configuration({ brokers: kafka.brokers, vmagents: agents.map(({ url }) => url) }),
   );
-  const topics = await runPenstock(['topics', 'apply'], { configFile });
-  if (topics.code !== 0) throw new Error(`penstock topics apply failed:\n${topics.stdout}${topics.stderr}`);
+  await applyTopics({ configFile });
   print(`  penstock topics apply: done; the configuration is ${path.relative('.', configFile)}`);
 
   const { workers, drains, generator } = deployment;
@@ -111,7 +110,7 @@ async function perform(demo: Performance): Promise<boolean> {
     ...workers.slice(0, 2).map((worker) => worker.start(configFile)),
     ...drains.map((drain) => drain.start(configFile, { PENSTOCK_DRAIN_NODE: drain.name })),
   ]);
-  const load = ['--series', String(SERIES), '--interval', SCRAPE_INTERVAL, '--seed', seed];
+  const load = ['--series', String(SERIES), '--interval', SCRAPE_INTERVAL, '--seed', String(seed)];
   generator.launch(configFile, [...load, '--written', writtenFile]);
   print('  penstock worker (2), drain (3) and generate: started');
   print();
@@ -211,19 +210,11 @@ async function perform(demo: Performance): Promise<boolean> {
   return verdict.ok;
 }
 
-function readOptions(): { seconds: number; seed: string } {
-  return scriptArguments(
-    USAGE,
-    { options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } } },
-    ({ values }) => ({
-      seconds: numberOption('seconds', values.seconds, {
-        least: LEAST_SECONDS,
-        most: MOST_SECONDS,
-        whole: false,
-      }),
-      seed: String(numberOption('seed', values.seed, { least: 0, most: 999_999_999 })),
-    }),
-  );
+function readOptions(): { seconds: number; seed: number } {
+  return numberArguments(USAGE, {
+    seconds: { default: 60, least: LEAST_SECONDS, most: MOST_SECONDS, whole: false },
+    seed: { default: 1, least: 0, most: 999_999_999 },
+  });
 }
 
 /** Rejects at Ctrl-C or SIGTERM; a second one ends the demo at once, and the kernel its children. */

@@ -1,9 +1,9 @@
 /** The demo's processes of Penstock, and the figures on their /metrics. */
 import path from 'node:path';
 import { removeRunFolder } from '../lab/cache.ts';
-import { Rate, scrapeMetrics } from '../lab/deployment/metrics-page.ts';
+import { type MetricsPage, Rate, readMetrics } from '../lab/deployment/metrics-page.ts';
 import { type PenstockProcess, spawnPenstock } from '../lab/deployment/penstock.ts';
-import { freePort } from '../lab/ports.ts';
+import { launch } from '../lab/deployment/running.ts';
 import { RAW_TOPIC } from './configuration.ts';
 import type { NodeFigures, Snapshot, State, WorkerFigures } from './display.ts';
 
@@ -14,7 +14,7 @@ abstract class Member {
   readonly rate = new Rate();
   state: State = 'waiting';
   process: PenstockProcess | undefined;
-  protected port = 0;
+  #admin = '';
 
   constructor(command: string, name: string) {
     this.command = command;
@@ -22,9 +22,9 @@ abstract class Member {
   }
 
   async start(configFile: string, env: Record<string, string> = {}): Promise<void> {
-    this.port = await freePort();
-    const listen = { PENSTOCK_ADMIN_LISTEN: `127.0.0.1:${this.port}` };
-    this.process = spawnPenstock([this.command], { configFile, env: { ...listen, ...env } });
+    const { process, admin } = await launch([this.command], { configFile, env });
+    this.process = process;
+    this.#admin = admin;
     this.state = 'starting';
   }
 
@@ -38,6 +38,12 @@ abstract class Member {
     throw new Error(
       `${this.name} was told to stop and ended with ${signal ?? `exit code ${code}`}: ${this.process.logFile}`,
     );
+  }
+
+  /** Its /metrics; undefined while it does not answer. */
+  protected async page(): Promise<MetricsPage | undefined> {
+    if (this.state === 'waiting' || this.state === 'stopped') return undefined;
+    return await readMetrics({ admin: this.#admin }).catch(() => undefined);
   }
 
   abstract read(): Promise<void>;
@@ -56,8 +62,7 @@ export class WorkerMember extends Member {
   }
 
   async read(): Promise<void> {
-    const page =
-      this.state === 'waiting' || this.state === 'stopped' ? undefined : await scrapeMetrics(this.port);
+    const page = await this.page();
     if (page === undefined) return;
     this.published = page.sum('penstock_samples_total', { stage: 'publish' });
     this.rate.add(this.published, Date.now());
@@ -94,8 +99,7 @@ export class DrainMember extends Member {
   }
 
   async read(): Promise<void> {
-    const page =
-      this.state === 'waiting' || this.state === 'stopped' ? undefined : await scrapeMetrics(this.port);
+    const page = await this.page();
     if (page === undefined) return;
     const now = Date.now();
     this.delivered = page.sum('penstock_samples_total', { stage: 'deliver' });

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../src/app/config/load.ts';
 import { createOwnership } from '../../src/core/hash/ownership.ts';
 import { compileRoutes } from '../../src/core/route/route.ts';
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
-import { createRunFolder, ROOT } from '../lab/cache.ts';
-import type { Deployment, Running } from '../lab/deployment/deployment.ts';
-import { type MetricsStack, startMetricsStack } from '../lab/deployment/metrics-stack.ts';
+import type { Deployment } from '../lab/deployment/deployment.ts';
+import { aggregationConfig, type MetricsStack, startMetricsStack } from '../lab/deployment/metrics-stack.ts';
+import type { Running } from '../lab/deployment/running.ts';
 import { poll } from '../lab/process.ts';
 import {
   findRelease,
@@ -42,16 +40,8 @@ const MOST_WINDOWS = 20;
 const FLUSH_MS = 60_000;
 const SHOWN_PROBLEMS = 20;
 
-/** deploy/streamaggr.yml with a shorter interval. */
-function shippedConfig(): string {
-  const shipped = readFileSync(path.join(ROOT, 'deploy/streamaggr.yml'), 'utf8');
-  const file = path.join(createRunFolder('streamaggr'), 'streamaggr.yml');
-  writeFileSync(file, shipped.replaceAll('30s', `${INTERVAL_MS / 1000}s`));
-  return file;
-}
-
 async function startStack(current: VictoriaBinary, oldest: VictoriaBinary): Promise<MetricsStack> {
-  const streamAggrConfig = shippedConfig();
+  const streamAggrConfig = aggregationConfig(INTERVAL_MS);
   return await startMetricsStack({
     nodes: NODES,
     vmagent: (node) => ({

@@ -1,7 +1,7 @@
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { compress } from '../../src/core/wire/snappy.ts';
-import type { Repetition } from './expensive.ts';
 import type { Random } from '../lab/random.ts';
+import type { Repetition } from './expensive.ts';
 
 const METHODS = {
   snappy: (bytes: Buffer) => compress(bytes),

@@ -1,7 +1,7 @@
 import { DECODERS } from '../../src/core/decode/registry.ts';
 import type { RecordHeaders } from '../../src/core/record/headers.ts';
-import { METHOD_NAMES } from './compression.ts';
 import type { Random } from '../lab/random.ts';
+import { METHOD_NAMES } from './compression.ts';
 
 const TYPES = [
   ...DECODERS.flatMap(({ contentTypes, protos = [''] }) =>

@@ -1,9 +1,9 @@
 import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
+import { Random } from '../lab/random.ts';
 import { bomb, type Compressed, compressed } from './compression.ts';
 import { repeated, repetition } from './expensive.ts';
 import { randomHeaders, randomTimestamp } from './headers.ts';
 import { applyChange, type Change } from './mutations.ts';
-import { Random } from '../lab/random.ts';
 import { FUZZ_TARGETS } from './targets.ts';
 
 /** Bytes of an input as it is received. The bounds on what one may cost are for these. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Deployment, type Running } from '../lab/deployment/deployment.ts';
+import { Deployment } from '../lab/deployment/deployment.ts';
 import { headerOf } from '../lab/deployment/read-topic.ts';
+import type { Running } from '../lab/deployment/running.ts';
 import { poll } from '../lab/process.ts';
 import { startKafka } from '../lab/servers/kafka.ts';
 import { startRegistry } from '../lab/servers/registry.ts';

@@ -24,6 +24,29 @@ export function scriptArguments<Options extends ParseArgsConfig, Result>(
   }
 }
 
+export interface NumberOption {
+  readonly default: number;
+  readonly least: number;
+  readonly most?: number;
+  /** Default: only whole numbers. */
+  readonly whole?: boolean;
+}
+
+/** The arguments of a script whose options are all numbers. */
+export function numberArguments<Name extends string>(
+  usage: string,
+  options: Readonly<Record<Name, NumberOption>>,
+): Record<Name, number> {
+  const all = Object.entries<NumberOption>(options);
+  const texts = all.map(
+    ([name, option]) => [name, { type: 'string', default: String(option.default) }] as const,
+  );
+  return scriptArguments(usage, { options: Object.fromEntries(texts) }, ({ values }) => {
+    const numbers = all.map(([name, option]) => [name, numberOption(name, values[name]!, option)] as const);
+    return Object.fromEntries(numbers) as Record<Name, number>;
+  });
+}
+
 /**
  * The value of a numeric option, at least `least`.
  * @throws Error that says what is expected
@@ -31,7 +54,7 @@ export function scriptArguments<Options extends ParseArgsConfig, Result>(
 export function numberOption(
   name: string,
   text: string,
-  { least, most = Number.MAX_SAFE_INTEGER, whole = true }: { least: number; most?: number; whole?: boolean },
+  { least, most = Number.MAX_SAFE_INTEGER, whole = true }: Omit<NumberOption, 'default'>,
 ): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);
   if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;

@@ -1,5 +1,6 @@
-import { sleep } from '../../src/io/time/sleep.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deployment } from '../lab/deployment/deployment.ts';
+import { readMetrics } from '../lab/deployment/metrics-page.ts';
 import { Resident } from './resident.ts';
 
 export interface CatchUp {
@@ -38,7 +39,8 @@ export async function catchUp(
   say: (line: string) => void,
 ): Promise<CatchUpResult> {
   const started = Date.now();
-  const { process, admin } = await penstock.start([command]);
+  const running = await penstock.start([command]);
+  const { process } = running;
   const resident = new Resident(process.pid, LOOK_MS);
   let sayAt = Date.now() + SAY_MS;
   let least = Number.POSITIVE_INFINITY;
@@ -60,7 +62,7 @@ export async function catchUp(
   }
   const { min, mean, max, highWater } = resident;
   resident.stop();
-  const cpuSeconds = await cpuOf(admin);
+  const cpuSeconds = (await readMetrics(running)).sum('process_cpu_seconds_total');
   const { code } = await process.stop();
   if (code !== 0) throw new Error(`the ${command} ended with exit code ${code}: ${process.logFile}`);
   return {
@@ -69,9 +71,4 @@ export async function catchUp(
     resident: { min, mean, max, highWater },
     within: highWater <= boundMiB,
   };
-}
-
-async function cpuOf(admin: string): Promise<number> {
-  const text = await (await fetch(`${admin}/metrics`)).text();
-  return Number(/^\w*process_cpu_seconds_total (\S+)/m.exec(text)?.[1] ?? Number.NaN);
 }

@@ -16,7 +16,7 @@ import { Deployment } from '../lab/deployment/deployment.ts';
 import { exitAfter } from '../lab/exit-code.ts';
 import { generateWriteRequests } from '../lab/generator/generate-series.ts';
 import { AcceptingNode } from '../lab/nodes/http-node.ts';
-import { numberOption, scriptArguments } from '../lab/script-arguments.ts';
+import { numberArguments } from '../lab/script-arguments.ts';
 import { startKafka } from '../lab/servers/kafka.ts';
 import { type CatchUpResult, catchUp } from './catch-up.ts';
 
@@ -144,14 +144,8 @@ class DiskSize {
   }
 }
 
-const backlog = scriptArguments(
-  USAGE,
-  {
-    options: { gigabytes: { type: 'string', default: '10' }, series: { type: 'string', default: '100000' } },
-  },
-  ({ values }): Backlog => ({
-    gigabytes: numberOption('gigabytes', values.gigabytes, { least: 0.1, whole: false }),
-    series: numberOption('series', values.series, { least: 1 }),
-  }),
-);
+const backlog = numberArguments(USAGE, {
+  gigabytes: { default: 10, least: 0.1, whole: false },
+  series: { default: 100_000, least: 1 },
+});
 await exitAfter(run(backlog));

@@ -7,11 +7,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RECORD_HEADERS } from '../../src/core/generate/scrape-record.ts';
-import { Deployment, type Running } from '../lab/deployment/deployment.ts';
+import { Deployment } from '../lab/deployment/deployment.ts';
+import type { Running } from '../lab/deployment/running.ts';
 import { exitAfter } from '../lab/exit-code.ts';
 import { writeRequest } from '../lab/generator/write-request.ts';
 import { AcceptingNode } from '../lab/nodes/http-node.ts';
-import { numberOption, scriptArguments } from '../lab/script-arguments.ts';
+import { numberArguments } from '../lab/script-arguments.ts';
 import { startKafka } from '../lab/servers/kafka.ts';
 import { type Reading, readProcess } from './reading.ts';
 
@@ -149,22 +150,10 @@ function body(partition: number): Buffer {
   );
 }
 
-const least = { least: 1 };
-const scale = scriptArguments(
-  USAGE,
-  {
-    options: {
-      ingest: { type: 'string', default: '1000' },
-      tasks: { type: 'string', default: '10000' },
-      nodes: { type: 'string', default: '40' },
-      seconds: { type: 'string', default: '30' },
-    },
-  },
-  ({ values }): Scale => ({
-    ingest: numberOption('ingest', values.ingest, least),
-    tasks: numberOption('tasks', values.tasks, least),
-    nodes: numberOption('nodes', values.nodes, least),
-    seconds: numberOption('seconds', values.seconds, least),
-  }),
-);
+const scale = numberArguments(USAGE, {
+  ingest: { default: 1_000, least: 1 },
+  tasks: { default: 10_000, least: 1 },
+  nodes: { default: 40, least: 1 },
+  seconds: { default: 30, least: 1 },
+});
 await exitAfter(run(scale));

@@ -6,7 +6,7 @@
  * Exit code 0: everything held. 1: something did not, and is printed. 2: wrong usage.
  */
 import { exitAfter } from '../../lab/exit-code.ts';
-import { numberOption, scriptArguments } from '../../lab/script-arguments.ts';
+import { numberArguments } from '../../lab/script-arguments.ts';
 import { killCoordinators } from './coordinators.ts';
 
 const USAGE = `npm run coordinators -- [--kills N] [--first I]
@@ -17,12 +17,8 @@ const USAGE = `npm run coordinators -- [--kills N] [--first I]
 PENSTOCK_TEST_KAFKA=3.8.1 in the environment: on another version of Kafka.
 `;
 
-const { kills, first } = scriptArguments(
-  USAGE,
-  { options: { kills: { type: 'string', default: '10' }, first: { type: 'string', default: '0' } } },
-  ({ values }) => ({
-    kills: numberOption('kills', values.kills, { least: 1 }),
-    first: numberOption('first', values.first, { least: 0 }),
-  }),
-);
+const { kills, first } = numberArguments(USAGE, {
+  kills: { default: 10, least: 1 },
+  first: { default: 0, least: 0 },
+});
 await exitAfter(killCoordinators({ kills, first, say: (line) => process.stdout.write(`${line}\n`) }));

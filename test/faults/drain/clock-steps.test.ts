@@ -3,13 +3,13 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drainGroupId } from '../../../src/services/drain/assignment.ts';
 import { HOUR_MS, TestClock } from '../../lab/clock.ts';
-import { Deployment, type Running, readiness } from '../../lab/deployment/deployment.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { heldTasks, type Running, readiness } from '../../lab/deployment/running.ts';
 import { TaskSource } from '../../lab/generator/task-source.ts';
 import { NodeReceiver } from '../../lab/nodes/node-receiver.ts';
 import { poll } from '../../lab/process.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { heldTasks } from '../../support/drain-state.ts';
 
 const TASKS = 4;
 const NODE = 'node-0';

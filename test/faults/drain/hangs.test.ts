@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drainGroupId } from '../../../src/services/drain/assignment.ts';
-import { Deployment, type Running } from '../../lab/deployment/deployment.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { heldTasks, possibleRepeats, type Running, retries } from '../../lab/deployment/running.ts';
 import { TaskSource } from '../../lab/generator/task-source.ts';
 import { NodeReceiver } from '../../lab/nodes/node-receiver.ts';
 import { poll } from '../../lab/process.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { heldTasks, possibleRepeats, retries } from '../../support/drain-state.ts';
 
 const TASKS = 8;
 const ALL = Array.from({ length: TASKS }, (_, task) => task);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Deployment, readiness } from '../../lab/deployment/deployment.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { readiness } from '../../lab/deployment/running.ts';
 import { NodeReceiver, numberedBody } from '../../lab/nodes/node-receiver.ts';
 import { poll } from '../../lab/process.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';

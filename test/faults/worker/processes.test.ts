@@ -3,14 +3,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeGroups } from '../../../src/io/kafka/admin/group-description.ts';
-import { Deployment, type Running } from '../../lab/deployment/deployment.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
 import { runPenstock } from '../../lab/deployment/penstock.ts';
+import { type Running, reload } from '../../lab/deployment/running.ts';
 import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
 import { poll } from '../../lab/process.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';
 import { samplesOf } from '../../lab/truth/task-samples.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { reload } from '../../support/reload.ts';
 
 const PARTITIONS = 4;
 const SERIES = 200;

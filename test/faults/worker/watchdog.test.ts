@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Deployment, readiness } from '../../lab/deployment/deployment.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
+import { readiness } from '../../lab/deployment/running.ts';
 import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
 import { poll } from '../../lab/process.ts';
 import { closeAfterTests } from '../../support/closing.ts';

@@ -4,12 +4,12 @@ import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
 import { drainGroupId, formerDrainGroupPrefix } from '../../../src/services/drain/assignment.ts';
 import { Deployment } from '../../lab/deployment/deployment.ts';
+import { heldTasks, partitionStarts } from '../../lab/deployment/running.ts';
 import { uniqueName } from '../../lab/names.ts';
 import { NodeReceiver, numberedBody } from '../../lab/nodes/node-receiver.ts';
 import { poll } from '../../lab/process.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { heldTasks, partitionStarts } from '../../support/drain-state.ts';
 
 const TASKS = 2;
 const PATIENT = { timeoutMs: 120_000 };

@@ -4,21 +4,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createOwnership } from '../../../src/core/hash/ownership.ts';
 import { describeGroups } from '../../../src/io/kafka/admin/group-description.ts';
 import { drainGroupId } from '../../../src/services/drain/assignment.ts';
-import { Deployment, type Running } from '../../lab/deployment/deployment.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
 import { runPenstock } from '../../lab/deployment/penstock.ts';
+import {
+  heldTasks,
+  metricOf,
+  partitionStarts,
+  possibleRepeats,
+  type Running,
+  reload,
+  retries,
+  waitingTasks,
+} from '../../lab/deployment/running.ts';
 import { TaskSource } from '../../lab/generator/task-source.ts';
 import { NodeReceiver, numberedBody } from '../../lab/nodes/node-receiver.ts';
 import { poll } from '../../lab/process.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import {
-  heldTasks,
-  partitionStarts,
-  possibleRepeats,
-  retries,
-  waitingTasks,
-} from '../../support/drain-state.ts';
-import { metricOf, reload } from '../../support/reload.ts';
 
 const TASKS = 12;
 const ANSWER_MS = 30;

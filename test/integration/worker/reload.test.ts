@@ -8,14 +8,14 @@ import { uncompress } from '../../../src/core/wire/snappy.ts';
 import { createLog } from '../../../src/io/telemetry/log.ts';
 import { Metrics } from '../../../src/io/telemetry/metrics.ts';
 import { Worker } from '../../../src/services/worker/worker.ts';
-import { Deployment, type Running } from '../../lab/deployment/deployment.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
 import { runPenstock } from '../../lab/deployment/penstock.ts';
+import { metricOf, type Running, reload as reloadNow } from '../../lab/deployment/running.ts';
 import { writeRequest } from '../../lab/generator/write-request.ts';
 import { poll } from '../../lab/process.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';
 import { decodeWriteRequest } from '../../lab/truth/prompb.ts';
 import { closeAfterTests } from '../../support/closing.ts';
-import { metricOf, reload as reloadNow } from '../../support/reload.ts';
 
 const PARTITIONS = 3;
 const SERIES = 40;
@@ -285,12 +285,8 @@ function rules(version: string) {
 /** Writes another route to the file, sends SIGHUP, and waits for what comes of it. */
 async function reload({ process, admin }: Running, change: object, result: 'applied' | 'refused') {
   changeRoute(penstock, change);
-  const count = async () => {
-    const text = await (await fetch(`${admin}/metrics`)).text();
-    return Number(
-      new RegExp(`^penstock_config_reloads_total\\{result="${result}"\\} (\\d+)`, 'm').exec(text)?.[1] ?? 0,
-    );
-  };
+  const count = async () =>
+    (await metricOf({ admin }, `penstock_config_reloads_total{result="${result}"}`)) ?? 0;
   const before = await count();
   process.signal('SIGHUP');
   await poll(

@@ -8,11 +8,10 @@ import { PlainProducer } from '../../../src/io/kafka/produce/plain-producer.ts';
 import { createLog } from '../../../src/io/telemetry/log.ts';
 import { createRunFolder } from '../cache.ts';
 import { uniqueName } from '../names.ts';
-import { freePort } from '../ports.ts';
 import { poll } from '../process.ts';
-import { type PenstockProcess, runPenstock, spawnPenstock } from './penstock.ts';
+import { applyTopics, type PenstockProcess } from './penstock.ts';
 import { highWatermarks, type ReadRecord, readTopic } from './read-topic.ts';
-import { sendInParts } from './send-in-parts.ts';
+import { launch, type Running, untilReady } from './running.ts';
 
 export interface DeploymentOptions {
   readonly brokers: readonly string[];
@@ -35,21 +34,10 @@ export interface DeploymentOptions {
   readonly registry?: Readonly<Record<string, unknown>>;
 }
 
-/** A running command, and where its admin server is. */
-export interface Running {
-  readonly process: PenstockProcess;
-  readonly admin: string;
-}
-
-/** The answer of `/-/ready` on an admin server. */
-export async function readiness(admin: string): Promise<{ status: number; text: string }> {
-  const response = await fetch(`${admin}/-/ready`);
-  return { status: response.status, text: await response.text() };
-}
-
 /** Generous: CI may be busy. */
 const READY_TIMEOUT_MS = 180_000;
 const LAG_TIMEOUT_MS = 180_000;
+const SEND_BYTES = 512 * 1024;
 
 /**
  * One Penstock on a cluster that others use too: topics, group and configuration of its own, and its processes.
@@ -86,8 +74,7 @@ export class Deployment {
   static async create(options: DeploymentOptions): Promise<Deployment> {
     const deployment = new Deployment(options);
     const { configFile } = deployment;
-    const { code, stderr } = await runPenstock(['topics', 'apply'], { configFile, env: options.env ?? {} });
-    if (code !== 0) throw new Error(`penstock topics apply: ${stderr}`);
+    await applyTopics({ configFile, env: options.env ?? {} });
     return deployment;
   }
 
@@ -106,15 +93,16 @@ export class Deployment {
 
   /** Starts a command and waits until it is ready. */
   async start(args: string[], env: Record<string, string> = {}): Promise<Running> {
-    const port = await freePort();
-    const started = spawnPenstock(args, {
-      configFile: this.configFile,
-      env: { PENSTOCK_ADMIN_LISTEN: `127.0.0.1:${port}`, ...env },
-    });
-    this.#processes.push(started);
-    await started.waitForReady(port, { timeoutMs: READY_TIMEOUT_MS });
-    const running = { process: started, admin: `http://127.0.0.1:${port}` };
+    const running = await this.launch(args, env);
+    await untilReady(running, { timeoutMs: READY_TIMEOUT_MS });
     this.running.push(running);
+    return running;
+  }
+
+  /** Starts a command. */
+  async launch(args: string[], env: Record<string, string> = {}): Promise<Running> {
+    const running = await launch(args, { configFile: this.configFile, env });
+    this.#processes.push(running.process);
     return running;
   }
 
@@ -136,9 +124,19 @@ export class Deployment {
     );
   }
 
-  /** Writes many records, of any topic. */
-  fill(records: Iterable<OutgoingRecord>): Promise<void> {
-    return sendInParts(this.producer, records);
+  /** Writes any number of records, in order within each partition, in parts that fit a request: kafkajs does not split. */
+  async fill(records: Iterable<OutgoingRecord>): Promise<void> {
+    let part: OutgoingRecord[] = [];
+    let bytes = 0;
+    for (const record of records) {
+      part.push(record);
+      bytes += record.value?.length ?? 0;
+      if (bytes < SEND_BYTES) continue;
+      await this.producer.send(part);
+      part = [];
+      bytes = 0;
+    }
+    if (part.length > 0) await this.producer.send(part);
   }
 
   /** Deletes the records of an ingest partition before `offset`, as retention does in time. */

@@ -26,6 +26,13 @@ export class MetricsPage {
     );
   }
 
+  /** Value of one series, written as on the page; undefined if absent. */
+  value(series: string): number | undefined {
+    const { name, labels } = parseLine(`${series} 0`);
+    return this.find(name, labels)[0]?.value;
+  }
+
+  /** 0 without any. */
   sum(name: string, labels: Record<string, string> = {}): number {
     return this.find(name, labels).reduce((sum, { value }) => sum + value, 0);
   }
@@ -37,15 +44,12 @@ function parseLine(line: string): MetricLine {
   return { name, labels: Object.fromEntries(labels), value: Number(value) };
 }
 
-/** /metrics of the process whose admin server is on this port; undefined while it does not answer. */
-export async function scrapeMetrics(port: number): Promise<MetricsPage | undefined> {
-  try {
-    const response = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(2_000) });
-    const text = await response.text();
-    return response.ok ? new MetricsPage(text) : undefined;
-  } catch {
-    return undefined;
-  }
+/** /metrics of a process. @throws Error while it does not answer */
+export async function readMetrics({ admin }: { readonly admin: string }): Promise<MetricsPage> {
+  const response = await fetch(`${admin}/metrics`, { signal: AbortSignal.timeout(10_000) });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${admin}/metrics answers ${response.status}`);
+  return new MetricsPage(text);
 }
 
 /** Growth of a counter, over its newest readings within `windowMs`. */

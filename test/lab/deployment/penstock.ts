@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createRunFolder, ROOT } from '../cache.ts';
-import { ManagedProcess, type WaitOptions } from '../process.ts';
+import { ManagedProcess } from '../process.ts';
 
 const CLI = path.join(ROOT, 'src/cli.ts');
 /** Node's flags in the shebang, `#!/usr/bin/env -S node --flag …`, with which users run the command. */
@@ -19,17 +19,12 @@ export interface PenstockOptions {
   env?: Record<string, string | undefined>;
 }
 
-export class PenstockProcess extends ManagedProcess {
-  /** Waits until `/-/ready` on this admin port answers 2xx. */
-  waitForReady(port: number, options: WaitOptions = {}): Promise<void> {
-    return this.waitForHttp(`http://127.0.0.1:${port}/-/ready`, options);
-  }
-}
+export type PenstockProcess = ManagedProcess;
 
 /** Starts a long-running command, such as `spawnPenstock(['worker'], { configFile })`. */
 export function spawnPenstock(args: string[], options: PenstockOptions = {}): PenstockProcess {
   const folder = createRunFolder('penstock');
-  return new PenstockProcess({
+  return new ManagedProcess({
     name: `penstock ${args.join(' ')}`,
     command: process.execPath,
     args: commandLine(args, options),
@@ -66,6 +61,12 @@ export function runPenstock(
     child.on('error', reject);
     child.on('close', (code) => resolve({ ...result, code }));
   });
+}
+
+/** Creates and changes the topics of a configuration. @throws Error with what the command says */
+export async function applyTopics(options: PenstockOptions): Promise<void> {
+  const { code, stdout, stderr } = await runPenstock(['topics', 'apply'], options);
+  if (code !== 0) throw new Error(`penstock topics apply failed:\n${stdout}${stderr}`);
 }
 
 function commandLine(args: string[], { configFile }: PenstockOptions): string[] {

@@ -6,7 +6,7 @@
  * (else its first one ever) to its last one in the window; a value below the one before is a reset.
  */
 import type { ExportedSeries } from '../servers/victoriametrics.ts';
-import { NODE_LABEL } from './stored-samples.ts';
+import { NODE_LABEL, seriesId } from './stored-samples.ts';
 
 export interface InputSeries {
   /** As the vmagent receives them: after relabeling, with the task label. */
@@ -125,8 +125,7 @@ function rate(inside: InputSeries['samples'], all: InputSeries['samples']): numb
 }
 
 function aggregateKey(labels: Readonly<Record<string, string>>, timeMs: number): string {
-  const pairs = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${pairs.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(',')}}@${timeMs}`;
+  return `${seriesId(labels)}@${timeMs}`;
 }
 
 export interface AggregateVerdict {

@@ -4,6 +4,7 @@ import { createOwnership } from '../../../src/core/hash/ownership.ts';
 import { labelsFrom } from '../../../src/core/model/labels.ts';
 import { compileRoutes } from '../../../src/core/route/route.ts';
 import type { ExportedSeries } from '../servers/victoriametrics.ts';
+import { Problems } from './problems.ts';
 
 /** A series as written, in the shape of VictoriaMetrics' export; a stale marker is null or NaN. */
 export interface TrueSeries {
@@ -159,8 +160,8 @@ export function compareStored(
   const groupsByNode = new Map<string, number>();
   for (const [, [node]] of single) groupsByNode.set(node!, (groupsByNode.get(node!) ?? 0) + 1);
   return {
-    ok: problems.list().length === 0,
-    problems: problems.list(),
+    ok: problems.lines().length === 0,
+    problems: problems.lines(),
     samplesExpected,
     samplesStored: count.stored,
     seriesExpected: expected.size,
@@ -195,22 +196,8 @@ function expectedSeries(truth: Iterable<TrueSeries>, place: Place): Map<string, 
   return expected;
 }
 
-function seriesId(labels: Readonly<Record<string, string>>): string {
+/** `{name="value",…}`, sorted by name. */
+export function seriesId(labels: Readonly<Record<string, string>>): string {
   const pairs = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${pairs.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(',')}}`;
-}
-
-/** Counts problems of a kind and keeps the first of each. */
-class Problems {
-  readonly #kinds = new Map<string, { first: string; count: number }>();
-
-  add(kind: string, example: string): void {
-    const known = this.#kinds.get(kind);
-    if (known === undefined) this.#kinds.set(kind, { first: example, count: 1 });
-    else known.count += 1;
-  }
-
-  list(): string[] {
-    return [...this.#kinds].map(([kind, { first, count }]) => `${kind} (${count} times), such as ${first}`);
-  }
 }

@@ -5,8 +5,8 @@ import { type Delivering, DeliveryCheck } from '../../chaos/check-delivery.ts';
 import type { DoneFault } from '../../chaos/faults.ts';
 import { type Acceptance, bodyId } from '../../chaos/gate.ts';
 import type { FaultKind } from '../../chaos/plan.ts';
-import { Problems } from '../../chaos/problems.ts';
 import type { Span } from '../../chaos/stalls.ts';
+import { Problems } from '../../lab/truth/problems.ts';
 
 /** The chaos run is only worth what its check finds. Times are seconds of a run. */
 const NODE = 'vmagent-0';

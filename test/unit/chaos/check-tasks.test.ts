@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RawCheck } from '../../chaos/check-raw.ts';
 import { TaskCheck } from '../../chaos/check-tasks.ts';
-import { Problems } from '../../chaos/problems.ts';
 import {
   MOST_RAW_PARTITIONS,
   recordOf,
@@ -14,6 +13,7 @@ import {
   timeOf,
 } from '../../chaos/truth.ts';
 import { writeRequest } from '../../lab/generator/write-request.ts';
+import { Problems } from '../../lab/truth/problems.ts';
 
 /** The chaos run is only worth what its check finds. */
 const START = 1_700_000_000_000;
