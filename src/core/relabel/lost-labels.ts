@@ -1,6 +1,7 @@
 import { METRIC_NAME } from '../model/labels.ts';
 import { compileRelabel } from './compile.ts';
 import { type Dialect, type Rule, readRule } from './rule.ts';
+import { referencesOf } from './victoriametrics-replace.ts';
 
 /** A label that has the same value on every series once the rules have run. */
 export interface SettledLabel {
@@ -70,7 +71,8 @@ function settle(
   } else if (RENAMES.has(action)) settled.clear();
   else if (action === 'graphite') for (const [name] of rule.labels) settled.delete(name);
   else if (SETS_TARGET.has(action)) {
-    const sources = sourceLabels.map((name) => [name, settled.get(name)?.value] as const);
+    const references = dialect === 'victoriametrics' ? referencesOf(rule) : [];
+    const sources = [...sourceLabels, ...references].map((name) => [name, settled.get(name)?.value] as const);
     const before = settled.get(targetLabel);
     settled.delete(targetLabel);
     if (isConditional) return;
@@ -82,7 +84,8 @@ function settle(
         return run(labels).get(targetLabel) ?? '';
       });
       if (first === second) settled.set(targetLabel, { value: first!, rule: index });
-    } else if (isConstant(rule)) settled.set(targetLabel, { value: rule.replacement!, rule: index });
+    } else if (references.length === 0 && isConstant(rule))
+      settled.set(targetLabel, { value: rule.replacement!, rule: index });
   }
 }
 

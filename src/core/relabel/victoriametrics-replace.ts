@@ -63,7 +63,16 @@ function replaceWhatever(rule: Rule): Action {
   };
 }
 
-/** Replaces every `{{name}}` by the value of that label. An unclosed one stays as it is. */
+/** An unclosed one is none, and stays as it is. */
+const REFERENCE = /\{\{(.*?)\}\}/gs;
+
+/** Replaces every `{{name}}` by the value of that label. */
 function fillReferences(text: string, labels: Labels): string {
-  return text.replace(/\{\{(.*?)\}\}/gs, (_, name: string) => labelValue(labels, name));
+  return text.replace(REFERENCE, (_, name: string) => labelValue(labels, name));
+}
+
+/** Labels that the replacement of a rule refers to as `{{name}}`. */
+export function referencesOf({ action, replacement = '' }: Rule): string[] {
+  const replaces = action === '' || action === 'replace';
+  return replaces ? [...replacement.matchAll(REFERENCE)].map(([, name]) => name!) : [];
 }

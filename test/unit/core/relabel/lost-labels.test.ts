@@ -85,6 +85,17 @@ describe('what is settled with VictoriaMetrics alone', () => {
     );
   });
 
+  it('what refers to other labels is known only where they are', () => {
+    const rule = { target_label: 'service', replacement: '{{app}}-{{zone}}' };
+    assert.deepEqual(vm([rule]), {});
+    assert.deepEqual(vm([{ target_label: 'app', replacement: 'shop' }, rule]), {});
+    const zone = { target_label: 'zone', replacement: 'b' };
+    assert.deepEqual(vm([{ target_label: 'app', replacement: 'shop' }, zone, rule]), { service: 'shop-b' });
+    const unclosed = { target_label: 'service', replacement: '{{app' };
+    assert.deepEqual(vm([unclosed]), { service: '{{app' });
+    assert.deepEqual(settled([rule], 'prometheus'), { service: '{{app}}-{{zone}}' });
+  });
+
   it('what graphite sets is not known', () => {
     const graphite = { action: 'graphite', match: '*.*', labels: { service: '$1' } };
     assert.deepEqual(vm([{ action: 'labeldrop', regex: 'service' }, graphite]), {});
@@ -118,7 +129,7 @@ describe('what is settled is so for every series', () => {
     return pick<object>([
       { action: 'labeldrop', regex: pick([name(), 'ser.+', `${name()}|${name()}`]) },
       { action: 'labelkeep', regex: `${name()}|${name()}` },
-      { target_label, replacement: pick(['', 'all', 'x$1']) },
+      { target_label, replacement: pick(['', 'all', 'x$1', '{{app}}', 'x{{job}}$1']) },
       { source_labels, target_label },
       {
         source_labels,
