@@ -218,6 +218,22 @@ describe('the hash of a configuration', () => {
     );
   });
 
+  it('does not change with the order of keys within a rule, but with that of rules', () => {
+    const withRules = (rules: string) =>
+      hashOf(`routes: [{name: a, task: {labels: [x], count: 8}, relabel: [${rules}]}]`);
+    const hash = withRules(
+      '{action: graphite, match: "*.*", labels: {a: $1, b: $2}}, {action: labeldrop, regex: c}',
+    );
+    assert.equal(
+      withRules('{labels: {b: $2, a: $1}, match: "*.*", action: graphite}, {regex: c, action: labeldrop}'),
+      hash,
+    );
+    assert.notEqual(
+      withRules('{action: labeldrop, regex: c}, {action: graphite, match: "*.*", labels: {a: $1, b: $2}}'),
+      hash,
+    );
+  });
+
   it('leaves the environment and secrets out, and has the rules of relabel files', () => {
     assert.equal(hashOf(ROUTE, { PENSTOCK_LOG_LEVEL: 'debug' }), hashOf(ROUTE));
     const token = (secret: string) => hashOf(`${ROUTE}\nadmin: {reload_token: ${secret}}`);
