@@ -1,9 +1,14 @@
 import { quoteText } from '../json/unknown.ts';
+import { MAX_NESTING } from './attributes.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Levels that are renamed. OTLP's own members are not as deep; values of attributes may nest deeper. */
-const MOST_LEVELS = 64;
+/** Objects and arrays from the record down to the value of an attribute, that of an exemplar included. */
+const LEVELS_OF_OTLP = 16;
+/** Those from a value in a key list or an array down to the values in it. */
+const LEVELS_OF_VALUE = 4;
+/** Levels that are renamed: with values that nest deeper the record is refused (`nesting`), whatever their names. */
+const MOST_LEVELS = LEVELS_OF_OTLP + (MAX_NESTING + 1) * LEVELS_OF_VALUE;
 
 /**
  * Renames members that are named as in the .proto files (`resource_metrics`) to their JSON names, in place: protobuf's

@@ -56,7 +56,6 @@ const SCOPE_METRICS: ReadonlySet<string> = new Set([
 class RequestReader {
   readonly #series: OtlpSeries;
   readonly #rejects = new OtlpJsonRejects();
-  #metrics = 0;
 
   constructor(series: OtlpSeries) {
     this.#series = series;
@@ -65,9 +64,7 @@ class RequestReader {
   read(request: JsonObject, body: Buffer): Decoded {
     this.#count(otherMembers(request, REQUEST));
     for (const item of list(request['resourceMetrics'], 'resourceMetrics')) this.#resourceMetrics(item);
-    const rejects = this.#rejects.finish(body);
-    if (this.#metrics === 0 && rejects.length === 0) this.#series.empty();
-    return this.#series.finish(rejects);
+    return this.#series.finish(this.#rejects.finish(body));
   }
 
   #resourceMetrics(item: unknown): void {
@@ -105,7 +102,6 @@ class RequestReader {
     series.scope(readScope(scope, series.bounds));
     for (const one of list(metrics, 'metrics')) {
       series.bounds.spend();
-      this.#metrics++;
       const error = series.whole(() => metric(object(one, 'metric'), series));
       if (error !== undefined) this.#rejects.metric(error, one);
     }

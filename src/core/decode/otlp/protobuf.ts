@@ -16,8 +16,8 @@ import { OtlpSeries } from './series.ts';
  *
  * A metric that cannot be read is set aside, with its resource and scope around it; all of a record share one reject.
  * Broken framing, resources or scopes refuse the record. Counted, since a series has no place for them: `metadata`,
- * `exemplars`, `start_timestamp`, `histogram_min_max`, `metric_without_points`, `unknown_field`, and, as vmagent drops
- * them, `histogram_without_buckets` and `histogram_with_wrong_buckets`.
+ * `exemplars`, `start_timestamp`, `histogram_min_max`, `metric_without_points`, `unknown_field`, `empty_record` for a
+ * request without metrics, and, as vmagent drops them, `histogram_without_buckets` and `histogram_with_wrong_buckets`.
  */
 export function otlpDecoder(options: Partial<OtlpOptions> = {}): Decoder {
   const settings = { ...DEFAULT_OTLP, ...options };

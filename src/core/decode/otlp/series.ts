@@ -84,6 +84,7 @@ export class OtlpSeries {
   #scope = new Map<string, string>();
   #name = '';
   #unit = '';
+  #metrics = 0;
 
   /** Begins a record of `bodyBytes`. Throws PoisonError `record_arguments` if its headers are malformed. */
   constructor(builder: WriteRequestBuilder, options: OtlpOptions, bodyBytes: number, context: DecodeContext) {
@@ -95,8 +96,9 @@ export class OtlpSeries {
     this.#extra = extraLabels(context.headers);
   }
 
-  /** The decoded record. */
+  /** The decoded record. Exporters send requests without any metric when there is nothing to report. */
   finish(rejects: readonly Reject[]): Decoded {
+    if (this.#metrics === 0 && rejects.length === 0) this.#uncarried.add('empty_record');
     return { body: this.#builder.finish(), rejects, ...this.#uncarried.field };
   }
 
@@ -107,6 +109,7 @@ export class OtlpSeries {
    */
   whole(read: () => boolean): PoisonError | undefined {
     const { length, series } = this.#builder;
+    this.#metrics++;
     try {
       if (read()) this.#uncarried.add('metadata');
       return undefined;
@@ -121,11 +124,6 @@ export class OtlpSeries {
   /** Counts a field that OTLP's metrics do not have. */
   unknown(): void {
     this.#uncarried.add('unknown_field');
-  }
-
-  /** Counts a request without any metric, which exporters send when there is nothing to report. */
-  empty(): void {
-    this.#uncarried.add('empty_record');
   }
 
   /** Counts a metric without data points. */

@@ -75,6 +75,34 @@ test('deep nesting is refused or passed over, not followed', () => {
   assert.match(otlpJsonDecoder().decode(metric(point), context).rejects[0]!.message, /nest deeper/);
 });
 
+test('names of the .proto files are read as deep as values may nest', () => {
+  const nested = (depth: number, list: string, text: string) =>
+    `${`{"${list}":{"values":[{"key":"k","value":`.repeat(depth)}{"${text}":"x"}${'}]}}'.repeat(depth)}`;
+  const told = (depth: number, list: string, text: string) =>
+    read(
+      `{"resource_metrics":[{"scope_metrics":[{"metrics":[{"name":"m","gauge":{"data_points":[{"as_int":1,"attributes":[{"key":"k","value":${nested(depth, list, text)}}]}]}}]}]}]}`,
+    );
+  for (const depth of [1, 12, 13, 20, 32]) {
+    const { told: series, rejects } = told(depth, 'kvlist_value', 'string_value');
+    assert.deepEqual([series.length, rejects], [1, []], `${depth}`);
+    assert.deepEqual(series, told(depth, 'kvlistValue', 'stringValue').told);
+  }
+  for (const depth of [33, 200])
+    assert.match(told(depth, 'kvlist_value', 'string_value').rejects[0]!.message, /nest deeper than 32/);
+});
+
+test('a request without any metric is counted as empty, in JSON and in protobuf', () => {
+  const bodies = ['', '0a00', '0a021200', '7801', '0a027801'];
+  for (const hex of bodies) {
+    const { uncarried, rejects } = otlpDecoder().decode(Buffer.from(hex, 'hex'), context);
+    assert.deepEqual([uncarried?.['empty_record'], rejects], [1, []], hex);
+  }
+  for (const item of ['', '{}', '{"scopeMetrics":[]}', '{"scopeMetrics":[{}]}'])
+    assert.equal(read(`{"resourceMetrics":[${item}]}`).uncarried?.['empty_record'], 1, item);
+  const unnamed = otlpDecoder().decode(Buffer.from('0a0412021200', 'hex'), context);
+  assert.deepEqual([unnamed.rejects.length, unnamed.uncarried?.['empty_record']], [1, undefined]);
+});
+
 /** The series of metrics in one scope, as `name{…} value @ms`; the rest of what is decoded. */
 function read(body: string | Buffer) {
   const {
