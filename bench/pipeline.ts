@@ -34,8 +34,8 @@ interface Result {
   readonly cacheMb: number;
 }
 
-/** Requests per flush: about those of a commit interval. */
-const REQUESTS_PER_FLUSH = 100;
+/** Requests per step: about those of a commit interval. */
+const REQUESTS_PER_STEP = 100;
 const TASKS = 32;
 
 /** One route with hash 1. */
@@ -97,20 +97,23 @@ function warm(series: number): Result {
     Array.from(generateWriteRequests({ series, scrape }), ({ value }) => value),
   );
   const pipeline = makePipeline([benchRoute()]);
-  const step = pipeline.begin();
+  let step = pipeline.begin();
+  const finish = () => {
+    for (const out of step.finish().records) recordBytes += out.value.length;
+    step = pipeline.begin();
+  };
   const most = Number(args.samples);
   let recordBytes = 0;
   const round = (values: readonly Buffer[]) => {
     let pending = 0;
     for (const value of values) {
       step.process(record(value, 0));
-      if (++pending % REQUESTS_PER_FLUSH === 0)
-        for (const out of step.flush().records) recordBytes += out.value.length;
+      if (++pending % REQUESTS_PER_STEP === 0) finish();
     }
   };
   const warmUp = Math.max(2, Math.ceil(400_000 / series));
   for (let i = 0; i < warmUp; i++) round(scrapes[i % 2]!);
-  step.flush();
+  finish();
   const before = pipeline.cacheStats;
   recordBytes = 0;
   // A block of requests that is long enough to time, whatever the number of series.
@@ -122,7 +125,7 @@ function warm(series: number): Result {
     round(values[i % 2]!);
     samples += series * block;
   }
-  for (const out of step.flush().records) recordBytes += out.value.length;
+  finish();
   const us = (cpu() - start) / samples;
   const peakMib = process.resourceUsage().maxRSS / 1024;
   const after = pipeline.cacheStats;
@@ -141,17 +144,17 @@ function warm(series: number): Result {
 
 /** Cost of snappy alone: the same bodies uncompressed, the same outputs compressed. */
 function snappyCost(values: readonly Buffer[], pipeline: Pipeline): number {
-  const some = values.slice(0, REQUESTS_PER_FLUSH);
+  const some = values.slice(0, REQUESTS_PER_STEP);
   const step = pipeline.begin();
   let samples = 0;
-  for (let i = 0; i < REQUESTS_PER_FLUSH; i++) step.process(record(some[i % some.length]!, 0));
-  const { records, counts } = step.flush();
+  for (let i = 0; i < REQUESTS_PER_STEP; i++) step.process(record(some[i % some.length]!, 0));
+  const { records, counts } = step.finish();
   samples = counts.samples;
   const bodies = records.map(({ value }) => uncompress(value, 2 ** 30));
   const rounds = 10;
   const start = cpu();
   for (let round = 0; round < rounds; round++) {
-    for (let i = 0; i < REQUESTS_PER_FLUSH; i++) uncompress(some[i % some.length]!, 2 ** 30);
+    for (let i = 0; i < REQUESTS_PER_STEP; i++) uncompress(some[i % some.length]!, 2 ** 30);
     for (const body of bodies) compress(body);
   }
   return (cpu() - start) / samples / rounds;
@@ -163,12 +166,13 @@ function cold(name: string, routes: readonly PipelineRoute[]): Result {
   const warmUp = [...generateWriteRequests({ series, seed: 2 })];
   const requests = [...generateWriteRequests({ series, seed: 3 })];
   const pipeline = makePipeline(routes);
+  const before = pipeline.begin();
+  for (const { value } of warmUp) before.process(record(value, 0));
+  before.finish();
   const step = pipeline.begin();
-  for (const { value } of warmUp) step.process(record(value, 0));
-  step.flush();
   const start = cpu();
   for (const { value } of requests) step.process(record(value, 0));
-  const { records } = step.flush();
+  const { records } = step.finish();
   const us = (cpu() - start) / series;
   const recordBytes = records.reduce((sum, { value }) => sum + value.length, 0) / series;
   const cacheMb = pipeline.cacheStats.bytes / 2 ** 20;

@@ -74,7 +74,7 @@ function byWorker(record: FetchedRecord, decoders: DecoderRegistry): Omit<Outcom
     now: () => NOW,
   }).begin('raw');
   step.process(record);
-  const { records, dead } = step.flush();
+  const { records, dead } = step.finish();
   return {
     series: seriesOf(Buffer.concat(records.map(({ value }) => uncompress(value, 1_000_000)))),
     rejects: dead.map(({ reason, message }) => `${reason}: ${message}`),

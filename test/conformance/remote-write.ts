@@ -34,7 +34,7 @@ export function runRemoteWriteV1Case(testCase: unknown): string | undefined {
   const pipeline = new Pipeline({ routes: [PASS_ROUTE], decoders: () => registry, ...limit });
   const step = pipeline.begin();
   step.process({ value, headers: {}, timestamp: 0, topic: 'raw', partition: 0, offset: 0n });
-  const { records, dead, counts } = step.flush();
+  const { records, dead, counts } = step.finish();
 
   if ('error' in expected) {
     return dead.length > 0 ? undefined : `accepted; expected an error: ${expected.error}`;

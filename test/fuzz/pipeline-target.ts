@@ -30,7 +30,7 @@ function pipeline(headers: RecordHeaders): Decoder {
         limits,
       }).begin('raw');
       step.process({ topic: 'raw', partition: 0, offset: 0n, timestamp, value, headers });
-      const { records, dead } = step.flush();
+      const { records, dead } = step.finish();
       return {
         body: Buffer.concat(records.map((record) => uncompress(record.value, 16 * 1024 * 1024))),
         rejects: dead.map(({ reason, message, value: part }) => ({

@@ -10,8 +10,8 @@ import { encodeDeadLetter } from '../../src/core/record/dead-letter.ts';
 import { readLetter } from '../../src/core/record/stored-letter.ts';
 import { taskRecords } from '../../src/core/record/task-record.ts';
 import { compileSelector } from '../../src/core/relabel/selector/selector.ts';
-import { samplesIn } from '../../src/core/wire/count-samples.ts';
 import { halveWriteRequest } from '../../src/core/wire/halve.ts';
+import { samplesIn } from '../../src/core/wire/series-walk.ts';
 import { uncompress } from '../../src/core/wire/snappy.ts';
 import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
 import { contentsOf } from '../../src/services/dead/contents.ts';
@@ -62,7 +62,7 @@ function worker(encoding: string): Reader {
       const step = pipeline.begin('raw');
       decoders.schemaId(record.value ?? Buffer.alloc(0), { headers: record.headers, limits: DEFAULT_LIMITS });
       step.process(record);
-      const { records, dead, counts } = step.flush();
+      const { records, dead, counts } = step.finish();
       taskRecords(records, 'raw/0/0-0', NOW);
       for (const letter of dead) {
         // In a worker that is survived; here it is what is looked for.

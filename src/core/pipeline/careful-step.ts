@@ -1,6 +1,7 @@
 import { PoisonError, RecordDefect, RetryableError } from '../model/errors.ts';
 import type { SourceRecord } from '../model/records.ts';
-import type { Pipeline, Step, StepLoad, StepOutput } from './pipeline.ts';
+import type { Pipeline } from './pipeline.ts';
+import type { Step, StepLoad, StepOutput } from './step.ts';
 
 export interface StepRun {
   /** True ends the step; the records left go into the next. */
@@ -58,7 +59,7 @@ function runAll(
     if (refusal !== undefined) step.setAside(record, refusal);
     else if (selected !== undefined) each(step, selected);
   } while (count < records.length && !isFull(step.load));
-  return { output: step.flush(), count };
+  return { output: step.finish(), count };
 }
 
 /** Processes a record. An error in decoding leaves the step sound: the record is retried once, then set aside. */
@@ -106,7 +107,7 @@ class Alone {
     try {
       const step = this.#scratch.begin(record.topic);
       step.process(record);
-      step.flush();
+      step.finish();
       return undefined;
     } catch (error) {
       if (error instanceof RetryableError) throw error;

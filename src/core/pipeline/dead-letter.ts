@@ -47,74 +47,127 @@ const ENOUGH_BYTES = 256 * 1024;
 /** Initial buffer: usually only a few series of a record are set aside. */
 const FIRST_BYTES = 4 * 1024;
 
-/** The whole record as a dead letter. */
-export function deadWhole(source: SourceRecord, error: PoisonError): DeadLetter {
-  // By entries: an assignment to a header named __proto__ would set the prototype.
-  const received = Object.entries(source.headers).filter(
-    (entry): entry is [string, Buffer | string | null] => {
-      return entry[1] !== undefined;
-    },
-  );
-  const headers = Object.fromEntries(received);
-  const { stage, reason, message } = error;
-  return { source, stage, reason, message, value: source.value, headers, series: 0 };
-}
+/** The dead letters of a step, record by record. */
+export class DeadLetters {
+  readonly letters: DeadLetter[] = [];
+  #source: SourceRecord | undefined;
+  #tenant: DeadLetter['headers'] = {};
+  /** Unusable series of the record by stage and reason. */
+  readonly #series = new Map<
+    string,
+    { readonly error: PoisonError; readonly request: WriteRequestBuilder }
+  >();
+  /** Bytes of the first `#weighed` letters. */
+  #bytes = 0;
+  #weighed = 0;
 
-/** The parts of a record that its decoder set aside, each with the headers needed to decode it alone. */
-export function deadParts(
-  source: SourceRecord,
-  rejects: readonly Reject[],
-  tenant: DeadLetter['headers'],
-): DeadLetter[] {
-  if (rejects.length === 0) return [];
-  // Computed once: a record may have thousands of headers, and hundreds of parts.
-  const shared = { ...kept(source, [...HISTORY, HEADER.timestamp, HEADER.query, HEADER.path]), ...tenant };
-  return rejects.map(({ reason, message, value, contentType }) => ({
-    source,
-    stage: 'decode',
-    reason,
-    message: printable(message),
-    value: ofItsOwn(value),
-    headers: { ...shared, 'content-type': UNSHARED[contentType] ?? contentType },
-    series: 0,
-  }));
-}
-
-/** Copies a small part of a large body, which would otherwise stay in memory until the part is published. */
-function ofItsOwn(part: Buffer): Buffer {
-  return part.length * 2 < part.buffer.byteLength ? Buffer.from(part) : part;
-}
-
-/**
- * The rest of a WriteRequest with sound framing, from `from` on, that may not be read any more: whole fields, about
- * 256 KiB a dead letter, so that each fits the topic and has its own budget when it is redriven.
- */
-export function deadRest(
-  source: SourceRecord,
-  { stage, reason, message }: PoisonError,
-  body: Buffer,
-  from: number,
-  tenant: DeadLetter['headers'],
-): DeadLetter[] {
-  const headers = partHeaders(source, tenant);
-  const letters: DeadLetter[] = [];
-  const fields = new ProtobufReader(body, from);
-  let start = from;
-  let series = 0;
-  const close = () => {
-    const value = compress(body.subarray(start, fields.position));
-    const text = printable(`${message}; these ${series} series were not looked at`);
-    letters.push({ source, stage, reason, message: text, value, headers, series });
-    start = fields.position;
-    series = 0;
-  };
-  while (fields.next()) {
-    fields.skip();
-    if (fields.field === WRITE_REQUEST.timeseries) series++;
-    if (fields.position - start >= ENOUGH_BYTES && series > 0) close();
+  /** The following calls are for this record of this tenant. */
+  begin(source: SourceRecord, tenant: DeadLetter['headers']): void {
+    this.#source = source;
+    this.#tenant = tenant;
   }
-  if (series > 0) close();
-  return letters;
+
+  /** The whole record; `begin` need not have been called. */
+  whole(source: SourceRecord, { stage, reason, message }: PoisonError): void {
+    // By entries: an assignment to a header named __proto__ would set the prototype.
+    const received = Object.entries(source.headers).filter(
+      (entry): entry is [string, Buffer | string | null] => entry[1] !== undefined,
+    );
+    const headers = Object.fromEntries(received);
+    this.letters.push({ source, stage, reason, message, value: source.value, headers, series: 0 });
+  }
+
+  /** The parts that the decoder set aside, each with the headers needed to decode it alone. */
+  parts(rejects: readonly Reject[]): void {
+    if (rejects.length === 0) return;
+    const source = this.#source!;
+    // Computed once: a record may have thousands of headers, and hundreds of parts.
+    const names = [...HISTORY, HEADER.timestamp, HEADER.query, HEADER.path];
+    const shared = { ...kept(source, names), ...this.#tenant };
+    for (const { reason, message, value, contentType } of rejects) {
+      this.letters.push({
+        source,
+        stage: 'decode',
+        reason,
+        message: printable(message),
+        value: ofItsOwn(value),
+        headers: { ...shared, 'content-type': UNSHARED[contentType] ?? contentType },
+        series: 0,
+      });
+    }
+  }
+
+  /**
+   * A series, without the tag and length in front of it. Those of a record with the same reason share a dead letter, so
+   * that a producer that gets all its series wrong does not multiply records. The message is that of the first.
+   */
+  series(error: PoisonError, timeSeries: Uint8Array): void {
+    const key = `${error.stage}/${error.reason}`;
+    let group = this.#series.get(key);
+    if (!group) {
+      group = { error, request: new WriteRequestBuilder(FIRST_BYTES) };
+      this.#series.set(key, group);
+    }
+    group.request.rawSeries(timeSeries);
+    if (group.request.length < ENOUGH_BYTES) return;
+    this.#series.delete(key);
+    this.#close(group.error, group.request);
+  }
+
+  /**
+   * The rest of a WriteRequest with sound framing, from `from` on, that may not be read any more: whole fields, about
+   * 256 KiB a dead letter, so that each fits the topic and has its own budget when it is redriven.
+   *
+   * @returns number of series in it
+   */
+  rest({ stage, reason, message }: PoisonError, body: Buffer, from: number): number {
+    const source = this.#source!;
+    const headers = this.#seriesHeaders();
+    const fields = new ProtobufReader(body, from);
+    let start = from;
+    let series = 0;
+    let all = 0;
+    const close = () => {
+      const value = compress(body.subarray(start, fields.position));
+      const text = printable(`${message}; these ${series} series were not looked at`);
+      this.letters.push({ source, stage, reason, message: text, value, headers, series });
+      start = fields.position;
+      all += series;
+      series = 0;
+    };
+    while (fields.next()) {
+      fields.skip();
+      if (fields.field === WRITE_REQUEST.timeseries) series++;
+      if (fields.position - start >= ENOUGH_BYTES && series > 0) close();
+    }
+    if (series > 0) close();
+    return all;
+  }
+
+  /** Closes the dead letters of the record. */
+  end(): void {
+    if (this.#series.size === 0) return;
+    for (const { error, request } of this.#series.values()) this.#close(error, request);
+    this.#series.clear();
+  }
+
+  /** Bytes that the letters take in a transaction. */
+  get bytes(): number {
+    for (; this.#weighed < this.letters.length; this.#weighed++)
+      this.#bytes += weightOf(this.letters[this.#weighed]!);
+    return this.#bytes;
+  }
+
+  #close({ stage, reason, message }: PoisonError, request: WriteRequestBuilder): void {
+    const series = request.series;
+    const value = compress(request.finish());
+    const headers = this.#seriesHeaders();
+    this.letters.push({ source: this.#source!, stage, reason, message, value, headers, series });
+  }
+
+  #seriesHeaders(): DeadLetter['headers'] {
+    return { ...kept(this.#source!, HISTORY), ...this.#tenant, ...WRITE_REQUEST_HEADERS };
+  }
 }
 
 /** Those of the named headers (lower case) that the record has. */
@@ -124,63 +177,16 @@ function kept({ headers }: SourceRecord, names: readonly string[]): Record<strin
   );
 }
 
-/**
- * Collects the unusable series of one record. Those with the same reason share a dead letter, so that a producer that
- * gets all its series wrong does not multiply records. The message is that of the first.
- */
-export class DeadSeries {
-  readonly #byReason = new Map<string, { error: PoisonError; request: WriteRequestBuilder }>();
-
-  /** `timeSeries` is the message as received, without the tag and length in front of it. */
-  add(
-    error: PoisonError,
-    timeSeries: Uint8Array,
-    source: SourceRecord,
-    tenant: DeadLetter['headers'],
-    into: DeadLetter[],
-  ): void {
-    const key = `${error.stage}/${error.reason}`;
-    let group = this.#byReason.get(key);
-    if (!group) {
-      group = { error, request: new WriteRequestBuilder(FIRST_BYTES) };
-      this.#byReason.set(key, group);
-    }
-    group.request.rawSeries(timeSeries);
-    if (group.request.length >= ENOUGH_BYTES) {
-      this.#byReason.delete(key);
-      into.push(letter(group.error, group.request, source, tenant));
-    }
-  }
-
-  /** Closes the dead letters of a record. */
-  drain(source: SourceRecord, tenant: DeadLetter['headers'], into: DeadLetter[]): void {
-    if (this.#byReason.size === 0) return;
-    for (const { error, request } of this.#byReason.values())
-      into.push(letter(error, request, source, tenant));
-    this.#byReason.clear();
-  }
-}
-
-function letter(
-  { stage, reason, message }: PoisonError,
-  request: WriteRequestBuilder,
-  source: SourceRecord,
-  tenant: DeadLetter['headers'],
-): DeadLetter {
-  const series = request.series;
-  const value = compress(request.finish());
-  return { source, stage, reason, message, value, headers: partHeaders(source, tenant), series };
-}
-
-function partHeaders(source: SourceRecord, tenant: DeadLetter['headers']): DeadLetter['headers'] {
-  return { ...kept(source, HISTORY), ...tenant, ...WRITE_REQUEST_HEADERS };
+/** Copies a small part of a large body, which would otherwise stay in memory until the part is published. */
+function ofItsOwn(part: Buffer): Buffer {
+  return part.length * 2 < part.buffer.byteLength ? Buffer.from(part) : part;
 }
 
 /** Approximate bytes of a dead letter's own headers and framing, its message left out. */
 const LETTER_BYTES = 500;
 
 /** Bytes that a dead letter takes in a transaction. */
-export function weightOf({ source, value, headers, message }: DeadLetter): number {
+function weightOf({ source, value, headers, message }: DeadLetter): number {
   let bytes = LETTER_BYTES + (value?.length ?? 0) + message.length;
   // Upper bound: a long key is left out.
   bytes += source.key?.length ?? 0;

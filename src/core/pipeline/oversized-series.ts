@@ -1,50 +1,40 @@
 import { PoisonError } from '../model/errors.ts';
-import { viewOf } from '../wire/bytes.ts';
 import { splitTail } from '../wire/labels-first.ts';
-import { readTail, SeriesTail } from '../wire/write-request.ts';
-
-/**
- * Appends the TimeSeries in `[0, end)` of `bytes`, which has `samples` samples.
- * False if it is too large by itself.
- */
-export type AppendPart = (bytes: DataView, end: number, samples: number) => boolean;
+import { SeriesBytes } from '../wire/series-walk.ts';
 
 /**
  * Splits a series too large for one record into several, each with all labels and some of the other fields.
  * A field that is too large even alone is set aside with the labels. Slow and plain: it hardly ever runs.
  *
- * @param room bytes of a record left for the fields, after the output labels
- * @param repeated bytes of the output labels, which each part repeats
+ * @param record bytes that a record may have before compression, and bytes of the output labels, which each part repeats
+ * @param append appends a part; false if it is too large by itself
  * @returns samples and histograms sent; -1 if nothing at all could be sent
  */
 export function appendInParts(
-  body: Buffer,
-  start: number,
-  labelsEnd: number,
-  end: number,
-  room: number,
-  repeated: number,
-  append: AppendPart,
+  series: SeriesBytes,
+  { capacity, labelBytes }: { readonly capacity: number; readonly labelBytes: number },
+  append: (part: SeriesBytes) => boolean,
   setAside: (error: PoisonError, timeSeries: Uint8Array) => void,
 ): number {
-  if (room <= FRAMING_BYTES || repeated > MOST_LABEL_SHARE * room) {
+  const { bytes, start, labelsEnd, end } = series;
+  const room = capacity - labelBytes;
+  if (room <= FRAMING_BYTES || labelBytes > MOST_LABEL_SHARE * room) {
     setAside(
-      tooLarge('series_too_large', `the series, for its labels alone (${repeated} bytes),`),
-      body.subarray(start, end),
+      tooLarge('series_too_large', `the series, for its labels alone (${labelBytes} bytes),`),
+      series.whole,
     );
     return -1;
   }
-  const counted = new SeriesTail();
   let sent = -1;
-  for (const part of splitTail(body, labelsEnd, end, room - FRAMING_BYTES)) {
-    readTail(body, part.start, part.end, counted);
-    const samples = counted.samples + counted.histograms;
-    const series = Buffer.concat([body.subarray(start, labelsEnd), body.subarray(part.start, part.end)]);
-    if (append(viewOf(series), series.length, samples)) sent = Math.max(sent, 0) + samples;
+  for (const fields of splitTail(bytes, labelsEnd, end, room - FRAMING_BYTES)) {
+    const labels = bytes.subarray(start, labelsEnd);
+    const part = new SeriesBytes(Buffer.concat([labels, bytes.subarray(fields.start, fields.end)]));
+    part.checked(undefined, labels.length);
+    if (append(part)) sent = Math.max(sent, 0) + part.points;
     else
       setAside(
-        tooLarge('field_too_large', `one field of the series (${part.end - part.start} bytes)`),
-        series,
+        tooLarge('field_too_large', `one field of the series (${fields.end - fields.start} bytes)`),
+        part.bytes,
       );
   }
   return sent;

@@ -4,10 +4,8 @@ import type { DecoderRegistry } from '../decode/registry.ts';
 import { PoisonError } from '../model/errors.ts';
 import type { Labels } from '../model/labels.ts';
 import type { SourceRecord } from '../model/records.ts';
-import { LabelBlock, labelBlockEnd } from '../wire/label-block.ts';
-import { labelsFirst } from '../wire/labels-first.ts';
-import { ProtobufReader } from '../wire/protobuf-reader.ts';
-import { readTail, SAMPLE, SeriesTail, TIME_SERIES, WRITE_REQUEST } from '../wire/write-request.ts';
+import { LabelBlock } from '../wire/label-block.ts';
+import { type PlainSample, type SeriesBytes, SeriesWalk, samplesOf } from '../wire/series-walk.ts';
 import { type OpenedRecord, openRecord } from './open-record.ts';
 import { splitByTime, timeWindow } from './sample-age.ts';
 import { tenantHeadersOf } from './tenant.ts';
@@ -16,7 +14,7 @@ import { tenantHeadersOf } from './tenant.ts';
 export interface ReadSeries {
   readonly labels: Labels;
   /** Its samples in their order; times in ms since the epoch. */
-  readonly samples: Iterable<{ readonly timestamp: bigint; readonly value: number }>;
+  readonly samples: Iterable<PlainSample>;
   readonly exemplars: number;
   readonly histograms: number;
 }
@@ -51,7 +49,6 @@ export class RecordReading {
   readonly #decoders: DecoderRegistry;
   readonly #limits: IngestLimits;
   readonly #nowMs: number;
-  readonly #tail = new SeriesTail();
   readonly #block = new LabelBlock();
   readonly #tenantHeaders: readonly string[];
   #budget: RecordBudget | undefined;
@@ -59,8 +56,6 @@ export class RecordReading {
   #series: ReadSeries[] = [];
   /** Error that ends the reading of the record. */
   #stopped: PoisonError | undefined;
-  /** The reading ended within a series, which is not read either. */
-  #cut = false;
 
   /** @param nowMs the time from which `max_age` and `max_future` count */
   constructor(
@@ -89,47 +84,33 @@ export class RecordReading {
     const { decoded, framing, budget } = opened;
     this.#budget = budget;
     this.#stopped = undefined;
-    this.#cut = false;
     const { body, rejects } = decoded;
-    const fields = new ProtobufReader(body);
-    while (this.#stopped === undefined && fields.next()) {
-      if (fields.field === WRITE_REQUEST.timeseries) {
-        const start = fields.block();
-        this.#judge(body, start, fields.position, visitor);
-      } else {
-        this.#skip(fields);
-      }
-    }
+    const unread = this.#walk(body, budget, visitor);
     this.#visit(visitor);
     const stopped = this.#stopped as PoisonError | undefined;
-    if (stopped !== undefined && (this.#cut || fields.position < body.length))
-      visitor.reject(stopped.reason, stopped.message);
+    if (stopped !== undefined && unread < body.length) visitor.reject(stopped.reason, stopped.message);
     for (const { reason, message } of rejects) visitor.reject(reason, message);
     const { metadata, unknown: unknownFields } = framing;
     return { metadata, unknownFields, uncarried: decoded.uncarried ?? {} };
   }
 
-  #skip(fields: ProtobufReader): void {
-    fields.skip();
-    try {
-      this.#budget?.spend();
-    } catch (error) {
-      if (error !== this.#budget?.exceeded) throw error;
-      this.#stopped = error as PoisonError;
+  /** Each TimeSeries is visited, rejected, or both if only some of its samples are taken. @returns where it ended */
+  #walk(body: Buffer, budget: RecordBudget, visitor: RecordVisitor): number {
+    const walk = new SeriesWalk(body, budget);
+    while (this.#stopped === undefined) {
+      try {
+        if (!walk.next()) break;
+        this.#read(walk.series, budget, visitor);
+      } catch (error) {
+        if (!(error instanceof PoisonError)) throw error;
+        if (error === budget.exceeded) {
+          this.#stopped = error;
+          return walk.fieldStart;
+        }
+        this.#setAside(error, visitor);
+      }
     }
-  }
-
-  /** The TimeSeries in `[start, end)` is visited, rejected, or both if only some of its samples are taken. */
-  #judge(body: Buffer, start: number, end: number, visitor: RecordVisitor): void {
-    try {
-      this.#read(body, start, end, visitor);
-    } catch (error) {
-      if (!(error instanceof PoisonError)) throw error;
-      if (error === this.#budget?.exceeded) {
-        this.#stopped = error;
-        this.#cut = true;
-      } else this.#setAside(error, visitor);
-    }
+    return walk.position;
   }
 
   #setAside(error: PoisonError, visitor: RecordVisitor): void {
@@ -138,27 +119,20 @@ export class RecordReading {
     this.#stopped ??= this.#budget?.countFault();
   }
 
-  #read(body: Buffer, start: number, end: number, visitor: RecordVisitor): void {
-    const tail = this.#tail;
-    const labelsEnd = labelBlockEnd(body, start, end);
-    this.#budget?.spend(SERIES_UNITS);
-    readTail(body, labelsEnd, end, tail, this.#budget);
-    if (tail.hasLabels) {
-      const { bytes } = labelsFirst(body, start, end);
-      this.#read(bytes, 0, bytes.length, visitor);
-      return;
-    }
+  #read(received: SeriesBytes, budget: RecordBudget, visitor: RecordVisitor): void {
+    budget.spend(SERIES_UNITS);
+    const series = received.checked(budget);
+    const { bytes, view, start, labelsEnd, tail } = series;
     const window = timeWindow(this.#limits, this.#nowMs);
     if (tail.oldestMs < window.oldest || tail.newestMs > window.newest) {
-      const { taken, refused } = splitByTime(body, start, labelsEnd, end, window, this.#budget);
-      if (taken !== undefined) this.#judge(taken, 0, taken.length, visitor);
+      const { taken, refused } = splitByTime(series, window, budget);
+      if (taken !== undefined) this.#read(taken, budget, visitor);
       for (const { error } of refused) this.#setAside(error, visitor);
       return;
     }
-    this.#block.decode(body, start, labelsEnd, this.#limits);
+    this.#block.decode(bytes, start, labelsEnd, this.#limits, view);
     const { exemplars, histograms } = tail;
-    const { labels } = this.#block;
-    this.#series.push({ labels, samples: samplesOf(body, labelsEnd, end), exemplars, histograms });
+    this.#series.push({ labels: this.#block.labels, samples: samplesOf(series), exemplars, histograms });
     if (this.#series.length >= SERIES_A_VISIT) this.#visit(visitor);
   }
 
@@ -167,27 +141,5 @@ export class RecordReading {
     for (const series of this.#series) visitor.series(series);
     this.#series = [];
     this.#budget?.exclude(threadCpuMs() - before);
-  }
-}
-
-/** The samples of a TimeSeries whose fields have been checked. */
-function* samplesOf(
-  body: Buffer,
-  start: number,
-  end: number,
-): Iterable<{ timestamp: bigint; value: number }> {
-  for (const fields = new ProtobufReader(body, start, end); fields.next(); ) {
-    if (fields.field !== TIME_SERIES.samples) {
-      fields.skip();
-      continue;
-    }
-    let value = 0;
-    let timestamp = 0n;
-    for (const sample = fields.message(); sample.next(); ) {
-      if (sample.field === SAMPLE.value) value = sample.double();
-      else if (sample.field === SAMPLE.timestamp) timestamp = sample.int64();
-      else sample.skip();
-    }
-    yield { timestamp, value };
   }
 }

@@ -1,7 +1,8 @@
 import { PoisonError } from '../model/errors.ts';
 import { ProtobufReader } from '../wire/protobuf-reader.ts';
-import { scanTail } from '../wire/scan-tail.ts';
-import { readTail, SeriesTail } from '../wire/write-request.ts';
+import { readTail, SeriesTail } from '../wire/series-tail.ts';
+import { SeriesBytes } from '../wire/series-walk.ts';
+import type { FieldBudget } from '../wire/write-request.ts';
 
 /** The limits of `worker.limits` on a sample's time, in ms; 0 or absent: none. */
 export interface AgeLimits {
@@ -56,7 +57,7 @@ export interface RefusedPart {
 /** A TimeSeries split by the time of its samples. */
 export interface PartsByTime {
   /** The series with the samples that are taken; undefined if there are none. */
-  readonly taken: Buffer | undefined;
+  readonly taken: SeriesBytes | undefined;
   readonly refused: readonly RefusedPart[];
 }
 
@@ -75,14 +76,8 @@ const OTHER = 3;
  *
  * @throws PoisonError when `budget` is used up
  */
-export function splitByTime(
-  body: Buffer,
-  start: number,
-  labelsEnd: number,
-  end: number,
-  window: TimeWindow,
-  budget?: { spend(units?: number): void },
-): PartsByTime {
+export function splitByTime(series: SeriesBytes, window: TimeWindow, budget?: FieldBudget): PartsByTime {
+  const { bytes: body, start, labelsEnd, end } = series;
   const fields = new TimedFields(body, labelsEnd, end, window);
   const bytes = [0, 0, 0, 0];
   const counts = [0, 0, 0, 0];
@@ -119,7 +114,7 @@ export function splitByTime(
     const error = inFuture(firstMs[EARLY]!, window);
     refused.push({ error, kind: 'in_future', series: early, samples: counts[EARLY]! });
   }
-  return { taken, refused };
+  return { taken: taken && new SeriesBytes(taken), refused };
 }
 
 /** Iterates over the fields of a series after its labels, and classifies each by its time. */
@@ -154,8 +149,7 @@ class TimedFields {
     this.start = fields.fieldStart;
     fields.skip();
     const tail = this.#tail;
-    if (!scanTail(this.#body, this.start, fields.position, tail))
-      readTail(this.#body, this.start, fields.position, tail);
+    readTail(this.#body, this.start, fields.position, tail);
     this.timeMs = tail.oldestMs;
     if (tail.samples + tail.histograms === 0) this.kind = OTHER;
     else if (this.timeMs < this.#window.oldest) this.kind = OLD;

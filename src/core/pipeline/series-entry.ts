@@ -31,6 +31,79 @@ export function padded(bytes: number): number {
   return (bytes + 3) & ~3;
 }
 
+/** No slot: the entry is not kept in the cache. */
+export const NONE = -1;
+
+/** How the output labels are put together of raw labels (prefix, suffix) and bytes of `view` (middle). */
+export interface OutputLabels {
+  readonly prefix: number;
+  readonly view: DataView;
+  readonly middleAt: number;
+  readonly middle: number;
+  readonly suffix: number;
+}
+
+const NOWHERE: Int32Array = new Int32Array(ENTRY.words);
+
+/** A place in the cache: first nowhere, then at the entry of one series after another, and in that at a route. */
+export class CachePosition implements OutputLabels {
+  /** Slot of the entry; NONE: nowhere, or at an entry that is not kept. */
+  slot = NONE;
+  #words = NOWHERE;
+  view = new DataView(NOWHERE.buffer);
+  #word = 0;
+  /** The route record where the position is; index of the next one's first word, and how many are left. */
+  route = 0;
+  task = 0;
+  prefix = 0;
+  middle = 0;
+  middleAt = 0;
+  suffix = 0;
+  #next = 0;
+  #left = 0;
+
+  /** Goes to the entry whose first word is `word` of `words`; `view` is of the same memory. */
+  goTo(slot: number, words: Int32Array, view: DataView, word: number): void {
+    this.slot = slot;
+    this.#words = words;
+    this.view = view;
+    this.#word = word;
+  }
+
+  /** Bytes of the raw labels. */
+  get rawLength(): number {
+    return this.#words[this.#word + ENTRY.rawLength]!;
+  }
+
+  /** Number of routes that the series matches. */
+  get routes(): number {
+    return this.#words[this.#word + ENTRY.routes]!;
+  }
+
+  /** Goes in front of the first route. */
+  rewind(): void {
+    this.#left = this.routes;
+    this.#next = this.#word + ENTRY.words + (padded(this.rawLength) >> 2);
+  }
+
+  /** Goes to the next route. False if there is none. */
+  nextRoute(): boolean {
+    if (this.#left === 0) return false;
+    this.#left--;
+    const words = this.#words;
+    const at = this.#next;
+    const middle = words[at + ROUTE.middle]!;
+    this.route = words[at + ROUTE.index]!;
+    this.task = words[at + ROUTE.task]!;
+    this.prefix = words[at + ROUTE.prefix]!;
+    this.middle = middle;
+    this.middleAt = (at + ROUTE.words) * 4;
+    this.suffix = words[at + ROUTE.suffix]!;
+    this.#next = at + ROUTE.words + (padded(middle) >> 2);
+    return true;
+  }
+}
+
 const FIRST_BYTES = 16 * 1024;
 
 /** Builds entries, one at a time, in the same buffer. */

@@ -1,7 +1,8 @@
 import { type Labels, labelValue } from '../model/labels.ts';
 import { LabelBlock, type LabelLimits } from '../wire/label-block.ts';
+import type { SeriesBytes } from '../wire/series-walk.ts';
 import { OutputEncoder } from './output-encoder.ts';
-import type { EntryBuilder } from './series-entry.ts';
+import { EntryBuilder } from './series-entry.ts';
 
 /** A compiled route as the pipeline needs it; `CompiledRoute` of core/route/route.ts is one. */
 export interface PipelineRoute {
@@ -50,6 +51,8 @@ export class SeriesRouter {
   readonly #limits: LabelLimits;
   readonly #encoders: readonly OutputEncoder[];
   readonly #block = new LabelBlock();
+  /** Entries are built here; the cache copies them. */
+  readonly #entry = new EntryBuilder();
   readonly #rules: number;
   #fresh: NewSeries[];
   #unrouted: Labels | undefined;
@@ -82,20 +85,14 @@ export class SeriesRouter {
   }
 
   /**
-   * Fills `entry` from the label fields in `[start, labelsEnd)`.
+   * The entry of a series; the next call overwrites it.
    * Throws PoisonError if the labels cannot be used (see LabelBlock.decode).
    *
    * @param look reads the clock, and throws if the record's time is used up
    */
-  route(
-    body: Buffer,
-    view: DataView,
-    start: number,
-    labelsEnd: number,
-    entry: EntryBuilder,
-    look?: () => void,
-  ): void {
-    this.#block.decode(body, start, labelsEnd, this.#limits, view);
+  route({ bytes: raw, view, start, labelsEnd }: SeriesBytes, look?: () => void): EntryBuilder {
+    const entry = this.#entry;
+    this.#block.decode(raw, start, labelsEnd, this.#limits, view);
     const received = this.#block.labels;
     const between = labelsEnd - start > LONG_BYTES ? look : undefined;
     entry.begin(view, start, labelsEnd - start);
@@ -122,6 +119,7 @@ export class SeriesRouter {
       this.#count(route, relabeled);
     }
     if (!matched) this.#unrouted ??= received.slice();
+    return entry;
   }
 
   #count({ index, groupLabels = [] }: PipelineRoute, labels: Labels): void {

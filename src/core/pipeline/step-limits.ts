@@ -1,4 +1,4 @@
-import type { StepLoad } from './pipeline.ts';
+import type { StepLoad } from './step.ts';
 
 /**
  * Limits at which a step ends early; the records left go into the next. The record that exceeds a limit still belongs

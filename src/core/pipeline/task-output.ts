@@ -1,7 +1,9 @@
 import type { TaskRecord, Tenant } from '../model/records.ts';
 import { copyBytes, release, viewOf } from '../wire/bytes.ts';
+import type { SeriesBytes } from '../wire/series-walk.ts';
 import { compress, FRAGMENT_BYTES, joinBlocks, maxUncompressedLength } from '../wire/snappy.ts';
 import { TAG_FIELD_1 } from '../wire/write-request.ts';
+import type { OutputLabels } from './series-entry.ts';
 
 /** Most bytes of an output before compression, however large records may be. */
 const MOST_BYTES = 8 * 1024 * 1024;
@@ -34,14 +36,10 @@ export class OutputLoad {
   sealed = 0;
   /** Memory of both, headers included. */
   bytes = 0;
-
-  clear(): void {
-    this.open = this.sealed = this.bytes = 0;
-  }
 }
 
 /**
- * Pool of buffers that outputs fill between two flushes. Sizes are powers of two.
+ * Pool of buffers that the outputs of a step fill. Sizes are powers of two.
  * The largest free one is taken first: then an output seldom has to grow, which copies its content.
  */
 export class BufferPool {
@@ -124,32 +122,18 @@ export class TaskOutput {
     this.#view = NO_VIEW;
   }
 
-  /** True if nothing was appended since the last `drain`. */
-  get empty(): boolean {
-    return this.#series === 0 && this.#sealed.length === 0;
-  }
-
   /**
-   * Appends one TimeSeries: `prefix` bytes of `body` at `start`, `middle` bytes of `entry` at `middleAt`, and `body` in
-   * `[rest, end)`: the end of the raw labels, and all that follows them, as it is.
-   * False, with nothing appended, if the series alone exceeds the capacity.
+   * Appends one TimeSeries with other labels. False, with nothing appended, if it alone exceeds the capacity.
    *
    * Fast path: no object is made. Its plain twin, which encodes from decoded parts, is in
    * test/support/plain-pipeline.ts.
+   *
+   * @param timestamp of the record that it came in
    */
-  append(
-    body: DataView,
-    start: number,
-    prefix: number,
-    entry: DataView,
-    middleAt: number,
-    middle: number,
-    rest: number,
-    end: number,
-    samples: number,
-    timestamp: number,
-  ): boolean {
-    const restLength = end - rest;
+  append(series: SeriesBytes, labels: OutputLabels, timestamp: number): boolean {
+    const { prefix, middle } = labels;
+    const rest = series.start + labels.suffix;
+    const restLength = series.end - rest;
     const size = prefix + middle + restLength;
     const total = size + (size < 0x80 ? 2 : size < 0x4000 ? 3 : size < 0x200000 ? 4 : 5);
     if (this.#length + total > this.#limit && !this.#makeRoom(total)) return false;
@@ -162,20 +146,21 @@ export class TaskOutput {
       length >>>= 7;
     }
     view.setUint8(at++, length);
-    copyBytes(body, start, view, at, prefix);
+    const from = series.view;
+    copyBytes(from, series.start, view, at, prefix);
     at += prefix;
-    copyBytes(entry, middleAt, view, at, middle);
+    copyBytes(labels.view, labels.middleAt, view, at, middle);
     at += middle;
-    copyBytes(body, rest, view, at, restLength);
+    copyBytes(from, rest, view, at, restLength);
     this.#length = at + restLength;
     this.#series++;
-    this.#samples += samples;
+    this.#samples += series.points;
     if (timestamp < this.#timestamp) this.#timestamp = timestamp;
     return true;
   }
 
-  /** Hands over the records since the last call, and gives the buffer back. */
-  drain(into: TaskRecord[]): void {
+  /** Hands over the records, and gives the buffer back. */
+  finish(into: TaskRecord[]): void {
     this.#seal();
     for (const record of this.#sealed) into.push(record);
     this.#sealed = [];

@@ -5,8 +5,6 @@ import { type BufferPool, OutputLoad, TaskOutput } from './task-output.ts';
 import { tenantHeadersOf } from './tenant.ts';
 
 const NO_TENANT: Tenant = { key: '', headers: {} };
-/** Tenants remembered from one flush to the next. */
-const KEPT_TENANTS = 64;
 
 /** Bytes of an element in a tenant's list of outputs. */
 const POINTER_BYTES = 8;
@@ -17,40 +15,34 @@ interface TenantOutputs {
   readonly byTask: (TaskOutput | undefined)[];
 }
 
+export interface OutputRules {
+  readonly routes: readonly PipelineRoute[];
+  /** Names of the headers that tell tenants apart, and the longest value of one. */
+  readonly tenantHeaders: readonly string[];
+  readonly tenantBytes?: number | undefined;
+  /** Bytes before compression that an output for this topic may reach. */
+  readonly capacity: (topic: string) => number;
+  readonly pool: BufferPool;
+}
+
 /** All outputs of a step: one per route, task and tenant, made on first use. */
 export class TaskOutputs {
   /** Totals of all outputs. */
   readonly load = new OutputLoad();
-  readonly #routes: readonly PipelineRoute[];
-  readonly #tenantHeaders: readonly string[];
-  readonly #tenantBytes: number | undefined;
-  readonly #pool: BufferPool;
+  readonly #rules: OutputRules;
   /** By route: index of its task 0 among all tasks; capacity of its outputs. */
   readonly #firstTask: number[] = [];
   readonly #capacity: number[] = [];
   readonly #tasks: number;
-  #tenants = new Map<string, TenantOutputs>();
+  readonly #tenants = new Map<string, TenantOutputs>();
   #current: TenantOutputs;
 
-  /**
-   * @param capacity bytes before compression that an output for this topic may reach
-   * @param tenantBytes longest value of a tenant header
-   */
-  constructor(
-    routes: readonly PipelineRoute[],
-    tenantHeaders: readonly string[],
-    capacity: (topic: string) => number,
-    pool: BufferPool,
-    tenantBytes?: number,
-  ) {
-    this.#routes = routes;
-    this.#tenantHeaders = tenantHeaders;
-    this.#tenantBytes = tenantBytes;
-    this.#pool = pool;
+  constructor(rules: OutputRules) {
+    this.#rules = rules;
     let tasks = 0;
-    for (const route of routes) {
+    for (const route of rules.routes) {
       this.#firstTask.push(tasks);
-      this.#capacity.push(capacity(route.topic));
+      this.#capacity.push(rules.capacity(route.topic));
       tasks += route.count;
     }
     this.#tasks = tasks;
@@ -59,8 +51,9 @@ export class TaskOutputs {
 
   /** Selects the tenant for the following calls of `of`. @throws PoisonError `tenant` */
   tenant(headers: RecordHeaders): void {
-    if (this.#tenantHeaders.length === 0) return;
-    const found = tenantHeadersOf(headers, this.#tenantHeaders, this.#tenantBytes);
+    const { tenantHeaders, tenantBytes } = this.#rules;
+    if (tenantHeaders.length === 0) return;
+    const found = tenantHeadersOf(headers, tenantHeaders, tenantBytes);
     let key = '';
     for (const name in found) key += `${name}\0${found[name]}\0`;
     if (key === this.#current.tenant.key) return;
@@ -77,24 +70,19 @@ export class TaskOutputs {
     const number = this.#firstTask[route]! + task;
     const { byTask, tenant } = this.#current;
     return (byTask[number] ??= new TaskOutput(
-      this.#routes[route]!,
+      this.#rules.routes[route]!,
       task,
       tenant,
       this.#capacity[route]!,
-      this.#pool,
+      this.#rules.pool,
       this.load,
     ));
   }
 
-  /** The records of all outputs, by tenant, route and task. */
-  drain(): TaskRecord[] {
+  /** Hands over the records, by tenant, route and task. */
+  finish(): TaskRecord[] {
     const records: TaskRecord[] = [];
-    for (const { byTask } of this.#tenants.values()) for (const output of byTask) output?.drain(records);
-    this.load.clear();
-    if (this.#tenants.size > KEPT_TENANTS) {
-      this.#tenants = new Map();
-      this.#current = this.#select(NO_TENANT);
-    }
+    for (const { byTask } of this.#tenants.values()) for (const output of byTask) output?.finish(records);
     return records;
   }
 

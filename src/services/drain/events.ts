@@ -2,7 +2,7 @@ import { errorMessage, type PoisonError, type RetryableError } from '../../core/
 import { HEADER, headerOf } from '../../core/record/headers.ts';
 import { isRecordTime, recordTime } from '../../core/record/record-time.ts';
 import { countIn } from '../../core/record/task-record.ts';
-import { samplesIn } from '../../core/wire/count-samples.ts';
+import { samplesIn } from '../../core/wire/series-walk.ts';
 import type { CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
 import { CORRUPT_BATCH } from '../../io/kafka/group/corrupt-batches.ts';
 import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';

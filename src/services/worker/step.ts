@@ -1,5 +1,6 @@
 import { runRecords, type StepRun } from '../../core/pipeline/careful-step.ts';
-import type { Pipeline, StepLoad, StepOutput } from '../../core/pipeline/pipeline.ts';
+import type { Pipeline } from '../../core/pipeline/pipeline.ts';
+import type { StepLoad, StepOutput } from '../../core/pipeline/step.ts';
 import { exceeds, STEP_LIMITS, type StepLimits } from '../../core/pipeline/step-limits.ts';
 import { type DeadTopic, encodeDeadLetter } from '../../core/record/dead-letter.ts';
 import { formatSource, taskRecords } from '../../core/record/task-record.ts';

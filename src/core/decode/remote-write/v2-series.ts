@@ -2,8 +2,7 @@ import { PoisonError } from '../../model/errors.ts';
 import { ByteSink } from '../../wire/byte-sink.ts';
 import { viewOf } from '../../wire/bytes.ts';
 import { BYTES, ProtobufReader, VARINT } from '../../wire/protobuf-reader.ts';
-import { scanTail } from '../../wire/scan-tail.ts';
-import { readTail, SeriesTail } from '../../wire/write-request.ts';
+import { readTail, SeriesTail } from '../../wire/series-tail.ts';
 import { varintLength } from '../../wire/write-request-builder.ts';
 import type { ByteRanges } from '../byte-ranges.ts';
 import { limitOutput } from '../output-limit.ts';
@@ -246,8 +245,7 @@ export class SeriesWriter {
     }
     // Finds a wrong byte in a sample here, where it refuses this series alone.
     const tail = this.#tail;
-    if (!scanTail(out.bytes, tailStart, out.length, tail))
-      readTail(out.bytes, tailStart, out.length, tail, this.#budget);
+    readTail(out.bytes, tailStart, out.length, tail, this.#budget);
     return bad;
   }
 

@@ -5,12 +5,8 @@ import { PoisonError, RecordDefect, RetryableError } from '../../../core/model/e
 import { openRecord } from '../../../core/pipeline/open-record.ts';
 import { ANY_TIME, splitByTime, type TimeWindow } from '../../../core/pipeline/sample-age.ts';
 import { ByteSink } from '../../../core/wire/byte-sink.ts';
-import { viewOf } from '../../../core/wire/bytes.ts';
-import { labelBlockEnd } from '../../../core/wire/label-block.ts';
-import { labelsFirst } from '../../../core/wire/labels-first.ts';
-import { ProtobufReader } from '../../../core/wire/protobuf-reader.ts';
-import { scanTail } from '../../../core/wire/scan-tail.ts';
-import { readTail, SeriesTail, TAG_FIELD_1, WRITE_REQUEST } from '../../../core/wire/write-request.ts';
+import { type SeriesBytes, SeriesWalk } from '../../../core/wire/series-walk.ts';
+import { TAG_FIELD_1 } from '../../../core/wire/write-request.ts';
 import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
 import { SeriesChoice, type SeriesChoiceOptions } from './series-choice.ts';
 
@@ -77,7 +73,6 @@ export class Selection {
   readonly #decoders: DecoderRegistry;
   readonly #choice: SeriesChoice;
   readonly #window: TimeWindow;
-  readonly #tail = new SeriesTail();
   readonly #sink = new ByteSink(64 * 1024);
   readonly #tenantHeaders: ReadonlySet<string>;
 
@@ -156,65 +151,49 @@ export class Selection {
 
   /** The same buffer if all of it is taken, else a new one; undefined if none of its series is left. */
   #walk(body: Buffer): Buffer | undefined {
-    const view = viewOf(body);
+    const walk = new SeriesWalk(body);
+    const { view } = walk.series;
     const sink = this.#sink;
     sink.length = 0;
     let isCut = false;
     /** End of the part of the body that is copied to the sink, or left out. */
     let settled = 0;
-    const fields = new ProtobufReader(body);
-    while (fields.next()) {
-      if (fields.field !== WRITE_REQUEST.timeseries) {
-        fields.skip();
-        continue;
-      }
-      const start = fields.block();
-      const end = fields.position;
-      const part = this.#judge(body, view, start, end);
+    while (walk.next()) {
+      const part = this.#judge(walk.series);
       if (part !== undefined) this.#series++;
       if (part === WHOLE) continue;
       isCut = true;
-      sink.copy(view, settled, fields.fieldStart - settled);
-      if (part !== undefined) sink.field(TAG_FIELD_1, viewOf(part), 0, part.length);
-      settled = end;
+      sink.copy(view, settled, walk.fieldStart - settled);
+      if (part !== undefined) sink.field(TAG_FIELD_1, part.view, 0, part.end);
+      settled = walk.position;
     }
     if (!isCut) return body;
     sink.copy(view, settled, body.length - settled);
     return this.#series === 0 ? undefined : sink.finish();
   }
 
-  /** Which part of the TimeSeries in `[start, end)` is taken: all, a new one with some of its samples, or nothing. */
-  #judge(body: Buffer, view: DataView, start: number, end: number): Buffer | typeof WHOLE | undefined {
+  /** Which part of a TimeSeries is taken: all, a new one with some of its samples, or nothing. */
+  #judge(received: SeriesBytes): SeriesBytes | typeof WHOLE | undefined {
     // All that follows counts as refused for the same reason.
     if (this.#stopped !== undefined) return this.#refuse(this.#stopped);
     const budget = this.#budget;
     try {
       budget.spend();
-      const labelsEnd = labelBlockEnd(body, start, end);
-      const tail = this.#tail;
-      if (!scanTail(body, labelsEnd, end, tail)) readTail(body, labelsEnd, end, tail, budget);
-      if (tail.hasLabels) {
-        const moved = labelsFirst(body, start, end).bytes;
-        return this.#judge(moved, viewOf(moved), 0, moved.length);
-      }
-      const samples = tail.samples + tail.histograms;
+      const series = received.checked(budget);
+      const { tail, points } = series;
       const { oldest, newest } = this.#window;
       const isWithin = tail.oldestMs >= oldest && tail.newestMs <= newest;
       const isTaken =
         (isWithin || (tail.newestMs >= oldest && tail.oldestMs <= newest)) &&
-        this.#choice.takes(body, view, start, labelsEnd, end, budget);
+        this.#choice.takes(series, budget);
       if (isTaken && isWithin) {
-        this.#samples += samples;
+        this.#samples += points;
         return WHOLE;
       }
-      const part = isTaken ? splitByTime(body, start, labelsEnd, end, this.#window, budget).taken : undefined;
-      let kept = 0;
-      if (part !== undefined) {
-        readTail(part, labelsEnd - start, part.length, tail);
-        kept = tail.samples + tail.histograms;
-      }
+      const part = isTaken ? splitByTime(series, this.#window, budget).taken : undefined;
+      const kept = part?.checked().points ?? 0;
       this.#samples += kept;
-      this.#leftOut += samples - kept;
+      this.#leftOut += points - kept;
       return part;
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;

@@ -1,5 +1,5 @@
 import { xxh64Into } from '../../../core/hash/xxhash64.ts';
-import { eachSeries } from '../../../core/wire/each-series.ts';
+import { seriesOf } from '../../../core/wire/series-walk.ts';
 
 /** A Set holds at most 2^24 numbers. */
 const SHARDS = 64;
@@ -22,10 +22,10 @@ export class SeriesCensus {
 
   /** Adds every series of an uncompressed WriteRequest. */
   add(body: Buffer): void {
-    eachSeries(body, (bytes, start, labelsEnd) => {
+    for (const { bytes, start, labelsEnd } of seriesOf(body)) {
       xxh64Into(bytes, start, labelsEnd, this.#hash);
       const [high = 0, low = 0] = this.#hash;
       this.#shards[low % SHARDS]!.add((high & HIGH_MASK) * LOW_BITS + low);
-    });
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { PoisonError } from '../../../core/model/errors.ts';
-import { eachSeries } from '../../../core/wire/each-series.ts';
+import { seriesOf } from '../../../core/wire/series-walk.ts';
 import { uncompress } from '../../../core/wire/snappy.ts';
 import type { Journal } from '../journal.ts';
 import { JsonLines } from './json-lines.ts';
@@ -50,19 +50,20 @@ export class FileTarget implements ReplayTarget {
   }
 
   #takeIn(body: Buffer, tally: Tally): void {
-    eachSeries(body, (bytes, start, labelsEnd, end) => {
+    for (const series of seriesOf(body)) {
       try {
-        const { line, samples, histograms } = this.#lines.series(bytes, start, labelsEnd, end);
+        const line = this.#lines.line(series);
+        const { samples, histograms } = series.tail;
         tally.samples += samples;
         if (histograms > 0) tally.refuse('native_histogram', histograms);
-        if (line === undefined) return;
+        if (line === undefined) continue;
         this.#waiting.push(line);
         this.#characters += line.length;
       } catch (error) {
         if (!(error instanceof PoisonError)) throw error;
         tally.refuse(error.reason);
       }
-    });
+    }
   }
 
   async #flush(): Promise<void> {
@@ -78,7 +79,7 @@ export class FileTarget implements ReplayTarget {
 function uncompressed(body: Buffer, tally: Tally): Buffer {
   try {
     const plain = uncompress(body, MAX_BODY_BYTES);
-    eachSeries(plain, () => undefined);
+    for (const _ of seriesOf(plain)); // a body that breaks further on is refused as a whole
     return plain;
   } catch (error) {
     if (!(error instanceof PoisonError)) throw error;

@@ -1,19 +1,9 @@
 import type { Labels } from '../../../core/model/labels.ts';
 import { quoted } from '../../../core/model/printable.ts';
 import { LabelBlock } from '../../../core/wire/label-block.ts';
-import { ProtobufReader } from '../../../core/wire/protobuf-reader.ts';
-import { SAMPLE, TIME_SERIES } from '../../../core/wire/write-request.ts';
+import { type SeriesBytes, samplesOf } from '../../../core/wire/series-walk.ts';
 
 const NO_LIMITS = { labels_per_series: 0, label_name_bytes: 0, label_value_bytes: 0 };
-
-/** One series of a WriteRequest as a line of text. */
-export interface JsonLine {
-  /** With its newline. Undefined if the series has no samples. */
-  readonly line: string | undefined;
-  readonly samples: number;
-  /** Native histograms, for which the format has no place. */
-  readonly histograms: number;
-}
 
 /**
  * TimeSeries ▸ lines as VictoriaMetrics exports and imports them (docs.victoriametrics.com, "How to import data in JSON
@@ -25,35 +15,18 @@ export class JsonLines {
   readonly #block = new LabelBlock();
 
   /**
-   * The series in `[start, end)`, its label fields in `[start, labelsEnd)`; fields have been checked.
+   * The line of a series that has been checked, with its newline; undefined if it has no samples. The format has no
+   * place for native histograms.
    * Throws PoisonError if the labels cannot be used (see LabelBlock.decode).
    */
-  series(body: Buffer, start: number, labelsEnd: number, end: number): JsonLine {
-    this.#block.decode(body, start, labelsEnd, NO_LIMITS);
-    const values: string[] = [];
-    const times: string[] = [];
-    let histograms = 0;
-    for (const fields = new ProtobufReader(body, labelsEnd, end); fields.next(); ) {
-      if (fields.field === TIME_SERIES.histograms) histograms++;
-      if (fields.field !== TIME_SERIES.samples) {
-        fields.skip();
-        continue;
-      }
-      let value = 0;
-      let time = 0n;
-      for (const sample = fields.message(); sample.next(); ) {
-        if (sample.field === SAMPLE.value) value = sample.double();
-        else if (sample.field === SAMPLE.timestamp) time = sample.int64();
-        else sample.skip();
-      }
-      values.push(jsonValue(value));
-      times.push(String(time));
-    }
-    const samples = values.length;
-    if (samples === 0) return { line: undefined, samples, histograms };
-    const metric = jsonLabels(this.#block.labels);
-    const line = `{"metric":${metric},"values":[${values.join()}],"timestamps":[${times.join()}]}\n`;
-    return { line, samples, histograms };
+  line(series: SeriesBytes): string | undefined {
+    const { bytes, view, start, labelsEnd, tail } = series;
+    this.#block.decode(bytes, start, labelsEnd, NO_LIMITS, view);
+    if (tail.samples === 0) return undefined;
+    const samples = [...samplesOf(series)];
+    const values = samples.map(({ value }) => jsonValue(value)).join();
+    const times = samples.map(({ timestamp }) => timestamp).join();
+    return `{"metric":${jsonLabels(this.#block.labels)},"values":[${values}],"timestamps":[${times}]}\n`;
   }
 }
 

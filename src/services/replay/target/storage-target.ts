@@ -1,6 +1,6 @@
 import type { PoisonError, RetryableError } from '../../../core/model/errors.ts';
 import type { TlsSettings } from '../../../core/options/tls.ts';
-import { samplesIn } from '../../../core/wire/count-samples.ts';
+import { samplesIn } from '../../../core/wire/series-walk.ts';
 import { RemoteWriteClient, type RemoteWriteRequest } from '../../../io/remote-write/client.ts';
 import { DeliveryStoppedError, deliver, type Refused } from '../../../io/remote-write/deliver.ts';
 import { HttpRetryableError, RefusesAllError } from '../../../io/remote-write/errors.ts';

@@ -130,13 +130,13 @@ test('an error that does not come again costs no record', () => {
 });
 
 test('an error that no record alone leads to is for the process', () => {
-  const step = { process: () => undefined, load: {}, flush: () => assert.fail('no flush') };
+  const step = { process: () => undefined, load: {}, finish: () => assert.fail('no finish') };
   const pipeline = { begin: () => step, renew: () => undefined, scratch: () => pipelineOf(everyRoute()) };
   const onDefect = () => assert.fail('a record was blamed');
   const records = [seriesRecord(0, ['a'])];
   assert.throws(
     () => runRecords(pipeline as unknown as Pipeline, records, { isFull: () => true, onDefect }),
-    /no flush/,
+    /no finish/,
   );
 });
 

@@ -223,13 +223,14 @@ test('fast and plain pipeline agree on every byte', () => {
         maxRecordBytes: () => maxRecordBytes,
         tenantHeaders: ['X-Scope-OrgID'],
       });
-      const step = pipeline.begin();
+      let step = pipeline.begin();
       const sources: SourceRecord[] = [];
       const outputs = new Map<string, SentSeries[]>();
       const dead: string[] = [];
       const totals = { series: 0, samples: 0, unrouted: 0, dropped: ROUTES.map(() => 0) };
       const flush = () => {
-        const { records, dead: letters, counts } = step.flush();
+        const { records, dead: letters, counts } = step.finish();
+        step = pipeline.begin();
         for (const { route, partition, tenant, value, series } of records) {
           assert.ok(value.length <= maxRecordBytes, `a record of ${value.length} bytes`);
           const key = `${route}/${partition}/${tenant.headers['X-Scope-OrgID'] ?? ''}`;

@@ -9,8 +9,8 @@ import {
   Pipeline,
   type PipelineOptions,
   type PipelineRoute,
-  type Step,
 } from '../../../../src/core/pipeline/pipeline.ts';
+import type { Step } from '../../../../src/core/pipeline/step.ts';
 import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
 import { decodeWriteRequest } from '../../../lab/truth/prompb.ts';
@@ -54,7 +54,7 @@ function source(value: Buffer | null, more: Partial<SourceRecord> = {}): SourceR
 /** All that a step sends on: partition and labels of each series. */
 function sent(step: Step): [string, number, Record<string, string>][] {
   return step
-    .flush()
+    .finish()
     .records.flatMap(({ topic, partition, value }) =>
       decodeWriteRequest(uncompress(value, 1 << 30)).series.map(
         ({ labels }) =>
@@ -69,10 +69,11 @@ test('a series goes to every route that matches, relabeled, with its task', () =
     relabeler: { apply: (labels: Labels) => labels.filter(({ name }) => name !== 'pod') },
     hasRules: true,
   });
-  const step = pipelineOf([route(0), shop]).begin();
+  const pipeline = pipelineOf([route(0), shop]);
   const cart = { __name__: 'up', namespace: 'shop', pod: 'p', service: 'cart', zone: 'z' };
   const dns = { __name__: 'up', namespace: 'kube', pod: 'q', service: 'dns', zone: 'z' };
   for (let round = 0; round < 3; round++) {
+    const step = pipeline.begin();
     step.process(source(compress(body(cart, dns))));
     assert.deepEqual(sent(step), [
       ['metrics.tasks.route0', 0, { ...cart, stream_task_id: '0' }],
@@ -89,7 +90,7 @@ test('a series goes to every route that matches, relabeled, with its task', () =
 test('output labels are in byte order of names, whatever the order of the input', () => {
   const step = pipelineOf([route(0)]).begin();
   step.process(source(compress(body({ zone: 'z', stream_task_id: 'old', service: 'cart', __name__: 'up' }))));
-  const { records } = step.flush();
+  const { records } = step.finish();
   const { series } = decodeWriteRequest(uncompress(records[0]!.value, 1 << 30));
   assert.deepEqual(series[0]!.labels, [
     ['__name__', 'up'],
@@ -113,7 +114,7 @@ for (const [name, [value, reason]] of Object.entries(WHOLE_RECORDS)) {
     const record = source(value, { headers: { 'X-Test': 'kept' } });
     step.process(record);
     step.process(source(compress(body({ a: 'b' }))));
-    const { records, dead, counts } = step.flush();
+    const { records, dead, counts } = step.finish();
     assert.equal(dead.length, 1);
     const [letter] = dead;
     assert.equal(letter!.reason, reason);
@@ -132,7 +133,7 @@ test('a bad series is set aside alone, as a request of its own', () => {
   const step = pipelineOf([route(0)], { tenantHeaders: ['X-Scope-OrgID'] }).begin();
   const headers = { 'x-scope-orgid': Buffer.from('team'), other: 'o' };
   step.process(source(compress(Buffer.concat([good, noName, good, noName])), { headers }));
-  const { records, dead, counts } = step.flush();
+  const { records, dead, counts } = step.finish();
   assert.equal(records[0]!.series, 2);
   assert.deepEqual([counts.series, counts.deadSeries, counts.deadRecords], [2, 2, 0]);
   assert.equal(dead.length, 1);
@@ -152,7 +153,7 @@ test('tenants have records of their own, with their headers', () => {
   for (const headers of [{}, { AccountID: '1' }, { AccountID: '1', ProjectID: '2' }, { AccountID: '1' }]) {
     step.process(source(value, { headers }));
   }
-  const { records } = step.flush();
+  const { records } = step.finish();
   assert.deepEqual(
     records.map(({ tenant, series }) => [tenant.headers, series]),
     [
@@ -176,7 +177,7 @@ test('what cannot be carried, dropped or matched is counted', () => {
   const value = compress(Buffer.concat([series, metadata]));
   step.process(source(value));
   step.process(source(value, { timestamp: NOW - 5 }));
-  const { counts, records } = step.flush();
+  const { counts, records } = step.finish();
   assert.equal(records[0]!.timestamp, NOW - 5);
   assert.deepEqual(counts, {
     records: 2,
@@ -203,7 +204,7 @@ test('what cannot be carried, dropped or matched is counted', () => {
   });
 });
 
-test('a reload takes effect at the next flush, and not half-way', () => {
+test('a reload takes effect with the next step, and not half-way', () => {
   const pipeline = pipelineOf([route(0)]);
   const step = pipeline.begin();
   const value = compress(body({ a: '1' }));
@@ -217,9 +218,10 @@ test('a reload takes effect at the next flush, and not half-way', () => {
       ['metrics.tasks.route0', 0],
     ],
   );
-  step.process(source(value));
+  const next = pipeline.begin();
+  next.process(source(value));
   assert.deepEqual(
-    sent(step).map(([topic, task]) => [topic, task]),
+    sent(next).map(([topic, task]) => [topic, task]),
     [['new', 8]],
   );
   assert.equal(pipeline.cacheStats.series, 1);
@@ -232,13 +234,17 @@ test('steps share what is known of series, not what they hold', () => {
   steps[0]!.process(source(value));
   steps[1]!.process(source(value));
   assert.equal(pipeline.cacheStats.missed, 2);
-  for (const step of steps) assert.equal(step.flush().counts.series, 2);
   for (let i = 0; i < 3; i++) steps[0]!.process(source(value));
   // The order is known after the first request; the way from the last series to the first is learned at its first use.
   assert.deepEqual(
     [pipeline.cacheStats.missed, pipeline.cacheStats.found, pipeline.cacheStats.predicted],
     [2, 2, 6],
   );
+  assert.deepEqual(
+    steps.map((step) => step.finish().counts.series),
+    [8, 2],
+  );
+  assert.throws(() => steps[0]!.process(source(value)), /once/);
 });
 
 test('a record with too many series is refused as a whole', () => {
@@ -246,7 +252,7 @@ test('a record with too many series is refused as a whole', () => {
   const step = pipelineOf([route(0)], { limits }).begin();
   step.process(source(compress(body({ a: '1' }, { a: '2' }))));
   step.process(source(compress(body({ a: '1' }, { a: '2' }, { a: '3' }))));
-  const { counts, dead } = step.flush();
+  const { counts, dead } = step.finish();
   assert.deepEqual([counts.series, dead.map(({ reason }) => reason)], [2, ['too_many_series']]);
 });
 
@@ -258,7 +264,7 @@ test('a series too large for a record is split by samples', () => {
   builder.endSeries();
   const step = pipelineOf([route(0)], { maxRecordBytes: () => 1500 }).begin();
   step.process(source(compress(builder.finish())));
-  const { records, counts, dead } = step.flush();
+  const { records, counts, dead } = step.finish();
   assert.ok(records.length > 10);
   assert.ok(records.every(({ value }) => value.length <= 1500));
   const series = records.flatMap(({ value }) => decodeWriteRequest(uncompress(value, 1 << 20)).series);
@@ -291,7 +297,7 @@ test('what a decoder rejects becomes a dead letter of its own', () => {
   const registry = new DecoderRegistry('auto', [picky]);
   const step = pipelineOf([route(0)], { decoders: () => registry }).begin();
   step.process(source(compress(body({ a: '1' }))));
-  const { records, dead } = step.flush();
+  const { records, dead } = step.finish();
   assert.equal(records.length, 1);
   assert.deepEqual(
     dead.map(({ reason, value, headers }) => [reason, value?.toString(), headers]),

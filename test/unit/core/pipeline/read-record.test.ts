@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { DEFAULT_LIMITS, type IngestLimits } from '../../../../src/core/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../../../src/core/decode/registry.ts';
 import type { SourceRecord } from '../../../../src/core/model/records.ts';
-import { Pipeline, type Step } from '../../../../src/core/pipeline/pipeline.ts';
+import { Pipeline } from '../../../../src/core/pipeline/pipeline.ts';
 import { RecordReading } from '../../../../src/core/pipeline/read-record.ts';
 import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
 import { fuzzInput } from '../../../fuzz/mutations.ts';
@@ -45,13 +45,13 @@ function readPlainly(record: SourceRecord, reading: RecordReading): Outcome {
 /** Both ways to read, with the same limits. */
 class Readers {
   readonly #reading: RecordReading;
-  readonly #step: Step;
+  readonly #made: Pipeline;
 
   constructor(limits: IngestLimits) {
     const registry = () => new DecoderRegistry('auto', createDecoders());
     this.#reading = new RecordReading(registry(), limits, NOW, TENANTS);
     const decoders = registry();
-    this.#step = new Pipeline({
+    this.#made = new Pipeline({
       routes: [PASS_ROUTE],
       cacheBytes: 64 * 1024,
       slabBytes: 16 * 1024,
@@ -61,7 +61,7 @@ class Readers {
       tenantHeaders: TENANTS,
       limits,
       now: () => NOW,
-    }).begin('raw');
+    });
   }
 
   /** What both make of it. */
@@ -73,8 +73,9 @@ class Readers {
   }
 
   #pipeline(record: SourceRecord): Outcome {
-    this.#step.process(record);
-    const { records, dead } = this.#step.flush();
+    const step = this.#made.begin('raw');
+    step.process(record);
+    const { records, dead } = step.finish();
     const request = Buffer.concat(records.map(({ value }) => uncompress(value, 100_000_000)));
     return {
       series: decodeWriteRequest(request).series.map(({ labels, samples }) => {

@@ -2,12 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_LIMITS, type IngestLimits } from '../../../../src/core/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../../../src/core/decode/registry.ts';
-import {
-  type DeadLetter,
-  Pipeline,
-  type PipelineRoute,
-  type StepOutput,
-} from '../../../../src/core/pipeline/pipeline.ts';
+import { type DeadLetter, Pipeline, type PipelineRoute } from '../../../../src/core/pipeline/pipeline.ts';
+import type { StepOutput } from '../../../../src/core/pipeline/step.ts';
 import { compileRelabel } from '../../../../src/core/relabel/compile.ts';
 import { ProtobufReader } from '../../../../src/core/wire/protobuf-reader.ts';
 import { uncompress } from '../../../../src/core/wire/snappy.ts';
@@ -29,7 +25,7 @@ function run(
     tenantHeaders: ['X-Scope-OrgID'],
   }).begin();
   step.process(record);
-  return step.flush();
+  return step.finish();
 }
 
 /** Values of the label __name__ of all series in snappy'd WriteRequests. */
@@ -133,7 +129,7 @@ test('a decoder that takes too long, whatever it does with the error, costs the 
   }).begin();
   const record = rawRecord(0, Buffer.from('a 1 1'), {});
   step.process(record);
-  const { dead, records } = step.flush();
+  const { dead, records } = step.finish();
   assert.deepEqual(letters(dead), [['too_slow', 0]]);
   assert.equal(dead[0]!.value, record.value);
   assert.equal(records.length, 0);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { DEFAULT_LIMITS } from '../../../../src/core/decode/decoder.ts';
 import { Pipeline, type PipelineRoute } from '../../../../src/core/pipeline/pipeline.ts';
 import { splitByTime } from '../../../../src/core/pipeline/sample-age.ts';
+import { SeriesBytes } from '../../../../src/core/wire/series-walk.ts';
 import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
 import { workerOptions } from '../../../../src/services/worker/options.ts';
@@ -54,7 +55,7 @@ function run(value: Buffer, limits: { max_age?: number; max_future?: number }) {
   });
   const step = pipeline.begin();
   step.process({ value, headers: {}, timestamp: NOW, topic: 'raw', partition: 0, offset: 0n });
-  return step.flush();
+  return step.finish();
 }
 
 const MIXED = body({
@@ -135,8 +136,7 @@ test('exemplars stay with the first part that there is', () => {
   const request = builder.finish();
   // Tag and length of the series, then its label.
   const series = Buffer.concat([request.subarray(2), Buffer.from([0x1a, 2, 0x0a, 0])]);
-  const labelsEnd = 2 + series[1]!;
-  const split = splitByTime(series, 0, labelsEnd, series.length, { oldest: NOW, newest: NOW + HOUR });
+  const split = splitByTime(new SeriesBytes(series).checked(), { oldest: NOW, newest: NOW + HOUR });
   assert.equal(split.taken, undefined);
   assert.deepEqual(
     split.refused.map((part) => [part.kind, part.samples, part.series]),
@@ -156,13 +156,16 @@ test('a series of millions of samples is taken apart in memory of its own size',
   const fields = Buffer.concat([sample(NOW), sample(NOW - 9 * HOUR), sample(NOW + 9 * HOUR)]);
   const count = Math.floor((16 << 20) / fields.length);
   const series = Buffer.concat([label, Buffer.alloc(count * fields.length, fields)]);
+  const whole = new SeriesBytes(series).checked();
   const before = process.memoryUsage();
   const window = { oldest: NOW - HOUR, newest: NOW + HOUR };
-  const { taken, refused } = splitByTime(series, 0, label.length, series.length, window);
+  const { taken, refused } = splitByTime(whole, window);
   const after = process.memoryUsage();
   const grown = after.arrayBuffers + after.heapUsed - before.arrayBuffers - before.heapUsed;
   assert.ok(grown < 48 << 20, `${grown >> 20} MiB for a series of ${series.length >> 20}`);
-  const bytes = [taken!, ...refused.map((part) => part.series)].map(({ length }) => length - label.length);
+  const bytes = [taken!.bytes, ...refused.map((part) => part.series)].map(
+    ({ length }) => length - label.length,
+  );
   assert.equal(
     bytes.reduce((sum, part) => sum + part),
     count * fields.length,

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { TaskRecord } from '../../../../src/core/model/records.ts';
 import { BufferPool, outputCapacity, TaskOutput } from '../../../../src/core/pipeline/task-output.ts';
 import { viewOf } from '../../../../src/core/wire/bytes.ts';
+import { SeriesBytes } from '../../../../src/core/wire/series-walk.ts';
 import {
   compress,
   javascriptSnappy,
@@ -13,27 +14,35 @@ import {
 } from '../../../../src/core/wire/snappy.ts';
 import { timeSeriesOf } from '../../../support/plain-pipeline.ts';
 
-const ENTRY = viewOf(Buffer.from('__MIDDLE__'));
+const MIDDLE = { view: viewOf(Buffer.from('__MIDDLE__')), middleAt: 2, middle: 6 };
+const AS_IT_IS = { ...MIDDLE, prefix: 0, middle: 0, suffix: 0 };
 const tenant = { key: '', headers: {} };
 
 function outputOf(capacity: number, pool = new BufferPool(1 << 20)): TaskOutput {
   return new TaskOutput({ index: 3, topic: 'tasks' }, 7, tenant, capacity, pool);
 }
 
+/** A series of one sample in `bytes` from `start` on. */
+function seriesOf(bytes: Buffer, start = 0): SeriesBytes {
+  const series = new SeriesBytes(bytes);
+  series.start = start;
+  series.tail.samples = 1;
+  return series;
+}
+
 /** Appends `<prefix>MIDDLE<rest>`. */
 function append(output: TaskOutput, prefix: string, rest: string, timestamp: number): boolean {
-  const body = Buffer.from(`..${prefix}skipped${rest}`);
-  const restAt = 2 + prefix.length + 'skipped'.length;
-  return output.append(viewOf(body), 2, prefix.length, ENTRY, 2, 6, restAt, body.length, 1, timestamp);
+  const labels = { ...MIDDLE, prefix: prefix.length, suffix: prefix.length + 'skipped'.length };
+  return output.append(seriesOf(Buffer.from(`..${prefix}skipped${rest}`), 2), labels, timestamp);
 }
 
 function texts(record: TaskRecord): string[] {
   return timeSeriesOf(uncompress(record.value, 1 << 30)).map((message) => Buffer.from(message).toString());
 }
 
-function drain(output: TaskOutput): TaskRecord[] {
+function finish(output: TaskOutput): TaskRecord[] {
   const records: TaskRecord[] = [];
-  output.drain(records);
+  output.finish(records);
   return records;
 }
 
@@ -42,7 +51,7 @@ test('series are put together from prefix, middle and rest; the record says what
   assert.ok(append(output, 'one-', '-1', 20));
   assert.ok(append(output, '', '', 10));
   assert.ok(append(output, 'x'.repeat(200), 'y'.repeat(100), 30));
-  const [record, ...others] = drain(output);
+  const [record, ...others] = finish(output);
   assert.deepEqual(others, []);
   assert.deepEqual(texts(record!), ['one-MIDDLE-1', 'MIDDLE', `${'x'.repeat(200)}MIDDLE${'y'.repeat(100)}`]);
   const { value, ...rest } = record!;
@@ -56,14 +65,14 @@ test('series are put together from prefix, middle and rest; the record says what
     series: 3,
     samples: 3,
   });
-  assert.deepEqual(drain(output), []);
+  assert.deepEqual(finish(output), []);
 });
 
 test('an output closes its record before it is too large, and starts the next', () => {
   const maxRecordBytes = 300;
   const output = outputOf(outputCapacity(maxRecordBytes));
   for (let i = 0; i < 20; i++) assert.ok(append(output, `${i}:${'p'.repeat(i)}`, 'rest', i));
-  const records = drain(output);
+  const records = finish(output);
   assert.ok(records.length > 2);
   assert.equal(records.flatMap(texts).length, 20);
   assert.deepEqual(
@@ -79,8 +88,8 @@ test('exactly what fits is taken; a byte more is refused, and leaves the output 
   const output = outputOf(100);
   assert.ok(append(output, 'a'.repeat(100 - 2 - 6), '', 0));
   assert.equal(append(output, 'a'.repeat(100 - 2 - 6 + 1), '', 0), false);
-  assert.equal(outputOf(0).append(ENTRY, 0, 0, ENTRY, 0, 1, 0, 0, 0, 0), false);
-  const [record] = drain(output);
+  assert.equal(outputOf(0).append(seriesOf(Buffer.alloc(0)), { ...AS_IT_IS, middle: 1 }, 0), false);
+  const [record] = finish(output);
   assert.equal(texts(record!).length, 1);
 });
 
@@ -115,11 +124,11 @@ test('a record of many blocks is what was appended, by either implementation of 
         for (const [length, seed, times] of runs) {
           const bytes = seriesBytes(length, seed);
           for (let i = 0; i < (length > 2_000 ? 3 : times); i++) {
-            assert.ok(output.append(viewOf(bytes), 0, 0, ENTRY, 0, 0, 0, length, 1, 0));
+            assert.ok(output.append(seriesOf(bytes), AS_IT_IS, 0));
             expected.push(bytes);
           }
         }
-        const records = drain(output);
+        const records = finish(output);
         for (const { value } of records) assert.ok(value.length <= maxRecordBytes);
         for (const reader of readers) {
           const found = records.flatMap(({ value }) => timeSeriesOf(reader.uncompress(value)));
@@ -147,7 +156,7 @@ test('a record compressed a block at a time is not larger than compressed at onc
       `code="${n % 7}"} ${n * n}`.repeat(4),
       n,
     );
-  const [record, ...others] = drain(output);
+  const [record, ...others] = finish(output);
   assert.deepEqual(others, []);
   const body = uncompress(record!.value, 1 << 30);
   assert.ok(body.length > 3 * 256 * 1024, `${body.length} bytes are too few to show it`);
@@ -159,7 +168,7 @@ test('an output takes a block of memory, however large its record is', () => {
   const pool = new BufferPool(16 << 20);
   const output = outputOf(8 << 20, pool);
   for (let n = 0; n < 20_000; n++) append(output, `${n}`, 'r'.repeat(300), n);
-  assert.equal(drain(output).length, 1);
+  assert.equal(finish(output).length, 1);
   assert.equal(pool.take(1).bytes.length, 256 * 1024);
 });
 
@@ -187,7 +196,7 @@ test('outputs that share a pool do not share bytes', () => {
       for (let n = 0; n < 300; n++) append(output, `${round}-${i}-${n}`, 'r'.repeat(300), n);
     });
     outputs.forEach((output, i) => {
-      const all = drain(output).flatMap(texts);
+      const all = finish(output).flatMap(texts);
       assert.equal(all.length, 300);
       assert.ok(all.every((text, n) => text.startsWith(`${round}-${i}-${n}MIDDLE`)));
     });

@@ -33,7 +33,7 @@ for (const timestamp of NO_TIMES) {
     }).begin('raw');
     const source = { topic: 'raw', partition: 0, offset: 0n, headers: {} };
     step.process({ ...source, timestamp, value: Buffer.from('cpu v=1') });
-    const { records, dead, counts } = step.flush();
+    const { records, dead, counts } = step.finish();
     assert.deepEqual(dead, []);
     const [{ samples } = { samples: [] }] = decodeWriteRequest(uncompress(records[0]!.value, 1000)).series;
     assert.equal(samples[0]?.timestamp, String(NOW));

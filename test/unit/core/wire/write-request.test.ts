@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { PoisonError } from '../../../../src/core/model/errors.ts';
 import { labelBlockEnd } from '../../../../src/core/wire/label-block.ts';
 import { labelsFirst, splitTail } from '../../../../src/core/wire/labels-first.ts';
-import { scanTail } from '../../../../src/core/wire/scan-tail.ts';
-import { readFraming, readTail, SeriesTail } from '../../../../src/core/wire/write-request.ts';
+import { readFields, readTail, SeriesTail } from '../../../../src/core/wire/series-tail.ts';
+import { SeriesWalk, seriesOf } from '../../../../src/core/wire/series-walk.ts';
+import { readFraming } from '../../../../src/core/wire/write-request.ts';
 import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
 import { decodeTimeSeries, decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 
@@ -71,10 +72,10 @@ function varint(value: number): Buffer {
   return Buffer.from([...out, rest]);
 }
 
-function read(tailBytes: Buffer): SeriesTail | 'poison' {
+function read(tailBytes: Buffer, reader = readFields, length = tailBytes.length): SeriesTail | 'poison' {
   const result = new SeriesTail();
   try {
-    readTail(tailBytes, 0, tailBytes.length, result);
+    reader(tailBytes, 0, length, result);
     return result;
   } catch (error) {
     assert.ok(isPoison(error));
@@ -83,22 +84,21 @@ function read(tailBytes: Buffer): SeriesTail | 'poison' {
 }
 
 test('fast and plain reading of samples agree, also where bytes are changed or cut', () => {
-  let taken = 0;
+  let sound = 0;
   fc.assert(
     fc.property(tail, fc.nat(), fc.nat(255), fc.nat(200), (whole, at, byte, cut) => {
       const changed = Buffer.from(whole);
       if (whole.length > 0 && byte > 100) changed[at % whole.length] = byte;
       const some = changed.subarray(0, Math.max(0, changed.length - Math.max(0, cut - 150)));
-      const fast = new SeriesTail();
       // Room behind the end, so that reading past it would not be noticed by chance.
       const padded = Buffer.concat([some, Buffer.alloc(20, 0x10)]);
-      if (!scanTail(padded, 0, some.length, fast)) return;
-      taken++;
-      assert.deepEqual(fast, read(some));
+      const expected = read(some);
+      if (expected !== 'poison') sound++;
+      assert.deepEqual(read(padded, readTail, some.length), expected);
     }),
     { numRuns: 2000 },
   );
-  assert.ok(taken > 300, `the fast path took ${taken}`);
+  assert.ok(sound > 300, `${sound} were sound`);
 });
 
 test('the plain reading counts every kind of field', () => {
@@ -125,6 +125,56 @@ const BAD_TAILS: Record<string, string> = {
 for (const [name, hex] of Object.entries(BAD_TAILS)) {
   test(`malformed after the labels: ${name}`, () => assert.equal(read(bytes(hex)), 'poison'));
 }
+
+test('the usual samples take the fast path, which costs the budget nothing', () => {
+  const spent = (tailBytes: Buffer) => {
+    let units = 0;
+    const budget = { spend: (more = 1) => void (units += more) };
+    readTail(tailBytes, 0, tailBytes.length, new SeriesTail(), budget);
+    return units;
+  };
+  const usual = bytes('1210090000000000000840' + '1080d095ffbc31');
+  assert.equal(spent(Buffer.concat([usual, usual])), 0);
+  assert.equal(spent(Buffer.concat([usual, bytes('1202' + '1005')])), 5);
+});
+
+test('a walk goes over every series, wherever its labels and the other fields of the request are', () => {
+  const label = '0a06' + '0a0161120162';
+  const time = '1202' + '1005';
+  const long = `${label}${time}7aff01${'00'.repeat(255)}`;
+  const series = [
+    `0a0c${label}${time}`,
+    `0a0c${time}${label}`,
+    `0a8e02${long}`,
+    `0a8e828000${long}`,
+    `8a000c${label}${time}`,
+  ];
+  const body = bytes(`1a00${series.join('7801')}7801`);
+  const seen = [...seriesOf(body)].map(({ bytes: own, start, labelsEnd, end, points }) => [
+    own.toString('hex', start, labelsEnd),
+    own.toString('hex', labelsEnd, end).slice(0, time.length),
+    points,
+  ]);
+  assert.deepEqual(
+    seen,
+    series.map(() => [label, time, 1]),
+  );
+});
+
+test('a walk stops at a series that does not fit the request, and at a field that costs too much', () => {
+  for (const hex of ['0a05', '0a80', '0a0012', '0801', '0affffffff0f'])
+    assert.throws(() => [...seriesOf(bytes(hex))], isPoison, hex);
+  const exceeded = new Error('exceeded');
+  const budget = {
+    spend: () => {
+      throw exceeded;
+    },
+  };
+  const walk = new SeriesWalk(bytes('0a00' + '7801' + '0a00'), budget);
+  assert.ok(walk.next());
+  assert.throws(() => walk.next(), exceeded);
+  assert.equal(walk.fieldStart, 2);
+});
 
 test('labels move to the front, all bytes kept in their order', () => {
   const label = '0a06' + '0a0161120162';
