@@ -2,9 +2,8 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { RecordHeaders } from '../src/core/record/headers.ts';
 import { ByteSink } from '../src/core/wire/byte-sink.ts';
 import { viewOf } from '../src/core/wire/bytes.ts';
-import { compress } from '../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../src/core/wire/write-request-builder.ts';
 import { seriesLabels } from '../test/lab/generator/generate-series.ts';
+import { compressed, encodeWriteRequest } from '../test/lab/generator/write-request.ts';
 import type { EncodedBody } from './text-bodies.ts';
 
 const START_MS = 1_760_000_000_000;
@@ -24,16 +23,16 @@ export function binaryBodies(series = 2000): EncodedBody[] {
     }),
   );
   const v1 = remoteWriteV1(labels);
-  const compressed = (encoding: string, bytes: Buffer, headers: RecordHeaders) => ({
+  const encodedAs = (encoding: string, bytes: Buffer, headers: RecordHeaders) => ({
     ...body(encoding, bytes),
     headers,
   });
   const v1Type = { 'content-type': 'application/x-protobuf;proto=prometheus.WriteRequest' };
   return [
-    compressed('remote_write_v1, snappy', compress(v1), { ...v1Type, 'content-encoding': 'snappy' }),
-    compressed('remote_write_v1, zstd', zstdCompressSync(v1), { ...v1Type, 'content-encoding': 'zstd' }),
-    compressed('remote_write_v1, gzip', gzipSync(v1), { ...v1Type, 'content-encoding': 'gzip' }),
-    compressed('victoriametrics_remote_write, zstd', zstdCompressSync(v1), {
+    encodedAs('remote_write_v1, snappy', compressed(v1), { ...v1Type, 'content-encoding': 'snappy' }),
+    encodedAs('remote_write_v1, zstd', zstdCompressSync(v1), { ...v1Type, 'content-encoding': 'zstd' }),
+    encodedAs('remote_write_v1, gzip', gzipSync(v1), { ...v1Type, 'content-encoding': 'gzip' }),
+    encodedAs('victoriametrics_remote_write, zstd', zstdCompressSync(v1), {
       'x-victoriametrics-remote-write-version': '1',
     }),
     body('remote_write_v2', remoteWriteV2(labels)),
@@ -48,14 +47,9 @@ type Pairs = readonly (readonly [string, string])[];
 const sampleValue = (number: number) => number * 1.5;
 
 function remoteWriteV1(series: readonly Pairs[]): Buffer {
-  const builder = new WriteRequestBuilder();
-  for (const [number, pairs] of series.entries()) {
-    builder.beginSeries();
-    for (const [name, value] of pairs) builder.label(name, value);
-    builder.sample(sampleValue(number), START_MS + number);
-    builder.endSeries();
-  }
-  return builder.finish();
+  return encodeWriteRequest(
+    series.map((labels, number) => ({ labels, samples: [[START_MS + number, sampleValue(number)]] })),
+  );
 }
 
 function remoteWriteV2(series: readonly Pairs[]): Buffer {

@@ -1,9 +1,9 @@
 import { Scrapes } from '../test/lab/generator/scrapes.ts';
+import { HelperProcess } from '../test/lab/helper-process.ts';
 import type { Bed } from './bed.ts';
 import type { CaseResult } from './case-result.ts';
 import { MeasuredProcess, pin } from './measured-process.ts';
 import { holdBack } from './throttle.ts';
-import { worthOfTwoCores } from './worth-of-cores.ts';
 
 /** Share of its core that a process gets. The broker has the rest of both. */
 const SHARE = 0.3;
@@ -11,6 +11,9 @@ const SHARE = 0.3;
 const PARTITIONS = 8;
 /** For each process. */
 const WARM_UP_SAMPLES = 800_000;
+/** Of the cores' speed. */
+const SPIN_WARM_UP_MS = 200;
+const SPIN_MS = 600;
 /** Numbers of processes, in turn and often, since the machine's speed changes from minute to minute. */
 const TURNS = [1, 2, 2, 1, 1, 2] as const;
 
@@ -92,5 +95,25 @@ async function runHeldBack(
     release?.();
     await worker.stop();
     await bed.discard(penstock);
+  }
+}
+
+/**
+ * Throughput of the first two cores together, in multiples of one of them alone: 2 if they are real cores. On a virtual
+ * machine they may be two threads of one core, or the host may give the time of one to both.
+ */
+async function worthOfTwoCores(): Promise<number> {
+  const spinning = await Promise.all([0, 1].map(() => HelperProcess.start<string>('bench/spin.ts')));
+  try {
+    const [first, second] = spinning.map(([process]) => process) as [HelperProcess, HelperProcess];
+    pin(first.pid, 0);
+    pin(second.pid, 1);
+    const speed = (process: HelperProcess, ms = SPIN_MS) => process.ask<number>({ ms });
+    await Promise.all([speed(first, SPIN_WARM_UP_MS), speed(second, SPIN_WARM_UP_MS)]);
+    const alone = (await speed(first)) + (await speed(second));
+    const [one, other] = await Promise.all([speed(first), speed(second)]);
+    return (2 * (one + other)) / alone;
+  } finally {
+    for (const [process] of spinning) process.close();
   }
 }

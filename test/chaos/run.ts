@@ -4,8 +4,7 @@
  *
  * Exit code 0: everything held. 1: something did not, and is printed. 2: wrong usage.
  */
-import { exitAfter } from '../lab/exit-code.ts';
-import { numberArguments } from '../lab/script-arguments.ts';
+import { exitAfter, numberArguments } from '../lab/script-arguments.ts';
 import { runChaos } from './chaos.ts';
 import { report } from './report.ts';
 

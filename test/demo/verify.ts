@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { loadConfig } from '../../src/app/config/load.ts';
-import type { ExportedSeries, VictoriaMetrics } from '../lab/servers/victoriametrics.ts';
+import type { VictoriaMetrics } from '../lab/servers/victoriametrics.ts';
 import {
   type AggregateVerdict,
   compareAggregates,
@@ -16,6 +16,7 @@ import {
   type Place,
   placement,
   type Verdict as RawVerdict,
+  settled,
   type TrueSeries,
 } from '../lab/truth/stored-samples.ts';
 import { WINDOW_MS } from './configuration.ts';
@@ -24,8 +25,6 @@ import { count } from './display.ts';
 /** Raw samples; the names of aggregates have a colon. */
 const RAW = '{__name__!~".*:.*"}';
 const AGGREGATES = '{__name__=~".+:.+"}';
-/** vmagents send in the background: stop waiting after this long, in ms, without a new sample. */
-const QUIET_MS = 10_000;
 /** Most time for the last window to reach storage: a window waits for late samples. */
 const FLUSH_MS = 3 * WINDOW_MS;
 const SHOWN_PROBLEMS = 5;
@@ -72,21 +71,6 @@ export async function verify(
     compared = compareAggregates(expected, await found(), windows);
   }
   return { ...verdict, aggregates: compared, ok: verdict.ok && compared.problems.length === 0 };
-}
-
-/** The stored series, once they have `wanted` samples or nothing more comes. */
-async function settled(storage: VictoriaMetrics, match: string, wanted: number): Promise<ExportedSeries[]> {
-  let most = -1;
-  let quietSince = Date.now();
-  for (;;) {
-    await storage.flush();
-    const stored = await storage.exportSeries(match);
-    const samples = stored.reduce((sum, { values }) => sum + values.length, 0);
-    if (samples > most) quietSince = Date.now();
-    most = Math.max(most, samples);
-    if (samples >= wanted || Date.now() - quietSince > QUIET_MS) return stored;
-    await sleep(500);
-  }
 }
 
 function lastTime(written: readonly TrueSeries[]): number {

@@ -5,7 +5,7 @@ import { drainGroupId } from '../../src/services/drain/assignment.ts';
 import { startMetricsStack } from '../lab/deployment/metrics-stack.ts';
 import { runPenstock } from '../lab/deployment/penstock.ts';
 import { scrape, trueSeries } from '../lab/generator/true-series.ts';
-import { placement } from '../lab/truth/stored-samples.ts';
+import { placement, seriesId, settled } from '../lab/truth/stored-samples.ts';
 import { closeAfterTests } from '../support/closing.ts';
 
 /**
@@ -16,7 +16,7 @@ const SERIES = 2_450;
 const ROUNDS = 100;
 const SERIES_PER_RECORD = 175;
 const RAW_PARTITIONS = 6;
-/** By then all that comes is in storage, also on a busy machine. */
+/** Without a new sample for so long, no more come, also on a busy machine. */
 const COMPLETE_MS = 120_000;
 /** So many groups are explained by the command itself, which takes half a second; the others by what it is made of. */
 const ASKED = 6;
@@ -88,7 +88,7 @@ test('every sample is stored exactly once, each group through the one vmagent th
           stream_task_id: String(task),
           vmagent: node,
         };
-        return [seriesKey(stored), samples] as const;
+        return [seriesId(stored), samples] as const;
       }),
   );
   const samples = [...expected.values()].reduce((sum, { size }) => sum + size, 0);
@@ -135,24 +135,13 @@ function groupOf(labels: Readonly<Record<string, string>>): string {
   return [labels['service'], labels['namespace'], labels['shard']].join('/');
 }
 
-function seriesKey(labels: Readonly<Record<string, string>>): string {
-  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
 /** Everything in storage, once it holds as many samples as it should; vmagents send a moment after they accept. */
 async function storedWhenComplete(samples: number): Promise<Map<string, [number, number][]>> {
-  const deadline = performance.now() + COMPLETE_MS;
-  for (;;) {
-    await storage.flush();
-    const exported = await storage.exportSeries('{__name__!=""}');
-    const stored = new Map(
-      exported.map(({ metric, timestamps, values }) => [
-        seriesKey(metric),
-        timestamps.map((time, at) => [time, values[at]!] as [number, number]).sort(([a], [b]) => a - b),
-      ]),
-    );
-    const count = [...stored.values()].reduce((sum, { length }) => sum + length, 0);
-    if (count >= samples || performance.now() > deadline) return stored;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
+  const exported = await settled(storage, '{__name__!=""}', samples, COMPLETE_MS);
+  return new Map(
+    exported.map(({ metric, timestamps, values }) => [
+      seriesId(metric),
+      timestamps.map((time, at) => [time, values[at]!] as [number, number]).sort(([a], [b]) => a - b),
+    ]),
+  );
 }

@@ -6,10 +6,9 @@ import { test } from 'node:test';
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
 import { createRunFolder, removeRunFolder } from '../lab/cache.ts';
 import { Deployment } from '../lab/deployment/deployment.ts';
-import { type PenstockProcess, spawnPenstock } from '../lab/deployment/penstock.ts';
+import { metricOf, type Running } from '../lab/deployment/running.ts';
 import { History } from '../lab/generator/history.ts';
 import { scrape, trueSeries } from '../lab/generator/true-series.ts';
-import { freePort } from '../lab/ports.ts';
 import { poll } from '../lab/process.ts';
 import { startKafka } from '../lab/servers/kafka.ts';
 import {
@@ -59,25 +58,11 @@ const penstock = await Deployment.create({
 closeAfterTests(penstock, live, kafka);
 await penstock.fill(history.records(penstock.raw));
 
-/** A replay that runs; its samples so far are those of its own /metrics. */
-interface Running {
-  readonly process: PenstockProcess;
-  samples(): Promise<number>;
-}
+const startReplay = (args: string[]) => penstock.launch(['replay', ...args]);
 
-async function startReplay(args: string[]): Promise<Running> {
-  const listen = `127.0.0.1:${await freePort()}`;
-  const process = spawnPenstock(['replay', ...args, '--listen', listen], { configFile: penstock.configFile });
-  return {
-    process,
-    async samples() {
-      const text = await fetch(`http://${listen}/metrics`).then(
-        (response) => response.text(),
-        () => '',
-      );
-      return Number(/^penstock_replay_samples_total (\S+)$/m.exec(text)?.[1] ?? 0);
-    },
-  };
+/** Samples of a replay so far; 0 while it does not say. */
+async function samplesOf(replay: Running): Promise<number> {
+  return (await metricOf(replay, 'penstock_replay_samples_total').catch(() => 0)) ?? 0;
 }
 
 async function ended({ process }: Running): Promise<void> {
@@ -87,7 +72,7 @@ async function ended({ process }: Running): Promise<void> {
 
 async function killedAt(replay: Running, samples: number): Promise<void> {
   await poll(
-    async () => (await replay.samples()) >= samples || replay.process.exit !== undefined,
+    async () => (await samplesOf(replay)) >= samples || replay.process.exit !== undefined,
     { timeoutMs: 120_000 },
     () => new Error(`${samples} samples were not reached. Log:\n${replay.process.log().slice(-2000)}`),
   );

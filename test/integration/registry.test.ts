@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Deployment } from '../lab/deployment/deployment.ts';
 import { headerOf } from '../lab/deployment/read-topic.ts';
-import type { Running } from '../lab/deployment/running.ts';
+import { metricOf, type Running } from '../lab/deployment/running.ts';
 import { poll } from '../lab/process.ts';
 import { startKafka } from '../lab/servers/kafka.ts';
 import { startRegistry } from '../lab/servers/registry.ts';
@@ -273,15 +273,12 @@ describe('a registry in trouble', () => {
 });
 
 /** Waits until the worker says that so many partitions wait for schemas. */
-async function waits({ admin }: Running, count: number): Promise<void> {
-  let text = '';
+async function waits(worker: Running, count: number): Promise<void> {
+  let last: number | undefined;
   await poll(
-    async () => {
-      text = await (await fetch(`${admin}/metrics`)).text();
-      return text.includes(`\npenstock_schema_waiting_partitions ${count}\n`);
-    },
+    async () => (last = await metricOf(worker, 'penstock_schema_waiting_partitions')) === count,
     {},
-    () => new Error(`no ${count} waiting partitions in:\n${text}`),
+    () => new Error(`${last} waiting partitions, expected ${count}`),
   );
 }
 

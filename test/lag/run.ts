@@ -13,10 +13,9 @@ import path from 'node:path';
 import { RECORD_HEADERS } from '../../src/core/generate/scrape-record.ts';
 import { drainGroupId } from '../../src/services/drain/assignment.ts';
 import { Deployment } from '../lab/deployment/deployment.ts';
-import { exitAfter } from '../lab/exit-code.ts';
 import { generateWriteRequests } from '../lab/generator/generate-series.ts';
 import { AcceptingNode } from '../lab/nodes/http-node.ts';
-import { numberArguments } from '../lab/script-arguments.ts';
+import { exitAfter, numberArguments } from '../lab/script-arguments.ts';
 import { startKafka } from '../lab/servers/kafka.ts';
 import { type CatchUpResult, catchUp } from './catch-up.ts';
 

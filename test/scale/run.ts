@@ -9,10 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RECORD_HEADERS } from '../../src/core/generate/scrape-record.ts';
 import { Deployment } from '../lab/deployment/deployment.ts';
 import type { Running } from '../lab/deployment/running.ts';
-import { exitAfter } from '../lab/exit-code.ts';
 import { writeRequest } from '../lab/generator/write-request.ts';
 import { AcceptingNode } from '../lab/nodes/http-node.ts';
-import { numberArguments } from '../lab/script-arguments.ts';
+import { exitAfter, numberArguments } from '../lab/script-arguments.ts';
 import { startKafka } from '../lab/servers/kafka.ts';
 import { type Reading, readProcess } from './reading.ts';
 

@@ -5,8 +5,7 @@
  * `PENSTOCK_TEST_KAFKA=3.8.1 npm run coordinators` runs it on that Kafka.
  * Exit code 0: everything held. 1: something did not, and is printed. 2: wrong usage.
  */
-import { exitAfter } from '../../lab/exit-code.ts';
-import { numberArguments } from '../../lab/script-arguments.ts';
+import { exitAfter, numberArguments } from '../../lab/script-arguments.ts';
 import { killCoordinators } from './coordinators.ts';
 
 const USAGE = `npm run coordinators -- [--kills N] [--first I]

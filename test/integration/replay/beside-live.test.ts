@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeGroups } from '../../../src/io/kafka/admin/group-description.ts';
 import { Deployment } from '../../lab/deployment/deployment.ts';
-import { spawnPenstock } from '../../lab/deployment/penstock.ts';
+import { metricOf } from '../../lab/deployment/running.ts';
 import { uniqueName } from '../../lab/names.ts';
-import { freePort } from '../../lab/ports.ts';
 import { poll } from '../../lab/process.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';
 import { closeAfterTests } from '../../support/closing.ts';
@@ -62,19 +61,16 @@ test('a replay waits while the live flow lags more than it may', async () => {
   const penstock = await deploy();
   await writeHistory(penstock, { records: 1_000 });
   const output = uniqueName('output');
-  const listen = `127.0.0.1:${await freePort()}`;
   const into = ['--from', '-1h', '--to-route', 'all', '--output-topic', output];
-  const process = spawnPenstock(['replay', ...into, '--yield-lag', '100', '--listen', listen], {
-    configFile: penstock.configFile,
-  });
+  const running = await penstock.launch(['replay', ...into, '--yield-lag', '100']);
+  const { process } = running;
   // Nobody has read anything yet: all of it is lag.
   await process.waitForLog(/waiting: workers and drains are 1,000 records behind/, { timeoutMs: 60_000 });
   await process.waitForLog(/0\.0 %, 0 samples, 0 samples\/s, waiting: /, { timeoutMs: 60_000 });
   assert.equal(await written(penstock, output), 0n);
-  const metrics = await (await fetch(`http://${listen}/metrics`)).text();
-  assert.match(metrics, /^penstock_replay_yielding 1$/m);
-  assert.match(metrics, /^penstock_replay_lag_records\{partition="0"\} 1000$/m);
-  assert.match(metrics, /^penstock_replay_samples_total 0$/m);
+  assert.equal(await metricOf(running, 'penstock_replay_yielding'), 1);
+  assert.equal(await metricOf(running, 'penstock_replay_lag_records{partition="0"}'), 1000);
+  assert.equal(await metricOf(running, 'penstock_replay_samples_total'), 0);
   await penstock.start(['worker']);
   const { code } = await process.waitForExit({ timeoutMs: 120_000 });
   assert.equal(code, 0, process.log());

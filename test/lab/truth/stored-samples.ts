@@ -1,9 +1,10 @@
 /** Compares what VictoriaMetrics has stored with what was written: every series, every timestamp, every value. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../../src/app/config/load.ts';
 import { createOwnership } from '../../../src/core/hash/ownership.ts';
 import { labelsFrom } from '../../../src/core/model/labels.ts';
 import { compileRoutes } from '../../../src/core/route/route.ts';
-import type { ExportedSeries } from '../servers/victoriametrics.ts';
+import type { ExportedSeries, VictoriaMetrics } from '../servers/victoriametrics.ts';
 import { Problems } from './problems.ts';
 
 /** A series as written, in the shape of VictoriaMetrics' export; a stale marker is null or NaN. */
@@ -76,6 +77,29 @@ export function placement(config: Config): Place {
       };
     });
   };
+}
+
+/** vmagents send in the background: stop waiting after this long, in ms, without a new sample. */
+const QUIET_MS = 10_000;
+
+/** The stored series, once they have `wanted` samples or nothing more comes. */
+export async function settled(
+  storage: VictoriaMetrics,
+  match: string,
+  wanted: number,
+  quietMs = QUIET_MS,
+): Promise<ExportedSeries[]> {
+  let most = -1;
+  let quietSince = Date.now();
+  for (;;) {
+    await storage.flush();
+    const stored = await storage.exportSeries(match);
+    const samples = stored.reduce((sum, { values }) => sum + values.length, 0);
+    if (samples > most) quietSince = Date.now();
+    most = Math.max(most, samples);
+    if (samples >= wanted || Date.now() - quietSince > quietMs) return stored;
+    await sleep(500);
+  }
 }
 
 interface Expected {
