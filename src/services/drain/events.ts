@@ -3,8 +3,6 @@ import { HEADER, headerOf } from '../../core/record/headers.ts';
 import { isRecordTime, recordTime } from '../../core/record/record-time.ts';
 import { countIn } from '../../core/record/task-record.ts';
 import { samplesIn } from '../../core/wire/series-walk.ts';
-import type { CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
-import { CORRUPT_BATCH } from '../../io/kafka/group/corrupt-batches.ts';
 import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
 import type { Refused } from '../../io/remote-write/deliver.ts';
 import { HttpRetryableError } from '../../io/remote-write/errors.ts';
@@ -147,17 +145,6 @@ export class DrainEvents {
     } else {
       this.#log.warn(fields, `the node does not take samples; ${waits}`);
     }
-  }
-
-  /** An unreadable record batch is in the dead-letter topic, and passed over. */
-  setAside({ topic, partition }: { topic: string; partition: number }, batch: CorruptBatch): void {
-    this.#metrics.deadLetters.inc({ stage: 'deliver', reason: CORRUPT_BATCH, topic });
-    this.#metrics.corruptBatches.inc({ topic });
-    const { offset, nextOffset, message } = batch;
-    this.#log.error(
-      { topic, partition, offset: String(offset), nextOffset: String(nextOffset), error: message },
-      'a record batch that cannot be read is in the dead-letter topic; the partition goes on behind it',
-    );
   }
 
   refused(record: FetchedRecord, refused: readonly Refused[]): void {

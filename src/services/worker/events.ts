@@ -2,8 +2,6 @@ import type { TaskRecord } from '../../core/model/records.ts';
 import type { DeadLetter } from '../../core/pipeline/dead-letter.ts';
 import type { SeriesCacheStats } from '../../core/pipeline/series-cache.ts';
 import type { StepCounts } from '../../core/pipeline/step-counts.ts';
-import type { CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
-import { CORRUPT_BATCH } from '../../io/kafka/group/corrupt-batches.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
@@ -67,17 +65,6 @@ export class IngestEvents {
     for (const { route, value, samples, series } of step.records)
       this.#sent(routes[route] ?? '', value.length, samples, series);
     this.#deadLetters(step.dead);
-  }
-
-  /** An unreadable record batch is in the dead-letter topic, and passed over. */
-  setAside({ topic, partition }: { topic: string; partition: number }, batch: CorruptBatch): void {
-    this.#metrics.deadLetters.inc({ stage: 'decode', reason: CORRUPT_BATCH, topic });
-    this.#metrics.corruptBatches.inc({ topic });
-    const { offset, nextOffset, message } = batch;
-    this.#log.error(
-      { topic, partition, offset: String(offset), nextOffset: String(nextOffset), error: message },
-      'a record batch that cannot be read is in the dead-letter topic; the partition goes on behind it',
-    );
   }
 
   /** Updates the cache's metrics. Its counters restart at 0 when a reload or a defect replaces the cache. */
