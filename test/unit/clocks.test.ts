@@ -21,8 +21,8 @@ const SYSTEM_TIME: Readonly<Record<string, string>> = {
   'app/commands/status.ts': 'age of records',
   'services/dead/partition-redrive.ts': 'time of a record that is written',
   'services/dead/redrive.ts': 'times of records that are written',
-  'services/drain/drain.ts': 'ownership is a function of event time; times of dead letters',
-  'services/drain/forwarder.ts': 'latency: now less the time of a record',
+  'services/drain/drain.ts':
+    'ownership is a function of event time; times of dead letters; latency of records',
   'io/remote-write/client.ts': 'Retry-After with a date',
   'services/worker/schema-wait.ts': 'since when a partition waits, as the status page shows it',
   'services/worker/worker.ts':

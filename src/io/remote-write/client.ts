@@ -1,5 +1,5 @@
 import { validateHeaderValue } from 'node:http';
-import { errorMessage, PoisonError, RetryableError } from '../../core/model/errors.ts';
+import { errorMessage, RetryableError } from '../../core/model/errors.ts';
 import type { PreparedChange } from '../../core/model/prepared-change.ts';
 import type { TlsSettings } from '../../core/options/tls.ts';
 import { compress } from '../../core/wire/snappy.ts';
@@ -9,6 +9,7 @@ import { type HttpAnswer, HttpConnections } from './connections.ts';
 import {
   AmbiguousDeliveryError,
   BadHeaderError,
+  HttpRefusalError,
   HttpRetryableError,
   mayHaveBeenTaken,
   RefusesAllError,
@@ -71,6 +72,7 @@ const MESSAGE_BYTES = 512;
  */
 export class RemoteWriteClient {
   #node: NodeAccess;
+  readonly #systemMs: () => number;
   /** Connections of former addresses and logins, while requests are under way there. */
   readonly #former = new Set<HttpConnections>();
   #generation = 0;
@@ -81,8 +83,9 @@ export class RemoteWriteClient {
   #takenAtRefusal = new WeakMap<RemoteWriteRequest, number>();
 
   /** @throws ConfigError when a certificate or key file cannot be used */
-  constructor(options: RemoteWriteClientOptions) {
+  constructor(options: RemoteWriteClientOptions, systemMs: () => number = Date.now) {
     this.#node = accessTo(options);
+    this.#systemMs = systemMs;
   }
 
   /** Changes when a prepared change of address, login or TLS takes effect: pauses before a retry then end. */
@@ -119,7 +122,7 @@ export class RemoteWriteClient {
    *
    * @throws RetryableError for failures that time or an operator can fix: connection errors, timeouts, 5xx, 429, and
    *   4xx that are not about the data (401, 403, 404, …, and any that an empty request gets too)
-   * @throws PoisonError with reason `http_<code>` when the node refuses the data
+   * @throws HttpRefusalError when the node refuses the data
    * @throws BadHeaderError for a tenant header that HTTP cannot carry; nothing is sent
    */
   async send(request: RemoteWriteRequest, signal: AbortSignal): Promise<number> {
@@ -132,7 +135,7 @@ export class RemoteWriteClient {
       return code;
     } catch (error) {
       if (mayHaveBeenTaken(error)) this.#unanswered.add(request);
-      if (error instanceof PoisonError) {
+      if (error instanceof HttpRefusalError) {
         if (node === this.#node) await this.#confirm(error, request, signal);
         // A refusal by the former address says nothing about the new one.
         if (node !== this.#node) throw new RefusesAllError(error);
@@ -142,7 +145,7 @@ export class RemoteWriteClient {
   }
 
   /** Confirms a refusal with an empty request. @throws RefusesAllError when that is refused too; its other errors */
-  async #confirm(refusal: PoisonError, request: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
+  async #confirm(refusal: HttpRefusalError, request: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
     const { headers } = request;
     const takenBefore = this.#takenAtRefusal.get(request);
     if (takenBefore !== undefined && this.#taken > takenBefore) return;
@@ -151,7 +154,7 @@ export class RemoteWriteClient {
       this.#post({ body: EMPTY_BODY, headers: tenant }, signal).then(
         () => false,
         (error: unknown) => {
-          if (error instanceof PoisonError) return true;
+          if (error instanceof HttpRefusalError) return true;
           if (error instanceof HttpRetryableError && tenant !== headers) return false;
           throw error;
         },
@@ -177,7 +180,7 @@ export class RemoteWriteClient {
     try {
       await this.#post({ body: EMPTY_BODY, headers: request.headers }, signal);
     } catch (error) {
-      if (error instanceof PoisonError) return; // an answer all the same: some receivers refuse empty requests
+      if (error instanceof HttpRefusalError) return; // an answer all the same: some receivers refuse empty requests
       this.#unanswered.add(request);
       if (!mayHaveBeenTaken(error)) throw error;
       throw new RetryableError(
@@ -205,10 +208,9 @@ export class RemoteWriteClient {
     // Masked before it is cut, so that no part of a secret remains.
     const said = login.masked(text).slice(0, MESSAGE_BYTES).trim();
     const message = `${url} answered ${code}: ${said}`;
-    if (code >= 400 && code < 500 && !NOT_THE_DATA.has(code))
-      throw new PoisonError('deliver', `http_${code}`, message);
+    if (code >= 400 && code < 500 && !NOT_THE_DATA.has(code)) throw new HttpRefusalError(code, message);
     if (code === 401) login.refused();
-    throw new HttpRetryableError(code, message, pauseAskedFor(answer));
+    throw new HttpRetryableError(code, message, pauseAskedFor(answer, this.#systemMs()));
   }
 
   async close(): Promise<void> {
@@ -257,9 +259,9 @@ function checkHeaders(headers: Readonly<Record<string, string>>): void {
 }
 
 /** Retry-After in ms, by the server's clock if the answer has a Date: ours may be off. */
-function pauseAskedFor({ retryAfter, date = '' }: HttpAnswer): number | undefined {
+function pauseAskedFor({ retryAfter, date = '' }: HttpAnswer, nowMs: number): number | undefined {
   const serverMs = Date.parse(date);
-  return retryAfterMs(retryAfter, Number.isNaN(serverMs) ? Date.now() : serverMs);
+  return retryAfterMs(retryAfter, Number.isNaN(serverMs) ? nowMs : serverMs);
 }
 
 /** Retry-After in milliseconds from now: seconds or an HTTP date (RFC 9110 section 10.2.3). */

@@ -16,14 +16,20 @@ export class HttpRetryableError extends RetryableError {
   }
 }
 
+/** An HTTP status by which the node refuses the data for good. */
+export class HttpRefusalError extends PoisonError {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super('deliver', `http_${code}`, message);
+    this.code = code;
+  }
+}
+
 /** The node refuses even an empty request: most likely the URL is wrong. */
 export class RefusesAllError extends HttpRetryableError {
-  constructor({ reason, message }: PoisonError) {
-    super(
-      Number(reason.replace('http_', '')),
-      `${message} (and the same to an empty request: check the url of the node)`,
-      undefined,
-    );
+  constructor({ code, message }: HttpRefusalError) {
+    super(code, `${message} (and the same to an empty request: check the url of the node)`, undefined);
   }
 }
 

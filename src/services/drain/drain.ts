@@ -27,6 +27,7 @@ import { gathered } from './gathered.ts';
 import { TopicGroups } from './group-standings.ts';
 import type { DrainOptions } from './options.ts';
 import { Takeover } from './takeover.ts';
+import { parseHandover } from './turn.ts';
 
 /** Address and login of a node. */
 export interface DrainNode extends NodeLoginOptions {
@@ -82,7 +83,7 @@ export class Drain {
     this.#log = log;
     this.#systemMs = systemMs;
     this.#deadProducer = new PlainProducer(connection);
-    this.#client = new RemoteWriteClient(clientOptions(setup));
+    this.#client = new RemoteWriteClient(clientOptions(setup), systemMs);
     const { node } = this.#assignment;
     const routeOf = (topic: string) => this.#assignment.routeOf(topic);
     this.#events = new DrainEvents(metrics, log, node, routeOf, () => this.#setup.drain.late_after);
@@ -241,7 +242,8 @@ export class Drain {
       open: (owned) => takeover.settle(owned),
       close: async () => undefined,
       work: async (owned, turn, progressed, start) => {
-        const forwarder = new Forwarder(owned, start, {
+        const from = { offset: start.offset, handover: parseHandover(start.note) };
+        const forwarder = new Forwarder(owned, from, {
           reader,
           client: this.#client,
           events: this.#events,
@@ -258,6 +260,7 @@ export class Drain {
           writeDeadLetters: (record, refused) => this.#writeDeadLetters(owned, record, refused),
           setAside: (batch) => this.#setAside(owned, batch),
           committed: (held, offset) => gauges.committed(held, offset),
+          systemMs: this.#systemMs,
         });
         await forwarder.run(progressed);
       },

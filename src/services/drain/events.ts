@@ -1,4 +1,4 @@
-import { errorMessage, type PoisonError, type RetryableError } from '../../core/model/errors.ts';
+import { errorMessage, type RetryableError } from '../../core/model/errors.ts';
 import { HEADER, headerOf } from '../../core/record/headers.ts';
 import { isRecordTime, recordTime } from '../../core/record/record-time.ts';
 import { countIn } from '../../core/record/task-record.ts';
@@ -15,7 +15,6 @@ import type { SourceFault } from './source-tracker.ts';
 /** Interval of log lines per partition while a node fails: not one per attempt. */
 const LOG_EVERY_MS = 10_000;
 const LOGIN_REFUSED = new Set([401, 403]);
-const HTTP_REASON = /^http_(\d+)$/;
 
 /** Events of a drain as metrics and log lines. */
 export class DrainEvents {
@@ -48,14 +47,9 @@ export class DrainEvents {
     this.#defects.report(record, error);
   }
 
+  /** The node answered a request with this HTTP status. */
   answered(code: number): void {
     this.#metrics.deliverRequests.inc({ node: this.#node, code: String(code) });
-  }
-
-  /** The node refused a request, or a part of one, for good. */
-  refusedRequest({ reason }: PoisonError): void {
-    const code = HTTP_REASON.exec(reason)?.[1];
-    if (code !== undefined) this.answered(Number(code));
   }
 
   /** The node is sent a record that it may have taken already: after a crash, or an attempt without answer. */

@@ -34,6 +34,21 @@ export function parseTurn(note: string): TurnNote {
   return { turn: Number(turn), state: STATES.has(state) ? (state as TurnNote['state']) : 'working' };
 }
 
+/** How the last reader of a partition has left it, for the one that begins where it stood. */
+export type Handover =
+  /** Nobody has: reading does not begin at a commit. */
+  | 'none'
+  /** It ended without a word: the first record may have been sent. */
+  | 'unclean'
+  /** In order: the first record was not sent. */
+  | 'clean';
+
+/** @param note that of the commit at which reading begins; undefined: it begins at none */
+export function parseHandover(note: string | undefined): Handover {
+  if (note === undefined) return 'none';
+  return parseTurn(note).state === 'working' ? 'unclean' : 'clean';
+}
+
 /** Whether a commit is a position in a partition that the group works on, or has worked on; no claim. */
 export function isSettled({ state }: TurnNote): boolean {
   return state === 'working' || state === 'handed over';

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { PoisonError, RetryableError } from '../../../../src/core/model/errors.ts';
+import { RetryableError } from '../../../../src/core/model/errors.ts';
 import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
 import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
 import { PartitionLostError } from '../../../../src/io/kafka/errors.ts';
 import { AssignedPartition } from '../../../../src/io/kafka/group/assigned-partition.ts';
 import type { RemoteWriteRequest } from '../../../../src/io/remote-write/client.ts';
 import type { Refused } from '../../../../src/io/remote-write/deliver.ts';
+import { AmbiguousDeliveryError, HttpRefusalError } from '../../../../src/io/remote-write/errors.ts';
 import { Metrics } from '../../../../src/io/telemetry/metrics.ts';
 import { DrainEvents } from '../../../../src/services/drain/events.ts';
 import { Forwarder, type ForwarderOptions } from '../../../../src/services/drain/forwarder.ts';
+import type { Handover } from '../../../../src/services/drain/turn.ts';
 import { SILENT } from '../../../support/kafka-data.ts';
 
 const GROUP = {
@@ -53,7 +55,7 @@ describe('a forwarder', () => {
       done.push(`buried ${refused.length}`);
     };
     send = async (names) => {
-      if (names.includes('bad')) throw new PoisonError('deliver', 'http_400', 'no');
+      if (names.includes('bad')) throw new HttpRefusalError(400, 'no');
       return 204;
     };
   });
@@ -71,7 +73,7 @@ describe('a forwarder', () => {
     });
   }
 
-  function run(note: string | undefined = 'turn 3 handed over'): Promise<void> {
+  function run(handover: Handover = 'clean'): Promise<void> {
     const options: ForwarderOptions = {
       reader: {
         ensureOwned: async () => partition.assertOwned(),
@@ -100,8 +102,9 @@ describe('a forwarder', () => {
       },
       committed: () => undefined,
       turn: 3,
+      systemMs: Date.now,
     };
-    return new Forwarder(partition, { offset: 0n, note, gap: undefined }, options).run(() => undefined);
+    return new Forwarder(partition, { offset: 0n, handover }, options).run(() => undefined);
   }
 
   const until = async (text: string) => {
@@ -190,8 +193,56 @@ describe('a forwarder', () => {
 
   test('after a drain that died, one that sent nothing does not say that it hands over', async () => {
     partition.drain();
-    await run('turn 3');
+    await run('unclean');
     assert.deepEqual(done, []);
+  });
+
+  test('a record that may have been taken is not handed over', async () => {
+    send = async () => {
+      partition.drain();
+      throw new AmbiguousDeliveryError('no answer');
+    };
+    offer(0, body('good_1'));
+    await run();
+    assert.deepEqual(done, ['commit 0 turn 3']);
+  });
+
+  test('after a drain that died, the record in doubt may come behind control records', async () => {
+    const running = run('unclean');
+    partition.offer({
+      topic: 'tasks',
+      partition: 0,
+      fetchedOffset: '0',
+      highWatermark: '100',
+      messages: [],
+      rawMessages: [],
+      lastOffset: () => '1',
+    });
+    await until('commit 2 turn 3');
+    partition.drain();
+    await running;
+    assert.deepEqual(done, ['commit 2 turn 3']);
+  });
+
+  test('after a drain that died, a first record that cannot be forwarded leaves no doubt', async () => {
+    offer(0, Buffer.alloc(0));
+    const running = run('unclean');
+    await until('commit 1 turn 3');
+    partition.drain();
+    await running;
+    assert.deepEqual(done, ['buried 1', 'commit 1 turn 3', 'commit 1 turn 3 handed over']);
+  });
+
+  test('a defect in the middle of a record sends all of it again, unless the drain stops', async () => {
+    const plain = send;
+    send = async (names) => {
+      if (names !== 'good_3') return await plain(names);
+      partition.drain();
+      throw new TypeError('nobody foresaw this');
+    };
+    offer(0, body('good_1', 'bad_2', 'good_3', 'bad_4'));
+    await run();
+    assert.deepEqual(done, ['commit 0 turn 3', 'good_1', 'probe']);
   });
 
   test('a record that leads to a defect again and again is set aside, and the next one is sent', async () => {
@@ -235,7 +286,7 @@ describe('a forwarder', () => {
 
   test('counts every answer of the node', async () => {
     offer(0, body('bad_1', 'bad_2'));
-    const running = run('turn 3');
+    const running = run('unclean');
     await until('commit 1 turn 3');
     partition.drain();
     await running;

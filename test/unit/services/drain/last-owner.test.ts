@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decide, type Standing } from '../../../../src/services/drain/last-owner.ts';
-import { formatTurn, parseTurn } from '../../../../src/services/drain/turn.ts';
+import { parseTurn } from '../../../../src/services/drain/turn.ts';
 
 /** `note` as it is committed. */
 function standing(group: string, offset?: number, note = '', holds = false): Standing {
@@ -67,14 +67,4 @@ describe('a partition that has come to a node', () => {
     assert.equal(told(decide('b', [held('b', 9), held('c', 9)])), 'wait for c');
     assert.equal(told(decide('b', [held('b', 9), standing('c', 9)])), 'own');
   });
-});
-
-test('notes of turns are read as they are written; what others wrote says least', () => {
-  for (const state of ['working', 'handed over', 'taking', 'withdrawn'] as const) {
-    assert.deepEqual(parseTurn(formatTurn({ turn: 12, state })), { turn: 12, state });
-  }
-  assert.deepEqual(parseTurn(''), { turn: 0, state: 'working' });
-  assert.deepEqual(parseTurn('handed over'), { turn: 0, state: 'handed over' });
-  assert.deepEqual(parseTurn('turn x'), { turn: 0, state: 'working' });
-  assert.deepEqual(parseTurn('turn 7 sleeping'), { turn: 7, state: 'working' });
 });
