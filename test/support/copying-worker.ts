@@ -7,9 +7,8 @@ import type { AssignedPartition, Taken } from '../../src/io/kafka/group/assigned
 import { GroupReader, type GroupReaderOptions } from '../../src/io/kafka/group/group-reader.ts';
 import { type OffsetGap, runSessions } from '../../src/io/kafka/group/partition-session.ts';
 import { StaleAnswerGuard } from '../../src/io/kafka/topic/stale-answer-guard.ts';
-import { AtLeastOnce } from '../../src/services/worker/at-least-once.ts';
-import { ExactlyOnce } from '../../src/services/worker/exactly-once.ts';
 import type { Publisher, PublisherFactory } from '../../src/services/worker/publisher.ts';
+import { AtLeastOnce, ExactlyOnce } from '../../src/services/worker/publisher.ts';
 import { connect, SILENT } from './kafka-data.ts';
 
 export interface CopySetup {

@@ -24,7 +24,6 @@ const SYSTEM_TIME: Readonly<Record<string, string>> = {
   'services/drain/drain.ts':
     'ownership is a function of event time; times of dead letters; latency of records',
   'io/remote-write/client.ts': 'Retry-After with a date',
-  'services/worker/schema-wait.ts': 'since when a partition waits, as the status page shows it',
   'services/worker/worker.ts':
     'time of receipt; latency: now less the times of samples; times of dead letters',
   'io/kafka/group/forgotten-offsets.ts': 'age of records, and of what another process has noted',

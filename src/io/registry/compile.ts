@@ -1,10 +1,11 @@
+import { JsonTraits } from '../../core/decode/json/traits.ts';
+import { wholeJson } from '../../core/decode/json/value.ts';
 import { avroSchema } from '../../core/decode/schema/avro-reader.ts';
 import { parseAvroSchema } from '../../core/decode/schema/avro-schema.ts';
 import { protobufSchema } from '../../core/decode/schema/protobuf-schema.ts';
 import type { SchemaId, WriterSchema } from '../../core/decode/schema/writer-schema.ts';
 import { errorMessage, PoisonError } from '../../core/model/errors.ts';
 import type { RegisteredSchema } from './answer.ts';
-import { JSON_SCHEMA } from './json-schema.ts';
 import { fetchReferences, type ReferencedSchema } from './references.ts';
 
 /** Fetches the schema at a path below the registry's address. */
@@ -46,3 +47,16 @@ function writerSchema(
       throw new TypeError('expected a schema of the type AVRO, JSON or PROTOBUF');
   }
 }
+
+/**
+ * Reads JSON without its schema, which is not needed for parsing; Confluent's own deserializers do not validate by
+ * default either (`json.fail.invalid.schema`). A record is refused only if the mapping finds no sample in it.
+ */
+export const JSON_SCHEMA: WriterSchema = {
+  read: (body, start, { budget, isVerbatim = false, onOddNumbers } = {}) => {
+    const traits = new JsonTraits();
+    const value = wholeJson(body, start, traits, { budget, isVerbatim });
+    if (traits.hasOddNumbers) onOddNumbers?.();
+    return value;
+  },
+};

@@ -17,7 +17,7 @@ import { RemoteWriteClient, type RemoteWriteClientOptions } from '../../io/remot
 import type { Refused } from '../../io/remote-write/deliver.ts';
 import type { NodeLoginOptions } from '../../io/remote-write/login.ts';
 import type { Readiness } from '../../io/telemetry/admin-server.ts';
-import type { GroupWatch } from '../../io/telemetry/group-watch.ts';
+import type { GroupWatch } from '../../io/telemetry/group-gauges.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
 import { type DrainRoute, drainGroupId, NodeAssignment } from './assignment.ts';

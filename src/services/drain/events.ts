@@ -23,6 +23,7 @@ export class DrainEvents {
   readonly #node: string;
   readonly #routeOf: (topic: string) => string;
   readonly #lateAfterMs: () => number;
+  readonly #now: () => number;
   readonly #defects: Defects;
   readonly #lastLogged = new Map<string, number>();
 
@@ -33,7 +34,9 @@ export class DrainEvents {
     node: string,
     routeOf: (topic: string) => string,
     lateAfterMs = () => 0,
+    now: () => number = monotonicMs,
   ) {
+    this.#now = now;
     this.#metrics = metrics;
     this.#log = log;
     this.#node = node;
@@ -122,7 +125,7 @@ export class DrainEvents {
     this.#metrics.deliverRetries.inc({ node: this.#node, reason });
     if (error instanceof HttpRetryableError) this.answered(error.code);
     const key = `${record.topic}/${record.partition}`;
-    const now = monotonicMs();
+    const now = this.#now();
     if (now - (this.#lastLogged.get(key) ?? Number.NEGATIVE_INFINITY) < LOG_EVERY_MS) return;
     this.#lastLogged.set(key, now);
     const fields = {

@@ -1,12 +1,10 @@
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
-import { describeGroups, type GroupDescription } from '../../io/kafka/admin/group-description.ts';
-import type { OffsetSource } from '../../io/telemetry/group-gauges.ts';
-import type { GroupWatch } from '../../io/telemetry/group-watch.ts';
+import { describeGroups, type GroupDescription, mayHold } from '../../io/kafka/admin/group-description.ts';
+import type { GroupWatch, OffsetSource } from '../../io/telemetry/group-gauges.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
 import { PartitionProgress } from '../../io/telemetry/partition-progress.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
 import type { ExpectedDeployment } from './expected.ts';
-import { type GroupTask, groupTasks, isSpeaker, unreadPartitions } from './unread.ts';
 
 /** Interval of looks at Kafka; longer with very many groups, to bound the requests per second. */
 const LOOK_MS = 15_000;
@@ -156,4 +154,44 @@ export function watchedCluster(admin: KafkaAdmin): WatchedCluster {
 
 function idOf(group: string, topic: string, partition: number): string {
   return `${group}/${topic}/${partition}`;
+}
+
+/** A group and the partitions of a topic that it has to read. */
+interface GroupTask {
+  readonly group: string;
+  readonly topic: string;
+  /** Undefined: all of the topic. */
+  readonly partitions?: readonly number[];
+}
+
+/** Topics and partitions that each group has to read, the workers' group first. */
+function groupTasks({ ingest, nodes }: ExpectedDeployment): GroupTask[] {
+  return [
+    ...ingest.topics.map((topic) => ({ group: ingest.group, topic })),
+    ...nodes.flatMap(({ groups }) =>
+      groups.map(({ group, topic, tasks }) => ({ group, topic, partitions: tasks })),
+    ),
+  ];
+}
+
+/**
+ * Whether `memberIds` has the member that reports partitions which nobody reads: the first of the group, by id. Every
+ * process that describes the group comes to the same answer.
+ */
+function isSpeaker({ members }: GroupDescription, memberIds: readonly string[]): boolean {
+  const [first] = members.map(({ member }) => member).sort();
+  return first !== undefined && memberIds.includes(first);
+}
+
+/**
+ * Those of `partitions` that no member of the group holds or may still work on. Undefined while the assignment is
+ * unknown, as in a rebalance.
+ */
+function unreadPartitions(
+  group: GroupDescription,
+  topic: string,
+  partitions: readonly number[],
+): number[] | undefined {
+  if (group.members.length > 0 && group.state !== 'Stable') return undefined;
+  return partitions.filter((partition) => !mayHold(group, topic, partition));
 }

@@ -55,6 +55,7 @@ export interface SupervisedProcessOptions {
 export class SupervisedProcess {
   readonly index: number;
   readonly #options: SupervisedProcessOptions;
+  readonly #now: () => number;
   readonly #backoff = new Backoff(RESTART_MIN_MS, RESTART_MAX_MS);
   readonly #stopping = new AbortController();
   readonly #stopped = Promise.withResolvers<void>();
@@ -66,8 +67,8 @@ export class SupervisedProcess {
   readonly #lives: MetricValues[] = [];
   #everRan = false;
   #restarts = 0;
-  #startedMs = monotonicMs();
-  #heardMs = this.#startedMs;
+  #startedMs: number;
+  #heardMs: number;
   #failed = false;
   #unable: Unable | undefined;
   #reported = Promise.withResolvers<void>();
@@ -76,9 +77,11 @@ export class SupervisedProcess {
   /** The pending answer. */
   #answer: { readonly reload: number; readonly arrived: PromiseWithResolvers<Answer> } | undefined;
 
-  constructor(index: number, options: SupervisedProcessOptions) {
+  constructor(index: number, options: SupervisedProcessOptions, now: () => number = monotonicMs) {
     this.index = index;
     this.#options = options;
+    this.#now = now;
+    this.#startedMs = this.#heardMs = now();
   }
 
   get state(): ProcessState {
@@ -110,13 +113,13 @@ export class SupervisedProcess {
 
   /** Time since the current process was last heard of, in ms; 0 without one. */
   get silentMs(): number {
-    return this.#child === undefined ? 0 : monotonicMs() - this.#heardMs;
+    return this.#child === undefined ? 0 : this.#now() - this.#heardMs;
   }
 
   start(): void {
     if (this.#stopping.signal.aborted) return;
     this.#state = 'starting';
-    this.#startedMs = monotonicMs();
+    this.#startedMs = this.#now();
     this.#heardMs = this.#startedMs;
     this.#texts = this.#options.texts();
     const child = this.#options.spawn();
@@ -144,7 +147,7 @@ export class SupervisedProcess {
   /** First phase of a reload: the process prepares these texts. Waits `limitMs` at most. */
   async prepare(reload: number, texts: ConfigTexts, limitMs: number): Promise<Preparation> {
     if (this.#child === undefined) return { kind: 'away' };
-    const startedMs = monotonicMs();
+    const startedMs = this.#now();
     this.#send({ kind: 'prepare', reload, texts });
     const answer = await this.#answered(reload, limitMs);
     if (answer === 'ended') return { kind: 'away' };
@@ -201,7 +204,7 @@ export class SupervisedProcess {
     if (this.#child === undefined) this.#finish();
     else this.#send({ kind: 'stop' });
     const enough = new AbortController();
-    await Promise.race([this.#stopped.promise, sleep(Math.max(0, deadline - monotonicMs()), enough.signal)]);
+    await Promise.race([this.#stopped.promise, sleep(Math.max(0, deadline - this.#now()), enough.signal)]);
     enough.abort();
     this.#child?.kill('SIGKILL');
     await this.#stopped.promise;
@@ -213,7 +216,7 @@ export class SupervisedProcess {
   }
 
   #hear(message: Message): void {
-    this.#heardMs = monotonicMs();
+    this.#heardMs = this.#now();
     switch (message.kind) {
       case 'report':
         this.#last = message.report;
@@ -247,7 +250,7 @@ export class SupervisedProcess {
     this.#answer?.arrived.resolve('ended');
     this.#lives.push(accumulated(last));
     void this.#addUp();
-    if (monotonicMs() - this.#startedMs > STEADY_MS) this.#backoff.reset();
+    if (this.#now() - this.#startedMs > STEADY_MS) this.#backoff.reset();
     if (this.#stopping.signal.aborted) {
       this.#failed = !wellDone;
       this.#finish();

@@ -62,20 +62,22 @@ export class SchemaWait {
   readonly store: SchemaStore;
   readonly #client: RegistryClient;
   readonly #log: Logger;
+  readonly #systemMs: () => number;
   readonly #waiting = new Map<AssignedPartition, WaitingPartition>();
   readonly #closed = new AbortController();
 
-  private constructor(client: RegistryClient, missingTtlMs: number, log: Logger) {
+  private constructor(client: RegistryClient, missingTtlMs: number, log: Logger, systemMs: () => number) {
+    this.#systemMs = systemMs;
     this.#client = client;
     this.store = new SchemaStore((id) => client.fetch(id), { missingTtlMs });
     this.#log = log;
   }
 
   /** Undefined where no registry is configured. @throws ConfigError when a certificate or key file cannot be used */
-  static open(options: RegistryOptions, log: Logger): SchemaWait | undefined {
+  static open(options: RegistryOptions, log: Logger, systemMs: () => number): SchemaWait | undefined {
     const { url, missing_ttl } = options;
     if (url === undefined) return undefined;
-    return new SchemaWait(new RegistryClient({ ...options, url }), missing_ttl, log);
+    return new SchemaWait(new RegistryClient({ ...options, url }), missing_ttl, log, systemMs);
   }
 
   /** The partitions that wait now. */
@@ -132,7 +134,7 @@ export class SchemaWait {
 
   async #pause(held: AssignedPartition, reason: string, retryInMs: number): Promise<void> {
     const { topic, partition } = held;
-    const sinceMs = this.#waiting.get(held)?.sinceMs ?? Date.now();
+    const sinceMs = this.#waiting.get(held)?.sinceMs ?? this.#systemMs();
     this.#waiting.set(held, { topic, partition, sinceMs, reason });
     this.#log.warn(
       { topic, partition, error: reason, retryInMs },

@@ -8,6 +8,7 @@ import { RECORD_OVERHEAD_BYTES } from '../../core/record/dead-letter.ts';
 import type { CompiledRoute } from '../../core/route/route.ts';
 import { release } from '../../core/wire/bytes.ts';
 import { giveBack } from '../../core/wire/memory.ts';
+import { warnOfUnsteadyBrokers } from '../../io/kafka/admin/brokers.ts';
 import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import type { AssignedPartition, Taken } from '../../io/kafka/group/assigned-partition.ts';
 import { ForgottenOffsets } from '../../io/kafka/group/forgotten-offsets.ts';
@@ -15,19 +16,17 @@ import { type ServiceGroup, ServiceGroups } from '../../io/kafka/group/service-g
 import { StepSize } from '../../io/kafka/produce/step-size.ts';
 import type { UsedTopics } from '../../io/kafka/topic/service-topics.ts';
 import type { OutputTopic } from '../../io/kafka/topic/topic-look.ts';
-import { warnOfUnsteadyBrokers } from '../../io/kafka/admin/brokers.ts';
 import type { RegistryOptions } from '../../io/registry/options.ts';
 import type { Readiness } from '../../io/telemetry/admin-server.ts';
 import { Defects } from '../../io/telemetry/defects.ts';
-import type { GroupWatch } from '../../io/telemetry/group-watch.ts';
+import type { GroupWatch } from '../../io/telemetry/group-gauges.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
-import { AtLeastOnce } from './at-least-once.ts';
 import { IngestEvents } from './events.ts';
-import { ExactlyOnce } from './exactly-once.ts';
-import { type WorkerOptions, type IngestTopic, ingestTopics } from './options.ts';
+import { type IngestTopic, ingestTopics, type WorkerOptions } from './options.ts';
 import type { Publisher, PublisherFactory } from './publisher.ts';
+import { AtLeastOnce, ExactlyOnce } from './publisher.ts';
 import { SchemaWait } from './schema-wait.ts';
 import { runStep, type StepResult } from './step.ts';
 
@@ -73,7 +72,7 @@ export class Worker {
   ) {
     const { worker, watch } = setup;
     this.#setup = setup;
-    this.#schemas = SchemaWait.open(setup.registry, log);
+    this.#schemas = SchemaWait.open(setup.registry, log, systemMs);
     this.#decoders = this.#makeDecoders();
     this.#metrics = metrics;
     this.#log = log;
@@ -132,7 +131,7 @@ export class Worker {
    */
   async prepare(setup: WorkerSetup): Promise<PreparedChange> {
     const sameRegistry = isDeepStrictEqual(setup.registry, this.#setup.registry);
-    const schemas = sameRegistry ? this.#schemas : SchemaWait.open(setup.registry, this.#log);
+    const schemas = sameRegistry ? this.#schemas : SchemaWait.open(setup.registry, this.#log, this.#systemMs);
     const discard = () => void (sameRegistry ? undefined : schemas?.close());
     const read = this.#groups.admin.topicStates(topicsOf(setup.worker));
     const found = await this.#groups.topics.look(usedBy(setup), read).catch((error) => {

@@ -1,8 +1,8 @@
 import { errorMessage } from '../../../core/model/errors.ts';
 import type { OutgoingRecord } from '../../../core/model/records.ts';
 import type { Readiness } from '../../telemetry/admin-server.ts';
+import type { GroupWatch } from '../../telemetry/group-gauges.ts';
 import { GroupGauges } from '../../telemetry/group-gauges.ts';
-import type { GroupWatch } from '../../telemetry/group-watch.ts';
 import type { Logger } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { monotonicMs } from '../../time/clock.ts';

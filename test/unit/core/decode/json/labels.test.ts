@@ -4,7 +4,7 @@ import { DEFAULT_LIMITS, type Decoder } from '../../../../../src/core/decode/dec
 import { createDecoders, DecoderRegistry } from '../../../../../src/core/decode/registry.ts';
 import { confluentDecoder } from '../../../../../src/core/decode/schema/confluent.ts';
 import { METRIC_BATCH } from '../../../../../src/core/decode/schema/mapping.ts';
-import { JSON_SCHEMA } from '../../../../../src/io/registry/json-schema.ts';
+import { JSON_SCHEMA } from '../../../../../src/io/registry/compile.ts';
 import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 
 /** How labels may be written, and what becomes of them: the text, in every JSON encoding. */
