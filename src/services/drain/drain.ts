@@ -1,8 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { OwnershipMethod } from '../../core/hash/ownership.ts';
 import type { PreparedChange } from '../../core/model/prepared-change.ts';
 import type { OutgoingRecord } from '../../core/model/records.ts';
-import type { TlsSettings } from '../../core/options/tls.ts';
 import { encodeDeadLetter } from '../../core/record/dead-letter.ts';
 import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { PartitionLostError } from '../../io/kafka/errors.ts';
@@ -11,42 +9,20 @@ import { AgedPartitions } from '../../io/kafka/group/forgotten-offsets.ts';
 import { type ServiceGroup, ServiceGroups } from '../../io/kafka/group/service-groups.ts';
 import type { FetchedRecord } from '../../io/kafka/partition-queue.ts';
 import { PlainProducer } from '../../io/kafka/produce/plain-producer.ts';
-import type { UsedTopics } from '../../io/kafka/topic/service-topics.ts';
 import type { OutputTopic } from '../../io/kafka/topic/topic-look.ts';
-import { RemoteWriteClient, type RemoteWriteClientOptions } from '../../io/remote-write/client.ts';
+import { RemoteWriteClient } from '../../io/remote-write/client.ts';
 import type { Refused } from '../../io/remote-write/deliver.ts';
-import type { NodeLoginOptions } from '../../io/remote-write/login.ts';
 import type { Readiness } from '../../io/telemetry/admin-server.ts';
-import type { GroupWatch } from '../../io/telemetry/group-gauges.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
-import { type DrainRoute, drainGroupId, NodeAssignment } from './assignment.ts';
+import { drainGroupId, type NodeAssignment } from './assignment.ts';
 import { DrainEvents } from './events.ts';
 import { Forwarder } from './forwarder.ts';
 import { gathered } from './gathered.ts';
 import { TopicGroups } from './group-standings.ts';
-import type { DrainOptions } from './options.ts';
+import { assignmentOf, clientOptions, type DrainSetup, ownershipOf, usedBy } from './setup.ts';
 import { Takeover } from './takeover.ts';
 import { parseHandover } from './turn.ts';
-
-/** Address and login of a node. */
-export interface DrainNode extends NodeLoginOptions {
-  readonly name: string;
-  readonly url: string;
-  readonly tls?: TlsSettings | undefined;
-}
-
-export interface DrainSetup {
-  readonly drain: DrainOptions;
-  readonly routes: readonly DrainRoute[];
-  readonly nodes: readonly DrainNode[];
-  readonly ownership: OwnershipMethod;
-  readonly deadTopic: string;
-  /** Record headers that go to the node as HTTP headers. */
-  readonly tenantHeaders: readonly string[];
-  readonly userAgent: string;
-  readonly watch?: GroupWatch;
-}
 
 const NO_RECORDS = { low: 0n, high: 0n };
 
@@ -296,33 +272,4 @@ export class Drain {
     );
     if (!isWritten) throw new PartitionLostError('the partition ended before its dead letters were written');
   }
-}
-
-/** The part of a setup that decides which node has which tasks. */
-function ownershipOf({ routes, nodes, ownership }: DrainSetup) {
-  return {
-    routes: routes.map(({ topic, count }) => ({ topic, count })),
-    nodes: nodes.map(({ name }) => name),
-    ownership,
-  };
-}
-
-function assignmentOf({ routes, nodes, ownership, drain }: DrainSetup): NodeAssignment {
-  const names = nodes.map(({ name }) => name);
-  return new NodeAssignment(routes, names, drain.node, ownership);
-}
-
-function clientOptions({ drain, nodes, userAgent }: DrainSetup): RemoteWriteClientOptions {
-  const node = nodes.find(({ name }) => name === drain.node)!;
-  return { url: node.url, timeoutMs: drain.request_timeout, userAgent, login: loginOf(node), tls: node.tls };
-}
-
-function loginOf({ basic_auth, bearer_token, bearer_token_file }: DrainNode): NodeLoginOptions {
-  return { basic_auth, bearer_token, bearer_token_file };
-}
-
-/** Its topics: it reads the task topics, and writes dead letters only. */
-function usedBy({ routes, deadTopic }: DrainSetup): UsedTopics {
-  const sources = [...new Set(routes.map(({ topic }) => topic))];
-  return { sources, outputs: [], deadTopic };
 }

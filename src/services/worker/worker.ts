@@ -46,7 +46,7 @@ export interface WorkerSetup {
  * Each input partition runs on its own, step by step; all share the pipeline's series cache.
  */
 export class Worker {
-  /** The setup in force; a reload replaces them between two steps. */
+  /** The setup in force; a reload replaces it between two steps. */
   #setup: WorkerSetup;
   /** Options of each ingest topic, also of those no longer read: records already fetched are still processed. */
   readonly #topics = new Map<string, IngestTopic>();
