@@ -26,6 +26,27 @@ export function lend(bytes: number): Buffer<ArrayBuffer> {
   return Buffer.from(memory, 0, bytes);
 }
 
+/** Owns the memory of a buffer that outlives the call which made it, such as that of all records of a fetch. */
+export class Lease {
+  #buffer: Buffer | undefined;
+
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer;
+  }
+
+  /** Bytes of the memory beyond the buffer: up to as much again where it was lent. */
+  get unusedBytes(): number {
+    const buffer = this.#buffer;
+    return buffer === undefined ? 0 : buffer.buffer.byteLength - buffer.length;
+  }
+
+  /** Gives the memory back (`giveBack`), when nobody needs the bytes any more. A second call does nothing. */
+  end(): void {
+    if (this.#buffer !== undefined) giveBack(this.#buffer);
+    this.#buffer = undefined;
+  }
+}
+
 /**
  * Takes lent memory back; frees any other (`release`). The buffer and all views of the same memory are empty
  * afterwards, so that use after return cannot read another's bytes.

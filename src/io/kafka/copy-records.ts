@@ -1,9 +1,10 @@
+import { Lease } from '../../core/wire/memory.ts';
 import type { FetchedRecord } from './partition-queue.ts';
 import { memoryOf } from './patch/record-set.ts';
 import type { FetchedBatch } from './patch/types.ts';
 
 /**
- * The records of a batch in one allocation of their own, which the last of them carries.
+ * The records of a batch in one allocation of their own, whose lease the last of them carries.
  *
  * Uncompressed record sets were already copied out of the fetch response. Compressed records are copied here: a codec's
  * output may be part of a larger buffer, which a few waiting records would keep alive.
@@ -22,7 +23,7 @@ export function copyRecords(batch: FetchedBatch): FetchedRecord[] {
   }));
   const memory = memoryOf(batch.rawMessages) ?? moveToOwn(records);
   const last = records.at(-1);
-  if (last !== undefined) last.memory = memory;
+  if (last !== undefined) last.lease = new Lease(memory);
   return records;
 }
 

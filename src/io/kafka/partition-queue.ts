@@ -1,3 +1,5 @@
+import type { Lease } from '../../core/wire/memory.ts';
+
 /** A record that was fetched. Its buffers are slices of one allocation for all records of the fetch and partition. */
 export interface FetchedRecord {
   readonly topic: string;
@@ -10,11 +12,8 @@ export interface FetchedRecord {
   readonly headers: Readonly<Record<string, Buffer | string | null | undefined>>;
   /** Number of headers beyond those that are kept. */
   readonly headersLeftOut?: number;
-  /**
-   * On the last record of a fetch: the memory of all its records. May be given back when all of them are done
-   * (core/wire/memory.ts).
-   */
-  readonly memory?: Buffer;
+  /** On the last record of a fetch: owns the memory of all its records. May be ended when all of them are done. */
+  readonly lease?: Lease;
 }
 
 /** Bytes counted per record, and per header, for their objects, in addition to their content. */
@@ -26,11 +25,6 @@ export function recordBytes({ key, value, headers }: FetchedRecord): number {
   let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
   for (const name in headers) bytes += HEADER_OVERHEAD_BYTES + name.length + (headers[name]?.length ?? 0);
   return bytes;
-}
-
-/** Bytes of the lent buffer of a fetch beyond its records: up to as much again (core/wire/memory.ts). */
-function unusedBytes({ memory }: FetchedRecord): number {
-  return memory === undefined ? 0 : memory.buffer.byteLength - memory.length;
 }
 
 /** Fetched records of one partition, in order. Counts bytes; the owner bounds them. */
@@ -59,7 +53,7 @@ export class PartitionQueue {
   push(record: FetchedRecord): void {
     this.#records.push(record);
     this.#bytes += recordBytes(record);
-    this.#unused += unusedBytes(record);
+    this.#unused += record.lease?.unusedBytes ?? 0;
   }
 
   /** Takes records off the front: at least one if there is any, then as many as stay within the two limits. */
@@ -74,7 +68,7 @@ export class PartitionQueue {
     }
     this.#bytes -= bytes;
     const taken = this.#records.splice(0, count);
-    for (const record of taken) this.#unused -= unusedBytes(record);
+    for (const { lease } of taken) this.#unused -= lease?.unusedBytes ?? 0;
     return taken;
   }
 
@@ -83,7 +77,7 @@ export class PartitionQueue {
     this.#records = [...records, ...this.#records];
     for (const record of records) {
       this.#bytes += recordBytes(record);
-      this.#unused += unusedBytes(record);
+      this.#unused += record.lease?.unusedBytes ?? 0;
     }
   }
 

@@ -1,6 +1,5 @@
 import { errorMessage, PoisonError, tooManyHeaders } from '../../core/model/errors.ts';
 import { unknownVersion } from '../../core/record/headers.ts';
-import { giveBack } from '../../core/wire/memory.ts';
 import { FatalKafkaError, isDefect } from '../../io/kafka/errors.ts';
 import type { AssignedPartition, CorruptBatch } from '../../io/kafka/group/assigned-partition.ts';
 import type { GroupReader } from '../../io/kafka/group/group-reader.ts';
@@ -98,7 +97,7 @@ export class Forwarder {
       // Without a record, the one in doubt is still to come.
       if (this.#state === 'taken') this.#state = 'untouched';
       committed(partition, this.#next);
-      if (record?.memory !== undefined && client.sentAll) giveBack(record.memory);
+      if (client.sentAll) record?.lease?.end();
       progressed();
     }
     if (this.#state === 'untouched') await this.#commit('handed over');

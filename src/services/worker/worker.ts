@@ -7,7 +7,6 @@ import { Pipeline } from '../../core/pipeline/pipeline.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../core/record/dead-letter.ts';
 import type { CompiledRoute } from '../../core/route/route.ts';
 import { release } from '../../core/wire/bytes.ts';
-import { giveBack } from '../../core/wire/memory.ts';
 import { warnOfUnsteadyBrokers } from '../../io/kafka/admin/brokers.ts';
 import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import type { AssignedPartition, Taken } from '../../io/kafka/group/assigned-partition.ts';
@@ -286,7 +285,7 @@ export class Worker {
       this.#events.published({ ...output, routes, topic: partition.topic, publishSeconds }, this.#systemMs());
       // Free to reuse: the requests had copies of both, and are answered.
       for (const { value } of output.records) release(value);
-      for (const { memory } of done) if (memory !== undefined) giveBack(memory);
+      for (const { lease } of done) lease?.end();
       progressed();
     }
   }

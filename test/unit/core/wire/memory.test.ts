@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { giveBack, lend } from '../../../../src/core/wire/memory.ts';
+import { giveBack, Lease, lend } from '../../../../src/core/wire/memory.ts';
 
 const SIZE = 100_000;
 
@@ -24,6 +24,18 @@ test('a slice gives back all of it; a second time does nothing', () => {
   assert.equal(memory.length, 0);
   const next = lend(SIZE);
   giveBack(slice);
+  assert.equal(next.length, SIZE);
+});
+
+test('a lease gives its memory back once, and knows what of it is unused', () => {
+  const memory = lend(SIZE);
+  const slice = memory.subarray(5, 6);
+  const lease = new Lease(memory);
+  assert.equal(lease.unusedBytes, 2 ** 17 - SIZE);
+  lease.end();
+  assert.deepEqual([slice.length, lease.unusedBytes], [0, 0]);
+  const next = lend(SIZE);
+  lease.end();
   assert.equal(next.length, SIZE);
 });
 
