@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { fnv1a32 } from '../../src/core/hash/fnv1a.ts';
 import { jump } from '../../src/core/hash/jump.ts';
 import { SeriesKey } from '../../src/core/hash/series-key.ts';
-import { streamMetricsRouteHash } from '../../src/core/hash/stream-metrics-route.ts';
+import { fnv1a32, streamMetricsRouteHash } from '../../src/core/hash/stream-metrics-route.ts';
 import { compileTask, type TaskHash } from '../../src/core/hash/task.ts';
 import { xxh64 } from '../../src/core/hash/xxhash64.ts';
 import type { Label, Labels } from '../../src/core/model/labels.ts';

@@ -10,12 +10,12 @@ import { VmImportDecoder } from './json/vmimport.ts';
 import { otlpJsonDecoder } from './otlp/json.ts';
 import { otlpDecoder } from './otlp/protobuf.ts';
 import { headerText } from './record-headers.ts';
-import { remoteWriteV1 } from './remote-write/v1.ts';
-import { remoteWriteV2 } from './remote-write/v2.ts';
 import {
+  remoteWriteV1,
   VICTORIAMETRICS_VERSION_HEADER,
   victoriametricsRemoteWrite,
-} from './remote-write/victoriametrics.ts';
+} from './remote-write/v1.ts';
+import { remoteWriteV2 } from './remote-write/v2.ts';
 import { CONFLUENT, confluentDecoder, framingOf, hasSchemaHeader } from './schema/confluent.ts';
 import { mappedJsonDecoder } from './schema/mapped-json.ts';
 import type { MappingOptions } from './schema/mapping.ts';

@@ -1,6 +1,6 @@
 import { Pod, type PodIdentity, type PodSeries } from './pod.ts';
 import { Random } from './random.ts';
-import { SERVICES, type Service } from './services.ts';
+import { type GeneratedService, SERVICES } from './services.ts';
 
 export interface FleetOptions {
   /** Approximate number of series at one time; at least those of one pod. */
@@ -25,7 +25,7 @@ export interface Scrape {
 
 /** The place of one pod: when the pod ends, another takes it. */
 interface Slot {
-  readonly service: Service;
+  readonly service: GeneratedService;
   pod: Pod;
   nextMs: number;
   /** Time at which the pod ends. */
@@ -54,7 +54,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #random: Random;
   readonly #slots: Slot[] = [];
-  readonly #releases = new Map<Service, { hash: string; version: number }>();
+  readonly #releases = new Map<GeneratedService, { hash: string; version: number }>();
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -106,7 +106,7 @@ export class Fleet {
   }
 
   /** A pod that runs already when the first scrape comes: its counters have grown, its life is partly over. */
-  #firstPod(service: Service): Slot {
+  #firstPod(service: GeneratedService): Slot {
     const { startMs, intervalMs } = this.#options;
     const pod = this.#pod(service);
     pod.advance(this.#random.integer(60, 7200), 1);
@@ -123,7 +123,7 @@ export class Fleet {
     slot.endMs = slot.nextMs + this.#random.integer(...LIFE_MS);
   }
 
-  #pod(service: Service): Pod {
+  #pod(service: GeneratedService): Pod {
     const random = this.#random;
     const { hash, version } = this.#release(service, false);
     const ip = `10.${random.integer(0, 63)}.${random.integer(0, 255)}.${random.integer(1, 254)}`;
@@ -139,7 +139,7 @@ export class Fleet {
     return new Pod(identity, new Random(random.integer(0, 2 ** 32 - 1)));
   }
 
-  #release(service: Service, next: boolean): { hash: string; version: number } {
+  #release(service: GeneratedService, next: boolean): { hash: string; version: number } {
     const current = this.#releases.get(service);
     if (current !== undefined && !next) return current;
     const version = current === undefined ? this.#random.integer(1, 60) : current.version + 1;
@@ -150,7 +150,7 @@ export class Fleet {
 }
 
 /** The service that has the fewest pods for its weight. */
-function leastServed(replicas: ReadonlyMap<Service, number>): Service {
-  const share = (service: Service) => (replicas.get(service)! + 1) / service.weight;
+function leastServed(replicas: ReadonlyMap<GeneratedService, number>): GeneratedService {
+  const share = (service: GeneratedService) => (replicas.get(service)! + 1) / service.weight;
   return [...replicas.keys()].reduce((least, service) => (share(service) < share(least) ? service : least));
 }

@@ -1,12 +1,12 @@
 import { type Label, type Labels, labelsFrom, METRIC_NAME } from '../model/labels.ts';
 import type { Random } from './random.ts';
-import type { BusinessCounter, Endpoint, Service } from './services.ts';
+import type { BusinessCounter, Endpoint, GeneratedService } from './services.ts';
 
 /** Identity of a pod: the source of its series' common labels. */
 export interface PodIdentity {
   /** Such as `cart-7d9f8b6c5-x2k4j`. */
   readonly name: string;
-  readonly service: Service;
+  readonly service: GeneratedService;
   readonly version: string;
   /** host:port that it is scraped at. */
   readonly instance: string;

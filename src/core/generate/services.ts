@@ -18,7 +18,7 @@ export interface BusinessCounter {
 }
 
 /** A made-up service of a web shop. */
-export interface Service {
+export interface GeneratedService {
   readonly name: string;
   readonly namespace: string;
   readonly team: string;
@@ -36,7 +36,7 @@ function service(
   weight: number,
   endpoints: readonly Endpoint[],
   more = {},
-): Service {
+): GeneratedService {
   return { name, namespace: team === 'money' ? 'billing' : 'shop', team, weight, endpoints, ...more };
 }
 
@@ -46,7 +46,7 @@ function endpoint(call: string, rate: number, median: number): Endpoint {
 }
 
 /** The services that pods are made of, in two namespaces. */
-export const SERVICES: readonly Service[] = [
+export const SERVICES: readonly GeneratedService[] = [
   service('storefront', 'web', 4, [
     endpoint('GET /', 40, 0.06),
     endpoint('GET /category/:id', 25, 0.09),

@@ -1,7 +1,5 @@
-import { FromOne } from './from-one.ts';
 import { type TaskIndex, type TaskTopic, taskScores } from './ranks.ts';
 import { AHEAD, emptiest, roomOf } from './room.ts';
-import { planRoute } from './route-plan.ts';
 
 /** Look-ahead in slots for the order in which tasks leave a slot by plan. */
 const IN_SIGHT = 16;
@@ -185,5 +183,78 @@ class Division {
   #put(task: TaskIndex, slot: number): void {
     this.#loads[slot]! += 1;
     this.slotOf[task] = slot;
+  }
+}
+
+/**
+ * Divides the tasks of one topic among slots, independently of other topics. Slot 0 begins with all, in the order of
+ * their scores; each further slot takes its share, one task at a time: the last one of the slot that has most.
+ *
+ * Loads are level, and an added slot moves only the tasks that it takes. Hashes with the topic's name decide how a
+ * fractional share is rounded and which of equally full slots gives first: over many topics that evens out.
+ *
+ * @param scores of its tasks at `slots`
+ * @returns slot ▸ ids of the tasks that it takes when it is added
+ */
+function planRoute({ topic, count }: TaskTopic, scores: Float64Array, last: number): number[][] {
+  const all = Array.from(scores.keys()).sort((a, b) => scores[a]! - scores[b]! || a - b);
+  const taken = [all];
+  const held = [[...all]];
+  for (let slot = 1; slot <= last; slot++) {
+    const givesFirst = taskScores(`slot ${slot}`, topic, slot + 1);
+    const share = count / (slot + 1);
+    const wanted = Math.floor(share) + Number(givesFirst[slot]! < share - Math.floor(share));
+    const own = Array.from({ length: wanted }, () => held[fullest(held, givesFirst)]!.pop()!);
+    taken.push(own);
+    held.push([...own]);
+  }
+  return taken;
+}
+
+function fullest(held: readonly number[][], givesFirst: Float64Array): number {
+  let most = 0;
+  for (let slot = 1; slot < held.length; slot++) {
+    const more = held[slot]!.length - held[most]!.length || givesFirst[slot]! - givesFirst[most]!;
+    if (more > 0) most = slot;
+  }
+  return most;
+}
+
+/** Division without a slot 0: its tasks are guests in the other slots, each in one slot as long as that has room. */
+class FromOne {
+  /** Task ▸ slot, from 1 on. */
+  readonly slotOf: Int32Array;
+  readonly #fromZero: Int32Array;
+  /** All tasks, the highest score first. */
+  readonly #order: readonly TaskIndex[];
+
+  /** @param fromZero task ▸ slot from 0 on, which the caller updates as slots are added */
+  constructor(fromZero: Int32Array, scores: Float64Array) {
+    this.#fromZero = fromZero;
+    this.slotOf = new Int32Array(fromZero.length).fill(1);
+    this.#order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || b - a);
+  }
+
+  /** Adds `slot`, the newest. `fromZero` has to include it already. */
+  add(slot: number): void {
+    const loads = new Array<number>(slot + 1).fill(0);
+    for (const [task, one] of this.#fromZero.entries()) {
+      if (one !== 0) this.slotOf[task] = one;
+      loads[this.slotOf[task]!]! += 1;
+    }
+    const guests = this.#order.filter((task) => this.#fromZero[task] === 0);
+    const loadWith = (task: TaskIndex) => loads[this.slotOf[task]!]!;
+    const moveOn = (task: TaskIndex, most: number) => {
+      const to = loads[slot]! < most ? slot : emptiest(loads, 1);
+      loads[this.slotOf[task]!]! -= 1;
+      loads[to]! += 1;
+      this.slotOf[task] = to;
+    };
+    const most = roomOf(this.slotOf.length, slot);
+    for (const task of guests) if (loadWith(task) > most) moveOn(task, most);
+    // One guest moves early, so that not all have to when the next slot is added.
+    const mostSoon = roomOf(this.slotOf.length, slot + AHEAD);
+    const early = guests.find((task) => loadWith(task) > mostSoon);
+    if (early !== undefined && Math.min(...loads.slice(1)) < mostSoon) moveOn(early, mostSoon);
   }
 }

@@ -34,7 +34,7 @@ export class PoisonError extends Error {
   constructor(stage: Stage, reason: string, message: string, options?: ErrorOptions) {
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = 0;
-    super(printable(message), options);
+    super(messageText(message), options);
     Error.stackTraceLimit = limit;
     this.stage = stage;
     this.reason = reason;
@@ -45,7 +45,7 @@ export class PoisonError extends Error {
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/gu;
 
 /** The text, cut to 1,000 UTF-16 units, with control characters and lone surrogates escaped (`\u001b`). */
-export function printable(text: string): string {
+export function messageText(text: string): string {
   // The Buffer makes a copy: V8 keeps all of a text in memory for a slice of it.
   const short =
     text.length <= MESSAGE_UNITS ? text : `${Buffer.from(text.slice(0, MESSAGE_UNITS)).toString()}…`;

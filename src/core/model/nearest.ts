@@ -42,3 +42,9 @@ export function expectedName(word: string, candidates: readonly string[]): strin
   const near = nearest(word, candidates);
   return near === undefined ? `expected one of ${candidates.join(', ')}` : `expected ${near}?`;
 }
+
+/** `; did you mean "keep"?` when a known word is near enough to what was written, else the empty string. */
+export function didYouMean(word: string, known: Iterable<string>): string {
+  const best = nearest(word, known);
+  return best === undefined ? '' : `; did you mean "${best}"?`;
+}

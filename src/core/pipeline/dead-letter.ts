@@ -1,6 +1,6 @@
 import type { Reject } from '../decode/decoder.ts';
 import { headerText } from '../decode/record-headers.ts';
-import { type PoisonError, printable, type Stage } from '../model/errors.ts';
+import { messageText, type PoisonError, type Stage } from '../model/errors.ts';
 import type { SourceRecord } from '../model/records.ts';
 import { HEADER } from '../record/headers.ts';
 import { ProtobufReader } from '../wire/protobuf-reader.ts';
@@ -89,7 +89,7 @@ export class DeadLetters {
         source,
         stage: 'decode',
         reason,
-        message: printable(message),
+        message: messageText(message),
         value: ofItsOwn(value),
         headers: { ...shared, 'content-type': UNSHARED[contentType] ?? contentType },
         series: 0,
@@ -129,7 +129,7 @@ export class DeadLetters {
     let all = 0;
     const close = () => {
       const value = compress(body.subarray(start, fields.position));
-      const text = printable(`${message}; these ${series} series were not looked at`);
+      const text = messageText(`${message}; these ${series} series were not looked at`);
       this.letters.push({ source, stage, reason, message: text, value, headers, series });
       start = fields.position;
       all += series;

@@ -1,8 +1,7 @@
 import type { Decoded, IngestLimits } from '../decode/decoder.ts';
 import { RecordBudget } from '../decode/record-budget.ts';
-import { recordValue } from '../decode/record-value.ts';
 import type { DecoderRegistry } from '../decode/registry.ts';
-import { PoisonError } from '../model/errors.ts';
+import { PoisonError, tooManyHeaders } from '../model/errors.ts';
 import type { SourceRecord } from '../model/records.ts';
 import { unknownVersion } from '../record/headers.ts';
 import { recordTime } from '../record/record-time.ts';
@@ -56,4 +55,20 @@ export function openRecord(
 
 function isNothing({ rejects, uncarried }: Decoded, { series, metadata, unknown }: Framing): boolean {
   return series + metadata + unknown + rejects.length === 0 && uncarried === undefined;
+}
+
+interface ReceivedValue {
+  readonly value: Buffer | null;
+  readonly headersLeftOut?: number;
+}
+
+/**
+ * The value of a record from a producer. Throws PoisonError `null_value` or `empty_record` if there is none, and
+ * `too_many_headers` if not all headers were read: one of the others may say what the record is.
+ */
+function recordValue({ value, headersLeftOut = 0 }: ReceivedValue): Buffer {
+  if (value === null) throw new PoisonError('decode', 'null_value', 'the record has no value (a tombstone)');
+  if (value.length === 0) throw new PoisonError('decode', 'empty_record', 'the value of the record is empty');
+  if (headersLeftOut > 0) throw tooManyHeaders(headersLeftOut);
+  return value;
 }

@@ -4,10 +4,10 @@ import { HEADER, type RecordHeaders } from './headers.ts';
 import { isRecordTime } from './record-time.ts';
 
 /** Bytes reserved in a record batch for headers, key and framing. */
-export const RECORD_OVERHEAD_BYTES = 16 * 1024;
+export const RECORD_FRAME_BYTES = 16 * 1024;
 /** UTF-16 units of an error's message that are kept: it may quote input. */
 const MESSAGE_CHARACTERS = 1_000;
-/** RecordHeaders as received are kept up to this many bytes in all; `RECORD_OVERHEAD_BYTES` has room for them. */
+/** RecordHeaders as received are kept up to this many bytes in all; `RECORD_FRAME_BYTES` has room for them. */
 const RECEIVED_HEADER_BYTES = 8 * 1024;
 /** Most bytes of a header's two length fields. Counted, since a thousand headers without a value add up. */
 const HEADER_FRAMING_BYTES = 6;
@@ -66,7 +66,7 @@ export interface DeadContent {
  */
 export function encodeDeadLetter(content: DeadContent, dead: DeadTopic, nowMs: number): OutgoingRecord {
   const { source, value, headers } = content;
-  const room = Math.max(0, dead.maxMessageBytes - RECORD_OVERHEAD_BYTES);
+  const room = Math.max(0, dead.maxMessageBytes - RECORD_FRAME_BYTES);
   const fullLength = content.batch?.length ?? value?.length ?? 0;
   const cut = value !== null && fullLength > Math.min(room, value.length);
   const key = keptKey(source.key);

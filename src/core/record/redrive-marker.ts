@@ -3,7 +3,7 @@ import type { OutgoingRecord, SourceRecord } from '../model/records.ts';
 import { FORMAT_VERSION, HEADER, otherVersion } from './headers.ts';
 
 /** First and last offset, both included. */
-export type OffsetRange = readonly [first: bigint, last: bigint];
+export type OffsetSpan = readonly [first: bigint, last: bigint];
 
 /** Key of a marker. A dead letter may have the same key, from its source record, but it also has a stage header. */
 const KEY = 'penstock-redriven';
@@ -15,7 +15,7 @@ const KEY = 'penstock-redriven';
 export function markerRecord(
   topic: string,
   partition: number,
-  ranges: readonly OffsetRange[],
+  ranges: readonly OffsetSpan[],
   nowMs: number,
 ): OutgoingRecord {
   const redriven = ranges.map(([first, last]) => [String(first), String(last)]);
@@ -42,7 +42,7 @@ export function readMarker({
   key,
   value,
   headers,
-}: SourceRecord): readonly OffsetRange[] | undefined {
+}: SourceRecord): readonly OffsetSpan[] | undefined {
   if (key?.toString() !== KEY || headers[HEADER.stage] != null) return undefined;
   const version = otherVersion(headers);
   if (version !== undefined) {

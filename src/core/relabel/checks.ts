@@ -1,4 +1,4 @@
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../model/nearest.ts';
 import { type Dialect, type Rule, RuleError } from './rule.ts';
 
 const COMMON_ACTIONS: readonly string[] = [

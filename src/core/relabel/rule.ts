@@ -1,4 +1,4 @@
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../model/nearest.ts';
 import { formatFixed, YamlScalar } from './scalar.ts';
 
 /** Engine that the rules are written for. */

@@ -1,6 +1,6 @@
 import type { DecoderRegistry } from '../../core/decode/registry.ts';
 import type { SchemaId } from '../../core/decode/schema/writer-schema.ts';
-import { errorMessage, PoisonError, printable, RetryableError } from '../../core/model/errors.ts';
+import { errorMessage, messageText, PoisonError, RetryableError } from '../../core/model/errors.ts';
 import type { Label } from '../../core/model/labels.ts';
 import { recordTime } from '../../core/record/record-time.ts';
 import type { StoredLetter } from '../../core/record/stored-letter.ts';
@@ -81,7 +81,7 @@ export function contentsOf(
   } catch (error) {
     if (error instanceof RetryableError) throw error;
     const message = errorMessage(error);
-    fault = error instanceof PoisonError ? message : printable(`a defect of Penstock: ${message}`);
+    fault = error instanceof PoisonError ? message : messageText(`a defect of Penstock: ${message}`);
   }
   return { ...contents, series, more: count - series.length, fault };
 }

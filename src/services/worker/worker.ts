@@ -4,7 +4,7 @@ import { topicDecoders } from '../../core/decode/topic-decoders.ts';
 import { orDefect } from '../../core/model/errors.ts';
 import type { PreparedChange } from '../../core/model/prepared-change.ts';
 import { Pipeline } from '../../core/pipeline/pipeline.ts';
-import { RECORD_OVERHEAD_BYTES } from '../../core/record/dead-letter.ts';
+import { RECORD_FRAME_BYTES } from '../../core/record/dead-letter.ts';
 import type { CompiledRoute } from '../../core/route/route.ts';
 import { release } from '../../core/wire/bytes.ts';
 import { warnOfUnsteadyBrokers } from '../../io/kafka/admin/brokers.ts';
@@ -109,7 +109,7 @@ export class Worker {
     await this.#groups.topics.check();
     this.#pipeline = new Pipeline({
       ...rulesOf(this.#setup),
-      maxRecordBytes: (name) => this.#groups.topics.outputs.maxMessageBytes(name) - RECORD_OVERHEAD_BYTES,
+      maxRecordBytes: (name) => this.#groups.topics.outputs.maxMessageBytes(name) - RECORD_FRAME_BYTES,
       decoders: (name) => this.#decoders(name),
       renewDecoders: () => {
         this.#decoders = this.#makeDecoders();

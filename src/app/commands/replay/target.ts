@@ -3,7 +3,7 @@ import type { ConfigError } from '../../../core/model/errors.ts';
 import { expectedName } from '../../../core/model/nearest.ts';
 import { isUnencrypted, unencrypted } from '../../../core/options/insecure.ts';
 import { Pipeline } from '../../../core/pipeline/pipeline.ts';
-import { RECORD_OVERHEAD_BYTES } from '../../../core/record/dead-letter.ts';
+import { RECORD_FRAME_BYTES } from '../../../core/record/dead-letter.ts';
 import { compileSelector } from '../../../core/relabel/selector/selector.ts';
 import { compileRoutes } from '../../../core/route/route.ts';
 import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';
@@ -71,7 +71,7 @@ export async function targetFor(context: TargetContext): Promise<OpenTarget> {
       const maxBytes = (await context.admin.maxMessageBytes([target.topic])).get(target.topic)!;
       const pipeline = routePipeline(context, target.route, {
         topic: target.topic,
-        maxRecordBytes: maxBytes - RECORD_OVERHEAD_BYTES,
+        maxRecordBytes: maxBytes - RECORD_FRAME_BYTES,
       });
       return async (journal) => new RouteTarget(pipeline, selection, journal, { size, onDefect });
     }

@@ -10,7 +10,7 @@ import { skipMarks } from '../text/byte-order-mark.ts';
 import { BACKSLASH, Scratch } from '../text/byte-text.ts';
 import { NAME } from '../text/line-decoder.ts';
 import { parseFloat64 } from '../text/number.ts';
-import { opentsdbMs } from '../text/opentsdb-time.ts';
+import { opentsdbMs } from '../text/opentsdb.ts';
 import { Uncarried } from '../uncarried.ts';
 import { Members } from './members.ts';
 import { skipJsonBlanks, skipValue, typeAt, visitElements, visitMembers } from './scan.ts';

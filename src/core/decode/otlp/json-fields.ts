@@ -22,13 +22,13 @@ export function list(value: unknown, what: string): readonly unknown[] {
   return value;
 }
 
-export function text(value: unknown, what: string): string {
+export function textMember(value: unknown, what: string): string {
   if (value === undefined || value === null) return '';
   if (typeof value !== 'string') throw wrong(what, 'text');
   return value;
 }
 
-export function double(value: unknown, what: string): number {
+export function doubleMember(value: unknown, what: string): number {
   if (value === undefined || value === null) return 0;
   if (typeof value === 'number') return value;
   if (value === 'NaN') return Number.NaN;
@@ -40,7 +40,7 @@ export function double(value: unknown, what: string): number {
 const DECIMAL = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 
 /** An integer of 64 bits, with or without sign, by its digits: `1.7e18` is one too (protobuf.dev, "JSON Mapping"). */
-export function int64(value: unknown, what: string): bigint {
+export function int64Member(value: unknown, what: string): bigint {
   if (value === undefined || value === null) return 0n;
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
   if (typeof value === 'string' && /^-?\d{1,20}$/.test(value)) return BigInt(value);
@@ -52,15 +52,15 @@ export function int64(value: unknown, what: string): bigint {
   throw wrong(what, 'a whole number of 64 bits');
 }
 
-export function uint64(value: unknown, what: string): bigint {
+export function uint64Member(value: unknown, what: string): bigint {
   if (value === undefined) return 0n;
-  const found = int64(value, what);
+  const found = int64Member(value, what);
   if (found !== BigInt.asUintN(64, found)) throw wrong(what, 'a whole number of 64 bits without sign');
   return found;
 }
 
-export function int32(value: unknown, what: string): number {
-  const found = Number(int64(value, what));
+export function int32Member(value: unknown, what: string): number {
+  const found = Number(int64Member(value, what));
   if (found !== (found | 0)) throw wrong(what, 'a whole number of 32 bits');
   return found;
 }
@@ -73,7 +73,7 @@ export function keyValues(value: unknown, what: string, bounds: OtlpBounds, nest
     const members = object(entry, what);
     const { key, value: of } = members;
     if (key === undefined || of === undefined) refuseOthers(members, KEY_VALUE, what, 'a key and a value');
-    return [text(key, `${what}.key`), anyValue(of, what, bounds, nesting)];
+    return [textMember(key, `${what}.key`), anyValue(of, what, bounds, nesting)];
   });
 }
 
@@ -86,7 +86,7 @@ export function oldLabels(value: unknown, bounds: OtlpBounds): KeyValues {
     const { key, value: of } = members;
     if (key === undefined || of === undefined)
       refuseOthers(members, KEY_VALUE, 'labels', 'a key and a value');
-    return [text(key, 'labels.key'), text(of, 'labels.value')];
+    return [textMember(key, 'labels.key'), textMember(of, 'labels.value')];
   });
 }
 
@@ -96,13 +96,13 @@ function anyValue(value: unknown, what: string, bounds: OtlpBounds, nesting: num
   }
   const one = object(value, `${what}.value`);
   const has = (member: string) => one[member] !== undefined && one[member] !== null;
-  if (has('stringValue')) return text(one['stringValue'], `${what}.stringValue`);
+  if (has('stringValue')) return textMember(one['stringValue'], `${what}.stringValue`);
   if (has('boolValue')) {
     if (typeof one['boolValue'] !== 'boolean') throw wrong(`${what}.boolValue`, 'true or false');
     return one['boolValue'];
   }
-  if (has('intValue')) return int64(one['intValue'], `${what}.intValue`);
-  if (has('doubleValue')) return double(one['doubleValue'], `${what}.doubleValue`);
+  if (has('intValue')) return int64Member(one['intValue'], `${what}.intValue`);
+  if (has('doubleValue')) return doubleMember(one['doubleValue'], `${what}.doubleValue`);
   if (has('arrayValue')) {
     const { values } = object(one['arrayValue'], `${what}.arrayValue`);
     const items = list(values, `${what}.arrayValue`);
@@ -113,7 +113,7 @@ function anyValue(value: unknown, what: string, bounds: OtlpBounds, nesting: num
     const { values } = object(one['kvlistValue'], `${what}.kvlistValue`);
     return { entries: keyValues(values, `${what}.kvlistValue`, bounds, nesting + 1) };
   }
-  if (has('bytesValue')) return Buffer.from(text(one['bytesValue'], `${what}.bytesValue`), 'base64');
+  if (has('bytesValue')) return Buffer.from(textMember(one['bytesValue'], `${what}.bytesValue`), 'base64');
   refuseOthers(one, ANY_VALUE, `${what}.value`, 'a value that is known');
   return null;
 }

@@ -1,6 +1,15 @@
 import { PoisonError } from '../../model/errors.ts';
 import type { OtlpBounds } from './bounds.ts';
-import { double, int32, int64, keyValues, list, object, oldLabels, uint64 } from './json-fields.ts';
+import {
+  doubleMember,
+  int32Member,
+  int64Member,
+  keyValues,
+  list,
+  object,
+  oldLabels,
+  uint64Member,
+} from './json-fields.ts';
 import { type JsonObject, namesOf, otherMembers } from './json-names.ts';
 import type { OtlpSeries, Point } from './series.ts';
 
@@ -79,9 +88,9 @@ function common(point: JsonObject, series: OtlpSeries): Point {
   const { labels } = point;
   return {
     attributes: labels === undefined ? attributes : [...oldLabels(labels, bounds), ...attributes],
-    timeNs: uint64(point['timeUnixNano'], 'timeUnixNano'),
-    startNs: uint64(point['startTimeUnixNano'], 'startTimeUnixNano'),
-    flags: point['flags'] === undefined ? 0 : Number(uint64(point['flags'], 'flags') & 0xffffffffn),
+    timeNs: uint64Member(point['timeUnixNano'], 'timeUnixNano'),
+    startNs: uint64Member(point['startTimeUnixNano'], 'startTimeUnixNano'),
+    flags: point['flags'] === undefined ? 0 : Number(uint64Member(point['flags'], 'flags') & 0xffffffffn),
     exemplars: list(point['exemplars'], 'exemplars').length,
   };
 }
@@ -102,9 +111,9 @@ function lookForOthers(point: JsonObject, series: OtlpSeries): void {
 /** The value of a number point. Before OTLP 0.9 the member was `value` for both types. */
 function value(point: JsonObject): number {
   const { asInt, asDouble, value: old } = point;
-  if (asInt !== undefined && asInt !== null) return Number(int64(asInt, 'asInt'));
-  if (asDouble !== undefined && asDouble !== null) return double(asDouble, 'asDouble');
-  if (old !== undefined) return double(old, 'value');
+  if (asInt !== undefined && asInt !== null) return Number(int64Member(asInt, 'asInt'));
+  if (asDouble !== undefined && asDouble !== null) return doubleMember(asDouble, 'asDouble');
+  if (old !== undefined) return doubleMember(old, 'value');
   const others = otherMembers(point, POINT_MEMBERS);
   if (others.length > 0 && asInt === undefined && asDouble === undefined) {
     throw unknownInstead('value in a data point, neither asInt nor asDouble', others);
@@ -117,8 +126,8 @@ function histogram(point: JsonObject, series: OtlpSeries): void {
   series.histogram({
     ...common(point, series),
     ...countAndSum(point),
-    bucketCounts: numbers(point['bucketCounts'], 'bucketCounts', bounds, uint64),
-    explicitBounds: numbers(point['explicitBounds'], 'explicitBounds', bounds, double),
+    bucketCounts: numbers(point['bucketCounts'], 'bucketCounts', bounds, uint64Member),
+    explicitBounds: numbers(point['explicitBounds'], 'explicitBounds', bounds, doubleMember),
   });
 }
 
@@ -127,9 +136,9 @@ function exponential(point: JsonObject, series: OtlpSeries): void {
   series.exponential({
     ...common(point, series),
     ...countAndSum(point),
-    scale: int32(point['scale'], 'scale'),
-    zeroCount: uint64(point['zeroCount'], 'zeroCount'),
-    zeroThreshold: double(point['zeroThreshold'], 'zeroThreshold'),
+    scale: int32Member(point['scale'], 'scale'),
+    zeroCount: uint64Member(point['zeroCount'], 'zeroCount'),
+    zeroThreshold: doubleMember(point['zeroThreshold'], 'zeroThreshold'),
     positive: buckets(point['positive'], 'positive', bounds),
     negative: buckets(point['negative'], 'negative', bounds),
   });
@@ -141,25 +150,25 @@ function summary(point: JsonObject, series: OtlpSeries): void {
   bounds.buckets(items.length, 'quantileValues');
   const quantiles = items.map((item) => {
     const { quantile, value: of } = object(item, 'quantileValues');
-    return { quantile: double(quantile, 'quantile'), value: double(of, 'quantileValues.value') };
+    return { quantile: doubleMember(quantile, 'quantile'), value: doubleMember(of, 'quantileValues.value') };
   });
   const { count } = countAndSum(point);
-  series.summary({ ...common(point, series), count, sum: double(point['sum'], 'sum'), quantiles });
+  series.summary({ ...common(point, series), count, sum: doubleMember(point['sum'], 'sum'), quantiles });
 }
 
 function countAndSum(point: JsonObject) {
   const { sum, min, max } = point;
   return {
-    count: uint64(point['count'], 'count'),
-    sum: sum === undefined || sum === null ? undefined : double(sum, 'sum'),
+    count: uint64Member(point['count'], 'count'),
+    sum: sum === undefined || sum === null ? undefined : doubleMember(sum, 'sum'),
     hasMinMax: (min !== undefined && min !== null) || (max !== undefined && max !== null),
   };
 }
 
 function buckets(value: unknown, what: string, bounds: OtlpBounds) {
   const { offset, bucketCounts } = object(value, what);
-  const counts = numbers(bucketCounts, `${what}.bucketCounts`, bounds, uint64);
-  return { offset: int32(offset, `${what}.offset`), counts };
+  const counts = numbers(bucketCounts, `${what}.bucketCounts`, bounds, uint64Member);
+  return { offset: int32Member(offset, `${what}.offset`), counts };
 }
 
 function numbers<T>(

@@ -7,7 +7,7 @@ import { quoteText } from '../json/unknown.ts';
 import { wholeJson } from '../json/value.ts';
 import type { RecordBudget } from '../record-budget.ts';
 import type { OtlpBounds } from './bounds.ts';
-import { keyValues, list, object, text } from './json-fields.ts';
+import { keyValues, list, object, textMember } from './json-fields.ts';
 import { type JsonObject, jsonNames, namesOf, otherMembers } from './json-names.ts';
 import { readData } from './json-points.ts';
 import { OTLP_JSON, OtlpJsonRejects } from './json-rejects.ts';
@@ -151,8 +151,8 @@ function readScope(
   if (scope === undefined || scope === null) return undefined;
   const { name, version, attributes } = object(scope, 'scope');
   return {
-    name: text(name, 'scope.name'),
-    version: text(version, 'scope.version'),
+    name: textMember(name, 'scope.name'),
+    version: textMember(version, 'scope.version'),
     attributes: keyValues(attributes, 'scope.attributes', bounds),
   };
 }
@@ -161,8 +161,8 @@ const DESCRIPTION: ReadonlySet<string> = new Set(['name', 'description', 'unit',
 
 /** Makes the series of one metric. Returns whether it has metadata. */
 function metric(members: JsonObject, series: OtlpSeries): boolean {
-  const name = text(members['name'], 'metric.name');
-  const unit = text(members['unit'], 'metric.unit');
+  const name = textMember(members['name'], 'metric.name');
+  const unit = textMember(members['unit'], 'metric.unit');
   if (name === '') throw new PoisonError('decode', 'no_metric_name', 'a metric without a name');
   series.metric(name, unit);
   let hasData = false;
@@ -185,5 +185,5 @@ function metric(members: JsonObject, series: OtlpSeries): boolean {
     series.withoutPoints();
   }
   for (const _ of unknown ?? []) series.unknown();
-  return text(members['description'], 'metric.description') !== '' || unit !== '';
+  return textMember(members['description'], 'metric.description') !== '' || unit !== '';
 }

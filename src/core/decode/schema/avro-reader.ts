@@ -4,7 +4,15 @@ import type { RecordBudget } from '../record-budget.ts';
 import type { AvroType } from './avro-schema.ts';
 import { decimalText } from './decimal.ts';
 import { Instant, type InstantUnit } from './instant.ts';
-import { DICTIONARY, ENTRY, ITEM, OBJECT, objectBytes, TEXT, ValueBudget } from './value-budget.ts';
+import {
+  DICTIONARY,
+  DICTIONARY_ENTRY,
+  ITEM,
+  OBJECT,
+  objectBytes,
+  TEXT,
+  ValueBudget,
+} from './value-budget.ts';
 import type { WriterSchema } from './writer-schema.ts';
 
 type Read = (cursor: Cursor) => unknown;
@@ -146,7 +154,7 @@ function map(value: Read): Read {
     cursor.enter(DICTIONARY);
     for (let count = cursor.blockCount(); count > 0; count = cursor.blockCount()) {
       for (let i = 0; i < count; i++) {
-        cursor.values.take(ENTRY);
+        cursor.values.take(DICTIONARY_ENTRY);
         const key = cursor.text();
         object[key] = value(cursor);
       }

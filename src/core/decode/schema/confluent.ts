@@ -16,7 +16,7 @@ const ID_HEADER = '__value_schema_id';
 const GUID_END = 17;
 
 /** How a record names its schema, and where its value begins. */
-export interface Framing {
+export interface ConfluentFrame {
   readonly id: SchemaId;
   readonly start: number;
   /** Message indexes of Protobuf, if they are in the header too. */
@@ -24,7 +24,7 @@ export interface Framing {
 }
 
 /** The framing of a record; undefined if it names no schema. The header takes precedence over the frame. */
-export function framingOf(body: Uint8Array, headers: RecordHeaders): Framing | undefined {
+export function framingOf(body: Uint8Array, headers: RecordHeaders): ConfluentFrame | undefined {
   const header = headers[ID_HEADER];
   if (Buffer.isBuffer(header)) {
     if (header[0] === 1 && header.length >= GUID_END) {

@@ -3,7 +3,7 @@ import { JsonTraits } from '../json/traits.ts';
 import { wholeJson } from '../json/value.ts';
 import { MAPPED_JSON } from './mapped-rejects.ts';
 import { SeriesMapper } from './mapped-series.ts';
-import { type MappingOptions, METRIC_BATCH, valueAt } from './mapping.ts';
+import { type MappingOptions, METRIC_BATCH, valueByPath } from './mapping.ts';
 
 /**
  * JSON without a schema, in the shape that the mapping describes. A record has that shape, or is one of its series, or
@@ -24,7 +24,7 @@ export function mappedJsonDecoder(mapping: MappingOptions = METRIC_BATCH): Decod
         return { value, hasOddNumbers: traits.hasOddNumbers };
       };
       return mapper.mapJson(read, (value) => {
-        if (listPath !== undefined && valueAt(value, listPath) !== undefined)
+        if (listPath !== undefined && valueByPath(value, listPath) !== undefined)
           return mapper.map(value, body.length, context);
         return mapper.mapElements(Array.isArray(value) ? value : [value], body.length, context);
       });

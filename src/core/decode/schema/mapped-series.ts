@@ -11,7 +11,7 @@ import { Instant } from './instant.ts';
 import { plainMeaning } from './known-messages.ts';
 import { MappedRejects } from './mapped-rejects.ts';
 import { labelText, sampleValue, timestampMs } from './mapped-values.ts';
-import { compileMapping, isObject, type Mapping, type MappingOptions, valueAt } from './mapping.ts';
+import { compileMapping, isObject, type Mapping, type MappingOptions, valueByPath } from './mapping.ts';
 
 /** Turns records of any shape into a WriteRequest, as a mapping says. A bad series is set aside alone. */
 export class SeriesMapper {
@@ -59,7 +59,7 @@ export class SeriesMapper {
   map(value: unknown, bodyBytes: number, context: DecodeContext): Decoded {
     const { series } = this.#mapping;
     // A record that is a list has no field to name it by.
-    const elements = series.length > 0 ? valueAt(value, series) : Array.isArray(value) ? value : [value];
+    const elements = series.length > 0 ? valueByPath(value, series) : Array.isArray(value) ? value : [value];
     if (!Array.isArray(elements)) {
       throw new PoisonError(
         'decode',
@@ -96,7 +96,7 @@ export class SeriesMapper {
     const fault = this.#readLabels(element);
     if (fault !== undefined) return fault;
     const { samples } = this.#mapping;
-    const list = samples.length === 0 ? [element] : valueAt(element, samples);
+    const list = samples.length === 0 ? [element] : valueByPath(element, samples);
     if (!Array.isArray(list)) return `${samples.join('.')} is no list of samples, but ${kindOf(list)}`;
     if (list.length === 0) return `${samples.join('.')} has no samples`;
     const builder = this.#builder;
@@ -120,12 +120,12 @@ export class SeriesMapper {
 
   #sample(sample: unknown): string | undefined {
     const { value: valuePath, timestamp: timePath, timestamp_unit } = this.#mapping;
-    const found = valueAt(sample, valuePath);
+    const found = valueByPath(sample, valuePath);
     const value = sampleValue(found);
     if (value === undefined) return `${valuePath.join('.')} is no number, but ${kindOf(found)}`;
     let time: number | undefined = this.#context.timestamp;
     if (timePath.length > 0) {
-      const given = valueAt(sample, timePath);
+      const given = valueByPath(sample, timePath);
       const isUnset = isZero(given instanceof Instant ? given.count : given);
       time = isUnset ? time : timestampMs(given, timestamp_unit);
       if (isUnset) this.#zeroTimes++;
@@ -141,7 +141,7 @@ export class SeriesMapper {
     const { name: namePath, labels: labelsPath, labelFields, constantLabels } = this.#mapping;
     const labels = this.#labels;
     labels.clear();
-    const name = namePath.length === 0 ? undefined : valueAt(element, namePath);
+    const name = namePath.length === 0 ? undefined : valueByPath(element, namePath);
     if (name !== undefined && name !== null) {
       if (typeof name !== 'string') return `${namePath.join('.')} is no text, but ${kindOf(name)}`;
       labels.set(METRIC_NAME, name);
@@ -150,7 +150,7 @@ export class SeriesMapper {
     const fault = labelsPath.length === 0 ? undefined : this.#readLabelsAt(element, labelsPath);
     if (fault !== undefined) return fault;
     for (const [label, path] of labelFields) {
-      const wrong = this.#add(label, valueAt(element, path));
+      const wrong = this.#add(label, valueByPath(element, path));
       if (wrong !== undefined) return wrong;
     }
     if (named) labels.set(METRIC_NAME, named);
@@ -162,7 +162,7 @@ export class SeriesMapper {
   }
 
   #readLabelsAt(element: unknown, path: readonly string[]): string | undefined {
-    const found = valueAt(element, path);
+    const found = valueByPath(element, path);
     if (found === undefined) return `${path.join('.')} is missing`;
     if (found === null) return undefined;
     if (Array.isArray(found)) return this.#readLabelList(found, path);
@@ -178,13 +178,13 @@ export class SeriesMapper {
     const { label_name, label_value } = this.#mapping;
     const seen = new Set<string>();
     for (const [at, item] of list.entries()) {
-      const name = valueAt(item, [label_name]);
+      const name = valueByPath(item, [label_name]);
       if (typeof name !== 'string') {
         return `${path.join('.')}[${at}].${label_name} is no text, but ${kindOf(name)}`;
       }
       if (seen.has(name)) return `${path.join('.')} has label ${quoteText(name)} twice`;
       seen.add(name);
-      const fault = this.#add(name, valueAt(item, [label_value]));
+      const fault = this.#add(name, valueByPath(item, [label_value]));
       if (fault !== undefined) return fault;
     }
     return undefined;

@@ -92,7 +92,7 @@ function parsePath(text: string): Path {
 }
 
 /** The value at a path; undefined if there is none. The empty path is the value itself. */
-export function valueAt(value: unknown, path: Path): unknown {
+export function valueByPath(value: unknown, path: Path): unknown {
   let at = value;
   for (const name of path) {
     if (!isObject(at) || !Object.hasOwn(at, name)) return undefined;

@@ -9,7 +9,7 @@ import {
 } from '../../wire/protobuf-reader.ts';
 import { MEANING, meaningOf } from './known-messages.ts';
 import { exactInteger, int32, SCALARS } from './protobuf-values.ts';
-import { ENTRY, ITEM, objectBytes, TEXT, type ValueBudget } from './value-budget.ts';
+import { DICTIONARY_ENTRY, ITEM, objectBytes, TEXT, type ValueBudget } from './value-budget.ts';
 
 /** Deepest nesting of messages; far from a stack overflow. */
 const MAX_DEPTH = 100;
@@ -23,13 +23,13 @@ export interface Reading {
   unknown: number;
 }
 
-export type Message = Record<string | symbol, unknown>;
+export type ProtobufMessage = Record<string | symbol, unknown>;
 
 interface Field {
   readonly name: string;
   /** Wire types that it may have: a list of numbers is packed, or has a field for each. */
   readonly wireTypes: readonly number[];
-  readonly take: (message: Message, reader: ProtobufReader, reading: Reading) => void;
+  readonly take: (message: ProtobufMessage, reader: ProtobufReader, reading: Reading) => void;
   /** Its value if it is missing; undefined: it stays absent. */
   readonly absent: (() => unknown) | undefined;
 }
@@ -43,7 +43,7 @@ export class MessageType {
   readonly #fields = new Map<number, Field>();
   readonly #absent: (readonly [name: string, value: () => unknown])[] = [];
   readonly #size: number;
-  readonly #meaning: ((message: Message) => unknown) | undefined;
+  readonly #meaning: ((message: ProtobufMessage) => unknown) | undefined;
   readonly #extensions: readonly (readonly number[])[];
 
   private constructor(type: protobuf.Type, known: Map<protobuf.Type, MessageType>) {
@@ -70,7 +70,7 @@ export class MessageType {
    * @param before an earlier occurrence of the same field, into which this one is merged
    * @param group number of the field, if it is a group
    */
-  read(reader: ProtobufReader, reading: Reading, before?: Message, group?: number): Message {
+  read(reader: ProtobufReader, reading: Reading, before?: ProtobufMessage, group?: number): ProtobufMessage {
     if (++reading.depth > MAX_DEPTH) throw malformed(`messages nest deeper than ${MAX_DEPTH} levels`);
     reading.values.take(this.#size);
     const message = before ?? this.#empty();
@@ -90,7 +90,7 @@ export class MessageType {
     return message;
   }
 
-  #readField(message: Message, reader: ProtobufReader, reading: Reading): void {
+  #readField(message: ProtobufMessage, reader: ProtobufReader, reading: Reading): void {
     const field = this.#fields.get(reader.field);
     if (field?.wireTypes.includes(reader.wireType)) {
       reading.known++;
@@ -102,8 +102,8 @@ export class MessageType {
     reader.skip();
   }
 
-  #empty(): Message {
-    const message: Message = {};
+  #empty(): ProtobufMessage {
+    const message: ProtobufMessage = {};
     for (const [name, value] of this.#absent) message[name] = value();
     return message;
   }
@@ -184,10 +184,13 @@ function singleOf(
     if (field.delimited) {
       return [
         START_GROUP,
-        (reader, reading, before) => type.read(reader, reading, before as Message | undefined, id),
+        (reader, reading, before) => type.read(reader, reading, before as ProtobufMessage | undefined, id),
       ];
     }
-    return [BYTES, (reader, reading, before) => type.read(reader.message(), reading, before as Message)];
+    return [
+      BYTES,
+      (reader, reading, before) => type.read(reader.message(), reading, before as ProtobufMessage),
+    ];
   }
   if (resolvedType instanceof protobuf.Enum) {
     const names = resolvedType.valuesById;
@@ -239,7 +242,7 @@ function mapOf(field: protobuf.MapField, wireType: number, read: ReadValue): Fie
     name,
     wireTypes: [BYTES],
     take: (message, reader, reading) => {
-      reading.values.take(ENTRY);
+      reading.values.take(DICTIONARY_ENTRY);
       const entry = reader.message();
       let label = emptyKey;
       let value: unknown;
@@ -248,7 +251,7 @@ function mapOf(field: protobuf.MapField, wireType: number, read: ReadValue): Fie
         else if (entry.field === 2 && entry.wireType === wireType) value = read(entry, reading, undefined);
         else entry.skip();
       }
-      put(message[name] as Message, label, value === undefined ? emptyValue(reading) : value);
+      put(message[name] as ProtobufMessage, label, value === undefined ? emptyValue(reading) : value);
     },
     absent: () => ({}),
   };
@@ -268,7 +271,7 @@ function emptyMapValue(field: protobuf.MapField): (reading: Reading) => unknown 
 }
 
 /** Sets a key of a plain object, on which an assignment to `__proto__` would not create a key. */
-function put(object: Message, key: string, value: unknown): void {
+function put(object: ProtobufMessage, key: string, value: unknown): void {
   if (key !== '__proto__') object[key] = value;
   else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
 }

@@ -3,15 +3,14 @@ import { errorMessage, PoisonError } from '../../model/errors.ts';
 import { ProtobufReader } from '../../wire/protobuf-reader.ts';
 import { addProtobufFile, refuseOversize } from './protobuf-file.ts';
 import { addBuiltIn } from './protobuf-imports.ts';
-import { mayBeginWithTag, readIndexes } from './protobuf-indexes.ts';
-import { type Message, MessageType } from './protobuf-message.ts';
+import { MessageType, type ProtobufMessage } from './protobuf-message.ts';
 import { ValueBudget } from './value-budget.ts';
 import type { ReadHow, WriterSchema } from './writer-schema.ts';
 
 /** Result of one way to read a record. */
 interface Attempt {
   readonly type: MessageType;
-  readonly message: Message;
+  readonly message: ProtobufMessage;
   readonly known: number;
   readonly unknown: number;
 }
@@ -61,7 +60,7 @@ class RecordOf {
     this.#values = new ValueBudget(how.budget);
   }
 
-  read(): Message {
+  read(): ProtobufMessage {
     const { indexes: apart } = this.#how;
     if (apart !== undefined && apart.length === 0) return this.#plausible(this.#withoutIndexes());
     const told = this.#attempt(() => this.#told(true));
@@ -129,7 +128,7 @@ class RecordOf {
   }
 
   /** Refuses a record with more unknown than known fields: it is not of this schema. */
-  #plausible({ type, message, known, unknown }: Attempt): Message {
+  #plausible({ type, message, known, unknown }: Attempt): ProtobufMessage {
     if (unknown <= known) return message;
     const what = `${unknown} of its ${known + unknown} fields are not fields of the message, or have other types there`;
     throw refusal('protobuf', `the record is no ${type.name}: ${what}`);
@@ -190,4 +189,44 @@ function messageAt(messages: readonly protobuf.Type[], indexes: readonly number[
 
 function refusal(reason: string, what: string, cause?: unknown): PoisonError {
   return new PoisonError('decode', reason, what, cause === undefined ? undefined : { cause });
+}
+
+/** Most message indexes of one record: message definitions do not nest deeper. */
+const MAX_INDEXES = 20;
+/** The smallest tag: field 1, wire type 0. */
+const FIRST_TAG = 8;
+
+interface MessageIndexes {
+  readonly list: readonly number[];
+  /** Start of the message. */
+  readonly end: number;
+  /** Why they cannot be read. */
+  readonly fault?: string;
+}
+
+/** Whether the first byte may be the tag of a field, so that there may be no indexes at all. */
+function mayBeginWithTag(bytes: Buffer, start: number): boolean {
+  return (bytes[start] ?? 0) >= FIRST_TAG;
+}
+
+/**
+ * The indexes in front of a message: which message of the file, which message within that, and so on
+ * (docs.confluent.io, "Wire format"): zigzag varints, their number first; a single 0 stands for the first message.
+ *
+ * @param zigzag false: as clients for Python, Go and .NET once wrote them
+ */
+function readIndexes(bytes: Buffer, start: number, zigzag = true): MessageIndexes {
+  const reader = new ProtobufReader(bytes, start);
+  const next = () => {
+    const value = reader.varint();
+    if (!zigzag) return value;
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  };
+  try {
+    const count = next();
+    if (count < 0 || count > MAX_INDEXES) throw new RangeError(`${count} of them`);
+    return { list: count === 0 ? [0] : Array.from({ length: count }, next), end: reader.position };
+  } catch (error) {
+    return { list: [], end: start, fault: errorMessage(error) };
+  }
 }

@@ -8,7 +8,7 @@ const MAX_BYTES = 128 * 1024 * 1024;
 export const OBJECT = 40;
 export const FIELD = 16;
 export const DICTIONARY = 200;
-export const ENTRY = 100;
+export const DICTIONARY_ENTRY = 100;
 export const ITEM = 12;
 /** Fields of an object beyond which V8 keeps it as a dictionary. */
 const MANY_FIELDS = 64;

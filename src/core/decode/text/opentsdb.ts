@@ -5,7 +5,6 @@ import type { RecordArguments } from '../record-arguments.ts';
 import { EQUALS, find, HASH, SPACE, skipBlanks, skipSpaces } from './byte-text.ts';
 import { LineDecoder, NAME } from './line-decoder.ts';
 import { parseFloat64 } from './number.ts';
-import { opentsdbMs } from './opentsdb-time.ts';
 
 const PUT = Buffer.from('put ');
 
@@ -69,4 +68,14 @@ export class OpentsdbDecoder extends LineDecoder {
     this.builder.sampleSeries(labels, this.#extra, value, timestamp);
     return undefined;
   }
+}
+
+/**
+ * A timestamp of OpenTSDB in ms, undefined for 0: it is in seconds if it fits unsigned 32 bits, else in ms already
+ * (net.opentsdb.core.Const, SECOND_MASK). Fractions are cut off. The caller has checked that it fits 64 bits.
+ */
+export function opentsdbMs(time: number): number | undefined {
+  const whole = Math.trunc(time);
+  if (whole === 0) return undefined;
+  return whole > 0 && whole < 2 ** 32 ? whole * 1000 : whole;
 }

@@ -42,7 +42,7 @@ export interface SelectedRecord extends Selected {
   readonly record: FetchedRecord | undefined;
 }
 
-export interface OpenedRecord extends Selected {
+export interface OpenedSelection extends Selected {
   /** The selected part as an uncompressed WriteRequest; undefined if nothing is left. */
   readonly body: Buffer | undefined;
   /** `body` is the whole content of the record, in whatever encoding that is. */
@@ -108,7 +108,7 @@ export class Selection {
   }
 
   /** The selected part of a record, decoded. */
-  open(record: FetchedRecord): OpenedRecord {
+  open(record: FetchedRecord): OpenedSelection {
     this.#series = this.#samples = this.#leftOut = 0;
     this.#refused = undefined;
     this.#stopped = undefined;

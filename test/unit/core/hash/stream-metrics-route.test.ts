@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fnv1a32 } from '../../../../src/core/hash/fnv1a.ts';
-import { streamMetricsRouteHash } from '../../../../src/core/hash/stream-metrics-route.ts';
+import { fnv1a32, streamMetricsRouteHash } from '../../../../src/core/hash/stream-metrics-route.ts';
 import { compileTask } from '../../../../src/core/hash/task.ts';
 import { labelsFrom } from '../../../../src/core/model/labels.ts';
 
@@ -20,4 +19,14 @@ test('the task is that of all labels, or of the group labels that the series has
   const group = compileTask({ ...options, labels: ['service', 'namespace'] }).explain(labels);
   assert.equal(group.hash, String(streamMetricsRouteHash(labelsFrom({ service: 'cart' }))));
   assert.equal(group.task, Number(group.hash) % 30);
+});
+
+test('FNV-1a: published values', () => {
+  assert.equal(fnv1a32(Buffer.from('')), 0x811c9dc5);
+  assert.equal(fnv1a32(Buffer.from('a')), 0xe40c292c);
+  assert.equal(fnv1a32(Buffer.from('foobar')), 0xbf9cf968);
+});
+
+test('FNV-1a: a part of the bytes', () => {
+  assert.equal(fnv1a32(Buffer.from('xfoobarx'), 1, 7), 0xbf9cf968);
 });

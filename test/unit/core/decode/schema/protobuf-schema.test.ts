@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { elementJson } from '../../../../../src/core/decode/schema/mapped-rejects.ts';
-import { valueAt } from '../../../../../src/core/decode/schema/mapping.ts';
+import { valueByPath } from '../../../../../src/core/decode/schema/mapping.ts';
 import { protobufSchema } from '../../../../../src/core/decode/schema/protobuf-schema.ts';
 import { PoisonError } from '../../../../../src/core/model/errors.ts';
 import { compile, protobufWriter } from '../../../../support/schemas.ts';
@@ -235,7 +235,7 @@ test('messages that stand for a value are read as that value', () => {
     ...[0x2a, 10, 0x0a, 8, 0x0a, 1, 0x6b, 0x12, 3, 0x1a, 1, 0x76],
   ];
   const message = parsed(text, bytes);
-  const at = (path: string) => valueAt(message, path.split('.'));
+  const at = (path: string) => valueByPath(message, path.split('.'));
   assert.equal(at('value'), 1.5);
   assert.equal(at('value.value'), 1.5);
   assert.equal(at('name'), 'x');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { labelsFrom } from '../../../../../src/core/model/labels.ts';
-import { explainMismatch } from '../../../../../src/core/relabel/selector/explain.ts';
+import { labelsFrom } from '../../../../src/core/model/labels.ts';
+import { explainMismatch } from '../../../../src/core/route/explanation.ts';
 
 const labels = labelsFrom({ __name__: 'up', job: 'node', path: 'a"\\b' });
 
