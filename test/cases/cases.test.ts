@@ -82,7 +82,10 @@ function byWorker(record: FetchedRecord, decoders: DecoderRegistry): Omit<Outcom
 }
 
 function byReplay(record: FetchedRecord, decoders: DecoderRegistry): readonly string[] {
-  const { body } = new Selection({ limits: DEFAULT_LIMITS, tenantHeaders: [] }, decoders).open(record);
+  const { body } = new Selection(
+    { limits: DEFAULT_LIMITS, tenantHeaders: [], nowMs: Date.now },
+    decoders,
+  ).open(record);
   return body === undefined ? [] : seriesOf(body);
 }
 

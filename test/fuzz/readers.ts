@@ -93,11 +93,12 @@ function replay(): Reader {
   const selection = new Selection(
     {
       match,
-      oneOf: 2,
+      sample: 2,
       fromMs: NOW - 3_600_000,
       toMs: NOW,
       limits: DEFAULT_LIMITS,
       tenantHeaders: TENANT_HEADERS,
+      nowMs: () => NOW,
     },
     decodersOf('auto'),
   );

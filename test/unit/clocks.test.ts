@@ -7,20 +7,15 @@ import { ROOT } from '../lab/cache.ts';
 
 /** Files of src/ that ask for the system's time, and what for. */
 const SYSTEM_TIME: Readonly<Record<string, string>> = {
-  'app/commands/dead/skip.ts': 'ownership is a function of event time',
   'app/commands/dead.ts': 'times that the user gives, such as "1h ago"',
   'app/commands/decode.ts': 'samples without a time get that of receipt',
   'app/commands/expected-deployment.ts': 'ownership is a function of event time',
   'app/commands/explain.ts': 'ownership is a function of event time',
   'app/commands/generate.ts': 'times of the first samples',
   'app/service/reloader.ts': 'says when the configuration in force was read',
-  'app/commands/replay/list.ts': 'compares with a time that another process has stored',
-  'app/commands/replay/run.ts': 'a name made of the time of day; when it was begun, which is stored',
-  'app/commands/replay/stop.ts': 'compares with a time that another process has stored',
+  'app/commands/kafka-session.ts': 'the clock of services that a command runs: replay, dead',
   'app/commands/replay.ts': 'times that the user gives',
   'app/commands/status.ts': 'age of records',
-  'services/dead/partition-redrive.ts': 'time of a record that is written',
-  'services/dead/redrive.ts': 'times of records that are written',
   'services/drain/drain.ts':
     'ownership is a function of event time; times of dead letters; latency of records',
   'io/remote-write/client.ts': 'Retry-After with a date',
@@ -31,10 +26,6 @@ const SYSTEM_TIME: Readonly<Record<string, string>> = {
   'io/kafka/topic/topic-identity.ts': 'since when a partition is read, which is noted for other processes',
   'io/kafka/admin/topic-admin.ts': 'times of records are searched',
   'core/pipeline/pipeline.ts': 'age of samples',
-  'services/replay/journal.ts': 'when a replay was last heard of, which is stored for other processes',
-  'services/replay/replay.ts': 'records without a time get that of reading',
-  'services/replay/target/route-target.ts': 'times of records that are written',
-  'services/replay/plan/selection.ts': 'records without a time get that of reading',
   'services/status/unread-watch.ts': 'age of records',
   'io/telemetry/group-gauges.ts': 'age of records',
 };

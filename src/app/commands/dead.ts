@@ -1,16 +1,13 @@
 import { expectedName } from '../../core/model/nearest.ts';
-import { KafkaConnection } from '../../io/kafka/client/connection.ts';
-import { createLog } from '../../io/telemetry/log.ts';
 import type { LetterFilter } from '../../services/dead/filter.ts';
 import type { OnCorrupt } from '../../services/dead/scan.ts';
-import { loadConfig } from '../config/load.ts';
 import { DONE, parseCommand, usageError } from './command.ts';
 import { listLetters } from './dead/list.ts';
 import { redriveLetters } from './dead/redrive.ts';
 import { showLetter } from './dead/show.ts';
 import { skipBatch } from './dead/skip.ts';
-import { withKafkaAdmin } from './kafka-session.ts';
-import { joinTimes, timeArgument } from './time-arguments.ts';
+import { withSession } from './kafka-session.ts';
+import { corruptArgument, joinTimes, numberArgument, timeArgument } from './option-values.ts';
 
 const HELP = `
 penstock dead list|show|redrive|skip [OPTIONS]
@@ -78,7 +75,7 @@ export async function run(argv: string[]): Promise<number> {
   const positionals = { min: 1, max: 4 };
   const command = parseCommand(joinTimes(argv), { name: 'dead', help: HELP, options: OPTIONS, positionals });
   if (command === undefined) return DONE;
-  const { values, json } = command;
+  const { values } = command;
   const [action = '', ...args] = command.positionals;
   const [position] = args;
   const allowed = ACTIONS[action];
@@ -107,17 +104,14 @@ export async function run(argv: string[]): Promise<number> {
     reasons: values.reason ?? [],
     stages: values.stage ?? [],
   };
-  const limit = wholeNumber(values.limit);
+  const limit = numberArgument('dead', 'limit', values.limit, 1) ?? Number.POSITIVE_INFINITY;
   const at = action === 'show' ? letterPosition(position!) : undefined;
   const skipped = action === 'skip' ? batchPosition(args) : undefined;
-  const onCorrupt = corruptArgument(values['on-corrupt-batch']);
-  const config = loadConfig({ file: command.configFile, env: process.env });
-
-  return await withKafkaAdmin('dead', config.kafka, async (admin) => {
-    const connection = new KafkaConnection(config.kafka, createLog('silent', 'dead'));
-    const { dead_topic: topic } = config.worker;
-    await admin.requireTopics(new Map([[topic, 1]]));
-    const session = { config, connection, admin, topic, json };
+  const onCorrupt = onCorruptBatch(corruptArgument('dead', values['on-corrupt-batch']));
+  return await withSession('dead', command, async (kafka) => {
+    const { dead_topic: topic } = kafka.config.worker;
+    await kafka.admin.requireTopics(new Map([[topic, 1]]));
+    const session = { ...kafka, topic };
     if (at !== undefined) return await showLetter(session, at, values.raw ?? false);
     if (skipped !== undefined) return await skipBatch(session, skipped);
     if (action === 'list') return await listLetters(session, filter, onCorrupt);
@@ -135,16 +129,9 @@ function time(option: string, text: string | undefined, nowMs: number): number |
   return text === undefined ? undefined : timeArgument('dead', option, text, nowMs);
 }
 
-function wholeNumber(text: string | undefined): number {
-  if (text === undefined) return Number.POSITIVE_INFINITY;
-  if (/^\d+$/.test(text) && Number(text) > 0) return Number(text);
-  throw usageError('dead', `--limit ${text}: expected a whole number from 1`);
-}
-
 /** Reports each unreadable batch that is skipped; undefined (stop): the first one is an error. */
-function corruptArgument(policy = 'stop'): OnCorrupt {
+function onCorruptBatch(policy: 'stop' | 'skip'): OnCorrupt {
   if (policy === 'stop') return undefined;
-  if (policy !== 'skip') throw usageError('dead', `--on-corrupt-batch ${policy}: expected stop or skip`);
   return ({ partition, from, to, corrupt }) => {
     const offsets = `${partition}:${from}-${to - 1n}`;
     process.stderr.write(`penstock dead: left out, since it cannot be read: ${offsets}: ${corrupt}\n`);

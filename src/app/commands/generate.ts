@@ -6,10 +6,8 @@ import { xxh64 } from '../../core/hash/xxhash64.ts';
 import { ConfigError, errorMessage } from '../../core/model/errors.ts';
 import type { OutgoingRecord } from '../../core/model/records.ts';
 import { duration } from '../../core/options/types.ts';
-import { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { FatalKafkaError, isRefused } from '../../io/kafka/errors.ts';
 import { PlainProducer } from '../../io/kafka/produce/plain-producer.ts';
-import { createLog } from '../../io/telemetry/log.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
 import { Backoff, sleep } from '../../io/time/sleep.ts';
 import { ingestTopics } from '../../services/worker/options.ts';
@@ -69,10 +67,10 @@ export async function run(argv: string[]): Promise<number> {
   const written = new Written({ keepSamples: file !== undefined });
   const stop = stopSignal();
 
-  return await withKafkaAdmin('generate', config.kafka, async (admin) => {
+  return await withKafkaAdmin('generate', config.kafka, async (admin, connection) => {
     await admin.requireTopics(new Map([[topic, 1]]));
     const partitions = (await admin.partitionCounts([topic])).get(topic)!;
-    const producer = new PlainProducer(new KafkaConnection(config.kafka, createLog('silent', 'generate')));
+    const producer = new PlainProducer(connection);
     const send: Send = (records) =>
       sendPatiently(
         producer,

@@ -10,11 +10,36 @@ import { refusal } from '../../io/kafka/client/refusal.ts';
 import { FatalKafkaError, isRefused } from '../../io/kafka/errors.ts';
 import { createLog } from '../../io/telemetry/log.ts';
 import { sleep } from '../../io/time/sleep.ts';
+import { type Config, loadConfig } from '../config/load.ts';
 import { FAILED } from './command.ts';
+import { StatusLine } from './text/status-line.ts';
 
 export interface SessionOptions {
   /** Timeout of the work, in ms. 0 (default): none. */
   readonly timeoutMs?: number;
+}
+
+/** What the actions of a command work with. */
+export interface KafkaSession {
+  readonly config: Config;
+  readonly connection: KafkaConnection;
+  readonly admin: KafkaAdmin;
+  readonly json: boolean;
+  readonly line: StatusLine;
+  /** The system's time. */
+  readonly nowMs: () => number;
+}
+
+/** Runs an action of a command with the configuration of its arguments. */
+export async function withSession(
+  command: string,
+  { configFile, json }: { readonly configFile: string; readonly json: boolean },
+  action: (session: KafkaSession) => Promise<number>,
+): Promise<number> {
+  const config = loadConfig({ file: configFile, env: process.env });
+  return await withKafkaAdmin(command, config.kafka, (admin, connection) =>
+    action({ config, connection, admin, json, line: new StatusLine(), nowMs: Date.now }),
+  );
 }
 
 /** After this long without an answer from Kafka, the command says that it is still trying. */
@@ -30,16 +55,17 @@ const REACH_MS = 1_000;
 export async function withKafkaAdmin(
   command: string,
   kafka: KafkaOptions,
-  work: (admin: KafkaAdmin) => Promise<number>,
+  work: (admin: KafkaAdmin, connection: KafkaConnection) => Promise<number>,
   { timeoutMs = 0 }: SessionOptions = {},
 ): Promise<number> {
   // No log: standard output is the command's result, and what kafkajs would log arrives as errors.
-  const admin = new KafkaAdmin(new KafkaConnection(kafka, createLog('silent', command)));
+  const connection = new KafkaConnection(kafka, createLog('silent', command));
+  const admin = new KafkaAdmin(connection);
   const say = (text: string) => void process.stderr.write(`penstock ${command}: ${printableLines(text)}\n`);
   const done = new AbortController();
   try {
     const worked = connected(admin, kafka, (text) => done.signal.aborted || say(text)).then(() =>
-      work(admin),
+      work(admin, connection),
     );
     return await Promise.race([worked, ...(timeoutMs === 0 ? [] : [late(kafka, timeoutMs, done.signal)])]);
   } catch (error) {

@@ -1,15 +1,10 @@
 import { expectedName } from '../../core/model/nearest.ts';
-import { KafkaConnection } from '../../io/kafka/client/connection.ts';
-import { createLog } from '../../io/telemetry/log.ts';
-import { loadConfig } from '../config/load.ts';
 import { DONE, parseCommand, usageError } from './command.ts';
-import { withKafkaAdmin } from './kafka-session.ts';
+import { withSession } from './kafka-session.ts';
+import { joinTimes } from './option-values.ts';
 import { askedReplay, REPLAY_OPTIONS, replayIdArgument, resumedId, runOptions } from './replay/arguments.ts';
-import type { ReplayCommand } from './replay/command.ts';
-import { listReplays } from './replay/list.ts';
 import { resumeReplay, startReplay } from './replay/run.ts';
-import { stopReplay } from './replay/stop.ts';
-import { joinTimes } from './time-arguments.ts';
+import { listReplays, stopReplay } from './replay/stored.ts';
 
 const HELP = `
 penstock replay --topic TOPIC --from TIME [--to TIME] TARGET [OPTIONS]
@@ -84,10 +79,8 @@ export async function run(argv: string[]): Promise<number> {
         'replay',
         '--json and --to-file - would both write to standard output; expected one of them',
       );
-    return await onKafka(command.configFile, (session) =>
-      asked === undefined
-        ? resumeReplay({ ...session, json }, resumed!, how)
-        : startReplay({ ...session, json }, asked, how),
+    return await withSession('replay', command, (session) =>
+      asked === undefined ? resumeReplay(session, resumed!, how) : startReplay(session, asked, how),
     );
   }
   if (!ACTIONS.includes(action))
@@ -102,18 +95,7 @@ export async function run(argv: string[]): Promise<number> {
         : `unexpected argument ${id}`,
     );
   const stopped = id === undefined ? undefined : replayIdArgument(id);
-  return await onKafka(command.configFile, (session) =>
-    stopped === undefined ? listReplays({ ...session, json }) : stopReplay({ ...session, json }, stopped),
+  return await withSession('replay', command, (session) =>
+    stopped === undefined ? listReplays(session) : stopReplay(session, stopped),
   );
-}
-
-async function onKafka(
-  file: string,
-  work: (session: Omit<ReplayCommand, 'json'>) => Promise<number>,
-): Promise<number> {
-  const config = loadConfig({ file, env: process.env });
-  return await withKafkaAdmin('replay', config.kafka, (admin) => {
-    const connection = new KafkaConnection(config.kafka, createLog('silent', 'replay'));
-    return work({ config, connection, admin });
-  });
 }

@@ -6,12 +6,12 @@ import { type NodeOptions, nodeOptions, type RouteOptions, routeOptions } from '
 import { compileRoute } from '../../core/route/route.ts';
 import { crossCheck, type Refuse } from './cross-checks.ts';
 import { type Environment, readEnvironment } from './environment.ts';
-import { configHash } from './hash.ts';
 import { layer } from './layers.ts';
 import { type Leaf, leavesOf, pickLeaves, shownFor } from './leaves.ts';
 import { findPlaceholders, placeholderHint, type ValuePlace } from './placeholders.ts';
 import { Positions } from './positions.ts';
 import { explainIssue, InvalidConfig, type Problem, valueAt } from './problem.ts';
+import { configHash } from './redact.ts';
 import { type RouteRules, readRouteRules } from './route-rules.ts';
 import { type Options, options, type ProcessOptions, processOptions } from './schema.ts';
 import { type Path, type ReadFile, Source } from './source.ts';

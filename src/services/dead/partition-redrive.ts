@@ -12,6 +12,8 @@ export interface RedrivePartition {
   readonly topic: string;
   readonly partition: number;
   readonly groupId: string;
+  /** The system's time, for the markers. */
+  readonly nowMs: () => number;
 }
 
 /** One transaction: all or nothing. */
@@ -62,11 +64,11 @@ export class PartitionRedrive {
 
   async flush(): Promise<void> {
     if (this.#batch.length === 0) return;
-    const { topic, partition, groupId } = this.#target;
+    const { topic, partition, groupId, nowMs } = this.#target;
     const { take, firstLeft, end } = this.#plan;
     const redriven = new OffsetRanges();
     for (const letter of this.#offsets) redriven.add(letter);
-    const marker = markerRecord(topic, partition, redriven.ranges, Date.now());
+    const marker = markerRecord(topic, partition, redriven.ranges, nowMs());
     const nextToTake = take[this.#passed] ?? end;
     const offset = nextToTake < firstLeft ? nextToTake : firstLeft;
     const source = { groupId, membership: NO_MEMBER, topic, partitions: [{ partition, offset }] };

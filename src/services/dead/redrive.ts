@@ -22,6 +22,8 @@ export interface RedriveOptions {
   /** Counts, and writes nothing. */
   readonly dryRun: boolean;
   readonly targets: RedriveTargets;
+  /** The system's time, for records that are written. */
+  readonly nowMs: () => number;
   /** The broker ends an open transaction after this, in ms. */
   readonly transactionTimeoutMs: number;
   readonly onCorrupt?: OnCorrupt;
@@ -117,7 +119,7 @@ export class Redrive {
   }
 
   async #plan(ends: ReadonlyMap<number, bigint>, limit: number) {
-    const { topic, filter, again, targets, onScan, onCorrupt, onDefect } = this.#options;
+    const { topic, filter, again, targets, nowMs, onScan, onCorrupt, onDefect } = this.#options;
     const [committed, bounds] = await Promise.all([
       this.#admin.committedOffsets(redriveGroup(topic), topic),
       this.#admin.offsetBounds(topic, [...ends.keys()]),
@@ -131,9 +133,8 @@ export class Redrive {
       ranges.set(partition, { from: fits ? from : bound.low, to: bound.high });
     }
     const plan = new RedrivePlan();
-    const nowMs = Date.now();
     const check: Parameters<typeof verdictOn>[1]['check'] = (letter) => {
-      const record = redrivenRecord(letter, targets, nowMs);
+      const record = redrivenRecord(letter, targets, nowMs());
       return typeof record === 'string' ? record : undefined;
     };
     const redriven = await scanLetters(this.#connection, this.#admin, {
@@ -160,7 +161,7 @@ export class Redrive {
     plans: ReadonlyMap<number, PartitionPlan>,
     producers: ReadonlyMap<number, TransactionalProducer>,
   ): Promise<void> {
-    const { topic, targets, onRedrive } = this.#options;
+    const { topic, targets, nowMs, onRedrive } = this.#options;
     const of = this.#done + [...plans.values()].reduce((sum, { take }) => sum + take.length, 0);
     const ranges = new Map<number, OffsetRange>();
     const redrives = new Map<number, PartitionRedrive>();
@@ -170,7 +171,7 @@ export class Redrive {
       ranges.set(partition, { from: first, to: plan.take.at(-1)! + 1n });
       const groupId = redriveGroup(topic);
       const send = producers.get(partition)!;
-      const target = { topic, partition, groupId };
+      const target = { topic, partition, groupId, nowMs };
       redrives.set(
         partition,
         new PartitionRedrive(target, plan, send, (letters) => {
@@ -183,7 +184,7 @@ export class Redrive {
       const redrive = redrives.get(records[0]!.partition)!;
       for (const record of records) {
         if (!redrive.takes(record.offset)) continue;
-        const outgoing = redrivenRecord(readLetter(record)!, targets, Date.now());
+        const outgoing = redrivenRecord(readLetter(record)!, targets, nowMs());
         if (typeof outgoing === 'string')
           throw new FatalKafkaError(`a letter changed while it was read: ${outgoing}`);
         await redrive.add(record.offset, outgoing);

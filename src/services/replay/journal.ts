@@ -2,9 +2,10 @@ import type { OutgoingRecord } from '../../core/model/records.ts';
 import type { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { FatalKafkaError } from '../../io/kafka/errors.ts';
-import type { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
+import { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
 import { NO_MEMBER, TransactionalProducer } from '../../io/kafka/produce/transactional-producer.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
+import { sleep } from '../../io/time/sleep.ts';
 import {
   decodeReplay,
   encodeEntry,
@@ -14,9 +15,9 @@ import {
   replayGroup,
   replayId,
   type StoredReplay,
+  stopGroup,
 } from './stored-replay.ts';
-import { addCounts } from './target/tally.ts';
-import type { ReplayCounts } from './target/target.ts';
+import { type ReplayCounts, Tally } from './target/target.ts';
 
 /** Default of the brokers' limit for the metadata of an offset (`offset.metadata.max.bytes`). */
 const METADATA_MAX_BYTES = 4_096;
@@ -27,14 +28,16 @@ const METADATA_GROWTH_BYTES = 1_024;
  * (`offsets.retention.minutes`).
  */
 const REFRESH_MS = 20_000;
+/** Heartbeat interval, in ms. */
+const KEEP_MS = 10_000;
 
 export interface JournalOptions {
-  readonly id: string;
-  /** Names this process in what is stored. */
-  readonly run: string;
   /** The broker ends an open transaction after this, in ms. */
   readonly transactionTimeoutMs: number;
+  /** Shared by all journals of a process, so that a size limit learnt from a broker is kept. */
   readonly limit: BatchLimit;
+  /** The system's time, which is stored for other processes. */
+  readonly nowMs: () => number;
 }
 
 /** Result of a step, stored with its positions. */
@@ -50,119 +53,108 @@ export interface JournalStep {
  * The positions of a replay in Kafka, and the only writer of them: opening it fences a predecessor that still runs.
  *
  * Positions are the offsets of a group without members; their metadata describes the replay. They are written in
- * transactions, for a target in Kafka together with its records. After any error close it and open it again: only that
- * shows what was committed.
+ * transactions, for a target in Kafka together with its records, and heartbeats beside them, whatever the steps wait
+ * for. After any error close it and open it again: only that shows what was committed.
  */
 export class Journal {
-  readonly id: string;
-  readonly #run: string;
   readonly #producer: TransactionalProducer;
-  #replay: StoredReplay | undefined;
+  readonly #options: JournalOptions;
+  #replay: StoredReplay;
   #refreshedMs = Number.NEGATIVE_INFINITY;
   /** The first error: since then it is unknown what is stored. */
   #failure: { readonly error: unknown } | undefined;
   /** Tail of the queue of writes: heartbeats come while a step is being written. */
   #writing: Promise<unknown> = Promise.resolve();
+  readonly #closed = new AbortController();
+  #keeping: Promise<void> | undefined;
 
-  private constructor(
-    { id, run }: JournalOptions,
-    producer: TransactionalProducer,
-    replay: StoredReplay | undefined,
-  ) {
-    this.id = id;
-    this.#run = run;
+  private constructor(producer: TransactionalProducer, replay: StoredReplay, options: JournalOptions) {
     this.#producer = producer;
     this.#replay = replay;
+    this.#options = options;
   }
 
+  /**
+   * Opens the journal, and stores that the process named `replay.run` runs the replay.
+   *
+   * @param choose what to begin, given what is stored: that, or something new; it may throw
+   * @throws FatalKafkaError if the entry is larger than brokers may take
+   */
   static async open(
     connection: KafkaConnection,
     admin: KafkaAdmin,
+    { id, run }: Pick<StoredReplay, 'id' | 'run'>,
+    choose: (stored: StoredReplay | undefined) => StoredReplay,
     options: JournalOptions,
   ): Promise<Journal> {
-    const { id, limit, transactionTimeoutMs: timeoutMs } = options;
-    const producer = await TransactionalProducer.open(connection, {
-      transactionalId: replayGroup(id),
-      timeoutMs,
-      limit,
-    });
+    const producer = await openProducer(connection, replayGroup(id), options);
     try {
-      return new Journal(options, producer, await readReplay(admin, id, { final: true }));
+      const stored = await readReplay(admin, id, { final: true });
+      const journal = new Journal(producer, { ...choose(stored), run }, options);
+      if (stored?.run !== run) requireRoom(journal.replay);
+      // All partitions, so that brokers do not expire the replay before anything can be written.
+      await journal.#mark('running');
+      journal.#keeping = journal.#keep();
+      return journal;
     } catch (error) {
       void producer.close().catch(() => undefined);
       throw error;
     }
   }
 
-  /** The replay as it is stored; undefined before `begin`. */
-  get replay(): StoredReplay | undefined {
+  get id(): string {
+    return this.#replay.id;
+  }
+
+  /** The replay as it is stored. */
+  get replay(): StoredReplay {
     return this.#replay;
   }
 
-  /** Whether the process that opened it is the one that runs the replay. */
-  get owned(): boolean {
-    return this.#replay?.run === this.#run;
-  }
-
-  /** What the target has stored. */
-  get extra(): Readonly<Record<string, number>> {
-    return this.#replay?.extra ?? {};
+  /** @throws the error after which nothing can be stored any more, such as that of a heartbeat */
+  assertWorking(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   /**
-   * Stores a new replay, or takes over a stored one.
-   *
-   * @throws FatalKafkaError if the entry is larger than brokers may take
+   * Stores a step once it is at the target; if that is in Kafka, with its records in the same transaction. When it
+   * throws, it is unknown whether they are written.
    */
-  async begin(replay: Omit<StoredReplay, 'run' | 'phase' | 'updatedMs'>): Promise<void> {
-    const begun: StoredReplay = { ...replay, run: this.#run, phase: 'running', updatedMs: Date.now() };
-    const { metadata } = encodeEntry(begun, headOf(begun.partitions));
-    const bytes = Buffer.byteLength(metadata) + METADATA_GROWTH_BYTES;
-    if (bytes > METADATA_MAX_BYTES)
-      throw new FatalKafkaError(
-        `what replay ${replay.id} is takes ${Buffer.byteLength(metadata)} bytes in its consumer group, and ` +
-          `${METADATA_MAX_BYTES - METADATA_GROWTH_BYTES} fit; give fewer or shorter selectors (--match)`,
-      );
-    await this.#write(begun, [], begun.partitions.keys());
-    this.#refreshedMs = monotonicMs();
-  }
-
-  /** Writes records and positions in one transaction. When it throws, it is unknown whether they are written. */
-  async send(records: readonly OutgoingRecord[], step: JournalStep): Promise<void> {
+  async store(step: JournalStep, records: readonly OutgoingRecord[] = []): Promise<void> {
     await this.#inTurn(async () => {
-      const replay = this.#begun();
+      const { counts, partitions, extra } = this.#replay;
       const next = {
-        ...replay,
-        counts: addCounts(replay.counts, step.counts),
-        partitions: moved(replay, step.positions),
-        extra: { ...replay.extra, ...step.extra },
+        ...this.#replay,
+        counts: new Tally().add(counts).add(step.counts),
+        partitions: moved(partitions, step.positions),
+        extra: { ...extra, ...step.extra },
       };
-      await this.#writeFresh(next, records, step.positions.keys());
+      await this.#write(next, step.positions.keys(), records);
     });
   }
 
-  /** Stores positions, once everything before them is at the target. */
-  async commit(step: JournalStep): Promise<void> {
-    await this.send([], step);
+  async #mark(phase: ReplayPhase): Promise<void> {
+    await this.#inTurn(() => this.#write({ ...this.#replay, phase }));
   }
 
-  /** Stores a heartbeat of this process, or that the replay has stopped. */
-  async mark(phase: ReplayPhase): Promise<void> {
-    await this.#inTurn(() => this.#writeFresh({ ...this.#begun(), phase }, [], []));
+  /** @param ended this process ends here, asked to or not, and stores that */
+  async close(ended: boolean): Promise<void> {
+    this.#closed.abort();
+    await this.#keeping;
+    try {
+      if (ended) await this.#mark('stopped');
+    } finally {
+      await this.#producer.close();
+    }
   }
 
-  /**
-   * Writes all partitions if the last time is `REFRESH_MS` ago: the positions of a replay that waits must not expire.
-   */
-  async #writeFresh(
-    replay: StoredReplay,
-    records: readonly OutgoingRecord[],
-    partitions: Iterable<number>,
-  ): Promise<void> {
-    const updatedMs = Date.now();
-    const all = monotonicMs() - this.#refreshedMs > REFRESH_MS;
-    await this.#write({ ...replay, updatedMs }, records, all ? replay.partitions.keys() : partitions);
-    if (all) this.#refreshedMs = monotonicMs();
+  async #keep(): Promise<void> {
+    const { signal } = this.#closed;
+    while (!signal.aborted && this.#failure === undefined) {
+      await sleep(KEEP_MS, signal);
+      // An error shows in the next write, or in the wait for the next turn.
+      if (!signal.aborted) await this.#mark('running').catch(() => undefined);
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -171,27 +163,22 @@ export class Journal {
     return turn;
   }
 
-  async close(): Promise<void> {
-    await this.#producer.close();
-  }
-
-  #begun(): StoredReplay {
-    if (this.#replay === undefined) throw new Error('a journal is written to that was not begun');
-    return this.#replay;
-  }
-
+  /** Writes all partitions if the last time is `REFRESH_MS` ago: positions of a replay that waits must not expire. */
   async #write(
-    replay: StoredReplay,
-    records: readonly OutgoingRecord[],
-    partitions: Iterable<number>,
+    next: StoredReplay,
+    moved: Iterable<number> = [],
+    records: readonly OutgoingRecord[] = [],
   ): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure.error;
-    const written = [...new Set([headOf(replay.partitions), ...partitions])];
+    this.assertWorking();
+    const replay = { ...next, updatedMs: this.#options.nowMs() };
+    const { id, spec, partitions } = replay;
+    const all = monotonicMs() - this.#refreshedMs > REFRESH_MS;
+    const written = new Set([headOf(partitions), ...(all ? partitions.keys() : moved)]);
     const source = {
-      groupId: replayGroup(this.id),
+      groupId: replayGroup(id),
       membership: NO_MEMBER,
-      topic: replay.spec.topic,
-      partitions: written.map((partition) => ({ partition, ...encodeEntry(replay, partition) })),
+      topic: spec.topic,
+      partitions: [...written].map((partition) => ({ partition, ...encodeEntry(replay, partition) })),
     };
     try {
       await this.#producer.send(source, records);
@@ -200,7 +187,35 @@ export class Journal {
       throw error;
     }
     this.#replay = replay;
+    if (all) this.#refreshedMs = monotonicMs();
   }
+}
+
+function openProducer(
+  connection: KafkaConnection,
+  transactionalId: string,
+  { transactionTimeoutMs: timeoutMs, limit }: Pick<JournalOptions, 'transactionTimeoutMs' | 'limit'>,
+): Promise<TransactionalProducer> {
+  return TransactionalProducer.open(connection, { transactionalId, timeoutMs, limit });
+}
+
+function requireRoom(replay: StoredReplay): void {
+  const bytes = Buffer.byteLength(encodeEntry(replay, headOf(replay.partitions)).metadata);
+  const room = METADATA_MAX_BYTES - METADATA_GROWTH_BYTES;
+  if (bytes <= room) return;
+  throw new FatalKafkaError(
+    `what replay ${replay.id} is takes ${bytes} bytes in its consumer group, and ${room} fit; give fewer or shorter ` +
+      'selectors (--match)',
+  );
+}
+
+function moved(
+  partitions: StoredReplay['partitions'],
+  positions: ReadonlyMap<number, bigint>,
+): StoredReplay['partitions'] {
+  const all = new Map(partitions);
+  for (const [partition, position] of positions) all.set(partition, { ...all.get(partition)!, position });
+  return all;
 }
 
 /**
@@ -215,19 +230,10 @@ export async function readReplay(
   { final = false } = {},
 ): Promise<StoredReplay | undefined> {
   for (const committed of (await admin.committedEntries(replayGroup(id), { final })).values()) {
-    const replay = decoded(id, committed);
+    const replay = decodeReplay(id, committed);
     if (replay !== undefined) return replay;
   }
   return undefined;
-}
-
-function decoded(id: string, committed: Parameters<typeof decodeReplay>[1]): StoredReplay | undefined {
-  try {
-    return decodeReplay(id, committed);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new FatalKafkaError(error.message, { cause: error });
-  }
 }
 
 /** All stored replays, newest first, and the errors of those that cannot be read. */
@@ -250,15 +256,32 @@ export async function listReplays(
   return { replays: replays.sort((a, b) => b.startedMs - a.startedMs), unreadable };
 }
 
-function moved(
-  { partitions }: StoredReplay,
-  positions: ReadonlyMap<number, bigint>,
-): StoredReplay['partitions'] {
-  const all = new Map(partitions);
-  for (const [partition, position] of positions) {
-    const range = all.get(partition);
-    if (range === undefined) throw new Error(`partition ${partition} is not part of the replay`);
-    all.set(partition, { ...range, position });
+/**
+ * Asks the process that runs a replay to stop. The request names the process by its `run`, so the one that resumes the
+ * replay later ignores it.
+ */
+export async function requestStop(
+  connection: KafkaConnection,
+  { id, run, spec, partitions }: StoredReplay,
+  transactionTimeoutMs: number,
+): Promise<void> {
+  const groupId = stopGroup(id);
+  const producer = await openProducer(connection, groupId, { transactionTimeoutMs, limit: new BatchLimit() });
+  try {
+    const request = { partition: headOf(partitions), offset: 0n, metadata: run };
+    await producer.send({ groupId, membership: NO_MEMBER, topic: spec.topic, partitions: [request] }, []);
+  } finally {
+    await producer.close();
   }
-  return all;
+}
+
+/** Whether the process that runs a replay was told to stop. */
+export async function isStopRequested(
+  admin: KafkaAdmin,
+  { id, run }: Pick<StoredReplay, 'id' | 'run'>,
+): Promise<boolean> {
+  const entries = await admin.committedEntries(stopGroup(id));
+  return [...entries.values()].some((committed) =>
+    [...committed.values()].some(({ metadata }) => metadata === run),
+  );
 }

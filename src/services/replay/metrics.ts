@@ -6,29 +6,27 @@ import type { ReplayCounts } from './target/target.ts';
 /** Metrics of a replay, of this process alone. docs/reference/metrics.md lists them for operators. */
 export class ReplayMetrics {
   readonly registry = new Registry();
-  readonly #records = this.#counter('records_total', 'Records of the range that are done.', []);
-  readonly #samples = this.#counter('samples_total', 'Samples written to the target.', []);
+  readonly #records = this.#counter('records_total', 'Records of the range that are done.');
+  readonly #samples = this.#counter('samples_total', 'Samples written to the target.');
   readonly #leftOut = this.#counter(
     'left_out_samples_total',
     'Samples left out: by --match, --sample or the time range, or by the route.',
-    [],
   );
   readonly #refused = this.#counter(
     'refused_total',
     'Records and series that could not be used, by reason; the replay writes no dead letters.',
     ['reason'],
   );
-  readonly #retries = this.#counter('retries_total', 'Times that it began again after an error.', []);
+  readonly #retries = this.#counter('retries_total', 'Times that it began again after an error.');
   readonly #gaps = this.#counter(
     'gap_records_total',
     'Records that retention took before they were replayed.',
-    [],
   );
   readonly #lag = this.#gauge('lag_records', 'Offsets between the position and the end of the range.', [
     'partition',
   ]);
-  readonly #share = this.#gauge('done_ratio', 'Share of the range that is done, 0 to 1.', []);
-  readonly #yielding = this.#gauge('yielding', '1 while it waits for the live flow (--yield-lag).', []);
+  readonly #share = this.#gauge('done_ratio', 'Share of the range that is done, 0 to 1.');
+  readonly #yielding = this.#gauge('yielding', '1 while it waits for the live flow (--yield-lag).');
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
@@ -57,11 +55,11 @@ export class ReplayMetrics {
     for (const { partition, offsets } of behind) this.#lag.set({ partition: String(partition) }, offsets);
   }
 
-  #counter<L extends string>(name: string, help: string, labelNames: L[]): Counter<L> {
+  #counter<L extends string = never>(name: string, help: string, labelNames: L[] = []): Counter<L> {
     return new Counter({ name: `penstock_replay_${name}`, help, labelNames, registers: [this.registry] });
   }
 
-  #gauge<L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> {
+  #gauge<L extends string = never>(name: string, help: string, labelNames: L[] = []): Gauge<L> {
     return new Gauge({ name: `penstock_replay_${name}`, help, labelNames, registers: [this.registry] });
   }
 }

@@ -1,4 +1,4 @@
-import type { ReplayRange } from './stored-replay.ts';
+import { type StoredReplay, shareOf } from './stored-replay.ts';
 
 /** Progress of a replay at one moment. */
 export interface ProgressSnapshot {
@@ -24,18 +24,18 @@ const POINT_EVERY_MS = 500;
 
 /** Follows the positions of a replay. Samples are those of this process; times by `monotonicMs`. */
 export class ReplayProgress {
-  readonly #partitions = new Map<number, { from: bigint; to: bigint; position: bigint }>();
+  #partitions: StoredReplay['partitions'] = new Map();
   #samples = 0;
   #points: Point[] = [];
 
   /** The replay starts, or resumes after an error, at these positions. */
-  opened(partitions: ReadonlyMap<number, ReplayRange>, nowMs: number): void {
-    for (const [partition, range] of partitions) this.#partitions.set(partition, { ...range });
+  opened(partitions: StoredReplay['partitions'], nowMs: number): void {
+    this.#partitions = partitions;
     if (this.#points.length === 0) this.#points.push(this.#point(nowMs));
   }
 
-  written(positions: ReadonlyMap<number, bigint>, samples: number, nowMs: number): void {
-    for (const [partition, position] of positions) this.#partitions.get(partition)!.position = position;
+  written(partitions: StoredReplay['partitions'], samples: number, nowMs: number): void {
+    this.#partitions = partitions;
     this.#samples += samples;
     if (nowMs - this.#points.at(-1)!.ms < POINT_EVERY_MS) return;
     this.#points.push(this.#point(nowMs));
@@ -49,27 +49,23 @@ export class ReplayProgress {
       .filter(({ offsets }) => offsets > 0)
       .sort((a, b) => b.offsets - a.offsets);
     const left = behind.reduce((sum, { offsets }) => sum + offsets, 0);
-    const done = this.#done();
-    const first = this.#points[0] ?? { ms: nowMs, offsets: done, samples: this.#samples };
+    const now = this.#point(nowMs);
+    const first = this.#points[0] ?? now;
     const seconds = (nowMs - first.ms) / 1000;
-    const offsetsPerSecond = seconds > 0 ? (done - first.offsets) / seconds : 0;
+    const perSecond = (key: 'offsets' | 'samples') => (seconds > 0 ? (now[key] - first[key]) / seconds : 0);
     return {
       // Before the ranges are known nothing is done; where they are empty everything is.
-      share: done + left === 0 ? Math.min(1, this.#points.length) : done / (done + left),
+      share: this.#points.length === 0 ? 0 : shareOf({ partitions: this.#partitions }),
       samples: this.#samples,
-      samplesPerSecond: seconds > 0 ? (this.#samples - first.samples) / seconds : 0,
-      secondsLeft: offsetsPerSecond > 0 ? left / offsetsPerSecond : undefined,
+      samplesPerSecond: perSecond('samples'),
+      secondsLeft: perSecond('offsets') > 0 ? left / perSecond('offsets') : undefined,
       behind,
     };
   }
 
-  #done(): number {
-    let done = 0;
-    for (const { from, position } of this.#partitions.values()) done += Number(position - from);
-    return done;
-  }
-
   #point(ms: number): Point {
-    return { ms, offsets: this.#done(), samples: this.#samples };
+    let offsets = 0;
+    for (const { from, position } of this.#partitions.values()) offsets += Number(position - from);
+    return { ms, offsets, samples: this.#samples };
   }
 }

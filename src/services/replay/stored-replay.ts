@@ -1,6 +1,45 @@
+import type { CommittedOffset } from '../../io/kafka/admin/admin.ts';
+import { FatalKafkaError } from '../../io/kafka/errors.ts';
 import type { OffsetRange } from '../../io/kafka/range/range-reader.ts';
-import type { ReplaySpec } from './spec.ts';
 import type { ReplayCounts } from './target/target.ts';
+
+export type ReplayTargetSpec =
+  | {
+      readonly kind: 'route';
+      readonly route: string;
+      /** The topic that is written to. */
+      readonly topic: string;
+      /** `topic` is the route's own task topic. */
+      readonly live: boolean;
+    }
+  | {
+      readonly kind: 'storage';
+      /** Without a user name or password. */
+      readonly url: string;
+      /** Absent: series go as they were received. */
+      readonly route?: string;
+    }
+  | {
+      readonly kind: 'file';
+      /** An absolute path; `-` is standard output. */
+      readonly file: string;
+      readonly route?: string;
+    };
+
+/** Source and target of a replay. Stored with its positions, so that any machine can resume it. */
+export interface ReplaySpec {
+  readonly topic: string;
+  /** Kafka's id of the topic when the range was fixed; absent: brokers did not tell it. */
+  readonly topicId?: string;
+  readonly target: ReplayTargetSpec;
+  /** Selectors on series as received; a series is taken if any of them matches. Absent: every series. */
+  readonly match?: readonly string[];
+  /** Takes one series in this many, by the hash of its labels as received. Absent: every series. */
+  readonly sample?: number;
+  /** With `--by sample-time`: only samples with fromMs ≤ time < toMs. Milliseconds since the epoch. */
+  readonly fromMs?: number;
+  readonly toMs?: number;
+}
 
 /** `stopped`: its process ended, asked to or by an error. After a kill it stays `running`, without heartbeats. */
 export type ReplayPhase = 'running' | 'stopped';
@@ -26,12 +65,6 @@ export interface StoredReplay {
   readonly partitions: ReadonlyMap<number, ReplayRange>;
   /** What its target keeps with the positions, such as the length of a file. */
   readonly extra: Readonly<Record<string, number>>;
-}
-
-/** A committed offset, and its metadata. */
-export interface CommittedOffset {
-  readonly offset: bigint;
-  readonly metadata: string;
 }
 
 export const GROUP_PREFIX = 'penstock.replay.';
@@ -80,20 +113,16 @@ interface PartitionEntry {
 }
 
 /** Metadata of the offset of the lowest partition: it has the replay itself, too. */
-interface HeadEntry extends PartitionEntry {
+interface HeadEntry extends PartitionEntry, Pick<StoredReplay, 'spec' | 'phase' | 'run' | 'extra'> {
   /** Number of partitions, to notice lost ones: brokers expire offsets one by one. */
   readonly partitions?: number;
   readonly version: number;
-  readonly spec: ReplaySpec;
-  readonly phase: ReplayPhase;
-  readonly run: string;
   readonly started: number;
   readonly updated: number;
   readonly records: number;
   readonly samples: number;
   readonly left_out: number;
   readonly refused: Readonly<Record<string, number>>;
-  readonly extra: Readonly<Record<string, number>>;
 }
 
 /** The lowest partition of a replay: it carries what belongs to no partition. */
@@ -136,7 +165,7 @@ function mostFrequent(refused: ReadonlyMap<string, number>): Record<string, numb
  * Reads what `encodeEntry` has written.
  *
  * @returns undefined if there is nothing, or nothing of a replay
- * @throws RangeError if another version of Penstock has written it, or a part of it has expired
+ * @throws FatalKafkaError if another version of Penstock has written it, or a part of it has expired
  */
 export function decodeReplay(
   id: string,
@@ -146,12 +175,12 @@ export function decodeReplay(
   const entries = new Map([...committed].map(([partition, { metadata }]) => [partition, parse(metadata)]));
   const head = entries.get(headOf(committed)) as Partial<HeadEntry> | undefined;
   if (head === undefined) return undefined;
-  if (head.spec === undefined) throw new RangeError(forgotten(id, committed));
+  if (head.spec === undefined) throw new FatalKafkaError(forgotten(id, committed));
   if (head.version !== VERSION)
-    throw new RangeError(
+    throw new FatalKafkaError(
       `replay ${id} was written by another version of Penstock; go on with it there, or begin a new one`,
     );
-  if ((head.partitions ?? 0) > committed.size) throw new RangeError(forgotten(id, committed));
+  if ((head.partitions ?? 0) > committed.size) throw new FatalKafkaError(forgotten(id, committed));
   const { spec, phase, run, started, updated, records, samples, left_out, refused, extra } =
     head as HeadEntry;
   const partitions = [...committed].flatMap(([partition, { offset }]): [number, ReplayRange][] => {

@@ -1,19 +1,17 @@
 import { isoTime } from '../../../core/model/iso-time.ts';
-import { printableLines } from '../../../core/model/printable.ts';
 import type { StoredLetter } from '../../../core/record/stored-letter.ts';
 import { type LetterFilter, matches } from '../../../services/dead/filter.ts';
 import { type OnCorrupt, scanLetters } from '../../../services/dead/scan.ts';
 import { LetterCounts, type LetterGroup } from '../../../services/dead/summary.ts';
 import { DONE, printJson } from '../command.ts';
 import { defectNotes } from '../defect-notes.ts';
-import { ProgressLine } from '../text/progress-line.ts';
 import { formatTable } from '../text/table.ts';
 import { wrap } from '../text/wrap.ts';
 import { type DeadSession, sayUnreadable } from './session.ts';
 
 /** Counts the letters present at the start; letters written during the scan are not counted. */
 export async function listLetters(
-  { connection, admin, topic, json }: DeadSession,
+  { connection, admin, topic, json, line }: DeadSession,
   filter: LetterFilter,
   onCorrupt?: OnCorrupt,
 ): Promise<number> {
@@ -21,11 +19,7 @@ export async function listLetters(
   sayUnreadable(topic, unknown);
   const ranges = new Map([...bounds].map(([id, { low, high }]) => [id, { from: low, to: high }]));
   const counts = new LetterCounts();
-  const line = new ProgressLine();
-  const onDefect = defectNotes((message) => {
-    line.clear();
-    process.stderr.write(`penstock dead: ${printableLines(message)}\n`);
-  });
+  const onDefect = defectNotes((message) => line.say(`penstock dead: ${message}`));
   const redriven = await scanLetters(connection, admin, {
     topic,
     ranges,

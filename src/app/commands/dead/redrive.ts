@@ -1,4 +1,3 @@
-import { printableLines } from '../../../core/model/printable.ts';
 import { compileRoutes } from '../../../core/route/route.ts';
 import type { LetterFilter } from '../../../services/dead/filter.ts';
 import { Redrive } from '../../../services/dead/redrive.ts';
@@ -8,7 +7,6 @@ import type { OnCorrupt } from '../../../services/dead/scan.ts';
 import { ingestTopics } from '../../../services/worker/options.ts';
 import { DONE, printJson } from '../command.ts';
 import { defectNotes } from '../defect-notes.ts';
-import { ProgressLine } from '../text/progress-line.ts';
 import { type DeadSession, sayUnreadable } from './session.ts';
 
 export interface RedriveArguments {
@@ -20,16 +18,13 @@ export interface RedriveArguments {
 }
 
 export async function redriveLetters(session: DeadSession, args: RedriveArguments): Promise<number> {
-  const { config, connection, admin, topic, json } = session;
-  const line = new ProgressLine();
+  const { config, connection, admin, topic, json, line, nowMs } = session;
   const redrive = new Redrive(connection, admin, {
     ...args,
     topic,
+    nowMs,
     targets: await redriveTargets(session),
-    onDefect: defectNotes((message) => {
-      line.clear();
-      process.stderr.write(`penstock dead: ${printableLines(message)}\n`);
-    }),
+    onDefect: defectNotes((message) => line.say(`penstock dead: ${message}`)),
     transactionTimeoutMs: config.worker.transaction_timeout,
     onUnreadable: (partitions) => sayUnreadable(topic, partitions),
     onScan: ({ read, of }) => line.show(`${topic}: ${read} of ${of} offsets read`),

@@ -1,14 +1,9 @@
-import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../../io/kafka/client/connection.ts';
-import type { Config } from '../../config/load.ts';
+import type { KafkaSession } from '../kafka-session.ts';
 
-/** Context shared by all `penstock dead` actions. */
-export interface DeadSession {
-  readonly config: Config;
-  readonly connection: KafkaConnection;
-  readonly admin: KafkaAdmin;
+/** What the actions of `penstock dead` work with. */
+export interface DeadSession extends KafkaSession {
+  /** The dead-letter topic. */
   readonly topic: string;
-  readonly json: boolean;
 }
 
 /** Says on standard error which partitions of the topic are left out. */

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { DecoderRegistry } from '../../../core/decode/registry.ts';
-import type { SchemaSource } from '../../../core/decode/schema/writer-schema.ts';
+import type { SchemaId, SchemaSource, WriterSchema } from '../../../core/decode/schema/writer-schema.ts';
 import { topicDecoders } from '../../../core/decode/topic-decoders.ts';
+import { errorMessage, PoisonError, RetryableError } from '../../../core/model/errors.ts';
 import { isoTime } from '../../../core/model/iso-time.ts';
 import { printable, quoted } from '../../../core/model/printable.ts';
 import { HEADER } from '../../../core/record/headers.ts';
@@ -9,17 +10,17 @@ import { isRecordTime } from '../../../core/record/record-time.ts';
 import { readLetter, type StoredLetter } from '../../../core/record/stored-letter.ts';
 import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
 import { readRanges } from '../../../io/kafka/range/range-reader.ts';
+import { RegistryClient } from '../../../io/registry/client.ts';
+import type { RegistryOptions } from '../../../io/registry/options.ts';
 import {
   type Contents,
   contentsOf,
   neededSchema,
   type ShownSeries,
 } from '../../../services/dead/contents.ts';
-import { hexDump } from '../../../services/dead/hex-dump.ts';
 import { ingestTopics } from '../../../services/worker/options.ts';
 import type { Config } from '../../config/load.ts';
 import { DONE, FAILED, printJson } from '../command.ts';
-import { oneSchema } from '../one-schema.ts';
 import { formatTable } from '../text/table.ts';
 import type { DeadSession } from './session.ts';
 
@@ -196,4 +197,46 @@ function textLines(value: Buffer): string[] | undefined {
 /** RFC 3339; the plain number for times outside the range of Date. */
 function timeText(ms: number): string {
   return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`;
+}
+
+/**
+ * Source of a single schema, fetched once, for a command that shows one record. If the registry refuses or does not
+ * answer, using the schema throws that as a PoisonError. Undefined if no registry is configured.
+ *
+ * @throws ConfigError when a certificate or key file cannot be used
+ */
+async function oneSchema(options: RegistryOptions, id: SchemaId): Promise<SchemaSource | undefined> {
+  const { url } = options;
+  if (url === undefined) return undefined;
+  const client = new RegistryClient({ ...options, url });
+  try {
+    const schema: WriterSchema = await client.fetch(id);
+    return { schema: () => schema };
+  } catch (error) {
+    if (!(error instanceof PoisonError) && !(error instanceof RetryableError)) throw error;
+    const fault = new PoisonError('decode', 'schema_id', errorMessage(error), { cause: error });
+    return {
+      schema() {
+        throw fault;
+      },
+    };
+  } finally {
+    await client.close();
+  }
+}
+
+const ROW = 16;
+
+/** Bytes as lines of offset, hexadecimal and text, at most `most` bytes of them. */
+function hexDump(bytes: Uint8Array, most: number): string[] {
+  const lines: string[] = [];
+  for (let at = 0; at < Math.min(bytes.length, most); at += ROW) {
+    const row = [...bytes.subarray(at, Math.min(at + ROW, most))];
+    const hex = row.map((byte) => byte.toString(16).padStart(2, '0'));
+    const halves = [hex.slice(0, 8).join(' ').padEnd(23), hex.slice(8).join(' ').padEnd(23)].join('  ');
+    const text = row.map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
+    lines.push(`${at.toString(16).padStart(8, '0')}  ${halves}  ${text}`);
+  }
+  if (bytes.length > most) lines.push(`… ${bytes.length - most} bytes more; --raw writes them all`);
+  return lines;
 }

@@ -44,7 +44,7 @@ export async function skipBatch(
 }
 
 /** The group that reads the partition: the workers' for an ingest topic, its node's drains' for a task topic. */
-function groupOf({ config }: DeadSession, topic: string, partition: number): string {
+function groupOf({ config, nowMs }: DeadSession, topic: string, partition: number): string {
   const ingest = ingestTopics(config.worker).map((each) => each.topic);
   if (ingest.includes(topic)) return config.worker.group;
   const routes = compileRoutes(config);
@@ -52,7 +52,7 @@ function groupOf({ config }: DeadSession, topic: string, partition: number): str
   const isTask = routes.some((route) => route.topic === topic);
   const owner = isTask
     ? names.find((name) =>
-        new NodeAssignment(routes, names, name, config.ownership).owns(topic, partition, Date.now()),
+        new NodeAssignment(routes, names, name, config.ownership).owns(topic, partition, nowMs()),
       )
     : undefined;
   if (owner !== undefined) return drainGroupId(topic, owner);

@@ -1,11 +1,13 @@
 import { resolve } from 'node:path';
+import type * as z from 'zod';
 import { expectedName } from '../../../core/model/nearest.ts';
 import { address, remoteWriteUrl, urlFault } from '../../../core/options/address.ts';
 import { duration, topicName } from '../../../core/options/types.ts';
 import { compileSelector, SelectorError } from '../../../core/relabel/selector/selector.ts';
 import type { RangeRequest } from '../../../services/replay/plan/range-plan.ts';
-import { usageError } from '../command.ts';
-import { timeArgument } from '../time-arguments.ts';
+import type { ReplaySpec, ReplayTargetSpec } from '../../../services/replay/stored-replay.ts';
+import { type parseCommand, usageError } from '../command.ts';
+import { corruptArgument, numberArgument, timeArgument } from '../option-values.ts';
 
 export const REPLAY_OPTIONS = {
   topic: { type: 'string' },
@@ -34,24 +36,9 @@ export const REPLAY_OPTIONS = {
 } as const;
 
 /** Option values as parsed from the command line, not yet validated. */
-export type ReplayOptionValues = {
-  readonly [K in keyof typeof REPLAY_OPTIONS]?: (typeof REPLAY_OPTIONS)[K] extends { multiple: true }
-    ? readonly string[]
-    : (typeof REPLAY_OPTIONS)[K]['type'] extends 'boolean'
-      ? boolean
-      : string;
-};
-
-/** The requested target. */
-export type AskedTarget =
-  | {
-      readonly kind: 'route';
-      readonly route: string;
-      readonly outputTopic: string | undefined;
-      readonly intoLive: boolean;
-    }
-  | { readonly kind: 'storage'; readonly url: string; readonly route: string | undefined }
-  | { readonly kind: 'file'; readonly file: string; readonly route: string | undefined };
+export type ReplayOptionValues = Partial<
+  NonNullable<ReturnType<typeof parseCommand<typeof REPLAY_OPTIONS>>>['values']
+>;
 
 /** A requested new replay. */
 export interface AskedReplay {
@@ -60,11 +47,17 @@ export interface AskedReplay {
   /** Undefined: the ingest topic. */
   readonly topic: string | undefined;
   readonly range: RangeRequest;
-  /** By the time of samples, not of records. */
-  readonly bySampleTime: boolean;
-  readonly target: AskedTarget;
-  readonly match: readonly string[];
-  readonly sample: number | undefined;
+  /** The part of the range. */
+  readonly selection: Pick<ReplaySpec, 'match' | 'sample' | 'fromMs' | 'toMs'>;
+  readonly target:
+    | Exclude<ReplayTargetSpec, { kind: 'route' }>
+    | {
+        readonly kind: 'route';
+        readonly route: string;
+        /** Undefined: the route's own. */
+        readonly outputTopic: string | undefined;
+        readonly intoLive: boolean;
+      };
   readonly dryRun: boolean;
 }
 
@@ -90,25 +83,20 @@ const ID = /^[A-Za-z0-9._-]{1,100}$/;
 /** @throws ConfigError that says which option is wrong, and what is expected */
 export function runOptions(values: ReplayOptionValues): RunOptions {
   return {
-    rate: wholeNumber('rate', values.rate, 1),
-    concurrency: wholeNumber('concurrency', values.concurrency, 1) ?? DEFAULT_CONCURRENCY,
-    yieldLag: wholeNumber('yield-lag', values['yield-lag'], 0),
+    rate: numberArgument('replay', 'rate', values.rate, 1),
+    concurrency: numberArgument('replay', 'concurrency', values.concurrency, 1) ?? DEFAULT_CONCURRENCY,
+    yieldLag: numberArgument('replay', 'yield-lag', values['yield-lag'], 0),
     allowGaps: values['allow-gaps'] ?? false,
-    onCorruptBatch: corruptArgument(values['on-corrupt-batch']),
-    listen: listenArgument(values.listen),
+    onCorruptBatch: corruptArgument('replay', values['on-corrupt-batch']),
+    listen: checked('listen', address({ anyHost: true }).optional(), values.listen),
   };
-}
-
-function corruptArgument(policy = 'stop'): 'stop' | 'skip' {
-  if (policy === 'stop' || policy === 'skip') return policy;
-  throw usageError('replay', `--on-corrupt-batch ${policy}: expected stop or skip`);
 }
 
 /** The id of the replay to resume. @throws ConfigError for options that were fixed when the replay began */
 export function resumedId(values: ReplayOptionValues): string {
   const allowed = ['resume', ...RUN_OPTIONS] as readonly string[];
-  for (const option of given(values)) {
-    if (allowed.includes(option)) continue;
+  for (const option of Object.keys(values)) {
+    if (allowed.includes(option) || !(option in REPLAY_OPTIONS)) continue;
     throw usageError(
       'replay',
       `--${option} cannot be given with --resume: the replay goes on as it was begun; ` +
@@ -120,15 +108,25 @@ export function resumedId(values: ReplayOptionValues): string {
 
 /** @throws ConfigError as `runOptions` */
 export function askedReplay(values: ReplayOptionValues, nowMs: number): AskedReplay {
+  const range = rangeOf(values, nowMs);
   return {
     id: values.id === undefined ? undefined : replayIdArgument(values.id),
-    topic: topicArgument('topic', values.topic),
-    range: rangeOf(values, nowMs),
-    bySampleTime: bySampleTime(values),
+    topic: checked('topic', topicName().optional(), values.topic),
+    range,
+    selection: selectionOf(values, range),
     target: targetOf(values),
-    match: (values.match ?? []).map(selectorArgument),
-    sample: sampleOf(values.sample),
     dryRun: values['dry-run'] ?? false,
+  };
+}
+
+function selectionOf(values: ReplayOptionValues, range: RangeRequest): AskedReplay['selection'] {
+  const byTime = bySampleTime(values) && range.kind === 'times';
+  const match = (values.match ?? []).map(selectorArgument);
+  const sample = sampleOf(values.sample);
+  return {
+    ...(match.length > 0 ? { match } : {}),
+    ...(sample > 1 ? { sample } : {}),
+    ...(byTime ? { fromMs: range.fromMs, toMs: range.toMs } : {}),
   };
 }
 
@@ -138,12 +136,6 @@ export function replayIdArgument(text: string): string {
     'replay',
     `${text}: expected an id of up to 100 of the characters a-z A-Z 0-9 . _ - that does not end with .stop`,
   );
-}
-
-function given(values: ReplayOptionValues): string[] {
-  return Object.entries(values)
-    .filter(([name, value]) => name in REPLAY_OPTIONS && value !== undefined)
-    .map(([name]) => name);
 }
 
 function rangeOf(values: ReplayOptionValues, nowMs: number): RangeRequest {
@@ -175,10 +167,9 @@ function rangeOf(values: ReplayOptionValues, nowMs: number): RangeRequest {
         'expected --from before --to',
     );
   }
-  const asked = values.margin ?? DEFAULT_MARGIN;
-  const margin = duration({ min: 0 }).safeParse(/^\d+$/.test(asked) ? Number(asked) : asked);
-  if (!margin.success) throw usageError('replay', `--margin: ${margin.error.issues[0]!.message}`);
-  return { kind: 'times', fromMs, toMs, marginMs: margin.data };
+  const { margin = DEFAULT_MARGIN } = values;
+  const marginMs = checked('margin', duration({ min: 0 }), /^\d+$/.test(margin) ? Number(margin) : margin);
+  return { kind: 'times', fromMs, toMs, marginMs };
 }
 
 function offsetRange(text: string): { partition: number; first: bigint; last: bigint } {
@@ -207,7 +198,7 @@ function bySampleTime({ by = 'record-time' }: ReplayOptionValues): boolean {
 
 const TARGETS = ['to-route', 'to-storage', 'to-file'] as const;
 
-function targetOf(values: ReplayOptionValues): AskedTarget {
+function targetOf(values: ReplayOptionValues): AskedReplay['target'] {
   const [kind, ...others] = TARGETS.filter((name) => values[name] !== undefined);
   if (kind === undefined || others.length > 0) {
     const said = kind === undefined ? 'where to?' : `--${kind} and --${others[0]} are both given;`;
@@ -221,28 +212,21 @@ function targetOf(values: ReplayOptionValues): AskedTarget {
     misplaced(['route'], 'the route is named there already');
     misplaced(['concurrency'], 'steps go into Kafka one after the other');
     const { 'to-route': route = '', 'into-live': intoLive = false } = values;
-    const outputTopic = topicArgument('output-topic', values['output-topic']);
+    const outputTopic = checked('output-topic', topicName().optional(), values['output-topic']);
     return { kind: 'route', route, outputTopic, intoLive };
   }
   misplaced(['output-topic', 'into-live'], 'nothing is written to Kafka');
-  if (kind === 'to-storage')
-    return { kind: 'storage', url: urlArgument(values['to-storage']!), route: values.route };
+  const route = values.route === undefined ? {} : { route: values.route };
+  if (kind === 'to-storage') return { kind: 'storage', url: urlArgument(values['to-storage']!), ...route };
   misplaced(['concurrency'], 'there is one file');
   const file = values['to-file']!;
-  return { kind: 'file', file: file === '-' ? file : resolve(file), route: values.route };
+  return { kind: 'file', file: file === '-' ? file : resolve(file), ...route };
 }
 
 function urlArgument(text: string): string {
   const fault = urlFault(text, 'replay.storage in the configuration');
   if (fault !== undefined) throw usageError('replay', `--to-storage: ${fault}`);
   return remoteWriteUrl(text);
-}
-
-/** A topic name. @throws ConfigError if it is not a legal one */
-function topicArgument(option: string, text: string | undefined): string | undefined {
-  const checked = topicName().optional().safeParse(text);
-  if (checked.success) return checked.data;
-  throw usageError('replay', `--${option}: ${checked.error.issues[0]!.message}`);
 }
 
 function selectorArgument(text: string): string {
@@ -255,21 +239,15 @@ function selectorArgument(text: string): string {
   }
 }
 
-function sampleOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
+function sampleOf(text = '1/1'): number {
   const [, of] = /^1\/(\d{1,9})$/.exec(text) ?? [];
   if (of !== undefined && Number(of) > 0) return Number(of);
   throw usageError('replay', `--sample ${text}: expected 1/N, such as 1/100 for one series in a hundred`);
 }
 
-function listenArgument(text: string | undefined): string | undefined {
-  const checked = address({ anyHost: true }).optional().safeParse(text);
-  if (checked.success) return checked.data;
-  throw usageError('replay', `--listen: ${checked.error.issues[0]!.message}`);
-}
-
-function wholeNumber(option: string, text: string | undefined, least: number): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,15}$/.test(text) && Number(text) >= least) return Number(text);
-  throw usageError('replay', `--${option} ${text}: expected a whole number from ${least}`);
+/** @throws ConfigError with the option and the message of the schema */
+function checked<T>(option: string, schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw usageError('replay', `--${option}: ${result.error.issues[0]!.message}`);
 }

@@ -1,143 +1,90 @@
-import { randomBytes } from 'node:crypto';
 import { constants, setPriority } from 'node:os';
-import { sleep } from '../../../io/time/sleep.ts';
+import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';
 import { RateLimit } from '../../../services/replay/rate-limit.ts';
-import { GapError, Replay } from '../../../services/replay/replay.ts';
-import { isStopRequested } from '../../../services/replay/stop-request.ts';
+import { Replay, TakenOverError } from '../../../services/replay/replay.ts';
+import { GapError } from '../../../services/replay/steps.ts';
+import type { StoredReplay } from '../../../services/replay/stored-replay.ts';
 import { WrongTargetError } from '../../../services/replay/target/target.ts';
+import { observe } from '../../../services/status/observe.ts';
+import { reportStatus } from '../../../services/status/report.ts';
+import type { Config } from '../../config/load.ts';
 import { FAILED } from '../command.ts';
 import { expectedDeployment } from '../expected-deployment.ts';
+import type { KafkaSession } from '../kafka-session.ts';
 import type { RunOptions } from './arguments.ts';
-import type { ReplayCommand, StatusLine } from './command.ts';
 import { ReplayReport } from './report.ts';
-import { sourceDecoders } from './schemas.ts';
-import { type NewReplay, Sessions, TakenOverError } from './sessions.ts';
+import { ReplaySource } from './source.ts';
 import { targetFor } from './target.ts';
-import { formatNumber } from './text.ts';
-import { liveLag, watch } from './watch.ts';
 
-const STOP_POLL_MS = 2_000;
-const LAG_POLL_MS = 2_000;
-/** Time for the watches to finish their current poll at the end. */
-const WATCHES_END_MS = 5_000;
 /** Time for the leftovers of an ended replay to end by themselves before the process exits. */
 const LINGER_MS = 2_000;
 /** Time after the deadline to report it and end. */
 const HARD_STOP_GRACE_MS = 5_000;
 
-/** @returns the exit code */
+/** Runs a replay until it ends or is told to stop. @returns the exit code */
 export async function performReplay(
-  command: ReplayCommand,
-  replay: NewReplay,
-  {
-    resumed,
-    how,
-    statusLine,
-  }: { readonly resumed: boolean; readonly how: RunOptions; readonly statusLine: StatusLine },
+  session: KafkaSession,
+  replay: StoredReplay,
+  { rate, concurrency, yieldLag, allowGaps, onCorruptBatch, listen }: RunOptions,
+  resumed: boolean,
 ): Promise<number> {
-  const { config, connection, admin } = command;
+  const { config, connection, admin, line } = session;
   const { id, spec } = replay;
-  const run = randomBytes(6).toString('hex');
-  const say = (message: string) => statusLine.say(`replay ${id}: ${message}`);
+  const say = (message: string) => line.say(`replay ${id}: ${message}`);
   const stopping = stopOnSignal(config.stop_deadline, say);
-  const pace = new RateLimit(how.rate);
-  const source = sourceDecoders(config, spec.topic, say);
-  const { decoders, prepare } = source;
-  const openTarget = await targetFor({
-    config,
-    connection,
-    admin,
-    spec,
-    decoders,
-    concurrency: how.concurrency,
-    resumed,
-    stop: stopping.signal,
-    ending: stopping.ending,
-    say,
+  const { stop } = stopping;
+  const source = new ReplaySource(session, spec, say);
+  const openTarget = await targetFor(session, spec, source, {
+    ...{ concurrency, resumed, say, stop },
+    signal: stopping.ending,
   });
-  const sessions = new Sessions(command, { replay, run, resumed }, openTarget);
-  const ended = new AbortController();
-  const watches: Promise<void>[] = [];
-  const report = new ReplayReport(command, { replay, resumed, pace, statusLine });
+  const report = new ReplayReport(session, replay, resumed, () =>
+    stopping.now('it was told to stop (penstock replay stop)'),
+  );
+  const running = new Replay(connection, admin, replay, {
+    ...{ resumed, allowGaps, onCorruptBatch, openTarget, stop },
+    transactionTimeoutMs: config.worker.transaction_timeout,
+    pace: new RateLimit(rate),
+    prepare: source.prepare,
+    live: yieldLag === undefined ? undefined : { lag: liveLag(config, admin), most: yieldLag },
+    events: report,
+    nowMs: session.nowMs,
+  });
   try {
-    await report.start(how.listen ?? config.admin.listen);
+    await report.start(listen ?? config.admin.listen);
     bePolite();
-    const lookForStop = async () => {
-      if (await isStopRequested(admin, id, run)) stopping.stop('it was told to stop (penstock replay stop)');
-    };
-    watches.push(watch(STOP_POLL_MS, ended.signal, lookForStop));
-    const { yieldLag } = how;
-    if (yieldLag !== undefined) {
-      const expected = expectedDeployment(config);
-      const look = async () => {
-        const lag = await liveLag(expected, admin);
-        report.yields(
-          lag > yieldLag ? `waiting: workers and drains are ${formatNumber(lag)} records behind` : undefined,
-        );
-      };
-      await look();
-      watches.push(watch(LAG_POLL_MS, ended.signal, look));
-    }
-    const end = await new Replay(connection, admin, {
-      topic: spec.topic,
-      topicId: spec.topicId,
-      pace,
-      allowGaps: how.allowGaps,
-      onCorruptBatch: how.onCorruptBatch,
-      open: () => sessions.open(),
-      ...(prepare === undefined ? {} : { prepare: (step) => prepare(step, stopping.signal) }),
-      stop: stopping.signal,
-      events: report,
-    }).run();
-    return report.end(end, sessions.stored ?? replay);
+    return report.end(await running.run(), running.stored);
   } catch (error) {
-    if (error instanceof GapError) return report.gapFound(error, sessions.stored ?? replay);
-    if (error instanceof WrongTargetError && !resumed && (await sessions.forget()))
+    if (error instanceof GapError) return report.end('stopped', running.stored, error);
+    if (error instanceof WrongTargetError && !resumed && (await running.forget()))
       say('nothing was written, and nothing is left of this replay: begin a new one');
-    else if (sessions.begun && !(error instanceof TakenOverError))
+    else if (running.begun && !(error instanceof TakenOverError))
       say(`penstock replay --resume ${id} goes on where it was`);
     throw error;
   } finally {
-    ended.abort();
     stopping.done();
-    statusLine.clear();
-    // The watches first: a client that gets a request after it was closed connects again.
-    await within(Promise.allSettled(watches), WATCHES_END_MS);
+    line.clear();
     await Promise.allSettled([report.close(), source.close()]);
-    endSoon();
+    // Closing a kafkajs client does not cancel all of its coordinator lookups.
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   }
 }
 
-/** Waits for `work`, at most `ms`. */
-async function within(work: Promise<unknown>, ms: number): Promise<void> {
-  const done = new AbortController();
-  await Promise.race([work, sleep(ms, done.signal)]);
-  done.abort();
-}
-
-/**
- * Ends the process even if something still waits: closing a kafkajs client does not cancel all of its coordinator
- * lookups.
- */
-function endSoon(): void {
-  setTimeout(() => process.exit(), LINGER_MS).unref();
-}
-
-interface Stopping {
-  /** Aborted: finish the current step, then end. */
-  readonly signal: AbortSignal;
-  /** Aborted: give up all waiting. */
-  readonly ending: AbortSignal;
-  stop(why: string): void;
-  done(): void;
+/** Records that the workers and drains of a deployment have not committed yet. */
+function liveLag(config: Config, admin: KafkaAdmin): () => Promise<number> {
+  const expected = expectedDeployment(config);
+  return async () => {
+    const { ingest, nodes } = reportStatus(expected, await observe(expected, admin));
+    return [...ingest, ...nodes].reduce((sum, { lag }) => sum + lag, 0);
+  };
 }
 
 /** The first SIGTERM or SIGINT stops softly, a second ends the process at once. The deadline ends all waiting. */
-function stopOnSignal(deadlineMs: number, say: (message: string) => void): Stopping {
+function stopOnSignal(deadlineMs: number, say: (message: string) => void) {
   const stop = new AbortController();
   const ending = new AbortController();
   const timers: NodeJS.Timeout[] = [];
-  const stopNow = (why: string) => {
+  const now = (why: string) => {
     if (stop.signal.aborted) return;
     say(`${why}; finishing the step in hand`);
     stop.abort();
@@ -146,13 +93,15 @@ function stopOnSignal(deadlineMs: number, say: (message: string) => void): Stopp
   };
   const onSignal = (signal: NodeJS.Signals) => {
     if (stop.signal.aborted) process.exit(FAILED);
-    stopNow(signal);
+    now(signal);
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   return {
-    signal: stop.signal,
+    /** Aborted: finish the current step, then end. */
+    stop: stop.signal,
+    /** Aborted: give up all waiting. */
     ending: ending.signal,
-    stop: stopNow,
+    now,
     done: () => {
       for (const timer of timers) clearTimeout(timer);
       process.off('SIGINT', onSignal).off('SIGTERM', onSignal);

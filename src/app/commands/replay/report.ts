@@ -6,12 +6,12 @@ import { AdminServer } from '../../../io/telemetry/admin-server.ts';
 import { monotonicMs } from '../../../io/time/clock.ts';
 import { ReplayMetrics } from '../../../services/replay/metrics.ts';
 import { ReplayProgress } from '../../../services/replay/progress.ts';
-import type { RateLimit } from '../../../services/replay/rate-limit.ts';
-import type { GapError, ReplayEnd, ReplayEvents } from '../../../services/replay/replay.ts';
-import { type ReplayRange, type StoredReplay, shareOf } from '../../../services/replay/stored-replay.ts';
+import type { ReplayEvents } from '../../../services/replay/replay.ts';
+import type { GapError, ReplayEnd } from '../../../services/replay/steps.ts';
+import { type StoredReplay, shareOf } from '../../../services/replay/stored-replay.ts';
 import type { ReplayCounts } from '../../../services/replay/target/target.ts';
 import { DONE, FAILED, printJson } from '../command.ts';
-import type { ReplayCommand, StatusLine } from './command.ts';
+import type { KafkaSession } from '../kafka-session.ts';
 import {
   formatBar,
   formatGap,
@@ -21,23 +21,18 @@ import {
   formatSeconds,
   formatShare,
   formatTarget,
+  jsonOf,
 } from './text.ts';
 
 const BAR_EVERY_MS = 200;
 const LINE_EVERY_MS = 10_000;
 
-/** The parts of a stored replay that a report needs. */
-type Described = Pick<StoredReplay, 'id' | 'spec' | 'partitions' | 'counts'>;
-
 /** Reports on a replay while it runs and at its end: messages on standard error, metrics, and the result. */
 export class ReplayReport implements ReplayEvents {
-  readonly #command: ReplayCommand;
-  readonly #of: {
-    readonly replay: Described;
-    readonly resumed: boolean;
-    readonly pace: RateLimit;
-    readonly statusLine: StatusLine;
-  };
+  readonly #session: KafkaSession;
+  readonly #replay: StoredReplay;
+  readonly #resumed: boolean;
+  readonly stopRequested: () => void;
   readonly #metrics = new ReplayMetrics();
   readonly #progress = new ReplayProgress();
   readonly #gaps: OffsetGap[] = [];
@@ -47,39 +42,34 @@ export class ReplayReport implements ReplayEvents {
   #waiting: string | undefined;
   #isFailing = false;
 
-  constructor(
-    command: ReplayCommand,
-    of: {
-      readonly replay: Described;
-      readonly resumed: boolean;
-      readonly pace: RateLimit;
-      readonly statusLine: StatusLine;
-    },
-  ) {
-    this.#command = command;
-    this.#of = of;
+  /** @param replay as it is begun or resumed */
+  constructor(session: KafkaSession, replay: StoredReplay, resumed: boolean, stopRequested: () => void) {
+    this.#session = session;
+    this.#replay = replay;
+    this.#resumed = resumed;
+    this.stopRequested = stopRequested;
   }
 
   /** Announces the replay, and serves metrics unless the address is taken. */
   async start(listen: string): Promise<void> {
-    const { replay, resumed, statusLine } = this.#of;
-    const { spec, partitions } = replay;
+    const { line } = this.#session;
+    const { id, spec, partitions } = this.#replay;
     const left = [...partitions.values()].reduce((sum, { position, to }) => sum + (to - position), 0n);
-    const how = resumed ? `goes on at ${formatShare(shareOf(replay))}` : 'begins';
+    const how = this.#resumed ? `goes on at ${formatShare(shareOf(this.#replay))}` : 'begins';
     this.#say(
       `${how}: ${formatNumber(left)} offsets in ${partitions.size} partitions of ${spec.topic}, to ${formatTarget(spec.target)}`,
     );
     this.#admin = new AdminServer({
       listen: splitAddress(listen),
       metrics: () => {
-        this.#metrics.collect(this.#progress.snapshot(monotonicMs()), this.#of.pace.yielding);
+        this.#metrics.collect(this.#progress.snapshot(monotonicMs()), this.#waiting !== undefined);
         return this.#metrics.registry.metrics();
       },
       health: () => ({ ready: true }),
       readiness: () => ({ ready: true }),
       status: async () => ({
         command: 'replay',
-        id: replay.id,
+        id,
         pid: process.pid,
         waiting: this.#waiting ?? null,
         ...this.#progress.snapshot(monotonicMs()),
@@ -94,10 +84,10 @@ export class ReplayReport implements ReplayEvents {
     });
     const show = () => {
       const snapshot = this.#progress.snapshot(monotonicMs());
-      if (statusLine.isTerminal) statusLine.show(formatBar(snapshot, this.#waiting));
+      if (line.isTerminal) line.show(formatBar(snapshot, this.#waiting));
       else this.#say(formatProgress(snapshot, this.#waiting));
     };
-    this.#timer = setInterval(show, statusLine.isTerminal ? BAR_EVERY_MS : LINE_EVERY_MS).unref();
+    this.#timer = setInterval(show, line.isTerminal ? BAR_EVERY_MS : LINE_EVERY_MS).unref();
   }
 
   async close(): Promise<void> {
@@ -105,15 +95,15 @@ export class ReplayReport implements ReplayEvents {
     await this.#admin?.close();
   }
 
-  opened(partitions: ReadonlyMap<number, ReplayRange>): void {
+  opened(partitions: StoredReplay['partitions']): void {
     this.#progress.opened(partitions, monotonicMs());
     if (this.#isFailing) this.#say('goes on');
     this.#isFailing = false;
   }
 
-  written(positions: ReadonlyMap<number, bigint>, counts: ReplayCounts): void {
+  written(counts: ReplayCounts, partitions: StoredReplay['partitions']): void {
     this.#metrics.written(counts);
-    this.#progress.written(positions, counts.samples, monotonicMs());
+    this.#progress.written(partitions, counts.samples, monotonicMs());
   }
 
   gap(gap: OffsetGap): void {
@@ -128,44 +118,43 @@ export class ReplayReport implements ReplayEvents {
     this.#isFailing = true;
   }
 
-  /** Pauses the replay for this reason; undefined: it goes on. */
-  yields(why: string | undefined): void {
-    this.#of.pace.yielding = why !== undefined;
+  yields(lag: number | undefined): void {
+    const why =
+      lag === undefined ? undefined : `waiting: workers and drains are ${formatNumber(lag)} records behind`;
     if ((why === undefined) !== (this.#waiting === undefined)) this.#say(why ?? 'goes on');
     this.#waiting = why;
   }
 
-  /** Prints the result. @returns the exit code */
-  end(end: ReplayEnd, stored: Described): number {
+  /** Prints the result. @param gap found, and reported already; the replay may not go on behind it. @returns the exit code */
+  end(end: ReplayEnd, { id, spec, counts, partitions }: StoredReplay, gap?: GapError): number {
     clearInterval(this.#timer);
-    const { id, spec, counts } = stored;
     const seconds = (monotonicMs() - this.#startedMs) / 1000;
     const { samples } = this.#progress.snapshot(monotonicMs());
-    if (this.#command.json) {
+    const share = shareOf({ partitions });
+    const code = end === 'done' ? DONE : FAILED;
+    if (this.#session.json)
       printJson({
-        id,
-        end,
-        share: shareOf(stored),
-        topic: spec.topic,
-        target: spec.target,
-        records: counts.records,
-        samples: counts.samples,
-        left_out_samples: counts.leftOut,
-        refused: Object.fromEntries(counts.refused),
+        ...{ id, end, share },
+        ...jsonOf(spec, counts),
         gaps: this.#ranges(false),
         corrupt_batches: this.#ranges(true),
         seconds: Math.round(seconds * 10) / 10,
       });
-      return end === 'done' ? DONE : FAILED;
+    else if (gap !== undefined)
+      this.#session.line.say(
+        `penstock replay: ${gap.message}. What was before them is done; penstock replay --resume ${id} --allow-gaps ` +
+          'goes on behind them',
+      );
+    else {
+      const what = end === 'done' ? 'done' : `stopped at ${formatShare(share)}`;
+      const speed = `${formatSeconds(seconds)}, ${formatNumber(Math.round(samples / Math.max(seconds, 0.001)))} samples/s`;
+      this.#tell([
+        `replay ${id}: ${what}: ${formatNumber(counts.samples)} samples of ${formatNumber(counts.records)} records (${speed})`,
+        ...formatRemainder(counts),
+        ...(end === 'done' ? [] : [`penstock replay --resume ${id} goes on`]),
+      ]);
     }
-    const what = end === 'done' ? 'done' : `stopped at ${formatShare(shareOf(stored))}`;
-    const speed = `${formatSeconds(seconds)}, ${formatNumber(Math.round(samples / Math.max(seconds, 0.001)))} samples/s`;
-    this.#tell([
-      `replay ${id}: ${what}: ${formatNumber(counts.samples)} samples of ${formatNumber(counts.records)} records (${speed})`,
-      ...formatRemainder(counts),
-      ...(end === 'done' ? [] : [`penstock replay --resume ${id} goes on`]),
-    ]);
-    return end === 'done' ? DONE : FAILED;
+    return code;
   }
 
   #ranges(corrupt: boolean) {
@@ -174,26 +163,14 @@ export class ReplayReport implements ReplayEvents {
       .map(({ partition, from, to }) => ({ partition, first: Number(from), last: Number(to - 1n) }));
   }
 
-  /** Ends at a gap, reported already, that the replay may not skip. @returns the exit code */
-  gapFound({ message }: GapError, stored: Described): number {
-    clearInterval(this.#timer);
-    if (this.#command.json) return this.end('stopped', stored);
-    this.#of.statusLine.clear();
-    process.stderr.write(
-      `penstock replay: ${printable(message)}. What was before them is done; penstock replay --resume ${stored.id} --allow-gaps ` +
-        'goes on behind them\n',
-    );
-    return FAILED;
-  }
-
   #say(message: string): void {
-    this.#of.statusLine.say(`replay ${this.#of.replay.id}: ${message}`);
+    this.#session.line.say(`replay ${this.#replay.id}: ${message}`);
   }
 
   /** The result goes to standard output, unless the samples do. */
   #tell(lines: readonly string[]): void {
-    const { target } = this.#of.replay.spec;
-    this.#of.statusLine.clear();
+    const { target } = this.#replay.spec;
+    this.#session.line.clear();
     const stream = target.kind === 'file' && target.file === '-' ? process.stderr : process.stdout;
     stream.write(`${lines.map(printable).join('\n')}\n`);
   }

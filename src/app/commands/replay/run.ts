@@ -3,41 +3,38 @@ import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';
 import { firstRecordTimes } from '../../../io/kafka/admin/first-records.ts';
 import { FatalKafkaError } from '../../../io/kafka/errors.ts';
 import { madeAgain } from '../../../io/kafka/range/range-fetcher.ts';
-import type { OffsetRange } from '../../../io/kafka/range/range-reader.ts';
 import { readReplay } from '../../../services/replay/journal.ts';
 import {
   type Cut,
   planRanges,
   planRest,
-  type RangePlan,
   type RangeRequest,
 } from '../../../services/replay/plan/range-plan.ts';
-import type { ReplaySpec, ReplayTargetSpec } from '../../../services/replay/spec.ts';
-import { isDone, type ReplayRange } from '../../../services/replay/stored-replay.ts';
-import { NO_COUNTS } from '../../../services/replay/target/tally.ts';
+import { isDone, type StoredReplay } from '../../../services/replay/stored-replay.ts';
+import { Tally } from '../../../services/replay/target/target.ts';
 import { ingestTopics } from '../../../services/worker/options.ts';
 import type { Config } from '../../config/load.ts';
 import { DONE, FAILED, printJson, usageError } from '../command.ts';
+import type { KafkaSession } from '../kafka-session.ts';
+import type { StatusLine } from '../text/status-line.ts';
 import type { AskedReplay, RunOptions } from './arguments.ts';
-import { type ReplayCommand, StatusLine } from './command.ts';
-import { forecastReplay } from './forecast.ts';
-import { prepareOutput, routeTargetSpec } from './output.ts';
+import { dryRunReplay } from './dry-run.ts';
 import { performReplay } from './perform.ts';
-import { noSuchRoute } from './target.ts';
+import { prepareOutput, targetSpec } from './target.ts';
 import { formatCuts, formatNumber, formatTime } from './text.ts';
 
 /** Starts a replay: fixes the range, reports what retention has taken of it, and runs. @returns the exit code */
 export async function startReplay(
-  command: ReplayCommand,
+  session: KafkaSession,
   asked: AskedReplay,
   how: RunOptions,
 ): Promise<number> {
-  const { config, connection, admin, json } = command;
-  const statusLine = new StatusLine();
+  const { config, connection, admin, json, line } = session;
+  const nowMs = session.nowMs();
   const topic = asked.topic ?? onlyIngestTopic(config);
-  const target = targetSpec(config, topic, asked);
+  const target = targetSpec(config, topic, asked.target);
   await requireTopic(admin, topic);
-  const id = asked.id ?? madeUpId(Date.now());
+  const id = asked.id ?? madeUpId(nowMs);
   if (asked.id !== undefined && (await readReplay(admin, id)) !== undefined)
     throw new FatalKafkaError(
       `there is a replay ${id} already; penstock replay --resume ${id} goes on with it, another --id begins a new one`,
@@ -45,40 +42,43 @@ export async function startReplay(
 
   // Read before the range, so that a topic recreated between the two is detected.
   const topicId = await admin.topicId(topic);
-  const { ranges, cuts, marginCuts } = await plan(admin, topic, asked.range);
+  const { ranges, cuts, marginCuts } = await planRanges(admin, topic, asked.range);
   const times =
     cuts.length > 0 && ranges.size > 0 ? await firstRecordTimes(connection, admin, topic, ranges) : NO_TIMES;
   if (marginCuts.length > 0) {
     const list = marginCuts.map(({ partition }) => partition).join(', ');
-    statusLine.say(`note: of the margin before the range retention has taken a part (partition ${list})`);
+    line.say(`note: of the margin before the range retention has taken a part (partition ${list})`);
   }
-  if (!mayBeCut(topic, cuts, times, how, statusLine)) return FAILED;
+  if (!mayBeCut(topic, cuts, times, how, line)) return FAILED;
   if (ranges.size === 0) return nothingThere(topic, asked.range, json);
-
-  const spec = { topic, ...(topicId === undefined ? {} : { topicId }), target, ...selectionSpec(asked) };
-  const partitions = fromTheStart(ranges);
-  if (target.kind === 'route') {
-    const say = (message: string) => statusLine.say(message);
-    await prepareOutput(config, admin, target, !asked.dryRun, say);
-  }
-  if (asked.dryRun) return await forecastReplay(command, spec, partitions, { how, statusLine });
-  const replay = { id, spec, startedMs: Date.now(), counts: NO_COUNTS, partitions, extra: {} };
-  return await performReplay(command, replay, { resumed: false, how, statusLine });
+  await prepareOutput(session, target, !asked.dryRun);
+  const replay: StoredReplay = {
+    id,
+    spec: { topic, ...(topicId === undefined ? {} : { topicId }), target, ...asked.selection },
+    phase: 'running',
+    run: '',
+    startedMs: nowMs,
+    updatedMs: nowMs,
+    counts: new Tally(),
+    partitions: new Map([...ranges].map(([id, range]) => [id, { ...range, position: range.from }])),
+    extra: {},
+  };
+  if (asked.dryRun) return await dryRunReplay(session, replay, how);
+  return await performReplay(session, replay, how, false);
 }
 
 /** Resumes a replay that was stopped or killed. @returns the exit code */
-export async function resumeReplay(command: ReplayCommand, id: string, how: RunOptions): Promise<number> {
-  const { config, admin, json } = command;
-  const statusLine = new StatusLine();
+export async function resumeReplay(session: KafkaSession, id: string, how: RunOptions): Promise<number> {
+  const { admin, json, line } = session;
   const replay = await readReplay(admin, id);
   if (replay === undefined)
     throw new FatalKafkaError(`there is no replay ${id}; penstock replay list shows those that there are`);
-  const { spec, partitions } = replay;
+  const { spec, partitions, counts } = replay;
   if (isDone(replay)) {
-    if (json) printJson({ id, end: 'done', records: replay.counts.records, samples: replay.counts.samples });
+    if (json) printJson({ id, end: 'done', records: counts.records, samples: counts.samples });
     else
       process.stdout.write(
-        `replay ${id} is done since ${formatTime(replay.updatedMs)}: ${formatNumber(replay.counts.samples)} samples\n`,
+        `replay ${id} is done since ${formatTime(replay.updatedMs)}: ${formatNumber(counts.samples)} samples\n`,
       );
     return DONE;
   }
@@ -87,12 +87,9 @@ export async function resumeReplay(command: ReplayCommand, id: string, how: RunO
   if (spec.topicId !== undefined && topicId !== undefined && spec.topicId !== topicId)
     throw madeAgain(spec.topic);
   const cuts = planRest(partitions, await admin.offsetBounds(spec.topic));
-  if (!mayBeCut(spec.topic, cuts, NO_TIMES, how, statusLine)) return FAILED;
-  if (spec.target.kind === 'route') {
-    const say = (message: string) => statusLine.say(message);
-    await prepareOutput(config, admin, spec.target, true, say);
-  }
-  return await performReplay(command, replay, { resumed: true, how, statusLine });
+  if (!mayBeCut(spec.topic, cuts, NO_TIMES, how, line)) return FAILED;
+  await prepareOutput(session, spec.target, true);
+  return await performReplay(session, replay, how, true);
 }
 
 const NO_TIMES: ReadonlyMap<number, number> = new Map();
@@ -106,37 +103,11 @@ function onlyIngestTopic(config: Config): string {
   );
 }
 
-function targetSpec(config: Config, topic: string, { target }: AskedReplay): ReplayTargetSpec {
-  if (target.kind === 'route') return routeTargetSpec(config, topic, target);
-  const { route, ...rest } = target;
-  if (route === undefined) return rest;
-  if (!config.routes.some(({ name }) => name === route)) throw noSuchRoute(config, route);
-  return { ...rest, route };
-}
-
-function selectionSpec({ match, sample, bySampleTime, range }: AskedReplay): Partial<ReplaySpec> {
-  return {
-    ...(match.length > 0 ? { match } : {}),
-    ...(sample === undefined || sample === 1 ? {} : { sample }),
-    ...(bySampleTime && range.kind === 'times' ? { fromMs: range.fromMs, toMs: range.toMs } : {}),
-  };
-}
-
 async function requireTopic(admin: KafkaAdmin, topic: string): Promise<void> {
   if ((await admin.partitionCounts([topic])).has(topic)) return;
   throw new FatalKafkaError(
     `topic ${topic} does not exist; expected a topic of the cluster that kafka.brokers names`,
   );
-}
-
-async function plan(admin: KafkaAdmin, topic: string, range: RangeRequest): Promise<RangePlan> {
-  try {
-    return await planRanges(admin, topic, range);
-  } catch (error) {
-    if (error instanceof RangeError)
-      throw new FatalKafkaError(`topic ${topic}: ${error.message}`, { cause: error });
-    throw error;
-  }
 }
 
 /** Reports what retention has taken. @returns whether the replay may run without it */
@@ -145,16 +116,16 @@ function mayBeCut(
   cuts: readonly Cut[],
   times: ReadonlyMap<number, number>,
   { allowGaps }: RunOptions,
-  statusLine: StatusLine,
+  line: StatusLine,
 ): boolean {
   if (cuts.length === 0) return true;
-  statusLine.say(`topic ${topic}: of this range retention has taken, or may have taken, a part:`);
-  for (const line of formatCuts(cuts, times)) statusLine.say(line);
-  if (allowGaps) statusLine.say('--allow-gaps is given: what is left is replayed');
-  else
-    statusLine.say(
-      'Nothing was replayed. Give --allow-gaps to replay what is left, or a range that is there.',
-    );
+  line.say(`topic ${topic}: of this range retention has taken, or may have taken, a part:`);
+  for (const cut of formatCuts(cuts, times)) line.say(cut);
+  line.say(
+    allowGaps
+      ? '--allow-gaps is given: what is left is replayed'
+      : 'Nothing was replayed. Give --allow-gaps to replay what is left, or a range that is there.',
+  );
   return allowGaps;
 }
 
@@ -166,10 +137,6 @@ function nothingThere(topic: string, range: RangeRequest, json: boolean): number
   if (json) printJson({ end: 'done', topic, records: 0, samples: 0 });
   else process.stdout.write(`nothing to replay: ${topic} has no records${when}\n`);
   return DONE;
-}
-
-function fromTheStart(ranges: ReadonlyMap<number, OffsetRange>): Map<number, ReplayRange> {
-  return new Map([...ranges].map(([partition, range]) => [partition, { ...range, position: range.from }]));
 }
 
 /** `20261123-101502-3fa2`: sorts by time. */

@@ -1,196 +1,198 @@
-import type { DecoderRegistry } from '../../../core/decode/registry.ts';
-import type { ConfigError } from '../../../core/model/errors.ts';
-import { expectedName } from '../../../core/model/nearest.ts';
 import { isUnencrypted, unencrypted } from '../../../core/options/insecure.ts';
-import { Pipeline } from '../../../core/pipeline/pipeline.ts';
 import { RECORD_FRAME_BYTES } from '../../../core/record/dead-letter.ts';
-import { compileSelector } from '../../../core/relabel/selector/selector.ts';
-import { compileRoutes } from '../../../core/route/route.ts';
-import type { KafkaAdmin } from '../../../io/kafka/admin/admin.ts';
-import type { KafkaConnection } from '../../../io/kafka/client/connection.ts';
+import { TopicAdmin } from '../../../io/kafka/admin/topic-admin.ts';
+import { FatalKafkaError } from '../../../io/kafka/errors.ts';
 import { StepSize } from '../../../io/kafka/produce/step-size.ts';
 import type { Journal } from '../../../services/replay/journal.ts';
-import { Selection, type SelectionOptions } from '../../../services/replay/plan/selection.ts';
-import type { ReplaySpec } from '../../../services/replay/spec.ts';
+import type { ReplayRun } from '../../../services/replay/replay.ts';
+import type { ReplaySpec, ReplayTargetSpec } from '../../../services/replay/stored-replay.ts';
 import { FileTarget } from '../../../services/replay/target/file-target.ts';
 import { LineFile, type LineOutput, LineStream } from '../../../services/replay/target/line-file.ts';
-import { RawBodies } from '../../../services/replay/target/raw-bodies.ts';
-import type { BodySource } from '../../../services/replay/target/remote-write-bodies.ts';
-import { RetryNotes } from '../../../services/replay/target/retry-notes.ts';
+import {
+  type BodySource,
+  rawBodies,
+  routedBodies,
+} from '../../../services/replay/target/remote-write-bodies.ts';
 import { RouteTarget } from '../../../services/replay/target/route-target.ts';
-import { RoutedBodies } from '../../../services/replay/target/routed-bodies.ts';
-import { StorageTarget, type StorageTargetOptions } from '../../../services/replay/target/storage-target.ts';
-import { NO_COUNTS } from '../../../services/replay/target/tally.ts';
-import type { ReplayTarget } from '../../../services/replay/target/target.ts';
+import {
+  StorageNotes,
+  StorageTarget,
+  type StorageTargetOptions,
+} from '../../../services/replay/target/storage-target.ts';
+import { Tally } from '../../../services/replay/target/target.ts';
+import { settingsAtCreation } from '../../../services/topics/wanted.ts';
+import { ingestTopics } from '../../../services/worker/options.ts';
 import type { Config } from '../../config/load.ts';
 import { usageError } from '../command.ts';
-import { defectNotes } from '../defect-notes.ts';
+import { configuredTopics } from '../configured-topics.ts';
+import type { KafkaSession } from '../kafka-session.ts';
 import { version } from '../version.ts';
+import type { AskedReplay } from './arguments.ts';
+import { type ReplaySource, requireRoute } from './source.ts';
+import { formatSeconds } from './text.ts';
 
+const LEADERS_MS = 30_000;
 /** Largest request with relabeled series, in bytes. */
 const ROUTED_BODY_BYTES = 1024 * 1024;
 
-/** Dependencies of a target. */
-export interface TargetContext {
-  readonly config: Config;
-  readonly connection: KafkaConnection;
-  readonly admin: KafkaAdmin;
-  readonly spec: ReplaySpec;
-  /** Decoders of the source topic. The schemas that a step needs are fetched before the target gets it. */
-  readonly decoders: DecoderRegistry;
-  /** Most requests in flight at once. */
-  readonly concurrency: number;
+export interface TargetOptions extends Pick<StorageTargetOptions, 'concurrency' | 'signal' | 'stop'> {
   /** Part of it may be written already. */
   readonly resumed: boolean;
-  /** Aborted when the replay is to stop: a target that cannot write gives up and throws. */
-  readonly stop: AbortSignal;
-  /** Aborted when the replay is to end at once: a target that waits or retries gives up and throws. */
-  readonly ending: AbortSignal;
-  /** Prints one line on standard error. */
   readonly say: (message: string) => void;
 }
-
-/**
- * Opens the target, at the start and after each error, each time with a newly opened journal. State that must live
- * longer, such as caches and decoders, belongs outside of it.
- */
-export type OpenTarget = (journal: Journal) => Promise<ReplayTarget>;
 
 /**
  * Prepares the target of a replay.
  *
  * @throws ConfigError, FatalKafkaError if the target cannot be used, with what to do; nothing has been written then
  */
-export async function targetFor(context: TargetContext): Promise<OpenTarget> {
-  const { target } = context.spec;
-  switch (target.kind) {
-    case 'route': {
-      const onDefect = defectNotes(context.say);
-      const selection = selectionOf({ ...context, onDefect });
-      const size = new StepSize(context.config.worker.transaction_timeout);
-      const maxBytes = (await context.admin.maxMessageBytes([target.topic])).get(target.topic)!;
-      const pipeline = routePipeline(context, target.route, {
-        topic: target.topic,
-        maxRecordBytes: maxBytes - RECORD_FRAME_BYTES,
-      });
-      return async (journal) => new RouteTarget(pipeline, selection, journal, { size, onDefect });
-    }
-    case 'storage': {
-      const bodies = bodiesOf(context, target.route);
-      const options = storageOptions(context, target.url);
-      return async (journal) => new StorageTarget(options, bodies, journal);
-    }
-    case 'file': {
-      const bodies = bodiesOf(context, target.route);
-      if (!context.resumed && target.file !== '-') await LineFile.requireNew(target.file);
-      return async (journal) => new FileTarget(await openLines(target.file, journal), bodies, journal);
-    }
+export async function targetFor(
+  { config, admin, nowMs }: KafkaSession,
+  { target }: ReplaySpec,
+  source: ReplaySource,
+  options: TargetOptions,
+): Promise<ReplayRun['openTarget']> {
+  const { selection } = source;
+  if (target.kind === 'route') {
+    const size = new StepSize(config.worker.transaction_timeout);
+    const maxBytes = (await admin.maxMessageBytes([target.topic])).get(target.topic)!;
+    const pipeline = source.pipeline(target.route, target.topic, maxBytes - RECORD_FRAME_BYTES);
+    return async (journal) => new RouteTarget(pipeline, selection, journal, { size, nowMs });
   }
+  const bodies = bodiesOf(config, source, target.route);
+  if (target.kind === 'storage') {
+    const storage = storageOptions(config, target.url, options);
+    return async (journal) => new StorageTarget(storage, bodies, journal);
+  }
+  if (!options.resumed && target.file !== '-') await LineFile.requireNew(target.file);
+  return async (journal) => new FileTarget(await openLines(target.file, journal), bodies, journal);
 }
 
 /** Request bodies with series as received, or as relabeled by a route. */
-function bodiesOf(context: TargetContext, route: string | undefined): BodySource {
-  const onDefect = defectNotes(context.say);
-  const selection = selectionOf({ ...context, onDefect });
-  const { tenant_headers, limits } = context.config.worker;
-  if (route === undefined) return new RawBodies(selection, tenant_headers, limits.tenant_bytes);
-  const pipeline = routePipeline(context, route, { topic: '', maxRecordBytes: ROUTED_BODY_BYTES });
-  return new RoutedBodies(pipeline, selection, onDefect);
+function bodiesOf({ worker }: Config, source: ReplaySource, route: string | undefined): BodySource {
+  if (route !== undefined)
+    return routedBodies(source.pipeline(route, '', ROUTED_BODY_BYTES), source.selection);
+  return rawBodies(source.selection, worker.tenant_headers, worker.limits.tenant_bytes);
 }
 
 function storageOptions(
-  { config, concurrency, stop, ending, say }: TargetContext,
+  { replay }: Config,
   url: string,
+  { say, ...options }: TargetOptions,
 ): StorageTargetOptions {
   const { username, password, bearer_token, allow_insecure, request_timeout, backoff_min, backoff_max, tls } =
-    config.replay.storage;
-  const login = bearer_token === undefined ? password : bearer_token;
-  if (login !== undefined && isUnencrypted(url) && !allow_insecure) {
+    replay.storage;
+  if ((bearer_token ?? password) !== undefined && isUnencrypted(url) && !allow_insecure) {
     const what = bearer_token === undefined ? 'the password' : 'the token';
     throw usageError('replay', `--to-storage: ${unencrypted(what, 'replay.storage.allow_insecure')}`);
   }
-  const notes = new RetryNotes(say);
   return {
+    ...options,
     url,
-    concurrency,
     timeoutMs: request_timeout,
     backoffMinMs: backoff_min,
     backoffMaxMs: backoff_max,
     userAgent: `penstock/${version()}`,
     login: { bearer_token, ...(username === undefined ? {} : { basic_auth: { username, password } }) },
     ...(url.startsWith('https:') ? { tls } : {}),
-    signal: ending,
-    stop,
-    onRetry: (error) => notes.retried(error),
-    onTaken: () => notes.taken(),
-    onRefusal: ({ message }) => say(`a series is refused for good: ${message}; others like it are counted`),
+    notes: new StorageNotes(say),
   };
 }
 
 /** A file is continued at the length stored in the journal; standard output is simply continued. */
 async function openLines(file: string, journal: Journal): Promise<LineOutput> {
   if (file === '-') return new LineStream(process.stdout);
-  const lines = await LineFile.open(file, journal.extra['bytes']);
+  const lines = await LineFile.open(file, journal.replay.extra['bytes']);
   // From now on the file belongs to this replay, whatever it contains.
-  await journal.commit({ positions: new Map(), counts: NO_COUNTS, extra: { bytes: lines.bytes } });
+  await journal.store({ positions: new Map(), counts: new Tally(), extra: { bytes: lines.bytes } });
   return lines;
 }
 
-/** Selection of the source's series and samples that the replay asks for. */
-export function selectionOf({
-  config,
-  spec,
-  decoders,
-  onDefect,
-}: Pick<TargetContext, 'config' | 'spec' | 'decoders'> & {
-  readonly onDefect: NonNullable<SelectionOptions['onDefect']>;
-}): Selection {
-  const { match = [], sample, fromMs, toMs } = spec;
-  const { limits, tenant_headers: tenantHeaders } = config.worker;
-  return new Selection(
-    {
-      match: match.map(compileSelector),
-      ...(sample === undefined ? {} : { oneOf: sample }),
-      ...(fromMs === undefined ? {} : { fromMs }),
-      ...(toMs === undefined ? {} : { toMs }),
-      limits,
-      tenantHeaders,
-      onDefect,
-    },
-    decoders,
-  );
+/**
+ * Where a replay of the topic `source` goes.
+ *
+ * @throws ConfigError if the configuration has no such route, or its topic must not be written to
+ */
+export function targetSpec(config: Config, source: string, asked: AskedReplay['target']): ReplayTargetSpec {
+  if (asked.kind !== 'route') {
+    if (asked.route !== undefined) requireRoute(config, asked.route);
+    return asked;
+  }
+  const { route: name, outputTopic, intoLive } = asked;
+  const route = requireRoute(config, name);
+  const topic = outputTopic ?? route.topic;
+  const live = topic === route.topic;
+  if (topic === source)
+    throw usageError(
+      'replay',
+      `${topic} is read and would be written to: it would never end; expected --output-topic`,
+    );
+  if (live && config.nodes.length > 0 && !intoLive) {
+    throw usageError(
+      'replay',
+      `${topic} is what the vmagents of ${config.file} aggregate. They aggregate by the time at which samples arrive, so ` +
+        'old samples would be counted into the windows of today, and today would be wrong. Expected --output-topic TOPIC ' +
+        'and a separate set of vmagents that reads it, or --into-live if that is what you want',
+    );
+  }
+  if (!live) refuseOthersTopic(config, topic);
+  return { kind: 'route', route: name, topic, live };
+}
+
+function refuseOthersTopic(config: Config, topic: string): void {
+  const others = new Map([
+    ...ingestTopics(config.worker).map((each) => [each.topic, 'an ingest topic'] as const),
+    [config.worker.dead_topic, 'the dead-letter topic'] as const,
+    ...config.routes.map((each) => [each.topic, `the task topic of route ${each.name}`] as const),
+  ]);
+  const whose = others.get(topic);
+  if (whose !== undefined)
+    throw usageError(
+      'replay',
+      `--output-topic ${topic} is ${whose} of ${config.file}; expected a topic of its own`,
+    );
 }
 
 /**
- * A pipeline with one route of the configuration, writing to `topic`. Samples may have any age: those of a replay are
- * old.
+ * Ensures that the output topic of a replay through a route exists and has a partition for every task.
  *
- * @throws ConfigError if the configuration has no such route
+ * @param create create a missing topic; false: only say that it would be created
+ * @throws FatalKafkaError if it cannot take the records; the message says what to do
  */
-export function routePipeline(
-  { config, decoders }: Pick<TargetContext, 'config' | 'decoders'>,
-  name: string,
-  output: { readonly topic: string; readonly maxRecordBytes: number },
-): Pipeline {
-  const route = compileRoutes(config).find((each) => each.name === name);
-  if (route === undefined) throw noSuchRoute(config, name);
-  const { series_cache_bytes: cacheBytes, tenant_headers: tenantHeaders, limits } = config.worker;
-  return new Pipeline({
-    routes: [{ ...route, index: 0, topic: output.topic }],
-    cacheBytes,
-    maxRecordBytes: () => output.maxRecordBytes,
-    limits: { ...limits, max_age: 0, max_future: 0 },
-    tenantHeaders,
-    decoders: () => decoders,
-  });
-}
-
-export function noSuchRoute({ file, routes }: Config, name: string): ConfigError {
-  const names = routes.map((route) => route.name);
-  return usageError(
-    'replay',
-    names.length === 0
-      ? `there is no route ${name}: ${file} has no routes`
-      : `${file} has no route ${name}; ${expectedName(name, names)}`,
+export async function prepareOutput(
+  { config, admin, line }: KafkaSession,
+  target: ReplayTargetSpec,
+  create: boolean,
+): Promise<void> {
+  if (target.kind !== 'route') return;
+  const { route: name, topic, live } = target;
+  const route = requireRoute(config, name);
+  const topics = new TopicAdmin(admin);
+  const state = (await topics.read([topic])).topics.get(topic);
+  if (state !== undefined) {
+    if (state.partitions < route.task.count)
+      throw new FatalKafkaError(
+        `topic ${topic} has ${state.partitions} partitions, and route ${name} has ${route.task.count} tasks; expected a ` +
+          'topic with a partition for each task, or one that is not there yet: it is created',
+      );
+    return;
+  }
+  if (live)
+    throw new FatalKafkaError(
+      `topic ${topic} does not exist. Run "penstock topics apply" with ${config.file}.`,
+    );
+  const wanted = configuredTopics(config).find((each) => each.topic === route.topic)!;
+  const { partitions } = wanted;
+  line.say(
+    `topic ${topic} ${create ? 'is' : 'would be'} created with ${partitions} partitions and the settings of ` +
+      `${route.topic}; it keeps records for ${formatSeconds(config.topics.tasks.retention / 1000)} from their writing`,
   );
+  if (!create) return;
+  await topics.create({
+    topic,
+    partitions,
+    replicationFactor: wanted.replicationFactor,
+    settings: settingsAtCreation(wanted.settings),
+  });
+  await topics.waitUntilUsable(new Map([[topic, partitions]]), LEADERS_MS);
 }

@@ -2,7 +2,7 @@ import { isoTime } from '../../../core/model/iso-time.ts';
 import type { OffsetGap } from '../../../io/kafka/range/range-reader.ts';
 import type { Cut } from '../../../services/replay/plan/range-plan.ts';
 import type { ProgressSnapshot } from '../../../services/replay/progress.ts';
-import type { ReplayTargetSpec } from '../../../services/replay/spec.ts';
+import type { ReplaySpec, ReplayTargetSpec } from '../../../services/replay/stored-replay.ts';
 import type { ReplayCounts } from '../../../services/replay/target/target.ts';
 
 const BAR_COLUMNS = 24;
@@ -43,6 +43,18 @@ export function formatTarget(target: ReplayTargetSpec): string {
     case 'file':
       return `${target.file === '-' ? 'standard output' : `file ${target.file}`}${routed}`;
   }
+}
+
+/** What --json says of every replay: one that has ended, is listed, or is tried (--dry-run). */
+export function jsonOf({ topic, target }: ReplaySpec, counts: ReplayCounts): object {
+  return {
+    topic,
+    target,
+    records: counts.records,
+    samples: counts.samples,
+    left_out_samples: counts.leftOut,
+    refused: Object.fromEntries(counts.refused),
+  };
 }
 
 /** Progress of a replay in one line. `waiting`: why it is paused, if it is. */

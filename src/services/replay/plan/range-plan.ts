@@ -1,4 +1,5 @@
 import type { KafkaAdmin, OffsetBounds } from '../../../io/kafka/admin/admin.ts';
+import { FatalKafkaError } from '../../../io/kafka/errors.ts';
 import type { OffsetRange } from '../../../io/kafka/range/range-reader.ts';
 
 /** The requested range. Times are those of records, in ms since the epoch. */
@@ -46,7 +47,7 @@ export interface RangePlan {
 export type OffsetsAt = ReadonlyMap<number, bigint>;
 
 /** Offsets at the times of a range. */
-export interface FoundTimes {
+interface FoundTimes {
   /** At fromMs − marginMs. */
   readonly begin: OffsetsAt;
   /** At fromMs. */
@@ -66,7 +67,7 @@ export async function planRanges(
     const asked = request.ranges.map(({ partition }) => partition);
     // Throws for requested partitions with unknown offsets; other partitions do not matter.
     if (unknown.some((partition) => asked.includes(partition))) await admin.offsetBounds(topic, asked);
-    return planOffsets(request.ranges, bounds);
+    return planOffsets(topic, request.ranges, bounds);
   }
   const bounds = await admin.offsetBounds(topic);
   const { fromMs, toMs, marginMs } = request;
@@ -98,8 +99,9 @@ export function planTimes(found: FoundTimes, bounds: ReadonlyMap<number, OffsetB
   return { ranges, cuts, marginCuts };
 }
 
-/** @throws RangeError for a partition that does not exist, and for offsets beyond its end */
+/** @throws FatalKafkaError for a partition that does not exist, and for offsets beyond its end */
 export function planOffsets(
+  topic: string,
   asked: Extract<RangeRequest, { kind: 'offsets' }>['ranges'],
   bounds: ReadonlyMap<number, OffsetBounds>,
 ): RangePlan {
@@ -109,11 +111,13 @@ export function planOffsets(
     const bound = bounds.get(partition);
     const range = `${partition}:${first}-${last}`;
     if (bound === undefined)
-      throw new RangeError(`${range}: there is no partition ${partition}; expected 0 to ${bounds.size - 1}`);
+      throw new FatalKafkaError(
+        `topic ${topic}: ${range}: there is no partition ${partition}; expected 0 to ${bounds.size - 1}`,
+      );
     const { low, high } = bound;
     if (last >= high)
-      throw new RangeError(
-        `${range}: partition ${partition} ${low === high ? 'has no records' : `has the offsets ${low} to ${high - 1n}`}`,
+      throw new FatalKafkaError(
+        `topic ${topic}: ${range}: partition ${partition} ${low === high ? 'has no records' : `has the offsets ${low} to ${high - 1n}`}`,
       );
     const from = first < low ? low : first;
     if (from <= last) ranges.set(partition, { from, to: last + 1n });

@@ -2,26 +2,26 @@ import type { Decoded, IngestLimits } from '../../../core/decode/decoder.ts';
 import { RecordBudget } from '../../../core/decode/record-budget.ts';
 import type { DecoderRegistry } from '../../../core/decode/registry.ts';
 import { PoisonError, RecordDefect, RetryableError } from '../../../core/model/errors.ts';
+import type { StepRun } from '../../../core/pipeline/careful-step.ts';
 import { openRecord } from '../../../core/pipeline/open-record.ts';
 import { ANY_TIME, splitByTime, type TimeWindow } from '../../../core/pipeline/sample-age.ts';
 import { ByteSink } from '../../../core/wire/byte-sink.ts';
 import { type SeriesBytes, SeriesWalk } from '../../../core/wire/series-walk.ts';
 import { TAG_FIELD_1 } from '../../../core/wire/write-request.ts';
 import type { FetchedRecord } from '../../../io/kafka/partition-queue.ts';
+import type { ReplaySpec } from '../stored-replay.ts';
 import { SeriesChoice, type SeriesChoiceOptions } from './series-choice.ts';
 
-/** Selects the part of a range to replay. Times are those of samples, in ms since the epoch. */
-export interface SelectionOptions extends SeriesChoiceOptions {
-  /** Samples since then, it included. */
-  readonly fromMs?: number;
-  /** Samples before then, it excluded. */
-  readonly toMs?: number;
+/** What to select of a range, and with which limits. */
+export interface SelectionOptions extends SeriesChoiceOptions, Pick<ReplaySpec, 'fromMs' | 'toMs'> {
   /** Only those on a record as a whole apply here; labels are checked by the route that a series goes to. */
   readonly limits: IngestLimits;
   /** Headers to keep on a record that is encoded again. */
   readonly tenantHeaders: readonly string[];
   /** Told of each record that is refused because Penstock has a defect. */
-  readonly onDefect?: (record: FetchedRecord, error: RecordDefect) => void;
+  readonly onDefect?: StepRun['onDefect'];
+  /** The time of reading, for records without a time. */
+  readonly nowMs: () => number;
 }
 
 /** Counts of one record. Samples are data points: samples and native histograms. */
@@ -75,6 +75,7 @@ export class Selection {
   readonly #window: TimeWindow;
   readonly #sink = new ByteSink(64 * 1024);
   readonly #tenantHeaders: ReadonlySet<string>;
+  readonly onDefect: StepRun['onDefect'];
 
   #series = 0;
   #samples = 0;
@@ -88,6 +89,7 @@ export class Selection {
     this.#options = options;
     this.#decoders = decoders;
     this.#choice = new SeriesChoice(options);
+    this.onDefect = options.onDefect ?? (() => undefined);
     const { fromMs = ANY_TIME.oldest, toMs = ANY_TIME.newest, tenantHeaders } = options;
     this.#window = { oldest: fromMs, newest: toMs - 1 };
     this.#tenantHeaders = new Set(tenantHeaders.map((name) => name.toLowerCase()));
@@ -137,7 +139,7 @@ export class Selection {
   }
 
   #decode(record: FetchedRecord): Decoded {
-    const { decoded, budget } = openRecord(record, this.#decoders, this.#options.limits, Date.now);
+    const { decoded, budget } = openRecord(record, this.#decoders, this.#options.limits, this.#options.nowMs);
     this.#budget = budget;
     for (const reject of decoded.rejects) this.#refuse(reject);
     if (decoded.uncarried?.['empty_record'] !== undefined) this.#refuse({ reason: 'empty_record' });
@@ -145,7 +147,7 @@ export class Selection {
   }
 
   #defect(record: FetchedRecord, error: unknown): { readonly reason: string } {
-    this.#options.onDefect?.(record, new RecordDefect('decode', error));
+    this.onDefect(record, new RecordDefect('decode', error));
     return { reason: 'defect' };
   }
 

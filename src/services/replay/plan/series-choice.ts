@@ -13,7 +13,7 @@ export interface SeriesChoiceOptions {
   /** A series is taken if any selector matches; without selectors every series is. */
   readonly match?: readonly { matches(labels: Labels): boolean }[];
   /** Takes one series in this many; 1 takes all. */
-  readonly oneOf?: number;
+  readonly sample?: number;
 }
 
 /** No limits on labels that are only read: the route that a series goes to checks them. */
@@ -40,9 +40,9 @@ export class SeriesChoice {
   readonly #position = new CachePosition();
   #budget: FieldBudget | undefined;
 
-  constructor({ match = [], oneOf = 1 }: SeriesChoiceOptions) {
+  constructor({ match = [], sample = 1 }: SeriesChoiceOptions) {
     this.#match = match;
-    this.#oneOf = oneOf;
+    this.#oneOf = sample;
     if (this.takesAll) return;
     this.#cache = new SeriesCache({ bytes: CACHE_BYTES, seed: Math.floor(Math.random() * 2 ** 32) });
   }

@@ -111,12 +111,8 @@ function sizeFault(path: string, size: number, bytes: number | undefined): strin
 }
 
 function openFault(path: string, error: unknown): string {
-  switch (codeOf(error)) {
-    case 'ENOENT':
-      return `${path} is not there; expected the file that the replay has begun, in a folder that exists`;
-    default:
-      return `${path} cannot be written: ${errorMessage(error)}`;
-  }
+  if (codeOf(error) !== 'ENOENT') return `${path} cannot be written: ${errorMessage(error)}`;
+  return `${path} is not there; expected the file that the replay has begun, in a folder that exists`;
 }
 
 /** Standard output, or another stream: nothing can be taken back, so a replay that is resumed repeats its last step. */

@@ -10,8 +10,7 @@ import type { StepSize } from '../../../io/kafka/produce/step-size.ts';
 import { monotonicMs } from '../../../io/time/clock.ts';
 import type { Journal } from '../journal.ts';
 import type { Selected, Selection } from '../plan/selection.ts';
-import { addCounts, NO_COUNTS, Tally } from './tally.ts';
-import type { ReplayChunk, ReplayCounts, ReplayStep, ReplayTarget } from './target.ts';
+import { type ReplayChunk, type ReplayCounts, type ReplayStep, type ReplayTarget, Tally } from './target.ts';
 
 /**
  * decode ▸ route ▸ relabel ▸ hash 1 ▸ encode, as in the worker, with one route; records and positions in one
@@ -24,59 +23,54 @@ import type { ReplayChunk, ReplayCounts, ReplayStep, ReplayTarget } from './targ
 export class RouteTarget implements ReplayTarget {
   readonly #pipeline: Pipeline;
   readonly #selection: Selection;
-  readonly #journal: Pick<Journal, 'id' | 'send'>;
-  readonly #size: StepSize;
-  readonly #limits: StepLimits;
-  readonly #onDefect: OnDefect;
+  readonly #journal: Pick<Journal, 'id' | 'store'>;
+  readonly #options: RouteTargetOptions;
 
   constructor(
     pipeline: Pipeline,
     selection: Selection,
-    journal: Pick<Journal, 'id' | 'send'>,
-    { size, limits = STEP_LIMITS, onDefect = nobody }: RouteTargetOptions,
+    journal: Pick<Journal, 'id' | 'store'>,
+    options: RouteTargetOptions,
   ) {
     this.#pipeline = pipeline;
     this.#selection = selection;
     this.#journal = journal;
-    this.#size = size;
-    this.#limits = limits;
-    this.#onDefect = onDefect;
+    this.#options = options;
   }
 
   async write({ chunks, positions }: ReplayStep): Promise<ReplayCounts> {
-    let total = NO_COUNTS;
+    const { size, nowMs, limits = STEP_LIMITS } = this.#options;
+    const total = new Tally();
     let publication = new Publication();
-    const size = this.#size;
     const send = async (reached: ReadonlyMap<number, bigint>) => {
       const { outgoing, tally, made, done } = publication;
       const started = monotonicMs();
       try {
-        await this.#journal.send(outgoing, { positions: reached, counts: tally });
+        await this.#journal.store({ positions: reached, counts: tally }, outgoing);
       } catch (error) {
         throw size.failed(error, done, monotonicMs() - started, outgoing);
       }
       if (done.length > 0) size.published();
       for (const { value } of made) release(value); // free to reuse: the request had a copy, and is answered
-      total = addCounts(total, tally);
+      total.add(tally);
       publication = new Publication();
     };
-    for (const chunk of chunks) {
-      let { records } = chunk;
-      while (records.length > 0) {
-        const { tally } = publication;
+    for (const { partition, records } of chunks) {
+      let left = records;
+      while (left.length > 0) {
         const isAlone = size.isReduced;
-        const part = routePart({ ...chunk, records }, this.#pipeline, this.#selection, tally, {
-          limits: this.#limits,
+        const chunk = { partition, records: left };
+        const part = routePart(chunk, this.#pipeline, this.#selection, publication.tally, {
+          limits,
           most: size.records,
           refusalOf: (record) => size.refusalOf(record),
-          onDefect: this.#onDefect,
         });
-        publication.add(part, this.#journal.id);
-        records = part.left;
-        const next = records[0]?.offset ?? positions.get(chunk.partition);
-        if (next !== undefined) publication.positions.set(chunk.partition, next);
-        if (isAlone || records.length > 0 || publication.exceeds(this.#limits))
-          await send(publication.positions);
+        const done = left.slice(0, part.count);
+        left = left.slice(part.count);
+        publication.add(done, part.made, { [HEADER.replay]: this.#journal.id }, nowMs());
+        const next = left[0]?.offset ?? positions.get(partition);
+        if (next !== undefined) publication.positions.set(partition, next);
+        if (isAlone || left.length > 0 || publication.exceeds(limits)) await send(publication.positions);
         // Yields the thread to fetches, heartbeats and /metrics.
         await new Promise(setImmediate);
       }
@@ -84,20 +78,14 @@ export class RouteTarget implements ReplayTarget {
     await send(positions);
     return total;
   }
-
-  async close(): Promise<void> {}
 }
-
-type OnDefect = StepRun['onDefect'];
-
-function nobody(): void {}
 
 export interface RouteTargetOptions {
   /** Number of records in a transaction. It outlives the target, which is made again after an error. */
   readonly size: StepSize;
   readonly limits?: StepLimits;
-  /** Told of each record that is refused because Penstock has a defect. */
-  readonly onDefect?: OnDefect;
+  /** The system's time, for records that are written. */
+  readonly nowMs: () => number;
 }
 
 /** Content of one transaction. */
@@ -111,11 +99,15 @@ class Publication {
   readonly positions = new Map<number, bigint>();
   #bytes = 0;
 
-  add({ partition, done, made }: RoutedPart, replay: string): void {
-    const { topic, offset: first } = done[0]!;
+  add(
+    done: readonly FetchedRecord[],
+    made: readonly TaskRecord[],
+    headers: Readonly<Record<string, string>>,
+    nowMs: number,
+  ): void {
+    const { topic, partition, offset: first } = done[0]!;
     const source = formatSource({ topic, partition, first, last: done.at(-1)!.offset });
-    for (const record of taskRecords(made, source, Date.now(), { [HEADER.replay]: replay }))
-      this.outgoing.push(record);
+    for (const record of taskRecords(made, source, nowMs, headers)) this.outgoing.push(record);
     for (const record of done) this.done.push(record);
     for (const record of made) {
       this.made.push(record);
@@ -128,27 +120,17 @@ class Publication {
   }
 }
 
-/** Output of the first records of a chunk. */
-interface RoutedPart {
-  readonly partition: number;
-  readonly made: TaskRecord[];
-  readonly done: readonly FetchedRecord[];
-  readonly left: readonly FetchedRecord[];
-}
-
 /** Runs the selected part of a chunk through the pipeline. */
 export function routeChunk(
   chunk: ReplayChunk,
   pipeline: Pipeline,
   selection: Selection,
   tally: Tally,
-  onDefect: OnDefect = nobody,
 ): TaskRecord[] {
-  if (chunk.records.length === 0) return [];
-  return routePart(chunk, pipeline, selection, tally, { onDefect }).made;
+  return routePart(chunk, pipeline, selection, tally, {}).made;
 }
 
-interface PartOptions extends Pick<StepRun, 'onDefect' | 'refusalOf'> {
+interface PartOptions extends Pick<StepRun, 'refusalOf'> {
   readonly limits?: StepLimits;
   /** Most records; absent: all. */
   readonly most?: number;
@@ -156,12 +138,12 @@ interface PartOptions extends Pick<StepRun, 'onDefect' | 'refusalOf'> {
 
 /** The same for as many records as the limits allow, at least one; without limits for all. */
 function routePart(
-  { partition, records }: ReplayChunk,
+  { records }: ReplayChunk,
   pipeline: Pipeline,
   selection: Selection,
   tally: Tally,
-  { limits, most = records.length, refusalOf, onDefect }: PartOptions,
-): RoutedPart {
+  { limits, most = records.length, refusalOf }: PartOptions,
+): { readonly made: TaskRecord[]; readonly count: number } {
   /** By offset: a record may be selected again. */
   const selections = new Map<bigint, Selected>();
   const select = (record: SourceRecord) => {
@@ -172,19 +154,16 @@ function routePart(
   const endMs = monotonicMs() + (limits?.ms ?? 0);
   const { output, count } = runRecords(pipeline, records.slice(0, most), {
     isFull: (load) => limits !== undefined && (monotonicMs() >= endMs || exceeds(load, limits)),
-    onDefect, // counted with the other refusals
+    onDefect: selection.onDefect, // counted with the other refusals
     refusalOf,
     select: selection.takesAll ? undefined : select,
   });
   tally.records += count;
-  for (const { leftOut, refused } of selections.values()) {
-    tally.leftOut += leftOut;
-    tally.refuseAll(refused);
-  }
+  for (const each of selections.values()) tally.leave(each);
   const { records: made, dead, counts } = output;
   for (const { reason, series } of dead) tally.refuse(reason, Math.max(1, series));
   tally.refuse('empty_record', counts.uncarried['empty_record'] ?? 0);
   tally.leftOut += counts.unroutedSamples + counts.routes[0]!.droppedSamples;
   tally.samples += counts.routes[0]!.samples;
-  return { partition, made, done: records.slice(0, count), left: records.slice(count) };
+  return { made, count };
 }

@@ -29,6 +29,31 @@ export interface ReplayCounts {
   readonly refused: ReadonlyMap<string, number>;
 }
 
+/** Counts while a step is written. */
+export class Tally implements ReplayCounts {
+  records = 0;
+  samples = 0;
+  leftOut = 0;
+  readonly refused = new Map<string, number>();
+
+  refuse(reason: string, count = 1): void {
+    if (count > 0) this.refused.set(reason, (this.refused.get(reason) ?? 0) + count);
+  }
+
+  /** Adds what a record or a step is not written of. */
+  leave({ leftOut, refused }: Pick<ReplayCounts, 'leftOut' | 'refused'>): void {
+    this.leftOut += leftOut;
+    for (const [reason, count] of refused) this.refuse(reason, count);
+  }
+
+  add(counts: ReplayCounts): this {
+    this.records += counts.records;
+    this.samples += counts.samples;
+    this.leave(counts);
+    return this;
+  }
+}
+
 /**
  * Where a replay goes: a task topic, storage, a file, or nowhere (a dry run).
  *
@@ -41,5 +66,5 @@ export interface ReplayTarget {
    * Records of one partition are written in order.
    */
   write(step: ReplayStep): Promise<ReplayCounts>;
-  close(): Promise<void>;
+  close?(): Promise<void>;
 }

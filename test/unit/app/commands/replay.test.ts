@@ -8,7 +8,7 @@ import {
   type ReplayOptionValues,
   runOptions,
 } from '../../../../src/app/commands/replay/arguments.ts';
-import { routeTargetSpec } from '../../../../src/app/commands/replay/output.ts';
+import { targetSpec } from '../../../../src/app/commands/replay/target.ts';
 import {
   formatBar,
   formatProgress,
@@ -89,10 +89,8 @@ test('what is asked for is what the options say', () => {
     id: undefined,
     topic: 'raw',
     range: { kind: 'times', fromMs: Date.UTC(2026, 0, 1), toMs: nowMs - 3_600_000, marginMs: 0 },
-    bySampleTime: true,
+    selection: { match: ['{a="b"}'], sample: 100, fromMs: Date.UTC(2026, 0, 1), toMs: nowMs - 3_600_000 },
     target: { kind: 'storage', url: 'http://vm:8428/api/v1/write', route: 'http' },
-    match: ['{a="b"}'],
-    sample: 100,
     dryRun: false,
   });
   assert.deepEqual(runOptions(values), {
@@ -112,7 +110,7 @@ test('what is asked for is what the options say', () => {
       { partition: 3, first: 7n, last: 9n },
     ],
   });
-  assert.deepEqual(offsets.target, { kind: 'file', file: '-', route: undefined });
+  assert.deepEqual(offsets.target, { kind: 'file', file: '-' });
 });
 
 test('a live task topic takes a replay only if that is said, and only where vmagents aggregate it', () => {
@@ -127,17 +125,17 @@ test('a live task topic takes a replay only if that is said, and only where vmag
     ({ kind: 'route', route: 'http', outputTopic, intoLive }) as const;
   const live = { kind: 'route', route: 'http', topic: 'metrics.tasks.http', live: true };
   assert.throws(
-    () => routeTargetSpec(aggregated, 'metrics.raw', target(false)),
+    () => targetSpec(aggregated, 'metrics.raw', target(false)),
     /counted into the windows of today/,
   );
   assert.throws(
-    () => routeTargetSpec(aggregated, 'metrics.raw', target(false, 'metrics.tasks.http')),
+    () => targetSpec(aggregated, 'metrics.raw', target(false, 'metrics.tasks.http')),
     /counted into the windows of today/,
     'by its name, too',
   );
-  assert.deepEqual(routeTargetSpec(aggregated, 'metrics.raw', target(true)), live);
-  assert.deepEqual(routeTargetSpec(load([]), 'metrics.raw', target(false)), live);
-  assert.deepEqual(routeTargetSpec(aggregated, 'metrics.raw', target(false, 'copy')), {
+  assert.deepEqual(targetSpec(aggregated, 'metrics.raw', target(true)), live);
+  assert.deepEqual(targetSpec(load([]), 'metrics.raw', target(false)), live);
+  assert.deepEqual(targetSpec(aggregated, 'metrics.raw', target(false, 'copy')), {
     ...live,
     topic: 'copy',
     live: false,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { parseTime } from '../../../../src/app/commands/option-values.ts';
 import { jsonTimeMs } from '../../../../src/core/decode/json/time.ts';
 import { timestampMs } from '../../../../src/core/decode/schema/mapped-values.ts';
 import { rfc3339Ms } from '../../../../src/core/model/rfc3339.ts';
-import { parseTime } from '../../../../src/services/dead/filter.ts';
 
 /** Everywhere that a time is read from text. */
 const READERS: Readonly<Record<string, (text: string) => number | undefined>> = {

@@ -4,7 +4,7 @@ import { Pipeline } from '../../../../src/core/pipeline/pipeline.ts';
 import { encodeDeadLetter } from '../../../../src/core/record/dead-letter.ts';
 import { recordTime } from '../../../../src/core/record/record-time.ts';
 import { uncompress } from '../../../../src/core/wire/snappy.ts';
-import { RecordTimes } from '../../../../src/services/replay/record-times.ts';
+import { RecordTimes } from '../../../../src/services/replay/steps.ts';
 import { decodeWriteRequest } from '../../../lab/truth/prompb.ts';
 import { PASS_ROUTE } from '../../../support/pass-route.ts';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { CommittedOffset } from '../../../../src/io/kafka/admin/admin.ts';
+import { FatalKafkaError } from '../../../../src/io/kafka/errors.ts';
 import {
-  type CommittedOffset,
   decodeReplay,
   encodeEntry,
   isDone,
@@ -78,7 +79,7 @@ describe('a stored replay', () => {
       assert.throws(
         () => decodeReplay('one', entries),
         (error) =>
-          error instanceof RangeError &&
+          error instanceof FatalKafkaError &&
           /has forgotten positions of replay one .* (2:15|7:0)\./.test(error.message),
       );
     }

@@ -56,23 +56,23 @@ describe('a range of offsets', () => {
   ];
 
   test('has both ends, and may not reach beyond the partition', () => {
-    assert.deepEqual(planOffsets(asked(3, 9), bounds(0, 10)).ranges.get(0), { from: 3n, to: 10n });
+    assert.deepEqual(planOffsets('raw', asked(3, 9), bounds(0, 10)).ranges.get(0), { from: 3n, to: 10n });
     assert.throws(
-      () => planOffsets(asked(3, 10), bounds(2, 10)),
+      () => planOffsets('raw', asked(3, 10), bounds(2, 10)),
       /0:3-10: partition 0 has the offsets 2 to 9/,
     );
-    assert.throws(() => planOffsets(asked(4, 5), bounds(4, 4)), /partition 0 has no records/);
+    assert.throws(() => planOffsets('raw', asked(4, 5), bounds(4, 4)), /partition 0 has no records/);
     assert.throws(
-      () => planOffsets(asked(0, 1, 5), bounds(0, 4)),
+      () => planOffsets('raw', asked(0, 1, 5), bounds(0, 4)),
       /there is no partition 5; expected 0 to 0/,
     );
   });
 
   test('is cut by as many records as are gone', () => {
-    const part = planOffsets(asked(3, 9), bounds(7, 10));
+    const part = planOffsets('raw', asked(3, 9), bounds(7, 10));
     assert.deepEqual(part.ranges.get(0), { from: 7n, to: 10n });
     assert.deepEqual(part.cuts, [{ partition: 0, low: 7n, gone: 4n, all: false }]);
-    const all = planOffsets(asked(3, 5), bounds(7, 10));
+    const all = planOffsets('raw', asked(3, 5), bounds(7, 10));
     assert.equal(all.ranges.size, 0);
     assert.deepEqual(all.cuts, [{ partition: 0, low: 7n, gone: 3n, all: true }]);
   });

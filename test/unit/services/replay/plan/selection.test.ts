@@ -15,7 +15,7 @@ import { type Made, NOW, recordOf, remoteWrite, requestOf } from '../records.ts'
 
 function selectionOf(options: Partial<SelectionOptions> = {}): Selection {
   return new Selection(
-    { limits: DEFAULT_LIMITS, tenantHeaders: ['X-Scope-OrgID'], ...options },
+    { limits: DEFAULT_LIMITS, tenantHeaders: ['X-Scope-OrgID'], nowMs: () => NOW, ...options },
     new DecoderRegistry(),
   );
 }
@@ -52,7 +52,7 @@ test('a record of which all is taken is handed on as it is', () => {
   }
   assert.ok(selectionOf().takesAll);
   assert.ok(!selectionOf(match('up')).takesAll && !selectionOf({ toMs: NOW }).takesAll);
-  assert.ok(!selectionOf({ oneOf: 2 }).takesAll);
+  assert.ok(!selectionOf({ sample: 2 }).takesAll);
 });
 
 test('any selector lets a series in; the others are left out and counted', () => {
@@ -124,10 +124,10 @@ test('native histograms have a time too; exemplars stay with the first part', ()
 
 test('a sample takes whole series, about one in so many, and does not follow the tasks', () => {
   const all = Array.from({ length: 40_000 }, (_, index) => up(`pod-${index}`, 1));
-  const taken = held(selectionOf({ oneOf: 16 }).select(remoteWrite(all)).record?.value);
+  const taken = held(selectionOf({ sample: 16 }).select(remoteWrite(all)).record?.value);
   assert.ok(Math.abs(taken.length - 2_500) < 250, `${taken.length} of 40000`);
   const again = held(
-    selectionOf({ oneOf: 16 }).select(remoteWrite(all.map(({ labels }) => up(labels['pod']!, 8)))).record
+    selectionOf({ sample: 16 }).select(remoteWrite(all.map(({ labels }) => up(labels['pod']!, 8)))).record
       ?.value,
   );
   assert.deepEqual(
@@ -143,7 +143,7 @@ test('a sample takes a series with an empty label where it takes the one without
   const all = Array.from({ length: 200 }, (_, at) => up(`p${at}`, 1));
   const empty = all.map(({ labels, samples }) => ({ labels: { ...labels, zone: '' }, samples }));
   const taken = (series: typeof all) =>
-    held(selectionOf({ oneOf: 4 }).select(remoteWrite(series)).record?.value);
+    held(selectionOf({ sample: 4 }).select(remoteWrite(series)).record?.value);
   assert.ok(taken(all).length > 10);
   assert.deepEqual(taken(empty), taken(all));
 });

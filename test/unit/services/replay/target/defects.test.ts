@@ -5,9 +5,9 @@ import { DEFAULT_LIMITS } from '../../../../../src/core/decode/decoder.ts';
 import { createDecoders, DecoderRegistry } from '../../../../../src/core/decode/registry.ts';
 import { Pipeline } from '../../../../../src/core/pipeline/pipeline.ts';
 import { Selection } from '../../../../../src/services/replay/plan/selection.ts';
-import { RawBodies } from '../../../../../src/services/replay/target/raw-bodies.ts';
+import { rawBodies } from '../../../../../src/services/replay/target/remote-write-bodies.ts';
 import { routeChunk } from '../../../../../src/services/replay/target/route-target.ts';
-import { Tally } from '../../../../../src/services/replay/target/tally.ts';
+import { Tally } from '../../../../../src/services/replay/target/target.ts';
 import { everyRoute, rawRecord, seriesRecord } from '../../../../support/records.ts';
 
 /** Decoders of which Graphite's has a mistake. */
@@ -19,6 +19,7 @@ const decoders = new DecoderRegistry(
       : decoder,
   ),
 );
+const nowMs = () => 0;
 const BAD = rawRecord(1, Buffer.from('a 1 1'), { 'content-type': 'application/x-graphite' });
 
 for (const [what, toMs] of [
@@ -38,6 +39,7 @@ for (const [what, toMs] of [
       {
         limits: DEFAULT_LIMITS,
         tenantHeaders: [],
+        nowMs,
         onDefect,
         ...(toMs === undefined ? {} : { toMs }),
       } as never,
@@ -46,9 +48,9 @@ for (const [what, toMs] of [
     assert.equal(selection.takesAll, toMs === undefined);
     const tally = new Tally();
     const records = [seriesRecord(0, ['a']), BAD, seriesRecord(2, ['b'])];
-    routeChunk({ partition: 0, records }, pipeline, selection, tally, onDefect);
+    routeChunk({ partition: 0, records }, pipeline, selection, tally);
     const again = { ...BAD, offset: 3n };
-    routeChunk({ partition: 0, records: [again] }, pipeline, selection, new Tally(), onDefect);
+    routeChunk({ partition: 0, records: [again] }, pipeline, selection, new Tally());
     assert.equal(told.length, 1, 'a stack is told once');
     assert.match(told[0]!, /^raw 0:1 leads to a defect of Penstock.*\n\s+at .*defects\.test\.ts/s);
     assert.deepEqual([tally.records, tally.samples], [3, 2]);
@@ -57,7 +59,10 @@ for (const [what, toMs] of [
 }
 
 test('a record whose tenant no header can carry is refused alone when it is replayed to storage', () => {
-  const selection = new Selection({ match: [], limits: DEFAULT_LIMITS, tenantHeaders: ['tenant'] }, decoders);
+  const selection = new Selection(
+    { match: [], limits: DEFAULT_LIMITS, tenantHeaders: ['tenant'], nowMs },
+    decoders,
+  );
   const tally = new Tally();
   const records = [
     seriesRecord(0, ['a'], { tenant: 'one' }),
@@ -65,7 +70,7 @@ test('a record whose tenant no header can carry is refused alone when it is repl
     seriesRecord(2, ['c'], { tenant: 'much too long' }),
     seriesRecord(3, ['d'], { tenant: null }),
   ];
-  const bodies = [...new RawBodies(selection, ['tenant'], 10).of(records, tally)];
+  const bodies = [...rawBodies(selection, ['tenant'], 10)(records, tally)];
   assert.deepEqual(
     bodies.map(({ headers }) => headers),
     [{ tenant: 'one' }, {}],
@@ -74,11 +79,11 @@ test('a record whose tenant no header can carry is refused alone when it is repl
 });
 
 test('a task record of a version that is not known is refused alone when it is replayed to storage', () => {
-  const selection = new Selection({ match: [], limits: DEFAULT_LIMITS, tenantHeaders: [] }, decoders);
+  const selection = new Selection({ match: [], limits: DEFAULT_LIMITS, tenantHeaders: [], nowMs }, decoders);
   const tally = new Tally();
   const records = ['1', '2'].map((version, offset) =>
     seriesRecord(offset, ['a'], { 'penstock-version': version, 'penstock-samples': '1' }),
   );
-  assert.equal([...new RawBodies(selection, []).of(records, tally)].length, 1);
+  assert.equal([...rawBodies(selection, [])(records, tally)].length, 1);
   assert.deepEqual([...tally.refused], [['unknown_version', 1]]);
 });

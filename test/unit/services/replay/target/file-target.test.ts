@@ -10,7 +10,7 @@ import type { JournalStep } from '../../../../../src/services/replay/journal.ts'
 import { Selection } from '../../../../../src/services/replay/plan/selection.ts';
 import { FileTarget } from '../../../../../src/services/replay/target/file-target.ts';
 import { LineFile } from '../../../../../src/services/replay/target/line-file.ts';
-import { RawBodies } from '../../../../../src/services/replay/target/raw-bodies.ts';
+import { rawBodies } from '../../../../../src/services/replay/target/remote-write-bodies.ts';
 import { createRunFolder, removeRunFolder } from '../../../../lab/cache.ts';
 import { type Made, NOW, recordOf, remoteWrite } from '../records.ts';
 
@@ -18,13 +18,16 @@ const folder = createRunFolder('lines');
 after(() => removeRunFolder(folder));
 
 function targetOf(output: LineFile, committed: JournalStep[] = []): FileTarget {
-  const selection = new Selection({ limits: DEFAULT_LIMITS, tenantHeaders: [] }, new DecoderRegistry());
+  const selection = new Selection(
+    { limits: DEFAULT_LIMITS, tenantHeaders: [], nowMs: () => NOW },
+    new DecoderRegistry(),
+  );
   const journal = {
-    commit: async (step: JournalStep) => {
+    store: async (step: JournalStep) => {
       committed.push(step);
     },
   };
-  return new FileTarget(output, new RawBodies(selection, []), journal);
+  return new FileTarget(output, rawBodies(selection, []), journal);
 }
 
 const stepOf = (...series: Made[]) => ({

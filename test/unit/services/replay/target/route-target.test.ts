@@ -24,18 +24,19 @@ async function write(chunks: ReadonlyMap<number, number>, limits: Partial<StepLi
     tenantHeaders: [TENANT],
   });
   const selection = new Selection(
-    { match: [], limits: DEFAULT_LIMITS, tenantHeaders: [TENANT] },
+    { match: [], limits: DEFAULT_LIMITS, tenantHeaders: [TENANT], nowMs: Date.now },
     new DecoderRegistry(),
   );
   const sent: { records: readonly OutgoingRecord[]; positions: [number, bigint][]; samples: number }[] = [];
   const journal = {
     id: 'r',
-    send: async (records: readonly OutgoingRecord[], { positions, counts }: JournalStep) => {
+    store: async ({ positions, counts }: JournalStep, records: readonly OutgoingRecord[] = []) => {
       sent.push({ records: [...records], positions: [...positions], samples: counts.samples });
     },
   };
   const target = new RouteTarget(pipeline, selection, journal, {
     size: new StepSize(60_000),
+    nowMs: Date.now,
     limits: { ...STEP_LIMITS, ms: 60_000, ...limits },
   });
   const counts = await target.write({
@@ -110,7 +111,7 @@ test('what a broker refuses is halved down to the record at fault, which is coun
     maxRecordBytes: () => 1 << 20,
     tenantHeaders: [TENANT],
   });
-  const limits = { match: [], limits: DEFAULT_LIMITS, tenantHeaders: [TENANT] };
+  const limits = { match: [], limits: DEFAULT_LIMITS, tenantHeaders: [TENANT], nowMs: Date.now };
   const selection = new Selection(limits, new DecoderRegistry());
   const size = new StepSize(60_000);
   const written: string[] = [];
@@ -118,7 +119,7 @@ test('what a broker refuses is halved down to the record at fault, which is coun
   let next = 0n;
   const journal = {
     id: 'r',
-    send: async (records: readonly OutgoingRecord[], { positions, counts }: JournalStep) => {
+    store: async ({ positions, counts }: JournalStep, records: readonly OutgoingRecord[] = []) => {
       const tenants = records.map(({ headers }) => String(headers[TENANT]));
       if (tenants.includes('t0-5')) throw new RecordsRefusedError('message_too_large', 'too large');
       written.push(...tenants);
@@ -130,7 +131,7 @@ test('what a broker refuses is halved down to the record at fault, which is coun
   for (let attempt = 0; next < 16n; attempt++) {
     assert.ok(attempt < 20, 'it comes to no end');
     // As after any error: another target, from what is stored.
-    const target = new RouteTarget(pipeline, selection, journal, { size });
+    const target = new RouteTarget(pipeline, selection, journal, { size, nowMs: Date.now });
     const chunk = { partition: 0, records: records.slice(Number(next)) };
     await target.write({ chunks: [chunk], positions: new Map([[0, 16n]]) }).catch((error: unknown) => {
       assert.ok(error instanceof RetryableError);

@@ -10,9 +10,11 @@ import { uncompress } from '../../../../../src/core/wire/snappy.ts';
 import { DeliveryStoppedError } from '../../../../../src/io/remote-write/deliver.ts';
 import type { JournalStep } from '../../../../../src/services/replay/journal.ts';
 import { Selection, type SelectionOptions } from '../../../../../src/services/replay/plan/selection.ts';
-import { RawBodies } from '../../../../../src/services/replay/target/raw-bodies.ts';
-import type { BodySource } from '../../../../../src/services/replay/target/remote-write-bodies.ts';
-import { RoutedBodies } from '../../../../../src/services/replay/target/routed-bodies.ts';
+import {
+  type BodySource,
+  rawBodies,
+  routedBodies,
+} from '../../../../../src/services/replay/target/remote-write-bodies.ts';
 import {
   StorageTarget,
   type StorageTargetOptions,
@@ -80,15 +82,18 @@ function samplesOf(body: Buffer): string[] | undefined {
 }
 
 function selectionOf(options: Partial<SelectionOptions> = {}): Selection {
-  return new Selection({ limits: DEFAULT_LIMITS, tenantHeaders: [], ...options }, new DecoderRegistry());
+  return new Selection(
+    { limits: DEFAULT_LIMITS, tenantHeaders: [], nowMs: () => NOW, ...options },
+    new DecoderRegistry(),
+  );
 }
 
 function targetOf(
-  bodies: BodySource = new RawBodies(selectionOf(), ['X-Scope-OrgID']),
+  bodies: BodySource = rawBodies(selectionOf(), ['X-Scope-OrgID']),
   options: Partial<StorageTargetOptions> = {},
 ): StorageTarget {
   const journal = {
-    commit: async (step: JournalStep) => {
+    store: async (step: JournalStep) => {
       committed.push(step);
     },
   };
@@ -101,13 +106,13 @@ function targetOf(
     userAgent: 'test',
     signal: new AbortController().signal,
     stop: new AbortController().signal,
-    onRetry: () => undefined,
-    onTaken: () => undefined,
-    onRefusal: () => undefined,
+    notes: SILENT,
     ...options,
   };
   return new StorageTarget(all, bodies, journal);
 }
+
+const SILENT = { retried: () => undefined, taken: () => undefined, refused: () => undefined };
 
 function up(pod: string, ...times: number[]): Made {
   return { labels: { __name__: 'up', pod }, samples: times.map((time) => [NOW + time, time]) };
@@ -156,7 +161,7 @@ test('what is cut, uncompressed, or in another encoding is made remote write; th
     recordOf(null),
     remoteWrite([up('z', 3)]),
   ];
-  const target = targetOf(new RawBodies(selectionOf({ match: [compileSelector('{pod=~"[bt]"}')] }), []));
+  const target = targetOf(rawBodies(selectionOf({ match: [compileSelector('{pod=~"[bt]"}')] }), []));
   const counts = await target.write({ chunks: [{ partition: 0, records }], positions: new Map() });
   await target.close();
   assert.deepEqual(
@@ -185,7 +190,7 @@ test('through a route: relabeled, with the task label', async () => {
     count: 4,
   };
   const pipeline = new Pipeline({ routes: [route], cacheBytes: 1 << 20, maxRecordBytes: () => 1_000_000 });
-  const target = targetOf(new RoutedBodies(pipeline, selectionOf()));
+  const target = targetOf(routedBodies(pipeline, selectionOf()));
   const records = [remoteWrite([up('a', 1), up('b', 2), up('c', 3)]), recordOf(Buffer.alloc(0))];
   const counts = await target.write({ chunks: [{ partition: 0, records }], positions: new Map() });
   await target.close();
@@ -240,8 +245,11 @@ test('trouble is waited out, a series that storage refuses is counted, and the o
   const retries: string[] = [];
   const refusals: string[] = [];
   const target = targetOf(undefined, {
-    onRetry: ({ message }) => retries.push(message),
-    onRefusal: ({ message }) => refusals.push(message),
+    notes: {
+      ...SILENT,
+      retried: (error) => retries.push((error as Error).message),
+      refused: ({ message }) => refusals.push(message),
+    },
   });
   const records = [remoteWrite([up('a', 1), up('bad', 1, 2), up('c', 1), up('bad-too', 1)])];
   const counts = await target.write({ chunks: [{ partition: 0, records }], positions: new Map([[0, 1n]]) });
@@ -318,7 +326,10 @@ test('a wrong address is told at once; when storage has answered before, it is w
 test('a stop ends the waiting, and nothing is stored', async () => {
   answer = () => 503;
   const stop = new AbortController();
-  const target = targetOf(undefined, { signal: stop.signal, onRetry: () => stop.abort() });
+  const target = targetOf(undefined, {
+    signal: stop.signal,
+    notes: { ...SILENT, retried: () => stop.abort() },
+  });
   const chunks = [0, 1].map((partition) => ({ partition, records: [remoteWrite([up('a', 1)])] }));
   await assert.rejects(target.write({ chunks, positions: new Map([[0, 1n]]) }), DeliveryStoppedError);
   await target.close();

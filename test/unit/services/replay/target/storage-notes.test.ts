@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RetryNotes } from '../../../../../src/services/replay/target/retry-notes.ts';
+import { StorageNotes } from '../../../../../src/services/replay/target/storage-target.ts';
 
 test('what is tried again is said at once, then every half minute, and when it is over', () => {
   const said: string[] = [];
   let nowMs = 0;
-  const notes = new RetryNotes(
+  const notes = new StorageNotes(
     (message) => said.push(message),
     () => nowMs,
   );
