@@ -1,19 +1,21 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
 import type { DecoderRegistry } from '../../core/decode/registry.ts';
+import { topicDecoders } from '../../core/decode/topic-decoders.ts';
 import { errorMessage, PoisonError, RetryableError } from '../../core/model/errors.ts';
 import { expectedName } from '../../core/model/nearest.ts';
 import { printable, printableLines } from '../../core/model/printable.ts';
 import type { SourceRecord } from '../../core/model/records.ts';
 import { NOTHING_LEFT, RecordReading } from '../../core/pipeline/read-record.ts';
 import type { RecordHeaders } from '../../core/record/headers.ts';
+import { RegistryClient } from '../../io/registry/client.ts';
+import { SchemaStore } from '../../io/registry/store.ts';
 import { INGEST_ENCODINGS } from '../../services/worker/encoding-options.ts';
-import { ingestTopics } from '../../services/worker/options.ts';
+import { type IngestTopic, ingestTopics } from '../../services/worker/options.ts';
 import { type Config, loadConfig, parseConfig } from '../config/load.ts';
 import { DONE, FAILED, parseCommand, usageError } from './command.ts';
 import { type DecodeOutput, JsonOutput, TextOutput } from './decode-output.ts';
-import { decodersFor } from './record-schemas.ts';
-import { joinDashed } from './time-arguments.ts';
+import { joinDashed } from './option-values.ts';
 
 const HELP = `
 penstock decode [-c FILE] [OPTIONS] FILE|-
@@ -26,6 +28,9 @@ Kafka; - is standard input. Only for Confluent's records is the schema registry 
   --encoding ENCODING   instead of the topic's; it holds for records that do not name theirs
   --header NAME=VALUE   a header of the record; may be repeated. NAME without = is a header that is null
   --timestamp MS        the record's time, in ms since the epoch; -1 is none (default: now)
+
+A worker puts the rejected series of a record that have one reason into one dead letter, so there may be fewer dead
+letters than rejects.
 
 Exit code 0: all of it can be used. 1: something was rejected, or the schema registry does not answer.
 `;
@@ -158,5 +163,30 @@ async function contentOf(file: string): Promise<Buffer> {
     return file === '-' ? await buffer(process.stdin) : readFileSync(file);
   } catch (error) {
     throw usageError('decode', `${file} cannot be read: ${errorMessage(error)}; expected a file, or -`);
+  }
+}
+
+/**
+ * The decoders of a topic with the schema that one record needs, fetched as a worker does.
+ *
+ * @throws RetryableError if the registry does not answer
+ * @throws ConfigError when a certificate or key file cannot be used
+ */
+async function decodersFor(
+  { value, headers }: SourceRecord,
+  topic: IngestTopic,
+  { worker: { limits }, registry }: Config,
+): Promise<DecoderRegistry> {
+  const plain = topicDecoders([topic])(topic.topic);
+  const id = value === null ? undefined : plain.schemaId(value, { headers, limits });
+  const { url } = registry;
+  if (id === undefined || url === undefined) return plain;
+  const client = new RegistryClient({ ...registry, url });
+  try {
+    const schemas = new SchemaStore((each) => client.fetch(each), { missingTtlMs: registry.missing_ttl });
+    await schemas.ensure([id]);
+    return topicDecoders([{ ...topic, schemas }])(topic.topic);
+  } finally {
+    await client.close();
   }
 }

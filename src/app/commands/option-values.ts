@@ -19,7 +19,7 @@ export function joinDashed(argv: readonly string[], options: readonly string[]):
   return joined;
 }
 
-const AGE = /^-?(\d+(?:\.\d+)?)(s|m|h|d)$/;
+const AGE = /^-(\d+(?:\.\d+)?)(s|m|h|d)$/;
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 /** Short forms that the command line takes: a day alone, and RFC 3339 without seconds. */
 const DAY = /^\d{4}-\d{2}-\d{2}$/;

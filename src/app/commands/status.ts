@@ -20,8 +20,8 @@ import { DONE, parseCommand, printJson, usageError } from './command.ts';
 import { configuredTopics } from './configured-topics.ts';
 import { expectedDeployment } from './expected-deployment.ts';
 import { withKafkaAdmin } from './kafka-session.ts';
+import { durationArgument } from './option-values.ts';
 import { formatStatus, type ProcessAnswer } from './text/status-text.ts';
-import { durationArgument } from './time-arguments.ts';
 import { version } from './version.ts';
 
 const HELP = `
@@ -39,7 +39,8 @@ compared with the configuration, as penstock topics plan does.
   --look-again TIME   from one look to the other; 0: look once, and see no partition that is stuck (default 3s)
   --timeout TIME      gives up when it is not done by then, as when Kafka hangs; 0: never (default 30s)
 
-Lag and dead letters count offsets; the marker that ends each transaction of a worker has one too. WAITS is the age of
+Lag and dead letters count offsets; the marker that ends each transaction of a worker has one too, so that there are
+fewer letters than offsets (penstock dead list counts them). WAITS is the age of
 the oldest record that waits. Exit code 0: the status was shown, problems included; 1: Kafka did not answer.
 `;
 

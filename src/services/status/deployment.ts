@@ -68,7 +68,8 @@ export interface DeploymentStatus {
   readonly nodes: readonly NodeStatus[];
   readonly leftovers: readonly LeftoverStatus[];
   /**
-   * Offsets that the dead-letter topic keeps, markers of redrives and transactions included; null: it does not exist.
+   * Offsets that the dead-letter topic keeps, so no fewer than its letters: markers of redrives and transactions have
+   * some too. Null: it does not exist.
    */
   readonly dead_letters: { readonly topic: string; readonly records: number | null };
   /** Problems for the operator, one sentence each. */

@@ -20,7 +20,7 @@ export interface ProcessAnswer {
 /** The status of a deployment for people: tables, then what an operator should look at. */
 export function formatStatus(status: DeploymentStatus, processes: readonly ProcessAnswer[]): string {
   const { ingest, nodes, leftovers, dead_letters: dead, problems } = status;
-  const records = dead.records === null ? 'the topic does not exist' : `${dead.records} kept`;
+  const records = dead.records === null ? 'the topic does not exist' : `up to ${dead.records} kept`;
   const parts = [
     ...ingestParts(ingest),
     nodes.length === 0 ? 'no nodes are configured' : formatTable(nodeRows(nodes)),
