@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drainGroupId } from '../../../src/services/drain/assignment.ts';
 import { Deployment } from '../../lab/deployment/deployment.ts';
+import { readMetrics } from '../../lab/deployment/metrics-page.ts';
 import { spawnPenstock } from '../../lab/deployment/penstock.ts';
 import type { Running } from '../../lab/deployment/running.ts';
 import { scrape, trueSeries } from '../../lab/generator/true-series.ts';
@@ -40,16 +41,10 @@ const COMMANDS = [
 ] as const;
 
 /** Records missing where reading began, by reason. */
-async function gaps({ admin }: Running, topic: string): Promise<Map<string, number>> {
-  const metrics = await (await fetch(`${admin}/metrics`)).text();
-  const found = metrics.matchAll(/^penstock_offset_gap_records_total\{(.*)\} (\d+)$/gm);
-  return new Map(
-    [...found].flatMap(([, labels = '', count]) => {
-      const [, reason = ''] = /reason="(\w+)"/.exec(labels) ?? [];
-      const isOfTopic = labels.includes(`topic="${topic}"`) && Number(count) > 0;
-      return isOfTopic ? [[reason, Number(count)] as const] : [];
-    }),
-  );
+async function gaps(running: Running, topic: string): Promise<Map<string, number>> {
+  const lines = (await readMetrics(running)).find('penstock_offset_gap_records_total', { topic });
+  const missing = lines.filter(({ value }) => value > 0);
+  return new Map(missing.map(({ labels, value }) => [labels['reason']!, value]));
 }
 
 /** How often a command says that what was committed is gone. */

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { Deployment } from '../../lab/deployment/deployment.ts';
+import { readMetrics } from '../../lab/deployment/metrics-page.ts';
 import { runPenstock } from '../../lab/deployment/penstock.ts';
 import { headerOf } from '../../lab/deployment/read-topic.ts';
+import { metricOf, type Running } from '../../lab/deployment/running.ts';
 import { uniqueName } from '../../lab/names.ts';
 import { NodeReceiver, numberedBody } from '../../lab/nodes/node-receiver.ts';
 import { poll } from '../../lab/process.ts';
@@ -45,13 +47,7 @@ function inTwoFrames(): Buffer {
 const skip = (penstock: Deployment, ...args: string[]) =>
   runPenstock(['dead', 'skip', ...args], { configFile: penstock.configFile });
 
-async function metric(admin: string, name: string): Promise<string> {
-  const text = await (await fetch(`${admin}/metrics`)).text();
-  return text
-    .split('\n')
-    .filter((each) => each.startsWith(name))
-    .join('\n');
-}
+const corrupt = async (worker: Running) => (await readMetrics(worker)).sum('penstock_corrupt_batches_total');
 
 test('penstock dead skip passes over a batch that cannot be read while the worker runs', async () => {
   const penstock = await deploy();
@@ -61,7 +57,7 @@ test('penstock dead skip passes over a batch that cannot be read while the worke
   await penstock.produce([Buffer.from(line('three'))], 0);
   assert.equal(bad, 2n);
   await poll(
-    async () => (await metric(worker.admin, 'penstock_held_up_partitions{')).endsWith(' 1'),
+    async () => (await metricOf(worker, 'penstock_held_up_partitions')) === 1,
     {},
     () => new Error('the partition was not held up'),
   );
@@ -88,8 +84,8 @@ test('penstock dead skip passes over a batch that cannot be read while the worke
   // The broker has put its offset and times in; what follows is as it was sent.
   assert.deepEqual(letter!.value!.subarray(61), bomb().subarray(61));
   assert.equal((await penstock.read(penstock.topic('all'))).length >= 2, true);
-  assert.equal(await metric(worker.admin, 'penstock_held_up_partitions{'), '');
-  assert.match(await metric(worker.admin, 'penstock_corrupt_batches_total{'), / 1$/);
+  assert.equal(await metricOf(worker, 'penstock_held_up_partitions'), undefined);
+  assert.equal(await corrupt(worker), 1);
 
   const again = await skip(penstock, penstock.raw, '0', '2');
   assert.match(again.stderr, /nothing is to be skipped at 2: the group .* is at 5, the end/);
@@ -109,7 +105,7 @@ test('with on_corrupt_batch: set_aside the worker goes past it by itself; a repl
     letters.map((letter) => headerOf(letter, 'penstock-reason')),
     ['corrupt_batch'],
   );
-  assert.match(await metric(worker.admin, 'penstock_corrupt_batches_total{'), / 1$/);
+  assert.equal(await corrupt(worker), 1);
   const replay = (...more: string[]) =>
     runPenstock(
       [
@@ -165,7 +161,7 @@ async function hasBoth(node: NodeReceiver): Promise<void> {
 test('a drain is held up by such a batch of a task topic until it is skipped', async () => {
   const { node, penstock, topic, admin, close } = await drained({});
   await poll(
-    async () => (await metric(admin, 'penstock_held_up_partitions{')).endsWith(' 1'),
+    async () => (await metricOf({ admin }, 'penstock_held_up_partitions')) === 1,
     {},
     () => new Error('the partition was not held up'),
   );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Deployment } from '../../lab/deployment/deployment.ts';
+import { readMetrics } from '../../lab/deployment/metrics-page.ts';
 import { NodeReceiver, numberedBody } from '../../lab/nodes/node-receiver.ts';
 import { poll } from '../../lab/process.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';
@@ -39,13 +40,12 @@ test('a drain counts task records that repeat their source or lack a part of a s
     {},
     () => new Error(`the node has ${receiver.count} records`),
   );
-  const metrics = await (await fetch(`${admin}/metrics`)).text();
-  const faults = [...metrics.matchAll(/^penstock_source_faults_total\{(.*)\} (\d+)$/gm)];
+  const faults = (await readMetrics({ admin })).find('penstock_source_faults_total');
   assert.deepEqual(
-    new Map(faults.map(([, labels, count]) => [labels, count])),
+    new Map(faults.map(({ labels, value }) => [`${labels['topic']} ${labels['fault']}`, value])),
     new Map([
-      [`topic="${topic}",fault="repeated"`, '1'],
-      [`topic="${topic}",fault="missing"`, '1'],
+      [`${topic} repeated`, 1],
+      [`${topic} missing`, 1],
     ]),
   );
   const said = () =>
