@@ -1,7 +1,7 @@
 import type { PipelineRoute } from '../../src/core/pipeline/pipeline.ts';
 import type { StoredLetter } from '../../src/core/record/stored-letter.ts';
 import type { FetchedRecord } from '../../src/io/kafka/partition-queue.ts';
-import { encodeWriteRequest } from '../lab/generator/write-request.ts';
+import { encodeWriteRequest, namedSeries } from '../lab/generator/write-request.ts';
 import { PASS_ROUTE } from './pass-route.ts';
 
 const HEADERS = {
@@ -15,9 +15,7 @@ export function seriesRecord(
   names: readonly string[],
   headers: Record<string, string | Buffer | null> = {},
 ): FetchedRecord {
-  const body = encodeWriteRequest(
-    names.map((name) => ({ labels: [['__name__', name]], samples: [[1_760_000_000_000, 1]] })),
-  );
+  const body = encodeWriteRequest(namedSeries(names));
   return rawRecord(offset, body, { ...HEADERS, ...headers });
 }
 

@@ -7,6 +7,11 @@ export interface SeriesToWrite {
   readonly samples: readonly (readonly [timeMs: number, value: number])[];
 }
 
+/** A series for each name, with one sample. */
+export function namedSeries(names: readonly string[]): SeriesToWrite[] {
+  return names.map((name) => ({ labels: [['__name__', name]], samples: [[1_760_000_000_000, 1]] }));
+}
+
 /** As sent: snappy. */
 export function writeRequest(series: Iterable<SeriesToWrite>): Buffer {
   return compressed(encodeWriteRequest(series));

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 import { PoisonError, type RetryableError } from '../../../../src/core/model/errors.ts';
-import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
+import { uncompress } from '../../../../src/core/wire/snappy.ts';
 import { RemoteWriteClient, retryAfterMs } from '../../../../src/io/remote-write/client.ts';
 import {
   type DeliverOptions,
   DeliveryStoppedError,
   deliver,
 } from '../../../../src/io/remote-write/deliver.ts';
+import { namedSeries, writeRequest } from '../../../lab/generator/write-request.ts';
 
 /** A receiver that answers as a test says, and keeps the names of the series that it accepted. */
 let answer: (names: string[], attempt: number) => { code: number; headers?: Record<string, string> };
@@ -27,14 +27,7 @@ function seriesNames(body: Buffer): string[] {
 }
 
 function body(count: number): Buffer {
-  const builder = new WriteRequestBuilder();
-  for (let index = 0; index < count; index += 1) {
-    builder.beginSeries();
-    builder.label('__name__', `series_${index}`);
-    builder.sample(index, 1_760_000_000_000);
-    builder.endSeries();
-  }
-  return compress(builder.finish());
+  return writeRequest(namedSeries(Array.from({ length: count }, (_, index) => `series_${index}`)));
 }
 
 before(async () => {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { RetryableError } from '../../../../src/core/model/errors.ts';
-import { compress, uncompress } from '../../../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
+import { uncompress } from '../../../../src/core/wire/snappy.ts';
 import { PartitionLostError } from '../../../../src/io/kafka/errors.ts';
 import { AssignedPartition } from '../../../../src/io/kafka/group/assigned-partition.ts';
 import type { RemoteWriteRequest } from '../../../../src/io/remote-write/client.ts';
@@ -12,6 +11,7 @@ import { Metrics } from '../../../../src/io/telemetry/metrics.ts';
 import { DrainEvents } from '../../../../src/services/drain/events.ts';
 import { Forwarder, type ForwarderOptions } from '../../../../src/services/drain/forwarder.ts';
 import type { Handover } from '../../../../src/services/drain/turn.ts';
+import { namedSeries, writeRequest } from '../../../lab/generator/write-request.ts';
 import { SILENT } from '../../../support/kafka-data.ts';
 
 const GROUP = {
@@ -23,14 +23,7 @@ const GROUP = {
 };
 
 function body(...names: string[]): Buffer {
-  const builder = new WriteRequestBuilder();
-  for (const name of names) {
-    builder.beginSeries();
-    builder.label('__name__', name);
-    builder.sample(1, 1_760_000_000_000);
-    builder.endSeries();
-  }
-  return compress(builder.finish());
+  return writeRequest(namedSeries(names));
 }
 
 function namesIn({ body }: RemoteWriteRequest): string {

@@ -1,6 +1,6 @@
 import { compress } from '../../../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
 import type { FetchedRecord } from '../../../../src/io/kafka/partition-queue.ts';
+import { encodeWriteRequest } from '../../../lab/generator/write-request.ts';
 
 export const NOW = 1_760_000_000_000;
 
@@ -12,14 +12,9 @@ export interface Made {
 
 /** An uncompressed WriteRequest. */
 export function requestOf(series: readonly Made[]): Buffer {
-  const builder = new WriteRequestBuilder();
-  for (const { labels, samples } of series) {
-    builder.beginSeries();
-    for (const [name, value] of Object.entries(labels)) builder.label(name, value);
-    for (const [time, value] of samples) builder.sample(value, time);
-    builder.endSeries();
-  }
-  return builder.finish();
+  return encodeWriteRequest(
+    series.map(({ labels, samples }) => ({ labels: Object.entries(labels), samples })),
+  );
 }
 
 export function recordOf(value: Buffer | null, more: Partial<FetchedRecord> = {}): FetchedRecord {

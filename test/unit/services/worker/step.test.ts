@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { Pipeline } from '../../../../src/core/pipeline/pipeline.ts';
 import { STEP_LIMITS, type StepLimits } from '../../../../src/core/pipeline/step-limits.ts';
-import { WriteRequestBuilder } from '../../../../src/core/wire/write-request-builder.ts';
 import type { FetchedRecord } from '../../../../src/io/kafka/partition-queue.ts';
 import { runStep } from '../../../../src/services/worker/step.ts';
+import { encodeWriteRequest } from '../../../lab/generator/write-request.ts';
 import { everyRoute, rawRecord, seriesRecord } from '../../../support/records.ts';
 
 const MIB = 1024 * 1024;
@@ -14,12 +14,8 @@ const GRAPHITE = { 'content-type': 'application/x-graphite' };
 
 /** A WriteRequest of one series with so many samples. */
 function body(samples: number): Buffer {
-  const builder = new WriteRequestBuilder();
-  builder.beginSeries();
-  builder.label('__name__', 'up');
-  for (let i = 0; i < samples; i++) builder.sample(1, 1_760_000_000_000);
-  builder.endSeries();
-  return builder.finish();
+  const all = Array.from({ length: samples }, () => [1_760_000_000_000, 1] as const);
+  return encodeWriteRequest([{ labels: [['__name__', 'up']], samples: all }]);
 }
 
 /** `count` records from offset 10 on, as a producer with zstd sends them. */

@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from '../../../../../src/core/decode/decoder.ts';
 import { DecoderRegistry } from '../../../../../src/core/decode/registry.ts';
 import type { RecordHeaders } from '../../../../../src/core/record/headers.ts';
 import { compress } from '../../../../../src/core/wire/snappy.ts';
-import { WriteRequestBuilder } from '../../../../../src/core/wire/write-request-builder.ts';
+import { encodeWriteRequest, namedSeries } from '../../../../lab/generator/write-request.ts';
 import { decodeWriteRequest } from '../../../../lab/truth/prompb.ts';
 
 /** Metric names that come out of a record. */
@@ -18,12 +18,7 @@ function names(value: Buffer, headers: RecordHeaders, encoding = 'auto'): string
 
 const V1 = writeRequest('up');
 function writeRequest(name: string): Buffer {
-  const builder = new WriteRequestBuilder();
-  builder.beginSeries();
-  builder.label('__name__', name);
-  builder.sample(1, 1_700_000_000_000);
-  builder.endSeries();
-  return builder.finish();
+  return encodeWriteRequest(namedSeries([name]));
 }
 
 const SAMPLE = Buffer.from('{"name":"up","value":1}');
