@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { RetryableError } from '../../../../../src/core/model/errors.ts';
 import type { OutgoingRecord } from '../../../../../src/core/model/records.ts';
+import { Lease } from '../../../../../src/core/wire/memory.ts';
 import { FatalKafkaError, RecordsRefusedError } from '../../../../../src/io/kafka/errors.ts';
 import { PartitionQueue } from '../../../../../src/io/kafka/partition-queue.ts';
 import { assertAcknowledged, topicMessages } from '../../../../../src/io/kafka/produce/outgoing.ts';
@@ -212,7 +213,7 @@ describe('PartitionQueue', () => {
       key: null,
       value: Buffer.alloc(800),
       headers: {},
-      ...(memory !== undefined && { memory }),
+      ...(memory !== undefined && { lease: new Lease(memory) }),
     });
     queue.push(record(0n));
     queue.push(record(1n, Buffer.from(new ArrayBuffer(64 << 10), 0, 1600)));
