@@ -28,10 +28,11 @@ const SYSTEM_TIME: Readonly<Record<string, string>> = {
   'core/pipeline/pipeline.ts': 'age of samples',
   'services/status/unread-watch.ts': 'age of records',
   'io/telemetry/group-gauges.ts': 'age of records',
+  'io/time/clock.ts': '`epochMs`, by which the others ask',
 };
 
-/** `Date.now` called or passed on, and `new Date` of now; not `new Date(ms)`. */
-const ASKS = /\bDate\.now\b|\bnew Date(?:\(\)|(?!\())|(?<!new )\bDate\(\)/;
+/** `epochMs` or `Date.now` called or passed on, and `new Date` of now; not `new Date(ms)`. */
+const ASKS = /\bepochMs\b|\bDate\.now\b|\bnew Date(?:\(\)|(?!\())|(?<!new )\bDate\(\)/;
 
 /** Comments may speak of it. */
 function asksForTime(source: string): boolean {
@@ -57,7 +58,7 @@ test("only what means the system's time asks for it", () => {
 const KAFKAJS: Readonly<Record<string, string>> = {
   'cluster/brokerPool.js': 'replaced: patch/broker-pool.ts',
   'consumer/consumerGroup.js':
-    'heartbeats are replaced (patch/consumer-group.ts); else the duration of a join in an event that nobody hears, and ' +
+    'heartbeats are replaced (patch/group-membership.ts); else the duration of a join in an event that nobody hears, and ' +
     'how long a replica in the same rack is preferred, which is not asked for',
   'consumer/offsetManager/index.js': 'commits by itself, which is off',
   'consumer/runner.js': 'durations in events that nobody hears',
@@ -88,6 +89,7 @@ describe('the rule itself', () => {
   test('sees what asks for the time', () => {
     for (const source of [
       'const a = Date.now();',
+      'const a = epochMs();',
       'now = Date.now,',
       'new Date().toISOString()',
       'new Date;',
@@ -106,4 +108,19 @@ describe('the rule itself', () => {
     ])
       assert.ok(!asksForTime(source), source);
   });
+});
+
+test('io and app ask by epochMs alone', () => {
+  const src = path.join(ROOT, 'src');
+  const files = ['io', 'app'].flatMap((floor) =>
+    readdirSync(path.join(src, floor), { recursive: true, encoding: 'utf8' }).map((file) =>
+      path.join(floor, file),
+    ),
+  );
+  const direct = files.filter((file) => {
+    if (!file.endsWith('.ts') || file === 'io/time/clock.ts') return false;
+    const code = readFileSync(path.join(src, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+    return code.includes('Date.now');
+  });
+  assert.deepEqual(direct, []);
 });

@@ -70,7 +70,9 @@ function parseOrExplain<O extends ParseArgsOptionsConfig>(args: string[], option
   try {
     return parseArgs({ args, options, allowPositionals: true, strict: true });
   } catch (error) {
-    const unknown = /^Unknown option '(-[^']*)'/.exec(errorMessage(error))?.[1];
+    // Node has the name of the option in its message only.
+    const isUnknown = (error as NodeJS.ErrnoException).code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION';
+    const unknown = isUnknown ? /'(-[^']*)'/.exec(errorMessage(error))?.[1] : undefined;
     if (unknown === undefined) throw usageError(command, errorMessage(error));
     const known = Object.keys(options).map((name) => `--${name}`);
     throw usageError(command, `unknown option ${unknown}; ${expectedName(unknown, known)}`);

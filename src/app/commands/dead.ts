@@ -1,4 +1,5 @@
 import { expectedName } from '../../core/model/nearest.ts';
+import { epochMs } from '../../io/time/clock.ts';
 import type { LetterFilter } from '../../services/dead/filter.ts';
 import type { OnCorrupt } from '../../services/dead/scan.ts';
 import { DONE, parseCommand, usageError } from './command.ts';
@@ -97,7 +98,7 @@ export async function run(argv: string[]): Promise<number> {
       'dead',
       `unexpected argument ${args[wanted.length]}; expected ${wanted.join(' ') || 'none'}`,
     );
-  const nowMs = Date.now();
+  const nowMs = epochMs();
   const filter: LetterFilter = {
     fromMs: time('from', values.from, nowMs),
     toMs: time('to', values.to, nowMs),

@@ -10,6 +10,7 @@ import { NOTHING_LEFT, RecordReading } from '../../core/pipeline/read-record.ts'
 import type { RecordHeaders } from '../../core/record/headers.ts';
 import { RegistryClient } from '../../io/registry/client.ts';
 import { SchemaStore } from '../../io/registry/store.ts';
+import { epochMs } from '../../io/time/clock.ts';
 import { INGEST_ENCODINGS } from '../../services/worker/encoding-options.ts';
 import { type IngestTopic, ingestTopics } from '../../services/worker/options.ts';
 import { type Config, loadConfig, parseConfig } from '../config/load.ts';
@@ -58,7 +59,7 @@ export async function run(argv: string[]): Promise<number> {
   });
   if (command === undefined) return DONE;
   const { values, json } = command;
-  const nowMs = Date.now();
+  const nowMs = epochMs();
   const headers = recordHeaders(values.header ?? []);
   const timestamp = values.timestamp === undefined ? nowMs : recordTimestamp(values.timestamp);
   const config = configuration(command.configFile, values.config !== undefined);

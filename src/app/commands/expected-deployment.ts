@@ -3,6 +3,7 @@ import { compileRoutes } from '../../core/route/route.ts';
 import { KafkaAdmin } from '../../io/kafka/admin/admin.ts';
 import type { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
+import { epochMs } from '../../io/time/clock.ts';
 import { drainGroupId } from '../../services/drain/assignment.ts';
 import type { ExpectedDeployment } from '../../services/status/expected.ts';
 import { UnreadWatch, watchedCluster } from '../../services/status/unread-watch.ts';
@@ -13,7 +14,7 @@ import type { Config } from '../config/load.ts';
 export function expectedDeployment(config: Config): ExpectedDeployment {
   const routes = compileRoutes(config);
   const names = config.nodes.map(({ name }) => name);
-  const now = Date.now();
+  const now = epochMs();
   const taskTopics = [...new Set(routes.map(({ topic }) => topic))].map((topic) => {
     const writers = routes.filter((route) => route.topic === topic);
     return { topic, routes: writers.map(({ name }) => name), count: writers[0]!.count };

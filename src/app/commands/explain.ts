@@ -4,6 +4,7 @@ import { expectedName } from '../../core/model/nearest.ts';
 import { seriesRefusal } from '../../core/pipeline/series-refusal.ts';
 import { explainRoute, type RouteExplanation } from '../../core/route/explanation.ts';
 import { compileRoutes } from '../../core/route/route.ts';
+import { epochMs } from '../../io/time/clock.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { DONE, parseCommand, printJson, usageError } from './command.ts';
 import { parseLabelsJson, parseSeries } from './series-argument.ts';
@@ -107,7 +108,7 @@ function explain(config: Config, series: Labels, ownership: Ownership | undefine
     const { count, hash, spread } = config.routes[at]!.task;
     const explanation = explainRoute(route, series);
     const task = explanation.placement?.task;
-    const owner = task === undefined ? undefined : ownership?.owner(route.topic, task, Date.now());
+    const owner = task === undefined ? undefined : ownership?.owner(route.topic, task, epochMs());
     const node = config.nodes.find(({ name }) => name === owner);
     return { explanation, facts: { count, hash, spread }, node };
   });

@@ -8,7 +8,7 @@ import type { OutgoingRecord } from '../../core/model/records.ts';
 import { duration } from '../../core/options/types.ts';
 import { FatalKafkaError, isRefused } from '../../io/kafka/errors.ts';
 import { PlainProducer } from '../../io/kafka/produce/plain-producer.ts';
-import { monotonicMs } from '../../io/time/clock.ts';
+import { epochMs, monotonicMs } from '../../io/time/clock.ts';
 import { Backoff, sleep } from '../../io/time/sleep.ts';
 import { ingestTopics } from '../../services/worker/options.ts';
 import { loadConfig } from '../config/load.ts';
@@ -78,7 +78,7 @@ export async function run(argv: string[]): Promise<number> {
         stop,
       );
     try {
-      const startMs = Date.now();
+      const startMs = epochMs();
       // A monotonic clock: samples keep their interval even if the system time is changed.
       const aheadMs = startMs - monotonicMs();
       const now = () => aheadMs + monotonicMs();

@@ -9,6 +9,7 @@ import type { KafkaOptions } from '../../io/kafka/client/options.ts';
 import { refusal } from '../../io/kafka/client/refusal.ts';
 import { FatalKafkaError, isRefused } from '../../io/kafka/errors.ts';
 import { createLog } from '../../io/telemetry/log.ts';
+import { epochMs } from '../../io/time/clock.ts';
 import { sleep } from '../../io/time/sleep.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { FAILED } from './command.ts';
@@ -38,7 +39,7 @@ export async function withSession(
 ): Promise<number> {
   const config = loadConfig({ file: configFile, env: process.env });
   return await withKafkaAdmin(command, config.kafka, (admin, connection) =>
-    action({ config, connection, admin, json, line: new StatusLine(), nowMs: Date.now }),
+    action({ config, connection, admin, json, line: new StatusLine(), nowMs: epochMs }),
   );
 }
 

@@ -1,4 +1,5 @@
 import { expectedName } from '../../core/model/nearest.ts';
+import { epochMs } from '../../io/time/clock.ts';
 import { DONE, parseCommand, usageError } from './command.ts';
 import { withSession } from './kafka-session.ts';
 import { joinTimes } from './option-values.ts';
@@ -73,7 +74,7 @@ export async function run(argv: string[]): Promise<number> {
   if (action === undefined) {
     const how = runOptions(values);
     const resumed = values.resume === undefined ? undefined : resumedId(values);
-    const asked = resumed === undefined ? askedReplay(values, Date.now()) : undefined;
+    const asked = resumed === undefined ? askedReplay(values, epochMs()) : undefined;
     if (json && values['to-file'] === '-')
       throw usageError(
         'replay',

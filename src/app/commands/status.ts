@@ -7,7 +7,7 @@ import { TopicAdmin } from '../../io/kafka/admin/topic-admin.ts';
 import { KafkaConnection } from '../../io/kafka/client/connection.ts';
 import { RemoteWriteClient } from '../../io/remote-write/client.ts';
 import { createLog } from '../../io/telemetry/log.ts';
-import { monotonicMs } from '../../io/time/clock.ts';
+import { epochMs, monotonicMs } from '../../io/time/clock.ts';
 import { sleep } from '../../io/time/sleep.ts';
 import { readLeftovers } from '../../services/drain/leftovers.ts';
 import type { DeploymentStatus } from '../../services/status/deployment.ts';
@@ -124,7 +124,7 @@ async function readAges(
     if (signal.aborted) break;
     const times = await firstRecordTimes(connection, admin, topic, ranges, signal).catch(() => new Map());
     for (const [partition, ms] of times)
-      ages.set(waitingId(group, topic, partition), Math.max(0, Date.now() - ms) / 1000);
+      ages.set(waitingId(group, topic, partition), Math.max(0, epochMs() - ms) / 1000);
   }
   return ages;
 }

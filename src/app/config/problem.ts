@@ -75,6 +75,7 @@ export function explainIssue(
       return one(`${given} is unknown; expected one of ${issue.values.map(String).join(', ')}`);
     case 'too_small':
     case 'too_big': {
+      // A text given in the schema stands; zod's own is known by nothing but its beginning.
       if (!issue.message.startsWith('Too ')) return one(issue.message);
       const bound = issue.code === 'too_small' ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;
       if (issue.origin === 'string')

@@ -3,6 +3,7 @@ import type { PreparedChange } from '../../core/model/prepared-change.ts';
 import type { ReloadAnswer } from '../../io/telemetry/admin-server.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
+import { epochMs } from '../../io/time/clock.ts';
 import { sleep } from '../../io/time/sleep.ts';
 import type { Config } from '../config/load.ts';
 import { type ReloadingCommand, reloadPlan } from '../config/reload-effects.ts';
@@ -84,7 +85,7 @@ export class Reloader {
   #succeeded(config: Config): void {
     const { metrics, inForce, log } = this.#options;
     metrics.reloadSuccessful.set(1);
-    metrics.reloadSuccess.set(Date.now() / 1000);
+    metrics.reloadSuccess.set(epochMs() / 1000);
     for (const warning of formatWarnings(warningsOf(config))) log.warn({ warning }, 'configuration warning');
     inForce(config);
   }

@@ -5,6 +5,7 @@ import type { TlsSettings } from '../../core/options/tls.ts';
 import { compress } from '../../core/wire/snappy.ts';
 import { certificateFault, plainTlsMessage } from '../credentials/certificate-fault.ts';
 import { type TlsConnection, TlsFiles } from '../credentials/tls-files.ts';
+import { epochMs } from '../time/clock.ts';
 import { type HttpAnswer, HttpConnections } from './connections.ts';
 import {
   AmbiguousDeliveryError,
@@ -83,7 +84,7 @@ export class RemoteWriteClient {
   #takenAtRefusal = new WeakMap<RemoteWriteRequest, number>();
 
   /** @throws ConfigError when a certificate or key file cannot be used */
-  constructor(options: RemoteWriteClientOptions, systemMs: () => number = Date.now) {
+  constructor(options: RemoteWriteClientOptions, systemMs: () => number = epochMs) {
     this.#node = accessTo(options);
     this.#systemMs = systemMs;
   }

@@ -1,4 +1,4 @@
-import { monotonicMs } from '../time/clock.ts';
+import { epochMs, monotonicMs } from '../time/clock.ts';
 import type { Readiness } from './admin-server.ts';
 import type { Metrics } from './metrics.ts';
 import { type Lag, PartitionProgress } from './partition-progress.ts';
@@ -72,7 +72,7 @@ export class GroupGauges {
     metrics: Metrics,
     groupId: string,
     now: () => number = monotonicMs,
-    systemMs: () => number = Date.now,
+    systemMs: () => number = epochMs,
   ) {
     this.#reader = reader;
     this.#offsets = offsets;

@@ -1,6 +1,6 @@
 import type { Admin, IResourceConfigEntry } from 'kafkajs';
 import { errorMessage } from '../../../core/model/errors.ts';
-import { monotonicMs } from '../../time/clock.ts';
+import { epochMs, monotonicMs } from '../../time/clock.ts';
 import { sleep } from '../../time/sleep.ts';
 import { FatalKafkaError, kafkaErrorType } from '../errors.ts';
 import { TopicTroubleError } from '../topic/topic-trouble.ts';
@@ -55,9 +55,11 @@ const OLDEST_PRECISION_MS = 1000;
 /** Reads, creates and alters topics. Deletes nothing. Every call may be repeated, also by two processes at once. */
 export class TopicAdmin {
   readonly #admin: KafkaAdmin;
+  readonly #nowMs: () => number;
 
-  constructor(admin: KafkaAdmin) {
+  constructor(admin: KafkaAdmin, nowMs: () => number = epochMs) {
     this.#admin = admin;
+    this.#nowMs = nowMs;
   }
 
   async read(topics: readonly string[]): Promise<ClusterTopics> {
@@ -113,7 +115,7 @@ export class TopicAdmin {
     if (filled.length === 0) return undefined;
     const partitions = filled.map(([partition]) => partition);
     const begins = await this.#admin.offsetsAt(topic, 0, partitions);
-    let [known, below] = [0, Date.now() + OLDEST_AHEAD_MS];
+    let [known, below] = [0, this.#nowMs() + OLDEST_AHEAD_MS];
     while (below - known > OLDEST_PRECISION_MS) {
       const time = Math.floor((known + below) / 2);
       const at = await this.#admin.offsetsAt(topic, time, partitions);

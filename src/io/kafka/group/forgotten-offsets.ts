@@ -1,3 +1,4 @@
+import { epochMs } from '../../time/clock.ts';
 import type { KafkaAdmin, OffsetBounds } from '../admin/admin.ts';
 import { SharedAnswer } from '../admin/shared-answer.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
@@ -18,7 +19,7 @@ export class AgedPartitions {
   readonly #nowMs: () => number;
   readonly #old = new Map<string, SharedAnswer<ReadonlyMap<number, bigint>>>();
 
-  constructor(admin: Asked, nowMs: () => number = Date.now) {
+  constructor(admin: Asked, nowMs: () => number = epochMs) {
     this.#admin = admin;
     this.#nowMs = nowMs;
   }
@@ -65,7 +66,7 @@ export class ForgottenOffsets {
     admin: Asked & Pick<KafkaAdmin, 'committedEntries'>,
     group: string,
     written: () => readonly string[],
-    nowMs: () => number = Date.now,
+    nowMs: () => number = epochMs,
   ) {
     this.#admin = admin;
     this.#aged = new AgedPartitions(admin, nowMs);

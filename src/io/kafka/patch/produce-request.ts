@@ -1,4 +1,5 @@
 import { lend } from '../../../core/wire/memory.ts';
+import { epochMs } from '../../time/clock.ts';
 import type { ProduceArguments, ProduceMessage, ProducePartition } from './types.ts';
 
 const API_KEY = 0;
@@ -78,7 +79,7 @@ interface MeasuredRecord {
 }
 
 function measureBatch({ messages }: ProducePartition): Batch {
-  const now = Date.now();
+  const now = epochMs();
   const timestamps = messages.map(({ timestamp }) => Number(timestamp ?? now));
   const firstTimestamp = timestamps.reduce((least, timestamp) => Math.min(least, timestamp));
   const maxTimestamp = timestamps.reduce((most, timestamp) => Math.max(most, timestamp));

@@ -1,3 +1,4 @@
+import { epochMs } from '../../time/clock.ts';
 import type { AssignedPartition } from '../group/assigned-partition.ts';
 import type { StaleAnswerGuard } from './stale-answer-guard.ts';
 import type { TopicMark } from './topic-mark.ts';
@@ -34,7 +35,7 @@ export class TopicIdentity {
   constructor(
     ask: (topic: string) => Promise<TopicNow | undefined>,
     unlikely: StaleAnswerGuard,
-    nowMs: () => number = Date.now,
+    nowMs: () => number = epochMs,
   ) {
     this.#ask = ask;
     this.#unlikely = unlikely;
