@@ -6,7 +6,7 @@ import { FatalKafkaError, isRefused } from '../../io/kafka/errors.ts';
 import type { Readiness } from '../../io/telemetry/admin-server.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
-import { Backoff } from '../../io/time/sleep.ts';
+import { Backoff, sleep } from '../../io/time/sleep.ts';
 import { DONE, FAILED, WRONG_USAGE } from '../commands/command.ts';
 import type { Config } from '../config/load.ts';
 
@@ -58,12 +58,15 @@ export async function live(
   },
 ): Promise<ServiceEnd> {
   const { name, config, log, asked, onPhase } = life;
+  const stopping = new AbortController();
+  const start = { onStarted: () => onPhase('running'), stopping: stopping.signal };
   const ended = await Promise.race([
     asked.then(() => undefined),
-    startPatiently(service, config(), log, () => onPhase('running')).then(() => service.failure),
+    startPatiently(service, config(), log, start).then(() => service.failure),
     service.failure,
   ]).catch((error: unknown) => ({ error }));
 
+  stopping.abort();
   onPhase('stopping');
   if (ended !== undefined) logEnd(ended.error, name, log);
   const cutOff = await stopInTime(service, config().stop_deadline);
@@ -111,21 +114,22 @@ function logEnd(error: unknown, name: string, log: Logger): void {
 
 /**
  * Starts the service, waiting for Kafka. Credentials and certificates refused here were never right: that ends the
- * process. Later a refusal is waited out, since one side renews them before the other.
+ * process. Later a refusal is waited out, since one side renews them before the other. Ends when the service stops.
  */
 async function startPatiently(
   service: Service,
   { kafka }: Config,
   log: Logger,
-  onStarted: () => void,
+  { onStarted, stopping }: { readonly onStarted: () => void; readonly stopping: AbortSignal },
 ): Promise<void> {
   const backoff = new Backoff(START_BACKOFF_MIN_MS, START_BACKOFF_MAX_MS);
-  for (;;) {
+  while (!stopping.aborted) {
     try {
       await service.start();
-      onStarted();
+      if (!stopping.aborted) onStarted();
       return;
     } catch (error) {
+      if (stopping.aborted) return;
       if (error instanceof FatalKafkaError) throw error;
       const mismatch = await mismatchBehind(error, kafka);
       if (mismatch !== undefined) throw new FatalKafkaError(mismatch, { cause: error });
@@ -135,7 +139,7 @@ async function startPatiently(
         { error: errorMessage(error), retryInMs: Math.round(pause) },
         'no connection to Kafka yet; waiting for it (kafka.brokers, kafka.tls and kafka.sasl say where and how)',
       );
-      await delay(pause);
+      await sleep(pause, stopping);
     }
   }
 }
