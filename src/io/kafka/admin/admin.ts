@@ -3,12 +3,12 @@ import { RetryableError } from '../../../core/model/errors.ts';
 import { monotonicMs } from '../../time/clock.ts';
 import { sleep } from '../../time/sleep.ts';
 import { BRIEF, type KafkaConnection } from '../client/connection.ts';
-import { FatalKafkaError, isCoordinatorMoving, kafkaErrorType } from '../errors.ts';
+import { isCoordinatorMoving, kafkaErrorType } from '../errors.ts';
 import { clusterOf, type PartitionMetadata } from '../patch/admin.ts';
 import { topicIdOf } from '../patch/metadata-v10.ts';
 import { stably } from '../patch/offset-fetch.ts';
 import { readMark, type TopicMark } from '../topic/topic-mark.ts';
-import type { TopicTrouble } from '../topic/topic-trouble.ts';
+import { missingTopic, type TopicTrouble, tooFewPartitions, unusableTopics } from '../topic/topic-trouble.ts';
 import { brokerSettings, OFFSETS_RETENTION } from './brokers.ts';
 import {
   askOffsets,
@@ -190,19 +190,22 @@ export class KafkaAdmin {
     return counts;
   }
 
-  /** Refuses topics that are missing or have too few partitions: kafkajs drops a send to a missing partition. */
+  /**
+   * Refuses topics that are missing, not authorized or have too few partitions: kafkajs drops a send to a missing
+   * partition.
+   *
+   * @throws FatalKafkaError
+   */
   async requireTopics(needed: ReadonlyMap<string, number>): Promise<void> {
-    const counts = await this.partitionCounts([...needed.keys()]);
-    const faults = [...needed].flatMap(([topic, partitions]) => {
-      const count = counts.get(topic);
-      if (count === undefined) return [`topic ${topic} does not exist`];
-      return count < partitions ? [`topic ${topic} has ${count} partitions, ${partitions} are needed`] : [];
+    const states = await this.topicStates([...needed.keys()]);
+    const troubles = [...needed].flatMap(([topic, partitions]): TopicTrouble | [] => {
+      const state = states.get(topic);
+      if (state === undefined) return missingTopic(topic);
+      if (state.trouble !== undefined) return state.trouble;
+      const count = state.partitions.length;
+      return count < partitions ? tooFewPartitions(topic, count, partitions) : [];
     });
-    if (faults.length > 0) {
-      throw new FatalKafkaError(
-        `${faults.join('; ')}. Run "penstock topics apply" with the same configuration.`,
-      );
-    }
+    if (troubles.length > 0) throw unusableTopics(troubles);
   }
 
   /** `max.message.bytes` of topics: the largest record batch that each takes, in bytes. */

@@ -4,7 +4,10 @@ import { errorMessage } from '../../../core/model/errors.ts';
 import { kafkaErrorType } from '../errors.ts';
 import { brokersOf } from '../patch/admin.ts';
 import { isSteady, STEADY_KAFKA } from '../patch/broker.ts';
-import type { KafkaAdmin } from './admin.ts';
+
+interface Clients {
+  client(): Promise<Admin>;
+}
 
 /** Kafka's ConfigResource.Type. */
 const BROKER = 4;
@@ -38,7 +41,7 @@ export const OFFSETS_RETENTION = 'offsets.retention.minutes';
 /**
  * Warns at start-up of brokers that may never end a transaction (before `STEADY_KAFKA`). Skips brokers that are down.
  */
-export async function warnOfUnsteadyBrokers(admin: Pick<KafkaAdmin, 'client'>, log: Logger): Promise<void> {
+export async function warnOfUnsteadyBrokers(admin: Clients, log: Logger): Promise<void> {
   const brokers = await unsteadyBrokers(admin).catch((error) => {
     log.debug({ error: errorMessage(error) }, 'which version the brokers have is not known');
     return [];
@@ -52,7 +55,7 @@ export async function warnOfUnsteadyBrokers(admin: Pick<KafkaAdmin, 'client'>, l
   );
 }
 
-async function unsteadyBrokers(admin: Pick<KafkaAdmin, 'client'>): Promise<string[]> {
+async function unsteadyBrokers(admin: Clients): Promise<string[]> {
   const client = await admin.client();
   const { brokers } = await client.describeCluster();
   const pool = brokersOf(client);

@@ -1,6 +1,12 @@
 import { DEFAULT_MAX_MESSAGE_BYTES, type KafkaAdmin } from '../admin/admin.ts';
 import { kafkaErrorType } from '../errors.ts';
-import { leaderlessPartitions, missingTopic, type TopicTrouble, unauthorizedTopic } from './topic-trouble.ts';
+import {
+  leaderlessPartitions,
+  missingTopic,
+  type TopicTrouble,
+  tooFewPartitions,
+  unauthorizedTopic,
+} from './topic-trouble.ts';
 
 /** Requirements for an output topic. */
 export interface NeededTopic {
@@ -90,9 +96,7 @@ function tooSmall(topic: string, bytes: number): OutputTrouble | undefined {
 function tooFew(topic: string, has: number, needs: number): OutputTrouble | undefined {
   if (has >= needs) return undefined;
   return {
-    topic,
-    kind: 'too_few_partitions',
-    message: `topic ${topic} has ${has} partitions, and ${needs} are needed; "penstock topics apply" adds the others`,
+    ...tooFewPartitions(topic, has, needs),
     partitions: new Set(Array.from({ length: needs - has }, (_, at) => has + at)),
   };
 }

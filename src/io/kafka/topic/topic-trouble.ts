@@ -55,6 +55,14 @@ export function unauthorizedTopic(topic: string, what: string): TopicTrouble {
   };
 }
 
+export function tooFewPartitions(topic: string, has: number, needs: number): TopicTrouble {
+  return {
+    topic,
+    kind: 'too_few_partitions',
+    message: `topic ${topic} has ${has} partitions, and ${needs} are needed; "penstock topics apply" adds the others`,
+  };
+}
+
 export function leaderlessPartitions(topic: string, partitions: readonly number[]): TopicTrouble {
   const names =
     partitions.length === 1 ? `partition ${partitions[0]}` : `partitions ${partitions.join(', ')}`;
