@@ -1,6 +1,7 @@
 import { AssertionError } from 'node:assert';
 import { DefectError } from '../../core/model/errors.ts';
 import { certificateFault } from '../credentials/certificate-fault.ts';
+import { saysLoginInterrupted, saysNotConnected } from './patch/messages.ts';
 
 /** The members of a kafkajs error that Penstock decides by. */
 interface KafkaErrorLike {
@@ -145,12 +146,9 @@ const UNAUTHORIZED = new Set([
 ]);
 const LOGIN_REFUSED_TYPES = new Set(['SASL_AUTHENTICATION_FAILED', 'UNSUPPORTED_SASL_MECHANISM']);
 const LOGIN_REFUSED_NAMES = new Set(['KafkaJSSASLAuthenticationError', 'KafkaLoginError']);
-/** kafkajs reports a connection that broke during a login as a refused login. */
-const LOGIN_INTERRUPTED = /failed: (Closed connection|Connection |Not connected|Request .* timed out)/;
 
 /** Error classes of programming mistakes. */
 const MISTAKES = [TypeError, RangeError, ReferenceError, AssertionError];
-const KAFKAJS_FRAME = /[\\/]node_modules[\\/]kafkajs[\\/]/;
 
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 const CONNECTION_TROUBLE = new Set([
@@ -167,8 +165,6 @@ const CONNECTION_TROUBLE = new Set([
 ]);
 
 const UNANSWERED = new Set(['KafkaJSRequestTimeoutError', 'KafkaJSConnectionClosedError']);
-/** Message of kafkajs before it has learnt the broker's API versions. */
-const NOT_CONNECTED = 'Broker not connected';
 
 /** An error and its causes, the outermost first. A chain may be a circle, so it ends after eight. */
 export function* causesOf<E extends object>(error: unknown): Generator<E> {
@@ -198,12 +194,11 @@ export function namedPartition(
 }
 
 /**
- * True for a bug in Penstock, which a retry would only repeat. The same errors out of kafkajs' code do not count: it
- * throws them in transient trouble, as with a cluster without known leaders or a connection that has just closed.
+ * True for a bug in Penstock, which a retry would only repeat. Mistakes of kafkajs do not count: they come as
+ * `ClientMistakeError` (patch/boundary.ts).
  */
 export function isDefect(error: unknown): boolean {
-  if (error instanceof DefectError) return true;
-  return MISTAKES.some((kind) => error instanceof kind) && !KAFKAJS_FRAME.test((error as Error).stack ?? '');
+  return error instanceof DefectError || MISTAKES.some((kind) => error instanceof kind);
 }
 
 /** A batch is over the topic's `max.message.bytes`. */
@@ -218,7 +213,7 @@ export function isConnectionTrouble(error: unknown): boolean {
     (at) =>
       CONNECTION_TROUBLE.has(at.name ?? '') ||
       at.type === 'ILLEGAL_SASL_STATE' ||
-      at.message === NOT_CONNECTED ||
+      saysNotConnected(at.message ?? '') ||
       isInterruptedLogin(at),
   );
 }
@@ -282,7 +277,7 @@ export function isLoginRefused(error: unknown): boolean {
 }
 
 function isInterruptedLogin({ name, message }: KafkaErrorLike): boolean {
-  return name === 'KafkaJSSASLAuthenticationError' && LOGIN_INTERRUPTED.test(message ?? '');
+  return name === 'KafkaJSSASLAuthenticationError' && saysLoginInterrupted(message ?? '');
 }
 
 function someCause(error: unknown, holds: (error: KafkaErrorLike) => boolean): boolean {

@@ -3,7 +3,9 @@ import tls from 'node:tls';
 import type { ISocketFactory, Kafka, KafkaConfig, RetryOptions, SASLOptions } from 'kafkajs';
 import type { Logger } from 'pino';
 import { TlsFiles } from '../../credentials/tls-files.ts';
+import { ofClient } from '../patch/boundary.ts';
 import { kafkajs } from '../patch/load.ts';
+import { saysLoginOrTimeout } from '../patch/messages.ts';
 import { selfTest } from '../patch/self-test.ts';
 import { registerCodecs } from './codecs.ts';
 import { ConnectionTrouble } from './connection-trouble.ts';
@@ -38,6 +40,9 @@ const KEEP_ALIVE_DELAY_MS = 60_000;
  * renewed every two seconds.
  */
 const REAUTHENTICATE_BEFORE_MS = 5_000;
+
+/** Makes kafkajs' clients; mistakes in them are told from ours (patch/boundary.ts). */
+export type KafkaClients = Pick<Kafka, 'producer' | 'consumer' | 'admin'>;
 
 /** Opens connections to one cluster. Checks kafkajs' replacements before the first. */
 export class KafkaConnection {
@@ -78,11 +83,16 @@ export class KafkaConnection {
    *
    * @param requestTimeoutMs request timeout, if shorter than the configured one
    */
-  instance(retry: RetryOptions, requestTimeoutMs = Number.POSITIVE_INFINITY): Kafka {
+  instance(retry: RetryOptions, requestTimeoutMs = Number.POSITIVE_INFINITY): KafkaClients {
     const requestTimeout = Math.min(this.#config.requestTimeout!, requestTimeoutMs);
     const brokers = [...this.#brokers.slice(this.#first), ...this.#brokers.slice(0, this.#first)];
     this.#first = (this.#first + 1) % brokers.length;
-    return new kafkajs.Kafka({ ...this.#config, brokers, retry, requestTimeout });
+    const kafka = new kafkajs.Kafka({ ...this.#config, brokers, retry, requestTimeout });
+    return {
+      producer: (options) => ofClient(kafka.producer(options)),
+      consumer: (options) => ofClient(kafka.consumer(options)),
+      admin: (options) => ofClient(kafka.admin(options)),
+    };
   }
 }
 
@@ -136,7 +146,7 @@ interface LogEntry {
 function forwardTo(log: Logger, trouble: ConnectionTrouble) {
   return ({ namespace, level, log: entry }: LogEntry) => {
     const message = entry.message instanceof Error ? entry.message.message : String(entry.message);
-    if (level === kafkajs.logLevel.ERROR && isLoginOrTimeout(namespace, message))
+    if (level === kafkajs.logLevel.ERROR && saysLoginOrTimeout(namespace, message))
       trouble.failed(String(entry['broker']), message);
     const fields: Record<string, unknown> = { kafkajs: namespace };
     for (const name of FORWARDED) {
@@ -146,11 +156,6 @@ function forwardTo(log: Logger, trouble: ConnectionTrouble) {
     if (level <= kafkajs.logLevel.WARN) log.debug(fields, message);
     else log.trace(fields, message);
   };
-}
-
-/** True for failures that sockets do not report: a refused login, and a broker that does not answer. */
-function isLoginOrTimeout(namespace: string, message: string): boolean {
-  return namespace.startsWith('SaslAuthenticator-') || message === 'Connection timeout';
 }
 
 function saslOptions(sasl: KafkaOptions['sasl'], trouble: ConnectionTrouble): KafkaConfig['sasl'] {

@@ -2,14 +2,12 @@ import { errorMessage } from '../../../core/model/errors.ts';
 import { plainTlsMessage } from '../../credentials/certificate-fault.ts';
 import { TlsFiles } from '../../credentials/tls-files.ts';
 import { isConnectionTrouble, kafkaErrorType } from '../errors.ts';
+import { saysMechanismUnsupported } from '../patch/messages.ts';
 import { type Listener, probeListener } from './listener-probe.ts';
 import type { KafkaOptions } from './options.ts';
 
 /** Timeout of a probe: a listener answers at once or not at all. */
 const PROBE_MS = 3_000;
-
-/** kafkajs' message for a mechanism that the broker does not offer. */
-const UNSUPPORTED = /mechanism is not supported/;
 
 type Access = Pick<KafkaOptions, 'brokers' | 'tls' | 'sasl'>;
 
@@ -37,7 +35,7 @@ export async function mismatchBehind(error: unknown, access: Access): Promise<st
   const isUnclear =
     isConnectionTrouble(error) ||
     kafkaErrorType(error) === 'UNSUPPORTED_SASL_MECHANISM' ||
-    UNSUPPORTED.test(errorMessage(error));
+    saysMechanismUnsupported(errorMessage(error));
   if (!isUnclear) return undefined;
   const mismatch = await accessMismatch(access);
   return mismatch && `${mismatch} (${plainTlsMessage(errorMessage(error))})`;

@@ -4,6 +4,7 @@ import { Agent, type Dispatcher, request } from 'undici';
 import { errorMessage, RetryableError } from '../../../core/model/errors.ts';
 import { monotonicMs } from '../../time/clock.ts';
 import { isLoginRefused, KafkaLoginError } from '../errors.ts';
+import { NO_TOKEN } from '../patch/messages.ts';
 import type { ConnectionTrouble } from './connection-trouble.ts';
 import type { KafkaOptions } from './options.ts';
 
@@ -96,7 +97,7 @@ export class TokenSource {
 
 async function fetchToken(sasl: SaslOptions, clock: () => number): Promise<Token> {
   const url = sasl.token_url ?? '';
-  const failed = `No token from kafka.sasl.token_url ${url}`;
+  const failed = `${NO_TOKEN} kafka.sasl.token_url ${url}`;
   const { status, text } = await ask(url, sasl).catch((error: unknown) => {
     throw new RetryableError(`${failed}: ${errorMessage(error)}`, { cause: error });
   });

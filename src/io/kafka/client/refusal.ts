@@ -1,6 +1,7 @@
 import { errorMessage } from '../../../core/model/errors.ts';
 import { certificateFault, plainTlsMessage } from '../../credentials/certificate-fault.ts';
 import { isUnauthorized } from '../errors.ts';
+import { saysNoToken } from '../patch/messages.ts';
 import type { KafkaOptions } from './options.ts';
 
 /** Advice by SASL mechanism. */
@@ -18,7 +19,7 @@ export function refusal(error: unknown, { brokers, sasl }: KafkaOptions): string
   const where = `Kafka (${brokers.join(', ')})`;
   const message = plainTlsMessage(errorMessage(error));
   const fault = certificateFault(error)?.replaceAll('tls.', 'kafka.tls.');
-  if (message.startsWith('No token from')) {
+  if (saysNoToken(message)) {
     const ofEndpoint = fault?.replace('kafka.tls.ca_file', 'kafka.sasl.token_ca_file');
     return ofEndpoint === undefined ? message : `${message}; ${ofEndpoint}`;
   }

@@ -1,5 +1,6 @@
 import type { Assigner, Cluster, GroupMember, GroupMemberAssignment } from 'kafkajs';
-import { type GroupObserver, OBSERVER } from '../patch/consumer-group.ts';
+import { ofPenstock } from '../patch/boundary.ts';
+import { type GroupHooks, HOOKS, type Ownership } from '../patch/group-observer.ts';
 import { kafkajs } from '../patch/load.ts';
 import { assignCooperatively, type Claim } from './sticky-assignment.ts';
 
@@ -7,18 +8,9 @@ import { assignCooperatively, type Claim } from './sticky-assignment.ts';
 const PROTOCOL_NAME = 'penstock-cooperative-1';
 const VERSION = 1;
 
-/** Partitions held by topic, and the generation in which they were. */
-export interface Ownership {
-  readonly generation: number;
-  readonly owned: Readonly<Record<string, readonly number[]>>;
-}
-
-export interface AssignerOptions {
-  /** Partitions this member holds now; read at every join. */
-  readonly ownership: () => Ownership;
+export interface AssignerOptions extends GroupHooks {
   /** True for partitions this group reads. A drain reads those of its node, a worker all. */
   readonly eligible: (topic: string, partition: number) => boolean;
-  readonly observer: GroupObserver;
 }
 
 /**
@@ -29,20 +21,22 @@ export interface AssignerOptions {
  * second it is free. Unreadable user data counts as an empty claim: a leader that throws would stop the group.
  */
 export function createAssigner(options: AssignerOptions): (config: { cluster: Cluster }) => Assigner {
+  const observer = ofPenstock(options.observer);
+  const eligible = ofPenstock(options.eligible);
   return ({ cluster }) => {
-    const assigner: Assigner & { [OBSERVER]: GroupObserver } = {
+    const assigner: Assigner & { [HOOKS]: GroupHooks } = {
       name: PROTOCOL_NAME,
       version: VERSION,
-      [OBSERVER]: options.observer,
+      [HOOKS]: { observer, created: ofPenstock(options.created) },
       protocol: ({ topics }) => ({
         name: PROTOCOL_NAME,
         metadata: kafkajs.AssignerProtocol.MemberMetadata.encode({
           version: VERSION,
           topics,
-          userData: Buffer.from(JSON.stringify(options.ownership())),
+          userData: Buffer.from(JSON.stringify(observer.claims())),
         }),
       }),
-      assign: async ({ members, topics }) => assign(members, topics, cluster, options.eligible),
+      assign: async ({ members, topics }) => assign(members, topics, cluster, eligible),
     };
     return assigner;
   };

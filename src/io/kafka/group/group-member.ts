@@ -5,9 +5,10 @@ import { monotonicMs } from '../../time/clock.ts';
 import { Backoff, sleep } from '../../time/sleep.ts';
 import { type KafkaConnection, PATIENT } from '../client/connection.ts';
 import { isConnectionTrouble, isLoginRefused, isServerTrouble } from '../errors.ts';
-import type { GroupObserver } from '../patch/consumer-group.ts';
+import { ofPenstock } from '../patch/boundary.ts';
+import type { GroupObserver } from '../patch/group-observer.ts';
 import type { ConsumerGroupInstance, GroupMembership } from '../patch/types.ts';
-import { createAssigner, type Ownership } from './assigner.ts';
+import { createAssigner } from './assigner.ts';
 
 /** Settings of a member of a consumer group. Times in ms, sizes in bytes. */
 export interface GroupMemberOptions {
@@ -23,16 +24,6 @@ export interface GroupMemberOptions {
   readonly fetchMaxWait: number;
 }
 
-/** Callbacks of a member to the owner of its partitions. */
-export interface MemberEvents extends Required<Omit<GroupObserver, 'groupCreated' | 'fetchBounds'>> {
-  /** Partitions held by the member `memberId`; read at every join. */
-  claims(memberId: string | null): Ownership;
-  /** It has joined. This runs before the first fetch of the generation. */
-  joined(membership: GroupMembership, assignment: Record<string, number[]>): void;
-  /** This process is no longer a member of the group. */
-  lost(): void;
-}
-
 const RESTART_MIN_MS = 1_000;
 const RESTART_MAX_MS = 15_000;
 /** Least time for leaving the group, also past the deadline. */
@@ -42,7 +33,7 @@ const LEAVE_MS = 1_000;
 export class GroupMember {
   readonly #options: GroupMemberOptions;
   readonly #connection: KafkaConnection;
-  readonly #events: MemberEvents;
+  readonly #observer: GroupObserver;
   readonly #log: Logger;
   readonly #failure = Promise.withResolvers<never>();
   readonly #restarts = new Backoff(RESTART_MIN_MS, RESTART_MAX_MS);
@@ -52,14 +43,18 @@ export class GroupMember {
   #started: Promise<void> | undefined;
   #heartbeats: NodeJS.Timeout | undefined;
   #stopping = false;
-  /** The subscription has changed since the last join: the member must rejoin. */
-  #hasChanged = false;
+  /** Number of changes of the subscription. */
   #change = 0;
 
-  constructor(connection: KafkaConnection, options: GroupMemberOptions, events: MemberEvents, log: Logger) {
+  constructor(
+    connection: KafkaConnection,
+    options: GroupMemberOptions,
+    observer: GroupObserver,
+    log: Logger,
+  ) {
     this.#connection = connection;
     this.#options = options;
-    this.#events = events;
+    this.#observer = observer;
     this.#log = log;
     this.#failure.promise.catch(() => undefined);
   }
@@ -106,9 +101,7 @@ export class GroupMember {
     const backoff = new Backoff(RESTART_MIN_MS, RESTART_MAX_MS);
     while (!this.#stopping && this.#group === group && this.#change === change) {
       try {
-        await group.subscribe(this.#options.topics);
-        this.#hasChanged = true;
-        return;
+        return await group.subscribe(this.#options.topics);
       } catch (error) {
         const retryInMs = Math.round(backoff.next());
         const fields = { error: errorMessage(error), retryInMs };
@@ -143,12 +136,9 @@ export class GroupMember {
       groupId,
       partitionAssigners: [
         createAssigner({
-          ownership: () => {
-            this.#hasChanged = false;
-            return this.#events.claims(this.#group?.memberId ?? null);
-          },
           eligible: (topic, partition) => this.#options.eligible(topic, partition),
-          observer: this.#observer(),
+          observer: this.#observer,
+          created: (group) => this.#created(group),
         }),
       ],
       sessionTimeout,
@@ -161,7 +151,8 @@ export class GroupMember {
       retry: PATIENT,
     });
     this.#consumer = consumer;
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
+    const joined = ofPenstock(this.#joined.bind(this));
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => joined(payload.memberAssignment));
     consumer.on(consumer.events.CRASH, ({ payload }) => this.#crashed(payload.error, payload.restart));
     try {
       await consumer.connect();
@@ -178,30 +169,13 @@ export class GroupMember {
     }
   }
 
-  #observer(): GroupObserver {
-    const events = this.#events;
-    const options = this.#options;
-    return {
-      groupCreated: (group) => {
-        this.#group = group;
-        // kafkajs creates the group with the topics the consumer started with.
-        if (this.#change > 0) void this.#subscribe(group, this.#change);
-      },
-      mustRejoin: () => this.#hasChanged || events.mustRejoin(),
-      fetchBounds: () => ({ bytes: options.fetchMaxBytes, waitMs: options.fetchMaxWait }),
-      readable: (ms) => events.readable(ms),
-      partitionBytes: () => events.partitionBytes(),
-      room: (topic, partition) => events.room(topic, partition),
-      heldBack: (topic, partition) => events.heldBack(topic, partition),
-      fetched: (batch) => events.fetched(batch),
-      unreadable: (topic, partition, error) => events.unreadable(topic, partition, error),
-      metadataChanged: () => events.metadataChanged(),
-      topicMissing: (topic) => events.topicMissing(topic),
-      offsetOutOfRange: (topic, partition) => events.offsetOutOfRange(topic, partition),
-    };
+  #created(group: ConsumerGroupInstance): void {
+    this.#group = group;
+    // kafkajs creates the group with the topics the consumer started with.
+    if (this.#change > 0) void this.#subscribe(group, this.#change);
   }
 
-  #joined(assignment: Record<string, number[]>): void {
+  #joined(assignment: Readonly<Record<string, number[]>>): void {
     const { generationId, memberId } = this.#group!;
     const before = this.#membership;
     this.#membership = { generationId: generationId ?? -1, memberId: memberId ?? '' };
@@ -213,14 +187,14 @@ export class GroupMember {
         'evicted: the group has not heard of this process for a session timeout, and gave its partitions away',
       );
     }
-    this.#events.joined(this.#membership, assignment);
+    this.#observer.assigned(this.#membership, assignment);
     const partitions = Object.values(assignment).flat().length;
     this.#log.info({ ...fields, partitions }, `assigned ${partitions} partitions`);
   }
 
   #crashed(error: Error, restart: boolean): void {
     this.#membership = undefined;
-    this.#events.lost();
+    this.#observer.lost();
     if (this.#stopping) return;
     if (restart) this.#log.warn({ error: error.message }, 'consumer restarts');
     else if (canRestart(error)) void this.#restart(error);

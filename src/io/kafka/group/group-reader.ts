@@ -6,14 +6,15 @@ import type { CommittedOffset, KafkaAdmin } from '../admin/admin.ts';
 import { SharedAnswer } from '../admin/shared-answer.ts';
 import type { KafkaConnection } from '../client/connection.ts';
 import { isMembershipError, kafkaErrorType, type UnreadableBatchError } from '../errors.ts';
-import type { ConsumerGroupInstance, FetchRoom } from '../patch/types.ts';
+import type { GroupObserver, Ownership } from '../patch/group-observer.ts';
+import type { ConsumerGroupInstance, FetchedBatch, FetchRoom, GroupMembership } from '../patch/types.ts';
 import { StaleAnswerGuard } from '../topic/stale-answer-guard.ts';
 import { type Identity, TopicIdentity, type TopicNow } from '../topic/topic-identity.ts';
 import { readMark, withMark } from '../topic/topic-mark.ts';
 import type { AssignedPartition, PartitionGroup } from './assigned-partition.ts';
 import type { CorruptBatches } from './corrupt-batches.ts';
-import { GroupMember, type GroupMemberOptions, type MemberEvents, within } from './group-member.ts';
-import { HeldPartitions } from './held-partitions.ts';
+import { GroupMember, type GroupMemberOptions, within } from './group-member.ts';
+import { HeldPartitions, type TopicPartitions } from './held-partitions.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 import { type CommittedStart, StartOffsets, type StartQuestions } from './start-offset.ts';
 
@@ -60,7 +61,7 @@ const LEAST_FETCH_BYTES = 64 * 1024;
  *
  * Newly assigned partitions are paused when the member joins, before the first fetch.
  */
-export class GroupReader {
+export class GroupReader implements GroupObserver {
   readonly #options: GroupReaderOptions;
   readonly #starts: StartOffsets;
   readonly #identity: TopicIdentity;
@@ -73,7 +74,8 @@ export class GroupReader {
   #joinedMs = Number.NEGATIVE_INFINITY;
   /** When each trouble of a partition was last logged, by `monotonicMs`. */
   readonly #toldMs = new Map<string, number>();
-  #readable: (() => void) | undefined;
+  /** Ends the wait of `readable`. */
+  #wake: (() => void) | undefined;
 
   constructor(
     connection: KafkaConnection,
@@ -93,7 +95,7 @@ export class GroupReader {
     });
     this.#options = options;
     this.#log = log.child({ group: options.groupId });
-    this.#member = new GroupMember(connection, options, this.#events(), this.#log);
+    this.#member = new GroupMember(connection, options, this, this.#log);
     this.#held = new HeldPartitions({
       group: this.#partitionGroup(),
       consume: options.consume,
@@ -268,57 +270,60 @@ export class GroupReader {
     await within(this.#held.drainAll(), deadline - monotonicMs());
     const left = this.#held.unfinished;
     this.#held.loseAll();
-    this.#readable?.();
+    this.#wake?.();
     await this.#member.leave(deadline);
     return left;
   }
 
-  #events(): MemberEvents {
-    return {
-      claims: (memberId) => this.#held.claims(memberId),
-      mustRejoin: () => this.#held.mustRejoin,
-      joined: (membership, assignment) => {
-        this.#joinedMs = monotonicMs();
-        this.#held.assigned(membership, assignment);
-      },
-      lost: () => this.#held.loseAll(),
-      readable: (ms) => this.#waitReadable(ms),
-      partitionBytes: () => this.#fetchBytes(),
-      room: (topic, partition) => this.#room(topic, partition),
-      heldBack: (topic, partition) => this.#held.get(topic, partition)?.fetchLater(HELD_BACK_RETRY_MS),
-      fetched: (batch) => this.#held.get(batch.topic, batch.partition)?.offer(batch) ?? false,
-      unreadable: (topic, partition, error) => this.#unreadable(topic, partition, error),
-      metadataChanged: () => {
-        for (const partition of this.partitions)
-          partition.topicIs(this.#member.group?.topicOf(partition.topic)?.topicId);
-      },
-      topicMissing: (topic) => {
-        for (const partition of this.partitions) if (partition.topic === topic) partition.topicMissing();
-      },
-      offsetOutOfRange: (topic, partition) => this.#held.get(topic, partition)?.outOfRange(),
-    };
+  /** The group's events (patch/group-observer.ts). */
+
+  claims(): Ownership {
+    return this.#held.claims(this.#member.group?.memberId ?? null);
   }
 
-  async #refreshMetadata(): Promise<void> {
-    const { group } = this.#member;
-    if (group === undefined) throw new RetryableError('this process is no member of the group now');
-    await group.refreshMetadata().catch((error) => {
-      // Another topic that is gone does not matter here; this one is checked elsewhere.
-      if (kafkaErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+  mustRejoin(): boolean {
+    return this.#held.mustRejoin;
+  }
+
+  assigned(membership: GroupMembership, assignment: TopicPartitions): void {
+    this.#joinedMs = monotonicMs();
+    this.#held.assigned(membership, assignment);
+  }
+
+  lost(): void {
+    this.#held.loseAll();
+  }
+
+  async readable(ms: number): Promise<void> {
+    if (this.#stopping || this.partitions.some((partition) => !partition.paused)) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      const previous = this.#wake;
+      this.#wake = () => {
+        clearTimeout(timer);
+        previous?.();
+        resolve();
+      };
     });
+    this.#wake = undefined;
   }
 
-  /** The topic in metadata requested after the call. */
-  async #topicNow(topic: string): Promise<TopicNow | undefined> {
-    await this.#metadata.read();
-    return this.#member.group?.topicOf(topic);
+  fetchBounds(): { bytes: number; waitMs: number } {
+    return { bytes: this.#options.fetchMaxBytes, waitMs: this.#options.fetchMaxWait };
+  }
+
+  /** `#fetchShare` in bytes on the wire. One limit for all partitions, so the one with the largest expansion decides. */
+  partitionBytes(): number {
+    const read = this.partitions.filter(({ paused }) => !paused);
+    const expansion = Math.max(1, ...read.map((partition) => partition.expansion));
+    return Math.ceil(this.#fetchShare() / expansion);
   }
 
   /**
    * How much of a fetch may be queued. All partitions together stay within `queueBytes`, except that one record of any
    * size is admitted while there is room, and a small one always, so that no partition waits for others.
    */
-  #room(topic: string, partition: number): FetchRoom | undefined {
+  room(topic: string, partition: number): FetchRoom | undefined {
     const held = this.#held.get(topic, partition);
     if (held === undefined) return undefined;
     const share = this.#queueShare();
@@ -329,8 +334,20 @@ export class GroupReader {
     };
   }
 
+  heldBack(topic: string, partition: number): void {
+    this.#held.get(topic, partition)?.fetchLater(HELD_BACK_RETRY_MS);
+  }
+
+  fetched(batch: FetchedBatch): boolean {
+    return this.#held.get(batch.topic, batch.partition)?.offer(batch) ?? false;
+  }
+
+  offsetOutOfRange(topic: string, partition: number): void {
+    this.#held.get(topic, partition)?.outOfRange();
+  }
+
   /** Holds the partition at an unreadable batch, and skips the batch only if `corrupt` says so. Others go on. */
-  #unreadable(topic: string, partition: number, error: UnreadableBatchError): void {
+  unreadable(topic: string, partition: number, error: UnreadableBatchError): void {
     const held = this.#held.get(topic, partition);
     if (held === undefined) return;
     const { corrupt = NEVER_PASSED } = this.#options;
@@ -349,6 +366,30 @@ export class GroupReader {
         if (passes) held.passOver(error);
         else held.fetchLater(corrupt.retryMs);
       });
+  }
+
+  metadataChanged(): void {
+    for (const partition of this.partitions)
+      partition.topicIs(this.#member.group?.topicOf(partition.topic)?.topicId);
+  }
+
+  topicMissing(topic: string): void {
+    for (const partition of this.partitions) if (partition.topic === topic) partition.topicMissing();
+  }
+
+  async #refreshMetadata(): Promise<void> {
+    const { group } = this.#member;
+    if (group === undefined) throw new RetryableError('this process is no member of the group now');
+    await group.refreshMetadata().catch((error) => {
+      // Another topic that is gone does not matter here; this one is checked elsewhere.
+      if (kafkaErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+    });
+  }
+
+  /** The topic in metadata requested after the call. */
+  async #topicNow(topic: string): Promise<TopicNow | undefined> {
+    await this.#metadata.read();
+    return this.#member.group?.topicOf(topic);
   }
 
   #tellUnreadable({ topic, partition }: AssignedPartition, error: UnreadableBatchError): void {
@@ -375,20 +416,6 @@ export class GroupReader {
     return true;
   }
 
-  async #waitReadable(ms: number): Promise<void> {
-    if (this.#stopping || this.partitions.some((partition) => !partition.paused)) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      const previous = this.#readable;
-      this.#readable = () => {
-        clearTimeout(timer);
-        previous?.();
-        resolve();
-      };
-    });
-    this.#readable = undefined;
-  }
-
   #queueShare(): number {
     return Math.min(MOST_AHEAD_BYTES, this.#options.queueBytes / Math.max(1, this.#held.count));
   }
@@ -399,22 +426,13 @@ export class GroupReader {
     return Math.ceil(Math.min(most, Math.max(LEAST_FETCH_BYTES, this.#queueShare() / 2)));
   }
 
-  /**
-   * `#fetchShare` in bytes on the wire. One limit for all partitions, so the one with the largest expansion decides.
-   */
-  #fetchBytes(): number {
-    const read = this.partitions.filter(({ paused }) => !paused);
-    const expansion = Math.max(1, ...read.map((partition) => partition.expansion));
-    return Math.ceil(this.#fetchShare() / expansion);
-  }
-
   #partitionGroup(): PartitionGroup {
     const position = ({ topic, partition }: AssignedPartition) => [{ topic, partitions: [partition] }];
     return {
       pause: (partition) => this.#member.group?.pause(position(partition)),
       resume: (partition) => {
         this.#member.group?.resume(position(partition));
-        this.#readable?.();
+        this.#wake?.();
       },
       seek: ({ topic, partition }, offset) =>
         this.#member.group?.seek({ topic, partition, offset: String(offset) }),

@@ -1,3 +1,4 @@
+import { ofClient } from './boundary.ts';
 import type { BrokerVersions } from './broker.ts';
 
 /** Metadata of a partition. */
@@ -55,7 +56,7 @@ const CLUSTER = Symbol('penstock.cluster');
 export function withCluster<Options extends { readonly cluster: Cluster }, Client extends object>(
   original: (options: Options) => Client,
 ): (options: Options) => Client {
-  return (options) => Object.assign(original(options), { [CLUSTER]: options.cluster });
+  return (options) => Object.assign(original(options), { [CLUSTER]: ofClient(options.cluster) });
 }
 
 export function clusterOf(client: object): Cluster {

@@ -12,7 +12,8 @@ import {
   type UnreadableBatchError,
 } from '../errors.ts';
 import { createAssigner } from '../group/assigner.ts';
-import type { GroupObserver } from '../patch/consumer-group.ts';
+import { ofPenstock } from '../patch/boundary.ts';
+import type { GroupObserver, Ownership } from '../patch/group-observer.ts';
 import type { ConsumerGroupInstance, FetchedBatch, FetchRoom } from '../patch/types.ts';
 import type { RangeQueue } from './range-queue.ts';
 
@@ -35,6 +36,8 @@ const STALL_CHECK_MS = 1_000;
 const FETCH_MAX_BYTES = 8 * 1024 * 1024;
 const PARTITION_MIN_BYTES = 1024 * 1024;
 const FETCH_MAX_WAIT_MS = 100;
+/** Pause before a position is fetched again that is within the partition's bounds and yet out of range, in ms. */
+const OUT_OF_RANGE_RETRY_MS = 500;
 const LEAST_ROOM_BYTES = 64 * 1024;
 /** Consumers in a row without progress before reading fails. */
 const ATTEMPTS = 8;
@@ -48,7 +51,7 @@ const BACKOFF_MAX_MS = 5_000;
  * kafkajs cannot read without a group, so each consumer has one of its own, deleted afterwards. At every join it starts
  * where the queues are, so neither a rebalance nor a crash repeats anything.
  */
-export class RangeFetcher {
+export class RangeFetcher implements GroupObserver {
   readonly #connection: KafkaConnection;
   readonly #admin: KafkaAdmin;
   readonly #options: RangeFetcherOptions;
@@ -57,15 +60,26 @@ export class RangeFetcher {
   #group: ConsumerGroupInstance | undefined;
   #running: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
-  /** Time of the last progress, or of the last moment with nothing to fetch, by `monotonicMs`. */
-  #movedMs = monotonicMs();
+  /** Time of the last progress, or of the last moment with nothing to fetch, by `now`. */
+  #movedMs: number;
   #attempt = 0;
   #readable: (() => void)[] = [];
+  /** Ends the present consumer. */
+  #end: () => void = () => undefined;
+  readonly #now: () => number;
 
-  constructor(connection: KafkaConnection, admin: KafkaAdmin, options: RangeFetcherOptions) {
+  /** @param now a clock that never steps back, in ms */
+  constructor(
+    connection: KafkaConnection,
+    admin: KafkaAdmin,
+    options: RangeFetcherOptions,
+    now: () => number = monotonicMs,
+  ) {
     this.#connection = connection;
     this.#admin = admin;
     this.#options = options;
+    this.#now = now;
+    this.#movedMs = now();
   }
 
   /** Starts fetching; no effect while it runs. */
@@ -85,14 +99,7 @@ export class RangeFetcher {
 
   /** To be called after a take: resumes the partition if it was paused and its queue has room again. */
   taken(queue: RangeQueue): void {
-    const { partition } = queue;
-    const isDue = !queue.fetched && !queue.held && queue.bytes <= this.#options.queueShare / 2;
-    if (!this.#paused.has(partition) || !isDue) return;
-    this.#paused.delete(partition);
-    this.#seek(queue);
-    this.#group?.resume(this.#only(queue));
-    this.#movedMs = monotonicMs();
-    this.#wake();
+    if (this.#resumeIfDue(queue)) this.#movedMs = this.#now();
   }
 
   async close(): Promise<void> {
@@ -120,26 +127,32 @@ export class RangeFetcher {
     const groupId = `penstock.read.${randomBytes(8).toString('hex')}`;
     const ended = Promise.withResolvers<void>();
     ended.promise.catch(() => undefined);
-    const onClosed = () => ended.resolve();
+    const end = () => ended.resolve();
+    this.#end = end;
     const consumer = this.#connection.instance(BRIEF).consumer({
       groupId,
       partitionAssigners: [
         createAssigner({
-          ownership: () => ({ generation: -1, owned: {} }),
           eligible: (_, partition) => queues.has(partition),
-          observer: this.#observer(ended.resolve),
+          observer: this,
+          created: (group) => {
+            this.#group = group;
+          },
         }),
       ],
       maxBytes: FETCH_MAX_BYTES,
-      maxBytesPerPartition: Math.max(PARTITION_MIN_BYTES, Math.ceil(FETCH_MAX_BYTES / queues.size)),
+      maxBytesPerPartition: this.partitionBytes(),
       maxWaitTimeInMs: FETCH_MAX_WAIT_MS,
       allowAutoTopicCreation: false,
       retry: { ...BRIEF, restartOnFailure: async () => false },
     });
-    consumer.on(consumer.events.GROUP_JOIN, () => this.#begin());
+    consumer.on(
+      consumer.events.GROUP_JOIN,
+      ofPenstock(() => this.assigned()),
+    );
     consumer.on(consumer.events.CRASH, ({ payload }) => ended.reject(payload.error));
-    this.#closed.signal.addEventListener('abort', onClosed);
-    this.#movedMs = monotonicMs();
+    this.#closed.signal.addEventListener('abort', end);
+    this.#movedMs = this.#now();
     const stallCheck = setInterval(() => this.#checkStall(ended.reject), STALL_CHECK_MS);
     try {
       await consumer.connect();
@@ -152,68 +165,75 @@ export class RangeFetcher {
       await ended.promise;
     } finally {
       clearInterval(stallCheck);
-      this.#closed.signal.removeEventListener('abort', onClosed);
-      this.#group = undefined;
+      this.#closed.signal.removeEventListener('abort', end);
+      this.lost();
       await consumer.disconnect().catch(() => undefined);
       const client = await this.#admin.client().catch(() => undefined);
       await client?.deleteGroups([groupId]).catch(() => undefined);
     }
   }
 
-  #observer(onFetched: () => void): GroupObserver {
-    return {
-      groupCreated: (group) => {
-        this.#group = group;
-      },
-      readable: (ms) => this.#waitReadable(ms),
-      fetched: (batch) => {
-        const isTaken = this.#offer(batch);
-        if (this.#unfetched().length === 0) onFetched();
-        return isTaken;
-      },
-      offsetOutOfRange: (_, partition) => void this.#outOfRange(partition, onFetched),
-      room: (_, partition) => this.#room(partition),
-      unreadable: (_, partition, error) => this.#unreadable(partition, error, onFetched),
-      metadataChanged: () => this.#checkTopic(),
-      topicMissing: () =>
-        this.#fail(new FatalKafkaError(`topic ${this.#options.topic} was deleted while it was read`)),
-    };
+  /** The events of the reader's own group (patch/group-observer.ts). */
+
+  claims(): Ownership {
+    return { generation: -1, owned: {} };
   }
 
-  /** Fails if the topic was recreated: its records at these offsets are others. */
-  #checkTopic(): void {
-    const { topic, topicId } = this.#options;
-    const now = this.#group?.topicOf(topic)?.topicId;
-    if (topicId === undefined || now === undefined || now === topicId) return;
-    this.#fail(madeAgain(topic));
+  mustRejoin(): boolean {
+    return false;
   }
 
-  #offer(batch: FetchedBatch): boolean {
-    const queue = this.#options.queues.get(batch.partition);
-    if (queue === undefined || this.idle(queue)) return false;
-    const before = queue.position;
-    if (!queue.offer(batch)) {
-      this.#seek(queue);
-      return false;
+  /** Runs at every join: seeks each partition to its position, and pauses those with nothing to fetch. */
+  assigned(): void {
+    for (const queue of this.#options.queues.values()) {
+      if (this.idle(queue)) this.#group?.pause(this.#only(queue));
+      else this.#seek(queue);
     }
-    if (queue.position === before) return true;
-    this.#movedMs = monotonicMs();
-    this.#attempt = 0;
-    // kafkajs does not advance over batches without records.
-    if (batch.rawMessages.length === 0) this.#seek(queue);
-    if (queue.fetched || queue.bytes >= this.#options.queueShare) this.#pause(queue);
-    this.#options.onChange();
-    return true;
   }
 
-  #room(partition: number): FetchRoom | undefined {
+  lost(): void {
+    this.#group = undefined;
+  }
+
+  async readable(ms: number): Promise<void> {
+    if (this.#closed.signal.aborted || this.#unfetched().some((queue) => !this.idle(queue))) return;
+    const readable = Promise.withResolvers<void>();
+    const timer = setTimeout(readable.resolve, ms);
+    this.#readable.push(readable.resolve);
+    await readable.promise;
+    clearTimeout(timer);
+  }
+
+  fetchBounds(): { bytes: number; waitMs: number } {
+    return { bytes: FETCH_MAX_BYTES, waitMs: FETCH_MAX_WAIT_MS };
+  }
+
+  partitionBytes(): number {
+    return Math.max(PARTITION_MIN_BYTES, Math.ceil(FETCH_MAX_BYTES / this.#options.queues.size));
+  }
+
+  room(_: string, partition: number): FetchRoom | undefined {
     const queue = this.#options.queues.get(partition);
     if (queue === undefined || this.idle(queue)) return undefined;
     const bytes = Math.max(LEAST_ROOM_BYTES, this.#options.queueShare - queue.bytes);
     return { bytes, firstBytes: Number.POSITIVE_INFINITY };
   }
 
-  #unreadable(partition: number, { batch, message }: UnreadableBatchError, onFetched: () => void): void {
+  /** Never: any first record has room. */
+  heldBack(): void {}
+
+  fetched(batch: FetchedBatch): boolean {
+    const isTaken = this.#offer(batch);
+    this.#endIfFetched();
+    return isTaken;
+  }
+
+  offsetOutOfRange(_: string, partition: number): void {
+    const queue = this.#options.queues.get(partition);
+    if (queue !== undefined) void this.#outOfRange(queue).catch((error) => this.#fail(error));
+  }
+
+  unreadable(_: string, partition: number, { batch, message }: UnreadableBatchError): void {
     const { topic, queues, onCorruptBatch } = this.#options;
     const queue = queues.get(partition);
     if (queue === undefined || this.idle(queue)) return;
@@ -225,46 +245,79 @@ export class RangeFetcher {
     }
     queue.passOver(batch, message);
     this.#pause(queue);
-    this.#movedMs = monotonicMs();
-    if (this.#unfetched().length === 0) onFetched();
+    this.#movedMs = this.#now();
+    this.#endIfFetched();
     this.#options.onChange();
   }
 
-  /** Runs at every join: seeks each partition to its position, and pauses those with nothing to fetch. */
-  #begin(): void {
-    for (const queue of this.#options.queues.values()) {
-      if (this.idle(queue)) this.#group?.pause(this.#only(queue));
-      else this.#seek(queue);
-    }
+  /** Fails if the topic was recreated: its records at these offsets are others. */
+  metadataChanged(): void {
+    const { topic, topicId } = this.#options;
+    const now = this.#group?.topicOf(topic)?.topicId;
+    if (topicId === undefined || now === undefined || now === topicId) return;
+    this.#fail(madeAgain(topic));
   }
 
-  /** Handles an offset out of range: skips what retention has deleted, or fails if the topic was recreated. */
-  async #outOfRange(partition: number, onFetched: () => void): Promise<void> {
-    const { topic, queues } = this.#options;
-    const queue = queues.get(partition);
-    if (queue === undefined) return;
-    try {
-      const bound = (await this.#admin.offsetBounds(topic, [partition])).get(partition);
-      if (bound === undefined || bound.high < queue.position) {
-        throw new FatalKafkaError(
-          `topic ${topic}, partition ${partition}: offset ${queue.position} was to be read, and ` +
-            `${bound === undefined ? 'there is no such partition' : `the end is ${bound.high}`}; was the topic deleted ` +
-            'and created again?',
-        );
-      }
-      if (bound.low > queue.position) queue.skipTo(bound.low);
-      this.#paused.add(partition);
-      this.taken(queue);
-      if (this.#unfetched().length === 0) onFetched();
-      this.#options.onChange();
-    } catch (error) {
-      this.#fail(error);
+  topicMissing(): void {
+    this.#fail(new FatalKafkaError(`topic ${this.#options.topic} was deleted while it was read`));
+  }
+
+  #offer(batch: FetchedBatch): boolean {
+    const queue = this.#options.queues.get(batch.partition);
+    if (queue === undefined || this.idle(queue)) return false;
+    const before = queue.position;
+    if (!queue.offer(batch)) {
+      this.#seek(queue);
+      return false;
     }
+    if (queue.position === before) return true;
+    this.#movedMs = this.#now();
+    this.#attempt = 0;
+    // kafkajs does not advance over batches without records.
+    if (batch.rawMessages.length === 0) this.#seek(queue);
+    if (queue.fetched || queue.bytes >= this.#options.queueShare) this.#pause(queue);
+    this.#options.onChange();
+    return true;
+  }
+
+  /** Skips what retention has deleted. @throws FatalKafkaError if the topic was recreated */
+  async #outOfRange(queue: RangeQueue): Promise<void> {
+    const { topic } = this.#options;
+    const { partition, position } = queue;
+    const bound = (await this.#admin.offsetBounds(topic, [partition])).get(partition);
+    if (bound === undefined || bound.high < position) {
+      throw new FatalKafkaError(
+        `topic ${topic}, partition ${partition}: offset ${position} was to be read, and ` +
+          `${bound === undefined ? 'there is no such partition' : `the end is ${bound.high}`}; was the topic deleted ` +
+          'and created again?',
+      );
+    }
+    if (bound.low > position) {
+      queue.skipTo(bound.low);
+      this.#paused.add(partition);
+    } else {
+      // One broker has the offset and another has not: one of them is behind. No progress: #checkStall gives up.
+      await sleep(OUT_OF_RANGE_RETRY_MS, this.#closed.signal);
+      this.#paused.add(partition);
+      this.#resumeIfDue(queue);
+    }
+    this.#endIfFetched();
+    this.#options.onChange();
   }
 
   #pause(queue: RangeQueue): void {
     this.#paused.add(queue.partition);
     this.#group?.pause(this.#only(queue));
+  }
+
+  #resumeIfDue(queue: RangeQueue): boolean {
+    const isDue = !queue.fetched && !queue.held && queue.bytes <= this.#options.queueShare / 2;
+    if (!this.#paused.has(queue.partition) || !isDue) return false;
+    this.#paused.delete(queue.partition);
+    this.#seek(queue);
+    this.#group?.resume(this.#only(queue));
+    this.#wake();
+    return true;
   }
 
   #seek({ partition, position }: RangeQueue): void {
@@ -275,14 +328,18 @@ export class RangeFetcher {
     return [{ topic: this.#options.topic, partitions: [partition] }];
   }
 
+  #endIfFetched(): void {
+    if (this.#unfetched().length === 0) this.#end();
+  }
+
   #unfetched(): RangeQueue[] {
     return [...this.#options.queues.values()].filter(({ fetched }) => !fetched);
   }
 
   #checkStall(reject: (error: unknown) => void): void {
     const waiting = this.#unfetched().filter((queue) => !this.idle(queue));
-    if (waiting.length === 0) this.#movedMs = monotonicMs();
-    if (monotonicMs() - this.#movedMs < STALLED_MS) return;
+    if (waiting.length === 0) this.#movedMs = this.#now();
+    if (this.#now() - this.#movedMs < STALLED_MS) return;
     const partitions = waiting.map(({ partition }) => partition).join(', ');
     reject(
       new FatalKafkaError(
@@ -302,15 +359,6 @@ export class RangeFetcher {
 
   #wake(): void {
     for (const wake of this.#readable.splice(0)) wake();
-  }
-
-  async #waitReadable(ms: number): Promise<void> {
-    if (this.#closed.signal.aborted || this.#unfetched().some((queue) => !this.idle(queue))) return;
-    const readable = Promise.withResolvers<void>();
-    const timer = setTimeout(readable.resolve, ms);
-    this.#readable.push(readable.resolve);
-    await readable.promise;
-    clearTimeout(timer);
   }
 }
 

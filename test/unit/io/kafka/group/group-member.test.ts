@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, mock, test } from 'node:test';
 import { pino } from 'pino';
 import type { KafkaConnection } from '../../../../../src/io/kafka/client/connection.ts';
-import { GroupMember, type MemberEvents } from '../../../../../src/io/kafka/group/group-member.ts';
+import { GroupMember } from '../../../../../src/io/kafka/group/group-member.ts';
+import type { GroupObserver } from '../../../../../src/io/kafka/patch/group-observer.ts';
 
 const RESTART_MAX_MS = 15_000;
 
@@ -56,9 +57,9 @@ function member(consumers: Consumers): GroupMember {
     fetchMaxBytes: 1,
     fetchMaxWait: 100,
   };
-  const events = { lost() {} } as Partial<MemberEvents> as MemberEvents;
+  const observer = { lost() {} } as Partial<GroupObserver> as GroupObserver;
   const connection = consumers as Pick<KafkaConnection, never> as KafkaConnection;
-  return new GroupMember(connection, options, events, pino({ level: 'silent' }));
+  return new GroupMember(connection, options, observer, pino({ level: 'silent' }));
 }
 
 /** The broker's answer, as kafkajs throws it: what it does not wait out comes wrapped. */

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SilentBrokerError } from '../../../../../src/io/kafka/patch/connection.ts';
-import {
-  type GroupObserver,
-  OBSERVER,
-  patchConsumerGroup,
-} from '../../../../../src/io/kafka/patch/consumer-group.ts';
+import { patchConsumerGroup } from '../../../../../src/io/kafka/patch/consumer-group.ts';
+import { type GroupObserver, HOOKS } from '../../../../../src/io/kafka/patch/group-observer.ts';
 import { readRecordSet } from '../../../../../src/io/kafka/patch/record-set.ts';
 import type { ConsumerGroupInstance } from '../../../../../src/io/kafka/patch/types.ts';
 
@@ -38,7 +35,11 @@ class OriginalGroup {
   joinAnswers: (Error | Promise<void>)[] = [];
   metadataRefreshed = 0;
   recovered: unknown[] = [];
+  topicsSubscribed: readonly string[] = ['t'];
+  topicConfigurations = {};
+  partitionsPerSubscribedTopic = null;
   cluster = {
+    addMultipleTargetTopics: async () => undefined,
     refreshMetadata: async () => {
       this.metadataRefreshed += 1;
     },
@@ -93,8 +94,16 @@ function group(observer: Partial<GroupObserver> = {}): OriginalGroup & ConsumerG
   const Observed = patchConsumerGroup(OriginalGroup as never) as new (
     args: unknown,
   ) => OriginalGroup & ConsumerGroupInstance;
-  const told = { groupCreated() {}, readable: async () => undefined, ...observer };
-  return new Observed({ assigners: [{ [OBSERVER]: told }] });
+  const told = {
+    mustRejoin: () => false,
+    readable: async () => undefined,
+    fetchBounds: () => ({ bytes: 9 << 20, waitMs: 60_000 }),
+    partitionBytes: () => 1,
+    room: () => ({ bytes: Number.POSITIVE_INFINITY, firstBytes: Number.POSITIVE_INFINITY }),
+    metadataChanged() {},
+    ...observer,
+  };
+  return new Observed({ assigners: [{ [HOOKS]: { observer: told, created() {} } }] });
 }
 
 const brokerOf = ({ coordinator }: { coordinator: unknown }) => (coordinator as { broker: string }).broker;
@@ -183,6 +192,41 @@ describe('a consumer group that rebalances', () => {
     await settled();
     await member.heartbeat(NOW);
     assert.equal(member.joins, 1);
+  });
+
+  test('a member whose topics have changed joins again at its next heartbeat, once', async () => {
+    const member = group();
+    await member.subscribe(['t2']);
+    assert.deepEqual(member.topicsSubscribed, ['t2']);
+    for (let beat = 0; beat < 2; beat += 1) {
+      await member.heartbeat(NOW);
+      await settled();
+    }
+    assert.equal(member.joins, 1);
+  });
+
+  test('topics that change while a member joins may have come too late: it joins once more', async () => {
+    const member = group();
+    const others = Promise.withResolvers<void>();
+    member.joinAnswers = [others.promise];
+    const joined = member.joinAndSync();
+    await member.subscribe(['t2']);
+    others.resolve();
+    await joined;
+    for (let beat = 0; beat < 2; beat += 1) {
+      await member.heartbeat(NOW);
+      await settled();
+    }
+    assert.equal(member.joins, 2);
+  });
+
+  test('a join that kafkajs waits for tells it of its failure, and the next heartbeat joins again', async () => {
+    const member = group();
+    member.joinAnswers = [answer('GROUP_AUTHORIZATION_FAILED')];
+    await assert.rejects(member.joinAndSync(), { type: 'GROUP_AUTHORIZATION_FAILED' });
+    await member.heartbeat(NOW);
+    await settled();
+    assert.equal(member.generationId, 2);
   });
 
   test('a join that fails is met at the next heartbeat, and tried again at the one after, though nobody asks', async () => {
