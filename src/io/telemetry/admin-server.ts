@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Registry } from 'prom-client';
 import { ConfigError, errorMessage } from '../../core/model/errors.ts';
 import { printableJson, printableLines } from '../../core/model/printable.ts';
-import { monotonicMs } from '../time/clock.ts';
 import { type Denial, mayNotReload, wrongHost } from './admin-access.ts';
+import { RateLimit } from './rate-limit.ts';
 
 /** State of a process; the reason is one line that an operator can act on. */
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
@@ -163,32 +163,4 @@ function hasBody({ headers }: IncomingMessage): boolean {
 
 function answerFor(state: Readiness, good: string): Answer {
   return state.ready ? { code: 200, body: `${good}\n` } : { code: 503, body: `${state.reason}\n` };
-}
-
-/** Token bucket: `burst` at once, then one per `everyMs`. */
-class RateLimit {
-  readonly #burst: number;
-  readonly #everyMs: number;
-  readonly #now: () => number;
-  #left: number;
-  #atMs: number;
-
-  /** @param now a clock that never steps back, in ms */
-  constructor(burst: number, everyMs: number, now: () => number = monotonicMs) {
-    this.#burst = burst;
-    this.#everyMs = everyMs;
-    this.#now = now;
-    this.#left = burst;
-    this.#atMs = now();
-  }
-
-  /** Takes a token. @returns 0 if there was one, else the time to wait, in ms */
-  take(): number {
-    const now = this.#now();
-    this.#left = Math.min(this.#burst, this.#left + (now - this.#atMs) / this.#everyMs);
-    this.#atMs = now;
-    if (this.#left < 1) return Math.ceil((1 - this.#left) * this.#everyMs);
-    this.#left -= 1;
-    return 0;
-  }
 }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { errorMessage } from '../../../core/model/errors.ts';
+import { RateLimit } from '../../telemetry/rate-limit.ts';
 import { Backoff, sleep } from '../../time/sleep.ts';
 import {
   FatalKafkaError,
@@ -11,6 +12,7 @@ import {
   OffsetOutOfRangeError,
   PartitionLostError,
 } from '../errors.ts';
+import { UnsettledTransactionError } from '../patch/coordinators.ts';
 import { TopicTroubleError, unauthorizedTopic } from '../topic/topic-trouble.ts';
 import type { TopicTroubles } from '../topic/topic-troubles.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
@@ -19,6 +21,8 @@ import type { CommittedStart, GapReason } from './start-offset.ts';
 
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
+/** Interval between warnings that the last transaction of a partition does not end, in ms. It is waited for all along. */
+const UNSETTLED_LOG_MS = 60_000;
 
 /** Records that are missing where reading begins: offsets `from` (included) to `to` (not included). */
 export interface OffsetGap {
@@ -49,6 +53,8 @@ export interface SessionOptions<Resource> {
   readonly onFailure: (error: unknown) => void;
   /** Receives topic faults. Absent: each is logged. */
   readonly troubles?: TopicTroubles;
+  /** A clock that never steps back, in ms. */
+  readonly now?: () => number;
 }
 
 /**
@@ -65,6 +71,7 @@ export async function runSessions<Resource>(
   options: SessionOptions<Resource>,
 ): Promise<void> {
   const backoff = new Backoff(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+  const unsettled = new RateLimit(1, UNSETTLED_LOG_MS, options.now);
   let failures = 0;
   let told: OffsetGap | undefined;
   const progressed = () => {
@@ -93,7 +100,8 @@ export async function runSessions<Resource>(
       failures += 1;
       // No pause after a single rebalance: the next session waits for the group to settle anyway.
       const retryInMs = failures === 1 && isMembershipError(error) ? 0 : Math.round(backoff.next());
-      report(trouble ?? error, retryInMs, partition, options);
+      const isTold = error instanceof UnsettledTransactionError && unsettled.take() > 0;
+      report(trouble ?? error, retryInMs, partition, options, isTold);
       await sleep(retryInMs, partition.ending);
     }
   }
@@ -121,6 +129,7 @@ function report<Resource>(
   retryInMs: number,
   { topic, partition }: AssignedPartition,
   { log, onFailure, troubles }: SessionOptions<Resource>,
+  isTold: boolean,
 ): void {
   if (error instanceof TopicTroubleError && troubles !== undefined) {
     onFailure(error);
@@ -136,7 +145,10 @@ function report<Resource>(
     onFailure(error);
     const isKnown = kafkaErrorType(error) !== '' || isConnectionTrouble(error);
     const stack = isKnown ? {} : { err: error };
-    log.warn({ ...fields, ...stack }, 'a step failed and is tried again from the committed offset');
+    log[isTold ? 'debug' : 'warn'](
+      { ...fields, ...stack },
+      'a step failed and is tried again from the committed offset',
+    );
   }
 }
 

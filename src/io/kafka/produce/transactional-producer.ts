@@ -4,6 +4,7 @@ import { monotonicMs } from '../../time/clock.ts';
 import { sleep } from '../../time/sleep.ts';
 import { BRIEF, type KafkaConnection } from '../client/connection.ts';
 import { FatalKafkaError, kafkaErrorType } from '../errors.ts';
+import { ofClient } from '../patch/boundary.ts';
 import { transactionError } from '../patch/coordinators.ts';
 import { withMembership } from '../patch/txn-offset-commit.ts';
 import type { GroupMembership } from '../patch/types.ts';
@@ -96,7 +97,7 @@ export class TransactionalProducer {
     const connectedMs = monotonicMs();
     try {
       await producer.connect();
-      const settle = await producer.transaction(); // InitProducerId runs here
+      const settle = ofClient(await producer.transaction()); // InitProducerId runs here
       await settle.abort();
     } catch (error) {
       void producer.disconnect().catch(() => undefined);
@@ -112,14 +113,24 @@ export class TransactionalProducer {
    *   committed
    */
   async send(source: SourceOffsets, records: readonly OutgoingRecord[]): Promise<void> {
-    const transaction = await this.#producer.transaction();
     try {
-      await sendOffsets(transaction, source);
-      await this.#sendRecords(transaction, records);
+      await this.#inTransaction(async (transaction) => {
+        await sendOffsets(transaction, source);
+        await this.#sendRecords(transaction, records);
+      });
+    } catch (error) {
+      throw transactionError(error, this.#id);
+    }
+  }
+
+  async #inTransaction(work: (transaction: Transaction) => Promise<void>): Promise<void> {
+    const transaction = ofClient(await this.#producer.transaction());
+    try {
+      await work(transaction);
     } catch (error) {
       // No successor will soon settle it, and readers wait at open transactions.
       if (error instanceof FatalKafkaError) await transaction.abort().catch(() => undefined);
-      throw transactionError(error, this.#id);
+      throw error;
     }
     await transaction.commit();
   }
