@@ -1,6 +1,5 @@
 import { type Labels, labelValue } from '../model/labels.ts';
 import { LabelBlock, type LabelLimits } from '../wire/label-block.ts';
-import type { SeriesBytes } from '../wire/series-walk.ts';
 import { OutputEncoder } from './output-encoder.ts';
 import { EntryBuilder } from './series-entry.ts';
 
@@ -85,12 +84,12 @@ export class SeriesRouter {
   }
 
   /**
-   * The entry of a series; the next call overwrites it.
+   * The entry of a series with the label fields in `[start, labelsEnd)`; the next call overwrites it.
    * Throws PoisonError if the labels cannot be used (see LabelBlock.decode).
    *
    * @param look reads the clock, and throws if the record's time is used up
    */
-  route({ bytes: raw, view, start, labelsEnd }: SeriesBytes, look?: () => void): EntryBuilder {
+  route(raw: Buffer, view: DataView, start: number, labelsEnd: number, look?: () => void): EntryBuilder {
     const entry = this.#entry;
     this.#block.decode(raw, start, labelsEnd, this.#limits, view);
     const received = this.#block.labels;

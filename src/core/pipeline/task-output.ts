@@ -1,9 +1,7 @@
 import type { TaskRecord, Tenant } from '../model/records.ts';
 import { copyBytes, release, viewOf } from '../wire/bytes.ts';
-import type { SeriesBytes } from '../wire/series-walk.ts';
 import { compress, FRAGMENT_BYTES, joinBlocks, maxUncompressedLength } from '../wire/snappy.ts';
 import { TAG_FIELD_1 } from '../wire/write-request.ts';
-import type { OutputLabels } from './series-entry.ts';
 
 /** Most bytes of an output before compression, however large records may be. */
 const MOST_BYTES = 8 * 1024 * 1024;
@@ -123,17 +121,26 @@ export class TaskOutput {
   }
 
   /**
-   * Appends one TimeSeries with other labels. False, with nothing appended, if it alone exceeds the capacity.
+   * Appends one TimeSeries: `prefix` bytes of `body` at `start`, `middle` bytes of `entry` at `middleAt`, and `body` in
+   * `[rest, end)`: the end of the raw labels, and all that follows them, as it is.
+   * False, with nothing appended, if the series alone exceeds the capacity.
    *
    * Fast path: no object is made. Its plain twin, which encodes from decoded parts, is in
    * test/support/plain-pipeline.ts.
-   *
-   * @param timestamp of the record that it came in
    */
-  append(series: SeriesBytes, labels: OutputLabels, timestamp: number): boolean {
-    const { prefix, middle } = labels;
-    const rest = series.start + labels.suffix;
-    const restLength = series.end - rest;
+  append(
+    body: DataView,
+    start: number,
+    prefix: number,
+    entry: DataView,
+    middleAt: number,
+    middle: number,
+    rest: number,
+    end: number,
+    samples: number,
+    timestamp: number,
+  ): boolean {
+    const restLength = end - rest;
     const size = prefix + middle + restLength;
     const total = size + (size < 0x80 ? 2 : size < 0x4000 ? 3 : size < 0x200000 ? 4 : 5);
     if (this.#length + total > this.#limit && !this.#makeRoom(total)) return false;
@@ -146,15 +153,14 @@ export class TaskOutput {
       length >>>= 7;
     }
     view.setUint8(at++, length);
-    const from = series.view;
-    copyBytes(from, series.start, view, at, prefix);
+    copyBytes(body, start, view, at, prefix);
     at += prefix;
-    copyBytes(labels.view, labels.middleAt, view, at, middle);
+    copyBytes(entry, middleAt, view, at, middle);
     at += middle;
-    copyBytes(from, rest, view, at, restLength);
+    copyBytes(body, rest, view, at, restLength);
     this.#length = at + restLength;
     this.#series++;
-    this.#samples += series.points;
+    this.#samples += samples;
     if (timestamp < this.#timestamp) this.#timestamp = timestamp;
     return true;
   }

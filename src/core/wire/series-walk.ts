@@ -64,7 +64,7 @@ export class SeriesBytes {
 
 /**
  * Every TimeSeries of a WriteRequest whose framing has been checked (`readFraming`), one after another; other fields
- * are passed over. The only walk over a request's series: the pipeline goes by it too.
+ * are passed over. For all but the pipeline, whose own loop (core/pipeline/step.ts) makes no object of a series.
  */
 export class SeriesWalk {
   /** The current TimeSeries, not checked. The next call of `next` overwrites it. */

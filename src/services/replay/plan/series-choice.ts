@@ -3,7 +3,7 @@ import { SeriesKey } from '../../../core/hash/series-key.ts';
 import { xxh64Into } from '../../../core/hash/xxhash64.ts';
 import type { Labels } from '../../../core/model/labels.ts';
 import { SeriesCache } from '../../../core/pipeline/series-cache.ts';
-import { CachePosition, EntryBuilder } from '../../../core/pipeline/series-entry.ts';
+import { ENTRY, EntryBuilder } from '../../../core/pipeline/series-entry.ts';
 import { LabelBlock, type LabelLimits } from '../../../core/wire/label-block.ts';
 import type { SeriesBytes } from '../../../core/wire/series-walk.ts';
 import type { FieldBudget } from '../../../core/wire/write-request.ts';
@@ -37,8 +37,7 @@ export class SeriesChoice {
   readonly #key = new SeriesKey();
   readonly #hash = new Uint32Array(2);
   readonly #cache: SeriesCache | undefined;
-  readonly #position = new CachePosition();
-  #budget: FieldBudget | undefined;
+  #previous = -1;
 
   constructor({ match = [], sample = 1 }: SeriesChoiceOptions) {
     this.#match = match;
@@ -59,21 +58,20 @@ export class SeriesChoice {
   takes(series: SeriesBytes, budget: FieldBudget): boolean {
     const cache = this.#cache;
     if (cache === undefined) return true;
-    this.#budget = budget;
-    const position = this.#position;
-    if (!cache.next(position, series)) cache.find(position, series, this.#makeEntry);
-    return position.routes === 0;
+    const { bytes, view, start, labelsEnd, end } = series;
+    if (
+      !cache.next(this.#previous, view, start, end) &&
+      !cache.find(this.#previous, view, start, labelsEnd)
+    ) {
+      budget.spend(NEW_UNITS + (labelsEnd - start) / BYTES_A_UNIT);
+      this.#block.decode(bytes, start, labelsEnd, NO_LIMITS, view);
+      this.#entry.begin(view, start, labelsEnd - start);
+      if (!this.#decide(this.#block.labels)) this.#entry.addDropped(0);
+      cache.insert(this.#previous, this.#entry);
+    }
+    this.#previous = cache.slot;
+    return cache.words[cache.word + ENTRY.routes] === 0;
   }
-
-  /** An entry without routes is taken, one with a route that drops it is not. */
-  readonly #makeEntry = ({ bytes, view, start, labelsEnd }: SeriesBytes) => {
-    const length = labelsEnd - start;
-    this.#budget?.spend(NEW_UNITS + length / BYTES_A_UNIT);
-    this.#block.decode(bytes, start, labelsEnd, NO_LIMITS, view);
-    this.#entry.begin(view, start, length);
-    if (!this.#decide(this.#block.labels)) this.#entry.addDropped(0);
-    return this.#entry;
-  };
 
   #decide(labels: Labels): boolean {
     if (this.#match.length > 0 && !this.#match.some((selector) => selector.matches(labels))) return false;

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { hashBytes, SeriesCache } from '../../../../src/core/pipeline/series-cache.ts';
-import { CachePosition, EntryBuilder } from '../../../../src/core/pipeline/series-entry.ts';
+import { ENTRY, EntryBuilder, padded, ROUTE } from '../../../../src/core/pipeline/series-entry.ts';
 import { viewOf } from '../../../../src/core/wire/bytes.ts';
-import { SeriesBytes } from '../../../../src/core/wire/series-walk.ts';
 
 /** Raw labels of a series: one label field with a text that is its own. */
 function raw(text: string): Buffer {
@@ -17,32 +16,28 @@ const series = (labels: Buffer) => Buffer.concat([labels, Buffer.from([0x12, 0x0
 
 const builder = new EntryBuilder();
 
-/** Looks a series up as the pipeline does, and adds it with the given task where it is new. */
+/** Looks a series up as the pipeline does, and inserts it with the given task where it is new. */
 function visit(
   cache: SeriesCache,
   previous: number,
   labels: Buffer,
   task: number,
 ): { slot: number; task: number; how: string } {
-  const bytes = new SeriesBytes(series(labels));
-  bytes.checked();
-  const position = new CachePosition();
-  position.slot = previous;
+  const bytes = series(labels);
+  const view = viewOf(bytes);
   let how = 'predicted';
-  if (!cache.next(position, bytes)) {
+  if (!cache.next(previous, view, 0, bytes.length)) {
     how = 'found';
-    cache.find(position, bytes, ({ view }) => {
+    if (!cache.find(previous, view, 0, labels.length)) {
       how = 'missed';
       builder.begin(view, 0, labels.length);
       builder.addTask(0, task, labels, viewOf(labels), labels.length);
-      return builder;
-    });
+      cache.insert(previous, builder);
+    }
   }
-  assert.equal(position.rawLength, labels.length);
-  assert.equal(position.routes, 1);
-  position.rewind();
-  assert.ok(position.nextRoute());
-  return { slot: position.slot, task: position.task, how };
+  const route = cache.word + ENTRY.words + padded(labels.length) / 4;
+  assert.equal(cache.words[cache.word + ENTRY.rawLength], labels.length);
+  return { slot: cache.slot, task: cache.words[route + ROUTE.task]!, how };
 }
 
 test('a series is missed, then found, then predicted', () => {

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import type { TaskRecord } from '../../../../src/core/model/records.ts';
 import { BufferPool, outputCapacity, TaskOutput } from '../../../../src/core/pipeline/task-output.ts';
 import { viewOf } from '../../../../src/core/wire/bytes.ts';
-import { SeriesBytes } from '../../../../src/core/wire/series-walk.ts';
 import {
   compress,
   javascriptSnappy,
@@ -14,26 +13,18 @@ import {
 } from '../../../../src/core/wire/snappy.ts';
 import { timeSeriesOf } from '../../../support/plain-pipeline.ts';
 
-const MIDDLE = { view: viewOf(Buffer.from('__MIDDLE__')), middleAt: 2, middle: 6 };
-const AS_IT_IS = { ...MIDDLE, prefix: 0, middle: 0, suffix: 0 };
+const ENTRY = viewOf(Buffer.from('__MIDDLE__'));
 const tenant = { key: '', headers: {} };
 
 function outputOf(capacity: number, pool = new BufferPool(1 << 20)): TaskOutput {
   return new TaskOutput({ index: 3, topic: 'tasks' }, 7, tenant, capacity, pool);
 }
 
-/** A series of one sample in `bytes` from `start` on. */
-function seriesOf(bytes: Buffer, start = 0): SeriesBytes {
-  const series = new SeriesBytes(bytes);
-  series.start = start;
-  series.tail.samples = 1;
-  return series;
-}
-
 /** Appends `<prefix>MIDDLE<rest>`. */
 function append(output: TaskOutput, prefix: string, rest: string, timestamp: number): boolean {
-  const labels = { ...MIDDLE, prefix: prefix.length, suffix: prefix.length + 'skipped'.length };
-  return output.append(seriesOf(Buffer.from(`..${prefix}skipped${rest}`), 2), labels, timestamp);
+  const body = Buffer.from(`..${prefix}skipped${rest}`);
+  const restAt = 2 + prefix.length + 'skipped'.length;
+  return output.append(viewOf(body), 2, prefix.length, ENTRY, 2, 6, restAt, body.length, 1, timestamp);
 }
 
 function texts(record: TaskRecord): string[] {
@@ -88,7 +79,7 @@ test('exactly what fits is taken; a byte more is refused, and leaves the output 
   const output = outputOf(100);
   assert.ok(append(output, 'a'.repeat(100 - 2 - 6), '', 0));
   assert.equal(append(output, 'a'.repeat(100 - 2 - 6 + 1), '', 0), false);
-  assert.equal(outputOf(0).append(seriesOf(Buffer.alloc(0)), { ...AS_IT_IS, middle: 1 }, 0), false);
+  assert.equal(outputOf(0).append(ENTRY, 0, 0, ENTRY, 0, 1, 0, 0, 0, 0), false);
   const [record] = finish(output);
   assert.equal(texts(record!).length, 1);
 });
@@ -124,7 +115,7 @@ test('a record of many blocks is what was appended, by either implementation of 
         for (const [length, seed, times] of runs) {
           const bytes = seriesBytes(length, seed);
           for (let i = 0; i < (length > 2_000 ? 3 : times); i++) {
-            assert.ok(output.append(seriesOf(bytes), AS_IT_IS, 0));
+            assert.ok(output.append(viewOf(bytes), 0, 0, ENTRY, 0, 0, 0, length, 1, 0));
             expected.push(bytes);
           }
         }
