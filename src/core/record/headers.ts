@@ -1,12 +1,13 @@
 import { PoisonError, type Stage } from '../model/errors.ts';
 
 /**
- * Headers of a record, as Kafka gives them, in an object without a prototype: a producer may name one `__proto__`. Names
- * are compared without regard to case. Kafka allows a header without a value (null), which counts as absent.
+ * Headers of a record, as Kafka gives them, in an object without a prototype: a producer may name one `__proto__`. Our
+ * own names are compared as they are, those of producers without regard to case (core/decode/record-headers.ts). Kafka
+ * allows a header without a value (null), which counts as absent.
  */
 export type RecordHeaders = Readonly<Record<string, Buffer | string | null | undefined>>;
 
-/** All headers of Penstock's own records (docs/concepts/record-format.md). */
+/** All headers with a meaning for Penstock: of its own records, and of producers (docs/concepts/record-format.md). */
 export const HEADER = {
   /** Format version of task records and redrive markers. */
   version: 'penstock-version',
@@ -16,11 +17,11 @@ export const HEADER = {
   replay: 'penstock-replay',
   series: 'penstock-series',
   samples: 'penstock-samples',
-  /** Time of samples that carry none, in ms since the epoch, instead of the record's own. */
+  /** Of producers: the time of samples that carry none, in ms since the epoch. Of task records: the source's time. */
   timestamp: 'penstock-timestamp',
-  /** Query string of the HTTP request: `precision=ms&extra_label=dc=west`. */
+  /** Of producers: the query string of the HTTP request: `precision=ms&extra_label=dc=west`. */
   query: 'penstock-query',
-  /** Path of the HTTP request, for Pushgateway's labels: `/metrics/job/batch/instance/a`. */
+  /** Of producers: the path of the HTTP request, for Pushgateway's labels: `/metrics/job/batch/instance/a`. */
   path: 'penstock-path',
   stage: 'penstock-stage',
   reason: 'penstock-reason',

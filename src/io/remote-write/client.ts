@@ -41,6 +41,8 @@ export interface RemoteWriteClientOptions {
  * Any other 4xx means that the node will never accept this body.
  */
 const NOT_THE_DATA = new Set([401, 402, 403, 404, 405, 406, 407, 408, 421, 423, 425, 429]);
+/** Of those, the ones by which a node may ask for a tenant. */
+const OF_THE_LOGIN = new Set([401, 403, 407]);
 /** Error codes of requests that were never sent. */
 const NEVER_SENT = new Set([
   'ECONNREFUSED',
@@ -139,13 +141,17 @@ export class RemoteWriteClient {
       if (error instanceof HttpRefusalError) {
         if (node === this.#node) await this.#confirm(error, request, signal);
         // A refusal by the former address says nothing about the new one.
-        if (node !== this.#node) throw new RefusesAllError(error);
+        if (node !== this.#node) throw new RefusesAllError(error, 'by the address before the reload');
       }
       throw error;
     }
   }
 
-  /** Confirms a refusal with an empty request. @throws RefusesAllError when that is refused too; its other errors */
+  /**
+   * Confirms a refusal with an empty request, and with another one that names no tenant.
+   *
+   * @throws RefusesAllError when both are refused; RetryableError when one is not answered, or not for good
+   */
   async #confirm(refusal: HttpRefusalError, request: RemoteWriteRequest, signal: AbortSignal): Promise<void> {
     const { headers } = request;
     const takenBefore = this.#takenAtRefusal.get(request);
@@ -156,7 +162,9 @@ export class RemoteWriteClient {
         () => false,
         (error: unknown) => {
           if (error instanceof HttpRefusalError) return true;
-          if (error instanceof HttpRetryableError && tenant !== headers) return false;
+          // It refuses the login then, perhaps for want of a tenant: not all requests.
+          if (error instanceof HttpRetryableError && tenant !== headers && OF_THE_LOGIN.has(error.code))
+            return false;
           throw error;
         },
       );

@@ -26,10 +26,13 @@ export class HttpRefusalError extends PoisonError {
   }
 }
 
-/** The node refuses even an empty request: most likely the URL is wrong. */
+/** A refusal that is not about the data: the node refuses even an empty request, most likely since the URL is wrong. */
 export class RefusesAllError extends HttpRetryableError {
-  constructor({ code, message }: HttpRefusalError) {
-    super(code, `${message} (and the same to an empty request: check the url of the node)`, undefined);
+  constructor(
+    { code, message }: HttpRefusalError,
+    why = 'and the same to an empty request: check the url of the node',
+  ) {
+    super(code, `${message} (${why})`, undefined);
   }
 }
 

@@ -139,6 +139,17 @@ describe('a request that gets no answer', () => {
     assert.deepEqual(came, ['a record', 'empty', 'empty']);
   });
 
+  test('an outage between refusals decides nothing about the tenant', async () => {
+    answer = (_, headers) => (headers['x-scope-orgid'] === 'nobody' ? 400 : 503);
+    const sent = { body: BODY, headers: { 'X-Scope-OrgID': 'nobody' } };
+    await assert.rejects(client.send(sent, NEVER), (error: Error) => {
+      assert.ok(error instanceof RetryableError);
+      assert.match(error.message, /answered 503/);
+      return true;
+    });
+    assert.deepEqual(came, ['a record', 'empty', 'empty']);
+  });
+
   describe('a node that is reached in another way from now on', () => {
     const to = (change: object) => ({
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/write`,
