@@ -33,20 +33,18 @@ const PODS_PER_SERVICE = 12;
  * with some fifty series of a web service. 12 labels take about 314 bytes encoded.
  */
 export function* generateWriteRequests(options: GenerateOptions): Generator<GeneratedRequest> {
-  const { seriesPerRequest = 2000 } = options;
-  let series: SeriesToWrite[] = [];
-  for (const one of generateSeries(options)) {
-    series.push(one);
-    if (series.length < seriesPerRequest) continue;
-    yield encoded(series);
-    series = [];
+  const { series, seriesPerRequest = 2000 } = options;
+  const all = generateSeries(options);
+  for (let first = 0; first < series; first += seriesPerRequest) {
+    const count = Math.min(seriesPerRequest, series - first);
+    const body = encodeWriteRequest(nextOf(all, count));
+    yield { body, value: compressed(body), series: count };
   }
-  if (series.length > 0) yield encoded(series);
 }
 
-function encoded(series: readonly SeriesToWrite[]): GeneratedRequest {
-  const body = encodeWriteRequest(series);
-  return { body, value: compressed(body), series: series.length };
+/** The next `count`, one at a time: all series of a request at once would be most of the memory of a benchmark. */
+function* nextOf<T>(all: Iterator<T>, count: number): Generator<T> {
+  for (let at = 0; at < count; at++) yield all.next().value;
 }
 
 /** The series of those requests, a sample each. */
