@@ -10,7 +10,7 @@ import { refusal } from '../../io/kafka/client/refusal.ts';
 import { FatalKafkaError, isRefused } from '../../io/kafka/errors.ts';
 import { createLog } from '../../io/telemetry/log.ts';
 import { epochMs } from '../../io/time/clock.ts';
-import { sleep } from '../../io/time/sleep.ts';
+import { sleep, within } from '../../io/time/sleep.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { FAILED } from './command.ts';
 import { StatusLine } from './text/status-line.ts';
@@ -76,7 +76,10 @@ export async function withKafkaAdmin(
     return FAILED;
   } finally {
     done.abort();
-    await closed(admin);
+    await within(
+      admin.close().catch(() => undefined),
+      LINGER_MS,
+    );
   }
 }
 
@@ -117,12 +120,6 @@ async function reach(broker: string): Promise<string> {
   clearTimeout(timer);
   socket.destroy();
   return text;
-}
-
-async function closed(admin: KafkaAdmin): Promise<void> {
-  const lingered = new AbortController();
-  await Promise.race([admin.close().catch(() => undefined), sleep(LINGER_MS, lingered.signal)]);
-  lingered.abort();
 }
 
 function nameOf({ brokers }: KafkaOptions): string {

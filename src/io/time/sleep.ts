@@ -15,6 +15,16 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Waits for `work`, at most `ms` milliseconds. */
+export async function within(work: Promise<unknown> | undefined, ms: number): Promise<void> {
+  const done = new AbortController();
+  try {
+    await Promise.race([work, sleep(Math.max(0, ms), done.signal)]);
+  } finally {
+    done.abort();
+  }
+}
+
 /**
  * Pauses between attempts: exponential with jitter, so that many processes do not come back at once.
  *

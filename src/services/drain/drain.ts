@@ -15,6 +15,7 @@ import type { Refused } from '../../io/remote-write/deliver.ts';
 import type { Readiness } from '../../io/telemetry/admin-server.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
+import { epochMs } from '../../io/time/clock.ts';
 import { drainGroupId, type NodeAssignment } from './assignment.ts';
 import { DrainEvents } from './events.ts';
 import { Forwarder } from './forwarder.ts';
@@ -51,7 +52,7 @@ export class Drain {
     setup: DrainSetup,
     metrics: Metrics,
     log: Logger,
-    systemMs: () => number = Date.now,
+    systemMs: () => number = epochMs,
   ) {
     this.#setup = setup;
     this.#assignment = assignmentOf(setup);

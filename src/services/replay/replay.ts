@@ -10,7 +10,7 @@ import {
   kafkaErrorType,
 } from '../../io/kafka/errors.ts';
 import { BatchLimit } from '../../io/kafka/produce/send-rounds.ts';
-import { Backoff, sleep } from '../../io/time/sleep.ts';
+import { Backoff, sleep, within } from '../../io/time/sleep.ts';
 import { isStopRequested, Journal, readReplay } from './journal.ts';
 import { type ReplayEnd, type StepEvents, type StepOptions, writeSteps } from './steps.ts';
 import { replayGroup, type StoredReplay } from './stored-replay.ts';
@@ -251,11 +251,4 @@ async function watch(look: () => Promise<void>, ended: AbortSignal): Promise<voi
     await look().catch(() => undefined);
     await sleep(LOOK_MS, ended);
   }
-}
-
-/** Waits for `work`, at most `ms`. */
-async function within(work: Promise<unknown>, ms: number): Promise<void> {
-  const done = new AbortController();
-  await Promise.race([work, sleep(ms, done.signal)]);
-  done.abort();
 }

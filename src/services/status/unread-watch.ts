@@ -3,7 +3,7 @@ import { describeGroups, type GroupDescription, mayHold } from '../../io/kafka/a
 import type { GroupWatch, OffsetSource } from '../../io/telemetry/group-gauges.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
 import { PartitionProgress } from '../../io/telemetry/partition-progress.ts';
-import { monotonicMs } from '../../io/time/clock.ts';
+import { epochMs, monotonicMs } from '../../io/time/clock.ts';
 import type { ExpectedDeployment } from './expected.ts';
 
 /** Interval of looks at Kafka; longer with very many groups, to bound the requests per second. */
@@ -43,7 +43,7 @@ export class UnreadWatch implements GroupWatch {
     deployment: ExpectedDeployment,
     metrics: Metrics,
     now: () => number = monotonicMs,
-    systemMs: () => number = Date.now,
+    systemMs: () => number = epochMs,
   ) {
     this.#cluster = cluster;
     this.#tasks = groupTasks(deployment);

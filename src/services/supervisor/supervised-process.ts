@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Logger } from '../../io/telemetry/log.ts';
 import { accumulated, labelled, type MetricValues, merged } from '../../io/telemetry/merge.ts';
 import { monotonicMs } from '../../io/time/clock.ts';
-import { Backoff, sleep } from '../../io/time/sleep.ts';
+import { Backoff, sleep, within } from '../../io/time/sleep.ts';
 import type { ConfigTexts, Message, Order, ProcessReport } from './messages.ts';
 
 const RESTART_MIN_MS = 500;
@@ -139,9 +139,7 @@ export class SupervisedProcess {
   async refresh(): Promise<void> {
     if (this.#child === undefined) return;
     this.#send({ kind: 'report' });
-    const enough = new AbortController();
-    await Promise.race([this.#reported.promise, sleep(REPORT_TIMEOUT_MS, enough.signal)]);
-    enough.abort();
+    await within(this.#reported.promise, REPORT_TIMEOUT_MS);
   }
 
   /** First phase of a reload: the process prepares these texts. Waits `limitMs` at most. */
@@ -203,9 +201,7 @@ export class SupervisedProcess {
     this.#stopping.abort();
     if (this.#child === undefined) this.#finish();
     else this.#send({ kind: 'stop' });
-    const enough = new AbortController();
-    await Promise.race([this.#stopped.promise, sleep(Math.max(0, deadline - this.#now()), enough.signal)]);
-    enough.abort();
+    await within(this.#stopped.promise, deadline - this.#now());
     this.#child?.kill('SIGKILL');
     await this.#stopped.promise;
   }

@@ -21,15 +21,14 @@ import { Defects } from '../../io/telemetry/defects.ts';
 import type { GroupWatch } from '../../io/telemetry/group-gauges.ts';
 import type { Logger } from '../../io/telemetry/log.ts';
 import type { Metrics } from '../../io/telemetry/metrics.ts';
-import { monotonicMs } from '../../io/time/clock.ts';
+import { epochMs, monotonicMs } from '../../io/time/clock.ts';
 import { IngestEvents } from './events.ts';
 import { type IngestTopic, ingestTopics, type WorkerOptions } from './options.ts';
-import type { Publisher, PublisherFactory } from './publisher.ts';
-import { AtLeastOnce, ExactlyOnce } from './publisher.ts';
+import { AtLeastOnce, ExactlyOnce, type Publisher, type PublisherFactory } from './publisher.ts';
 import { SchemaWait } from './schema-wait.ts';
 import { runStep, type StepResult } from './step.ts';
 
-/** Most bytes that one step takes, as fetched. The time that it holds the thread is bounded too (step.ts). */
+/** Most bytes that one step takes, as fetched. The time that it holds the thread is bounded too (core/pipeline/step-limits.ts). */
 const STEP_BYTES = 4 * 1024 * 1024;
 
 export interface WorkerSetup {
@@ -67,7 +66,7 @@ export class Worker {
     setup: WorkerSetup,
     metrics: Metrics,
     log: Logger,
-    systemMs: () => number = Date.now,
+    systemMs: () => number = epochMs,
   ) {
     const { worker, watch } = setup;
     this.#setup = setup;

@@ -1,4 +1,5 @@
 import { errorMessage } from '../../../core/model/errors.ts';
+import { splitAddress } from '../../../core/options/address.ts';
 import { plainTlsMessage } from '../../credentials/certificate-fault.ts';
 import { TlsFiles } from '../../credentials/tls-files.ts';
 import { isConnectionTrouble, kafkaErrorType } from '../errors.ts';
@@ -20,7 +21,7 @@ export async function accessMismatch(access: Access): Promise<string | undefined
   const files = tls.enabled ? new TlsFiles(tls, 'kafka.tls').current() : undefined;
   const found = await Promise.all(
     brokers.map(async (broker) => {
-      const listener = await probeListener(splitBroker(broker), PROBE_MS, files);
+      const listener = await probeListener(splitAddress(broker), PROBE_MS, files);
       return listener && describeMismatch(broker, listener, access);
     }),
   );
@@ -65,10 +66,4 @@ export function describeMismatch(
   const has = offered.length === 0 ? 'that it does not name' : offered.join(', ');
   const given = wanted === 'none' ? 'is none' : `is ${wanted}`;
   return `Kafka (${broker}) wants a login there by ${has}, and kafka.sasl.mechanism ${given}; expected one of those, or the address of another listener`;
-}
-
-/** Host and port of `host:port`, without the brackets of an IPv6 address. */
-function splitBroker(broker: string): { host: string; port: number } {
-  const at = broker.lastIndexOf(':');
-  return { host: broker.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(broker.slice(at + 1)) };
 }

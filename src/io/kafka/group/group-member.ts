@@ -2,7 +2,7 @@ import type { Consumer } from 'kafkajs';
 import type { Logger } from 'pino';
 import { errorMessage } from '../../../core/model/errors.ts';
 import { monotonicMs } from '../../time/clock.ts';
-import { Backoff, sleep } from '../../time/sleep.ts';
+import { Backoff, sleep, within } from '../../time/sleep.ts';
 import { type KafkaConnection, PATIENT } from '../client/connection.ts';
 import { isConnectionTrouble, isLoginRefused, isServerTrouble } from '../errors.ts';
 import { ofPenstock } from '../patch/boundary.ts';
@@ -224,11 +224,4 @@ export class GroupMember {
 /** False for errors that need the operator, and for bugs. */
 function canRestart(error: unknown): boolean {
   return isConnectionTrouble(error) || isServerTrouble(error) || isLoginRefused(error);
-}
-
-/** Waits for `work`, at most `ms`. */
-export async function within(work: Promise<unknown> | undefined, ms: number): Promise<void> {
-  const done = new AbortController();
-  await Promise.race([work, sleep(Math.max(0, ms), done.signal)]);
-  done.abort();
 }

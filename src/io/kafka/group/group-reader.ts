@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { errorMessage, RetryableError } from '../../../core/model/errors.ts';
 import { monotonicMs } from '../../time/clock.ts';
-import { Backoff, sleep } from '../../time/sleep.ts';
+import { Backoff, sleep, within } from '../../time/sleep.ts';
 import type { CommittedOffset, KafkaAdmin } from '../admin/admin.ts';
 import { SharedAnswer } from '../admin/shared-answer.ts';
 import type { KafkaConnection } from '../client/connection.ts';
@@ -13,7 +13,7 @@ import { type Identity, TopicIdentity, type TopicNow } from '../topic/topic-iden
 import { readMark, withMark } from '../topic/topic-mark.ts';
 import type { AssignedPartition, PartitionGroup } from './assigned-partition.ts';
 import type { CorruptBatches } from './corrupt-batches.ts';
-import { GroupMember, type GroupMemberOptions, within } from './group-member.ts';
+import { GroupMember, type GroupMemberOptions } from './group-member.ts';
 import { HeldPartitions, type TopicPartitions } from './held-partitions.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 import { type CommittedStart, StartOffsets, type StartQuestions } from './start-offset.ts';
