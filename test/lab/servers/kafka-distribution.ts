@@ -1,7 +1,7 @@
 /** Apache Kafka's jars from Maven, and storage folders for its brokers. */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { cached } from '../cache.ts';
@@ -68,7 +68,8 @@ export function javaArguments(
 ): string[] {
   const logging = `-Dlog4j2.configurationFile=${path.join(jars, 'log4j2.xml')}`;
   const heap = [`-Xmx${heapMb}m`, `-Xms${Math.min(heapMb, 256)}m`];
-  const classPath = [path.join(jars, 'lib', '*'), ...more].join(path.delimiter);
+  // Without links: an archive of classes is taken only under the path with which it was made.
+  const classPath = [path.join(realpathSync(jars), 'lib', '*'), ...more].join(path.delimiter);
   return [...JVM_FLAGS, ...heap, logging, '-cp', classPath, mainClass, ...args];
 }
 

@@ -8,6 +8,7 @@ import { createRunFolder, RUN, removeRunFolder } from '../cache.ts';
 import { freePorts } from '../ports.ts';
 import { ManagedProcess, START_TIMEOUT_MS } from '../process.ts';
 import { ContainerProcess, dockerAnswers } from './docker.ts';
+import { classArchive } from './kafka-classes.ts';
 import {
   CLUSTER_ID,
   formatPropertyFile,
@@ -146,6 +147,7 @@ async function fromJars(count: number): Promise<Launcher> {
     );
   }
   const jars = await kafkaJars();
+  const archive = `-XX:SharedArchiveFile=${await classArchive(jars)}`;
   const heapMb = count === 1 ? 512 : 320;
   return async ({ nodeId, name, properties, javaFlags, folder, logDir, logFile }) => {
     await formatStorage(jars, logDir, nodeId);
@@ -154,7 +156,7 @@ async function fromJars(count: number): Promise<Launcher> {
     return new ManagedProcess({
       name,
       command: 'java',
-      args: [...javaFlags, ...javaArguments(jars, heapMb, 'kafka.Kafka', [file])],
+      args: [archive, ...javaFlags, ...javaArguments(jars, heapMb, 'kafka.Kafka', [file])],
       logFile,
     });
   };
