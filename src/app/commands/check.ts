@@ -57,9 +57,9 @@ export async function run(argv: string[]): Promise<number> {
 }
 
 function summarize(config: Config): Summary {
-  const names = config.nodes.map((node) => node.name);
   const routes = compileRoutes(config);
-  const ownership = names.length === 0 ? undefined : createOwnership(routes, names, config.ownership);
+  const { nodes } = config;
+  const ownership = nodes.length === 0 ? undefined : createOwnership(routes, nodes, config.ownership);
   const tasksOf = (node: string) =>
     Object.fromEntries(routes.map(({ name, topic }) => [name, ownership!.tasksOf(topic, node, 0).length]));
   return {
@@ -74,7 +74,7 @@ function summarize(config: Config): Summary {
       rules: config.routes[route.index]!.relabel.length,
     })),
     warnings: warningsOf(config),
-    nodes: config.nodes.map(({ name, url }) => ({ name, url, tasks: tasksOf(name) })),
+    nodes: nodes.map(({ name, url }) => ({ name, url, tasks: tasksOf(name) })),
   };
 }
 

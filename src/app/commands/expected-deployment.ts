@@ -13,18 +13,18 @@ import type { Config } from '../config/load.ts';
 /** Consumer groups that a configuration expects, and the partitions that each should read. */
 export function expectedDeployment(config: Config): ExpectedDeployment {
   const routes = compileRoutes(config);
-  const names = config.nodes.map(({ name }) => name);
+  const { nodes } = config;
   const now = epochMs();
   const taskTopics = [...new Set(routes.map(({ topic }) => topic))].map((topic) => {
     const writers = routes.filter((route) => route.topic === topic);
     return { topic, routes: writers.map(({ name }) => name), count: writers[0]!.count };
   });
-  const ownership = names.length === 0 ? undefined : createOwnership(taskTopics, names, config.ownership);
+  const ownership = nodes.length === 0 ? undefined : createOwnership(taskTopics, nodes, config.ownership);
   return {
     ingest: { topics: ingestTopics(config.worker).map(({ topic }) => topic), group: config.worker.group },
     deadTopic: config.worker.dead_topic,
     taskTopics,
-    nodes: config.nodes.map(({ name, url }) => ({
+    nodes: nodes.map(({ name, url }) => ({
       node: name,
       url,
       groups: taskTopics.map(({ topic }) => ({

@@ -99,8 +99,8 @@ function selectRoute(config: Config, name: string | undefined): Config {
 
 /** Hash 2 over all routes, explained or not; undefined without nodes. */
 function ownerOf(config: Config): Ownership | undefined {
-  const nodes = config.nodes.map(({ name }) => name);
-  return nodes.length === 0 ? undefined : createOwnership(compileRoutes(config), nodes, config.ownership);
+  const { nodes, ownership } = config;
+  return nodes.length === 0 ? undefined : createOwnership(compileRoutes(config), nodes, ownership);
 }
 
 function explain(config: Config, series: Labels, ownership: Ownership | undefined): Explained[] {
@@ -163,7 +163,7 @@ function simulationSetup(config: Config, only: string | undefined): SimulationSe
       topic,
       ...config.routes[index]!.task,
     })),
-    nodes: config.nodes.map(({ name }) => name),
+    nodes: config.nodes.map(({ name, number }) => ({ name, number })),
     ownership: config.ownership,
     only,
   };

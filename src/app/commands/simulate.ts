@@ -1,4 +1,10 @@
-import { assignTopics, type OwnershipMethod, type TaskTopic } from '../../core/hash/ownership.ts';
+import {
+  assignTopics,
+  nodeName,
+  type OwnershipMethod,
+  type TaskNode,
+  type TaskTopic,
+} from '../../core/hash/ownership.ts';
 import {
   type CountChange,
   type NodeChange,
@@ -18,8 +24,8 @@ export interface SimulationSetup {
     readonly spread: number;
     readonly hash: TaskHash;
   }[];
-  /** Names of the configured nodes. */
-  readonly nodes: readonly string[];
+  /** The configured nodes. */
+  readonly nodes: readonly TaskNode[];
   readonly ownership: OwnershipMethod;
   /** Name of the only route to report. Default: all. */
   readonly only?: string | undefined;
@@ -50,19 +56,19 @@ export function simulate(setup: SimulationSetup, spec: string): SimulationReport
   throw new ConfigError(`--simulate ${spec}: expected nodes=5, nodes=a,b,c or count=64`);
 }
 
-function nodesReport(setup: SimulationSetup, after: readonly string[]): SimulationReport {
+function nodesReport(setup: SimulationSetup, after: readonly TaskNode[]): SimulationReport {
   const { routes, nodes, ownership } = setup;
   const { byTopic, all } = simulateNodes(routes, nodes, after, ownership);
   const results = toldOf(setup).map((route) => ({ route, change: byTopic.get(route.topic)! }));
   const text = [
-    `nodes: ${nodes.length} ▸ ${after.length} (${after.join(', ')})`,
+    `nodes: ${nodes.length} ▸ ${after.length} (${after.map(nodeName).join(', ')})`,
     ...results.flatMap(({ route, change }) => ['', ...nodeLines(`route ${route.name}`, change)]),
     ...(results.length > 1 ? ['', ...nodeLines('all routes', all)] : []),
   ];
   const json = {
     simulate: 'nodes',
-    before: nodes,
-    after,
+    before: nodes.map(nodeName),
+    after: after.map(nodeName),
     routes: results.map(({ route, change }) => ({ route: route.name, count: route.count, ...change })),
     all,
   };
@@ -137,12 +143,29 @@ function countLines(route: SimulationSetup['routes'][number], count: number, cha
   return result;
 }
 
-function nodesOf(value: string, current: readonly string[]): readonly string[] {
+function nodesOf(value: string, current: readonly TaskNode[]): readonly TaskNode[] {
   if (/^\d+$/.test(value)) return resize(current, wholeNumber('nodes', value, 1000));
   const names = value.split(',').map((name) => name.trim());
   if (names.includes(''))
     throw new ConfigError(`--simulate nodes=${value}: a name is empty; expected nodes=a,b,c`);
-  return names;
+  return numberedLike(current, names);
+}
+
+/** `names`, each with the number of the present node of that name, or with the next free one if nodes have numbers. */
+function numberedLike(current: readonly TaskNode[], names: readonly string[]): readonly TaskNode[] {
+  const present = new Map(current.map((node) => [nodeName(node), numberOf(node)]));
+  const taken = new Set(present.values());
+  if (taken.has(undefined)) return names;
+  let next = 0;
+  return names.map((name) => {
+    let number = present.get(name);
+    for (; number === undefined; next += 1) if (!taken.has(next)) number = next;
+    return { name, number };
+  });
+}
+
+function numberOf(node: TaskNode): number | undefined {
+  return typeof node === 'string' ? undefined : node.number;
 }
 
 function countOf(value: string): number {
@@ -156,15 +179,15 @@ function wholeNumber(key: string, value: string, most: number): number {
 }
 
 /** The first `size` nodes, continued by names in the manner of the last: vmagent-2, vmagent-3, … */
-function resize(current: readonly string[], size: number): readonly string[] {
-  const names = current.slice(0, size);
-  const [, stem, digits] = /^(.*?)(\d+)$/s.exec(current.at(-1) ?? '') ?? [];
+function resize(current: readonly TaskNode[], size: number): readonly TaskNode[] {
+  const names = current.slice(0, size).map(nodeName);
+  const [, stem, digits] = /^(.*?)(\d+)$/s.exec(names.at(-1) ?? '') ?? [];
   let next = digits === undefined ? names.length + 1 : Number(digits) + 1;
   while (names.length < size) {
     const name = `${stem ?? 'node-'}${next++}`;
     if (!names.includes(name)) names.push(name);
   }
-  return names;
+  return numberedLike(current, names);
 }
 
 function shares(change: NodeChange | CountChange): string {

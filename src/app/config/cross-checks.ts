@@ -22,6 +22,7 @@ export function crossCheck(sections: Sections, refuse: Refuse): void {
   const { worker, registry, routes, nodes, drainNode } = sections;
   refuseRepeats(routes, 'routes', refuse);
   refuseRepeats(nodes, 'nodes', refuse);
+  refuseNumbers(nodes, refuse);
   const read = worker === undefined ? [] : ingestTopics(worker).map(({ topic }) => topic);
   if (worker !== undefined && read.includes(worker.dead_topic)) {
     refuse(
@@ -91,6 +92,26 @@ function refuseSharedTopics(routes: readonly (RouteOptions | undefined)[], refus
     } else if (other.partitions !== route.partitions) {
       const message = `${shared} ${other.partitions} partitions; expected the same number, or another topic`;
       refuse(['routes', at, 'partitions'], message);
+    }
+  }
+}
+
+/** Nodes have a number each, or none has. */
+function refuseNumbers(nodes: readonly (NodeOptions | undefined)[], refuse: Refuse): void {
+  const numbered = nodes.find((node) => node?.number !== undefined);
+  if (numbered === undefined) return;
+  for (const [at, node] of nodes.entries()) {
+    if (node === undefined) continue;
+    const { number } = node;
+    const other = nodes.find((earlier) => earlier?.number === number);
+    if (number === undefined) {
+      const message = `missing, while node ${numbered.name} has one; expected one at every node, or at none`;
+      refuse(['nodes', at, 'number'], message);
+    } else if (other !== node) {
+      refuse(
+        ['nodes', at, 'number'],
+        `${number} is the number of node ${other!.name} too; expected one that no other node has`,
+      );
     }
   }
 }

@@ -13,6 +13,11 @@ export type OwnershipMethod = 'balanced' | 'per_route';
 
 export const OWNERSHIP_METHODS = ['balanced', 'per_route'] as const satisfies OwnershipMethod[];
 
+/**
+ * A node as hash 2 sees it: its name or, with a number, that instead. Under `per_route` numbers do not count.
+ */
+export type TaskNode = string | { readonly name: string; readonly number?: number | undefined };
+
 /** Owner of each task. A function of task and event time alone, never of the series. */
 export interface Ownership {
   /** Name of the node that owns `task` of `topic` at event time `timeMs`, milliseconds since the epoch. */
@@ -29,11 +34,11 @@ export interface Ownership {
  */
 export function createOwnership(
   topics: readonly TaskTopic[],
-  nodes: readonly string[],
+  nodes: readonly TaskNode[],
   method: OwnershipMethod,
 ): Ownership {
-  const names = [...nodes];
-  const assignments = assignTopics(topics, names, method);
+  const names = nodes.map(nodeName);
+  const assignments = assignTopics(topics, nodes, method);
   return {
     owner(topic, task, _timeMs) {
       const assignment = assignments.get(topic);
@@ -53,19 +58,29 @@ export function createOwnership(
 /** For each topic, task ▸ index into `nodes`. @throws ConfigError if there is no node, or a name twice */
 export function assignTopics(
   topics: readonly TaskTopic[],
-  nodes: readonly string[],
+  nodes: readonly TaskNode[],
   method: OwnershipMethod,
 ): Map<string, Int32Array> {
-  checkNodes(nodes);
+  const names = nodes.map(nodeName);
+  checkNodes(names);
   // By name, so that the order of the routes does not matter.
   const distinct = [...new Map(topics.map((each) => [each.topic, each])).values()].sort((a, b) =>
     a.topic < b.topic ? -1 : 1,
   );
   const assignments =
     method === 'balanced'
-      ? assignBalanced(distinct, nodes)
-      : distinct.map(({ count }) => assignTasks(count, nodes));
+      ? assignBalanced(distinct, nodes.map(hashedName))
+      : distinct.map(({ count }) => assignTasks(count, names));
   return new Map(distinct.map(({ topic }, at) => [topic, assignments[at]!]));
+}
+
+export function nodeName(node: TaskNode): string {
+  return typeof node === 'string' ? node : node.name;
+}
+
+function hashedName(node: TaskNode): string {
+  const number = typeof node === 'string' ? undefined : node.number;
+  return number === undefined ? nodeName(node) : String(number);
 }
 
 function checkNodes(nodes: readonly string[]): void {

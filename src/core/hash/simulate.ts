@@ -1,5 +1,5 @@
 import { type Labels, METRIC_NAME } from '../model/labels.ts';
-import { assignTopics, type OwnershipMethod, type TaskTopic } from './ownership.ts';
+import { assignTopics, nodeName, type OwnershipMethod, type TaskNode, type TaskTopic } from './ownership.ts';
 import { compileTask, type TaskHash } from './task.ts';
 
 /** Tasks or groups moved by a change, and the least possible. Shares are fractions of 1. */
@@ -30,15 +30,15 @@ export interface NodesChange {
 /** Tasks that go to another node when the list changes from `before` to `after`. */
 export function simulateNodes(
   topics: readonly TaskTopic[],
-  before: readonly string[],
-  after: readonly string[],
+  before: readonly TaskNode[],
+  after: readonly TaskNode[],
   method: OwnershipMethod,
 ): NodesChange {
   const old = assignTopics(topics, before, method);
   const next = assignTopics(topics, after, method);
   const change = (names: readonly string[]): NodeChange => {
     const [was, is] = [old, next].map((assigned) => names.flatMap((name) => [...assigned.get(name)!]));
-    return compare(before, was!, after, is!);
+    return compare(before.map(nodeName), was!, after.map(nodeName), is!);
   };
   return {
     byTopic: new Map([...old.keys()].map((topic) => [topic, change([topic])])),

@@ -169,6 +169,14 @@ export const nodeOptions = z
         error: (issue) => `${shown(issue.input)} is no node name; expected a-z A-Z 0-9 . _ : -`,
       })
       .describe("Name of the node. It decides the node's tasks, so keep it when the address changes."),
+    number: z
+      .int()
+      .min(0)
+      .max(999)
+      .optional()
+      .describe(
+        'Its number among the nodes, from 0, for names that have none: instead of the one in the name it decides the tasks. All nodes have one, or none does; a new node gets the next.',
+      ),
     url: httpUrl('basic_auth')
       .transform(remoteWriteUrl)
       .describe('Where to send remote write; without a path /api/v1/write is meant.'),

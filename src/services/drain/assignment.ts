@@ -1,4 +1,9 @@
-import { createOwnership, type Ownership, type OwnershipMethod } from '../../core/hash/ownership.ts';
+import {
+  createOwnership,
+  type Ownership,
+  type OwnershipMethod,
+  type TaskNode,
+} from '../../core/hash/ownership.ts';
 
 /** The part of a route that a drain needs. */
 export interface DrainRoute {
@@ -21,7 +26,7 @@ export class NodeAssignment {
 
   constructor(
     routes: readonly DrainRoute[],
-    nodes: readonly string[],
+    nodes: readonly TaskNode[],
     node: string,
     method: OwnershipMethod,
   ) {

@@ -7,9 +7,11 @@ import type { GroupWatch } from '../../io/telemetry/group-gauges.ts';
 import { type DrainRoute, NodeAssignment } from './assignment.ts';
 import type { DrainOptions } from './options.ts';
 
-/** Address and login of a node. */
+/** Name, address and login of a node. */
 export interface DrainNode extends NodeLoginOptions {
   readonly name: string;
+  /** Instead of a number in its name. */
+  readonly number?: number | undefined;
   readonly url: string;
   readonly tls?: TlsSettings | undefined;
 }
@@ -31,15 +33,14 @@ export interface DrainSetup {
 export function ownershipOf({ routes, nodes, ownership }: DrainSetup) {
   return {
     routes: routes.map(({ topic, count }) => ({ topic, count })),
-    nodes: nodes.map(({ name }) => name),
+    nodes: nodes.map(({ name, number }) => ({ name, number })),
     ownership,
   };
 }
 
 /** Which tasks its node has. */
 export function assignmentOf({ routes, nodes, ownership, drain }: DrainSetup): NodeAssignment {
-  const names = nodes.map(({ name }) => name);
-  return new NodeAssignment(routes, names, drain.node, ownership);
+  return new NodeAssignment(routes, nodes, drain.node, ownership);
 }
 
 /** How its node is reached. */

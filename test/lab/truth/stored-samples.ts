@@ -56,9 +56,8 @@ export interface Verdict {
 
 /** Placement of series as in `penstock explain`, by the same compiled routes and hash 2. */
 export function placement(config: Config): Place {
-  const nodes = config.nodes.map(({ name }) => name);
   const routes = compileRoutes(config);
-  const ownership = createOwnership(routes, nodes, config.ownership);
+  const ownership = createOwnership(routes, config.nodes, config.ownership);
   return (metric) => {
     const labels = labelsFrom(metric);
     return routes.flatMap((route) => {

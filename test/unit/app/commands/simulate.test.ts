@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { simulate } from '../../../../src/app/commands/simulate.ts';
+import type { TaskNode } from '../../../../src/core/hash/ownership.ts';
 import { ConfigError } from '../../../../src/core/model/errors.ts';
 
 const setup = {
@@ -12,7 +13,7 @@ const setup = {
   ownership: 'balanced',
 } as const;
 
-function after(spec: string, nodes: readonly string[] = setup.nodes): unknown {
+function after(spec: string, nodes: readonly TaskNode[] = setup.nodes): unknown {
   return (simulate({ ...setup, nodes }, spec).json as { after: unknown }).after;
 }
 
@@ -22,6 +23,15 @@ test('nodes=N cuts the configured nodes or continues their names', () => {
   assert.deepEqual(after('nodes=4', ['vm1', 'vm3', 'vm2']), ['vm1', 'vm3', 'vm2', 'vm4']);
   assert.deepEqual(after('nodes=3', ['left', 'right']), ['left', 'right', 'node-3']);
   assert.deepEqual(after('nodes=x, y'), ['x', 'y']);
+});
+
+test('a new node gets the next number where nodes have numbers', () => {
+  const nodes = ['eu', 'us'].map((name, number) => ({ name, number }));
+  const moved = (spec: string) => (simulate({ ...setup, nodes }, spec).json as { all: object }).all;
+  const byName = simulate({ ...setup, nodes: ['vm-0', 'vm-1'] }, 'nodes=vm-0,vm-1,vm-2').json;
+  const { moved: expected } = (byName as { all: { moved: number } }).all;
+  for (const spec of ['nodes=3', 'nodes=us,asia,eu'])
+    assert.equal((moved(spec) as { moved: number }).moved, expected, spec);
 });
 
 test('every route is told, as text and for programs', () => {

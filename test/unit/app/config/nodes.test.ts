@@ -103,3 +103,33 @@ it('the secrets of nodes are masked in what is printed, and only they', () => {
   assert.equal(redacted(load('bearer_token: hush')).nodes[0]?.bearer_token, MASK);
   assert.equal(redacted(load('bearer_token_file: t')).nodes[0]?.bearer_token_file, resolve('dir/t'));
 });
+
+describe('numbers of nodes', () => {
+  const nodes = (...numbers: (number | undefined)[]) => {
+    const list = numbers.map((number, at) => ({ name: `n${'abc'[at]}`, url: 'http://a', number }));
+    return parseConfig(`nodes: ${JSON.stringify(list)}`, FILE, {}, () => '').nodes;
+  };
+
+  it('are those of all nodes or of none', () => {
+    assert.deepEqual(
+      nodes(1, 0).map(({ number }) => number),
+      [1, 0],
+    );
+    assert.deepEqual(
+      nodes(undefined, undefined).map(({ number }) => number),
+      [undefined, undefined],
+    );
+    assert.throws(
+      () => nodes(undefined, 0, 1),
+      /nodes\[0\]\.number: missing, while node nb has one; expected one at every node, or at none/,
+    );
+  });
+
+  it('are given once', () => {
+    assert.throws(
+      () => nodes(0, 1, 0),
+      /nodes\[2\]\.number: 0 is the number of node na too; expected one that no other node has/,
+    );
+    assert.throws(() => nodes(1000), /nodes\[0\]\.number/);
+  });
+});

@@ -44,7 +44,7 @@ const TABLE: Readonly<Record<string, readonly [worker: ReloadEffect, drain: Relo
     ['applied', 'applied'],
     [
       ...under('worker', ['dead_topic', 'tenant_headers', 'topic', 'topics']),
-      ...under('nodes', ['name']),
+      ...under('nodes', ['name', 'number']),
       'ownership',
       ...under('routes', ['name', 'topic', 'task.count']),
       'allow_no_routes',

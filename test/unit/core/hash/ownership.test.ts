@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { assignTopics, createOwnership, type TaskTopic } from '../../../../src/core/hash/ownership.ts';
+import {
+  assignTopics,
+  createOwnership,
+  nodeName,
+  type TaskNode,
+  type TaskTopic,
+} from '../../../../src/core/hash/ownership.ts';
 import { xxh64 } from '../../../../src/core/hash/xxhash64.ts';
 import { ConfigError } from '../../../../src/core/model/errors.ts';
 
@@ -23,11 +29,11 @@ const taskTopics = fc
   .map((counts) => counts.map((count, at) => ({ topic: `tasks.${at}`, count })));
 
 /** `topic/task` ▸ name of its node. */
-function owners(topics: readonly TaskTopic[], nodes: readonly string[]): Map<string, string> {
+function owners(topics: readonly TaskTopic[], nodes: readonly TaskNode[]): Map<string, string> {
   const assigned = assignTopics(topics, nodes, 'balanced');
   return new Map(
     topics.flatMap(({ topic }) =>
-      [...assigned.get(topic)!].map((node, task) => [`${topic}/${task}`, nodes[node]!] as const),
+      [...assigned.get(topic)!].map((node, task) => [`${topic}/${task}`, nodeName(nodes[node]!)] as const),
     ),
   );
 }
@@ -110,11 +116,12 @@ type Draw = ReturnType<typeof draws>[number];
 
 const topicsOf = ({ counts, seed }: Draw) =>
   counts.map((count, route) => ({ topic: `tasks.${seed}.${route}`, count }));
-const without = (names: readonly string[], one: string) => names.filter((name) => name !== one);
+const without = <Node extends TaskNode>(nodes: readonly Node[], one: Node) =>
+  nodes.filter((node) => node !== one);
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** How many tasks have another owner, for each that a node of the larger set has on average. Loads are checked. */
-function moves(draw: Draw, before: readonly string[], after: readonly string[]): number {
+function moves(draw: Draw, before: readonly TaskNode[], after: readonly TaskNode[]): number {
   const topics = topicsOf(draw);
   const [was, is] = [before, after].map((nodes) => {
     const owned = owners(topics, nodes);
@@ -223,6 +230,39 @@ test('nodes without numbers: one more or less moves at most 1.5 times the least 
 test('nodes without numbers: one more or less of 40 moves twice the least on average', () => {
   const all = wordedMoves(40);
   assert.ok(mean(all) <= 2.1, `${mean(all).toFixed(2)} times the least`);
+});
+
+test('nodes of any names with numbers from 0: one that goes, comes or is replaced moves at most 1.5 times the least', () => {
+  for (const size of [3, 5, 12, 40]) {
+    for (const draw of draws(12)) {
+      const all = worded(size, draw).map((name, number) => ({ name, number }));
+      const last = all.at(-1)!;
+      const one = all[draw.at % all.length]!;
+      const before = without(all, last);
+      const changes = {
+        goes: moves(draw, all, without(all, one)),
+        comes: moves(draw, before, all),
+        'is replaced': moves(draw, all, [...without(all, one), { name: 'another', number: one.number }]),
+      };
+      for (const [what, times] of Object.entries(changes))
+        assert.ok(times <= 1.5, `one of ${size + 1} ${what}, ${draw.counts}: ${times.toFixed(2)}`);
+    }
+  }
+});
+
+test('a number takes the place of the one in the name, and does not count per route', () => {
+  const topics = [
+    { topic: 'a', count: 64 },
+    { topic: 'b', count: 40 },
+  ];
+  const named = ['vmagent-0', 'vmagent-1', 'vmagent-2'];
+  const numbered = ['vmagent-7', 'eu', 'us'].map((name, number) => ({ name, number }));
+  assert.deepEqual(assignTopics(topics, numbered, 'balanced'), assignTopics(topics, named, 'balanced'));
+  assert.deepEqual(
+    assignTopics(topics, numbered, 'per_route'),
+    assignTopics(topics, numbered.map(nodeName), 'per_route'),
+  );
+  assert.equal(createOwnership(topics, numbered, 'balanced').tasksOf('a', 'eu', 0).length > 0, true);
 });
 
 test('a route that is added moves few tasks of the others', () => {
