@@ -7,10 +7,13 @@ import { UnsettledTransactionError } from '../../../src/io/kafka/patch/coordinat
 import { BatchLimit } from '../../../src/io/kafka/produce/send-rounds.ts';
 import { TransactionalProducer } from '../../../src/io/kafka/produce/transactional-producer.ts';
 import { TopicTroubleError } from '../../../src/io/kafka/topic/topic-trouble.ts';
+import { drainGroupId } from '../../../src/services/drain/assignment.ts';
+import { Deployment } from '../../lab/deployment/deployment.ts';
 import { uniqueName } from '../../lab/names.ts';
+import { NodeReceiver, numberedBody } from '../../lab/nodes/node-receiver.ts';
 import { poll } from '../../lab/process.ts';
 import { startKafka } from '../../lab/servers/kafka.ts';
-import { closeAfterTests } from '../../support/closing.ts';
+import { closeAfterTests, closing } from '../../support/closing.ts';
 import { readCoordinators } from '../../support/coordinators.ts';
 import { CopyingWorker, stopCopyingWorkers } from '../../support/copying-worker.ts';
 import { connect, NumberSource, SILENT, TestKafka } from '../../support/kafka-data.ts';
@@ -80,12 +83,11 @@ describe('what works while a part of the cluster does not', () => {
       await poll(() => taken[partition] === produced[partition], {}, late);
     };
     for (let partition = 0; partition < PARTITIONS; partition += 1) await brings(partition);
-    const metadata = await (await kafka.admin.client()).fetchTopicMetadata({ topics: [topics.input] });
-    const leaders = metadata.topics[0]!.partitions.toSorted((a, b) => a.partitionId - b.partitionId);
-    const gone = leaders[0]!.leader;
+    const leaders = (await leadersOf(kafka, [topics.input])).get(topics.input)!;
+    const gone = leaders[0]!;
     await cluster.node(gone - 1).kill();
     await sleep(4_000); // beyond the broker's session
-    const led = leaders.filter(({ leader }) => leader !== gone).map(({ partitionId }) => partitionId);
+    const led = [...leaders.keys()].filter((id) => leaders[id] !== gone);
     assert.ok(led.length > 0);
     for (const partition of led) await brings(partition);
     // One that begins now begins with what it can have.
@@ -102,6 +104,44 @@ describe('what works while a part of the cluster does not', () => {
     await reads(group, [0, ...led]);
     assert.deepEqual(await fresh.stop(), []);
     assert.deepEqual(await worker.stop(), []);
+  });
+
+  test('a partition whose only replica is away: a worker and a drain that have never read begin beside it', async () => {
+    await using kafka = new TestKafka(cluster.brokers);
+    const input = await kafka.createTopic('in', PARTITIONS, { replicas: 1 });
+    const tasks = await kafka.createTopic('tasks', PARTITIONS, { replicas: 1 });
+    for (let id = 0; id < PARTITIONS; id += 1)
+      for (const topic of [input, tasks]) await kafka.produce(topic, id, [numberedBody(id, 0)]);
+    const receiver = await NodeReceiver.open(0);
+    await using _receiver = closing({ close: async () => receiver.close() });
+    const setup = {
+      brokers: cluster.brokers,
+      replicas: 3,
+      nodes: [{ name: 'n0', url: receiver.url }],
+    };
+    const route = { name: 'all', task: { labels: ['record'], count: PARTITIONS } };
+    await using working = closing(await Deployment.create({ ...setup, routes: [route] }));
+    await using draining = closing(
+      await Deployment.create({ ...setup, routes: [{ ...route, topic: tasks }] }),
+    );
+    const { group, dead } = working;
+    working.reconfigure({ worker: { topic: input, group, dead_topic: dead, encoding: 'remote_write_v1' } });
+    const leaders = await leadersOf(kafka, [input, tasks]);
+    const [gone] = leaders.get(input)!;
+    const led = (topic: string) =>
+      [...leaders.get(topic)!.keys()].filter((id) => leaders.get(topic)![id] !== gone);
+    await cluster.node(gone! - 1).kill();
+    await sleep(4_000); // beyond the broker's session
+    await working.launch(['worker']);
+    await draining.launch(['drain'], { PENSTOCK_DRAIN_NODE: 'n0' });
+    await reads({ groupId: group, input }, led(input));
+    await reads({ groupId: drainGroupId(tasks, 'n0'), input: tasks }, led(tasks));
+    assert.deepEqual([...receiver.taken.keys()].sort(), led(tasks));
+    await cluster.node(gone! - 1).start();
+    const all = Array.from({ length: PARTITIONS }, (_, id) => id);
+    await reads({ groupId: group, input }, all);
+    await reads({ groupId: drainGroupId(tasks, 'n0'), input: tasks }, all);
+    assert.equal(receiver.count, PARTITIONS);
   });
 
   test('a transaction that cannot end: whoever opens its id waits, and is told whom for and what to look for', async () => {
@@ -143,6 +183,17 @@ describe('what works while a part of the cluster does not', () => {
     assert.deepEqual(await kafka.readAll(topic, 1), [['once']]);
   });
 });
+
+/** Brokers that lead the partitions, by topic. */
+async function leadersOf(kafka: TestKafka, topics: string[]): Promise<Map<string, number[]>> {
+  const { topics: found } = await (await kafka.admin.client()).fetchTopicMetadata({ topics });
+  return new Map(
+    found.map(({ name, partitions }) => [
+      name,
+      partitions.toSorted((a, b) => a.partitionId - b.partitionId).map(({ leader }) => leader),
+    ]),
+  );
+}
 
 /** A transactional id that another broker than `leader` coordinates. */
 async function coordinatedElsewhere(

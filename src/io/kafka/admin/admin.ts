@@ -149,9 +149,14 @@ export class KafkaAdmin {
 
   /** First offset by partition whose record is at or after a time (ms since the epoch); the end if there is none. */
   async offsetsAt(topic: string, timeMs: number, wanted?: readonly number[]): Promise<Map<number, bigint>> {
-    const answers = await this.#ask(topic, [{ atMs: Math.max(0, timeMs) }, 'next'], wanted);
+    const answers = await this.#ask(topic, atOrNext(timeMs), wanted);
     assertAnswered(topic, answers);
-    return new Map([...answers.offsets].map(([id, [at, next]]) => [id, at! < 0n ? next! : at!]));
+    return firstOffsets(answers);
+  }
+
+  /** Like `offsetsAt`, for the partitions whose leaders answer. */
+  async knownOffsetsAt(topic: string, timeMs: number): Promise<Map<number, bigint>> {
+    return firstOffsets(await this.#ask(topic, atOrNext(timeMs), undefined));
   }
 
   /** Kafka's id of a topic, never reused; undefined if the topic is missing or brokers are older than Kafka 2.8. */
@@ -258,6 +263,15 @@ export class KafkaAdmin {
     const admin = await this.#admin?.catch(() => undefined);
     await admin?.disconnect();
   }
+}
+
+function atOrNext(timeMs: number): OffsetQuestion[] {
+  return [{ atMs: Math.max(0, timeMs) }, 'next'];
+}
+
+/** Answers to `atOrNext`. */
+function firstOffsets({ offsets }: OffsetAnswers): Map<number, bigint> {
+  return new Map([...offsets].map(([id, [at, next]]) => [id, at! < 0n ? next! : at!]));
 }
 
 function boundsOf({ offsets }: OffsetAnswers): Map<number, OffsetBounds> {

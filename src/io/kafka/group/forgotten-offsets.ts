@@ -1,9 +1,10 @@
 import { epochMs } from '../../time/clock.ts';
 import type { KafkaAdmin, OffsetBounds } from '../admin/admin.ts';
 import { SharedAnswer } from '../admin/shared-answer.ts';
+import { TopicTroubleError } from '../topic/topic-trouble.ts';
 import type { AssignedPartition } from './assigned-partition.ts';
 
-type Asked = Pick<KafkaAdmin, 'offsetBounds' | 'offsetsAt' | 'offsetsRetentionMs'>;
+type Asked = Pick<KafkaAdmin, 'knownBounds' | 'knownOffsetsAt' | 'offsetsAt' | 'offsetsRetentionMs'>;
 
 /** Kafka's default for `offsets.retention.minutes`, in ms. */
 const KAFKAS_RETENTION_MS = 7 * 86_400_000;
@@ -24,23 +25,31 @@ export class AgedPartitions {
     this.#nowMs = nowMs;
   }
 
+  /** @throws TopicTroubleError when the partition has no leader; what other partitions have does not matter */
   async isOld(topic: string, partition: number, { low, high }: OffsetBounds): Promise<boolean> {
     if (low > 0n) return true;
     if (high === 0n) return false;
-    return ((await this.#remembered(topic).read()).get(partition) ?? high) > low;
+    const first = (await this.#remembered(topic).read()).get(partition);
+    return (first ?? (await this.#firstRemembered(topic, partition)) ?? high) > low;
   }
 
-  /** First offset by partition whose record is within the offsets retention. */
+  /** The offset of `#remembered`, of a partition whose leader was away when all were asked. */
+  async #firstRemembered(topic: string, partition: number): Promise<bigint | undefined> {
+    return (await this.#admin.offsetsAt(topic, await this.#sinceMs(), [partition])).get(partition);
+  }
+
+  /** First offset whose record is within the offsets retention, of partitions that have a leader. */
   #remembered(topic: string): SharedAnswer<ReadonlyMap<number, bigint>> {
     let answer = this.#old.get(topic);
     if (answer === undefined) {
-      answer = new SharedAnswer(async () => {
-        const retentionMs = (await this.#admin.offsetsRetentionMs()) ?? KAFKAS_RETENTION_MS;
-        return await this.#admin.offsetsAt(topic, this.#nowMs() - retentionMs);
-      });
+      answer = new SharedAnswer(async () => this.#admin.knownOffsetsAt(topic, await this.#sinceMs()));
       this.#old.set(topic, answer);
     }
     return answer;
+  }
+
+  async #sinceMs(): Promise<number> {
+    return this.#nowMs() - ((await this.#admin.offsetsRetentionMs()) ?? KAFKAS_RETENTION_MS);
   }
 }
 
@@ -89,12 +98,22 @@ export class ForgottenOffsets {
     });
   }
 
+  /** Topics and partitions that are away now are left out: they hold up those of their route, not all that begin. */
   async #anyWritten(): Promise<boolean> {
     for (const topic of this.#written()) {
-      for (const [partition, bounds] of await this.#admin.offsetBounds(topic)) {
+      for (const [partition, bounds] of await this.#boundsOf(topic)) {
         if (await this.#aged.isOld(topic, partition, bounds)) return true;
       }
     }
     return false;
+  }
+
+  async #boundsOf(topic: string): Promise<ReadonlyMap<number, OffsetBounds>> {
+    try {
+      return (await this.#admin.knownBounds(topic)).bounds;
+    } catch (error) {
+      if (error instanceof TopicTroubleError) return new Map();
+      throw error;
+    }
   }
 }

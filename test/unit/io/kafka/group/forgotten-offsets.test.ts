@@ -3,9 +3,16 @@ import { describe, test } from 'node:test';
 import type { CommittedOffset, OffsetBounds } from '../../../../../src/io/kafka/admin/admin.ts';
 import { AssignedPartition } from '../../../../../src/io/kafka/group/assigned-partition.ts';
 import { AgedPartitions, ForgottenOffsets } from '../../../../../src/io/kafka/group/forgotten-offsets.ts';
+import {
+  leaderlessPartitions,
+  missingTopic,
+  TopicTroubleError,
+} from '../../../../../src/io/kafka/topic/topic-trouble.ts';
 
 const NOW_MS = 1_760_000_000_000;
 const DAY_MS = 86_400_000;
+/** A partition that has no leader. */
+const LEADERLESS = 1;
 const TOPIC_ID = 'a'.repeat(22);
 
 /** A cluster with topics by name: their bounds, and the first offset that is younger than what brokers remember. */
@@ -15,13 +22,20 @@ class Cluster {
   committed = new Map<string, Map<number, CommittedOffset>>();
   retentionMs: number | undefined;
   askedAt: number | undefined;
+  missing: string | undefined;
 
-  async offsetBounds(topic: string) {
-    return new Map(this.bounds[topic] === undefined ? [] : [[0, this.bounds[topic]]]);
+  async knownBounds(topic: string) {
+    if (this.missing === topic) throw new TopicTroubleError(missingTopic(topic));
+    const { [topic]: bounds } = this.bounds;
+    return { bounds: new Map(bounds === undefined ? [] : [[0, bounds]]), unknown: [1] };
   }
-  async offsetsAt(topic: string, timeMs: number) {
+  async knownOffsetsAt(topic: string, timeMs: number) {
     this.askedAt = timeMs;
     return new Map(this.young[topic] === undefined ? [] : [[0, this.young[topic]]]);
+  }
+  async offsetsAt(topic: string, timeMs: number, [partition]: readonly number[]) {
+    if (partition === LEADERLESS) throw new TopicTroubleError(leaderlessPartitions(topic, [LEADERLESS]));
+    return await this.knownOffsetsAt(topic, timeMs);
   }
   async offsetsRetentionMs() {
     return this.retentionMs;
@@ -45,6 +59,14 @@ describe('a partition may have been read and forgotten', () => {
     assert.equal(await isOld(undefined, 0n, 9n), true);
     assert.equal(await isOld(0n, 0n, 9n), false, 'all it has ever had is young');
     assert.equal(await isOld(undefined, 0n, 0n), false, 'it never had a record');
+  });
+
+  test('whatever another partition of the topic is in want of', async () => {
+    const cluster = new Cluster();
+    cluster.young = { t: 0n };
+    const aged = new AgedPartitions(cluster, () => NOW_MS);
+    assert.equal(await aged.isOld('t', 0, { low: 0n, high: 9n }), false);
+    await assert.rejects(aged.isOld('t', LEADERLESS, { low: 0n, high: 9n }), TopicTroubleError);
   });
 
   test('by the retention of the brokers, a week where they do not say', async () => {
@@ -82,6 +104,8 @@ describe('a group without a commit for a partition', () => {
     assert.equal(await ask(cluster), false, 'it is new: all that it has written is young');
     cluster.bounds = {};
     assert.equal(await ask(cluster), false, 'it has written nothing');
+    cluster.missing = 'tasks';
+    assert.equal(await ask(cluster), false, 'what it writes to is away');
   });
 
   test('was forgotten in part where other partitions say that this one was there when they began', async () => {
