@@ -20,7 +20,7 @@ export interface CoordinatorRun {
 
 /** One for each step, so that each kill hits all of them. */
 const PARTITIONS = STEPS.length;
-const PACE = { atOnce: 1, pauseMs: 60 };
+const PACE = { atOnce: 1, pauseMs: 250 };
 /** Most time from the release of the held requests to the kill, in ms: some are then under way. */
 const UNDER_WAY_MS = 12;
 /** Steps after which a partition counts as working again. */
