@@ -34,7 +34,7 @@ export const SPARE_WORKER = 'worker-3';
 /** A rule that changes nothing: no series has the label. */
 const IDLE_RULE = { action: 'drop', source_labels: ['chaos_absent'], regex: '.+' };
 
-/** Ten times the usual: a busy machine must not spoil a run. */
+/** Three runs at once on two cores must not spoil each other. */
 const START_TIMEOUT_MS = 600_000;
 const READ_TIMEOUT_MS = 10 * 60_000;
 
@@ -99,6 +99,7 @@ export class ChaosCluster {
       routes: [ROUTE],
       nodes: configured(nodes, FEWER_NODES),
       // The clock of a worker may be an hour behind: samples are then an hour ahead of it.
+      // Steps of 500 ms leave room on two cores for three runs at once.
       worker: { limits: { max_future: '2h' }, commit_interval: '500ms' },
       drain: { request_timeout: `${REQUEST_TIMEOUT_MS}ms`, backoff_max: '2s' },
     });

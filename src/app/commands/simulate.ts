@@ -1,6 +1,7 @@
 import {
   assignTopics,
   nodeName,
+  nodeNumber,
   type OwnershipMethod,
   type TaskNode,
   type TaskTopic,
@@ -153,7 +154,7 @@ function nodesOf(value: string, current: readonly TaskNode[]): readonly TaskNode
 
 /** `names`, each with the number of the present node of that name, or with the next free one if nodes have numbers. */
 function numberedLike(current: readonly TaskNode[], names: readonly string[]): readonly TaskNode[] {
-  const present = new Map(current.map((node) => [nodeName(node), numberOf(node)]));
+  const present = new Map(current.map((node) => [nodeName(node), nodeNumber(node)]));
   const taken = new Set(present.values());
   if (taken.has(undefined)) return names;
   let next = 0;
@@ -162,10 +163,6 @@ function numberedLike(current: readonly TaskNode[], names: readonly string[]): r
     for (; number === undefined; next += 1) if (!taken.has(next)) number = next;
     return { name, number };
   });
-}
-
-function numberOf(node: TaskNode): number | undefined {
-  return typeof node === 'string' ? undefined : node.number;
 }
 
 function countOf(value: string): number {

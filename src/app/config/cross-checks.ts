@@ -20,9 +20,10 @@ export type Refuse = (path: Path, message: string) => void;
 /** Checks across sections: duplicate names, conflicting topics, nodes that do not exist. */
 export function crossCheck(sections: Sections, refuse: Refuse): void {
   const { worker, registry, routes, nodes, drainNode } = sections;
-  refuseRepeats(routes, 'routes', refuse);
-  refuseRepeats(nodes, 'nodes', refuse);
-  refuseNumbers(nodes, refuse);
+  refuseRepeats(routes, 'routes', 'name', refuse);
+  refuseRepeats(nodes, 'nodes', 'name', refuse);
+  refuseRepeats(nodes, 'nodes', 'number', refuse);
+  refuseMissingNumbers(nodes, refuse);
   const read = worker === undefined ? [] : ingestTopics(worker).map(({ topic }) => topic);
   if (worker !== undefined && read.includes(worker.dead_topic)) {
     refuse(
@@ -63,17 +64,19 @@ export function crossCheck(sections: Sections, refuse: Refuse): void {
 }
 
 function refuseRepeats(
-  items: readonly ({ readonly name: string } | undefined)[],
+  items: readonly ({ readonly name: string; readonly number?: number | undefined } | undefined)[],
   section: 'routes' | 'nodes',
+  key: 'name' | 'number',
   refuse: Refuse,
 ): void {
   for (const [at, item] of items.entries()) {
-    if (item === undefined) continue;
-    const first = items.findIndex((other) => other?.name === item.name);
+    const value = item?.[key];
+    if (value === undefined) continue;
+    const first = items.findIndex((other) => other?.[key] === value);
     if (first === at) continue;
     refuse(
-      [section, at, 'name'],
-      `${shown(item.name)} is the name of ${section}[${first}] too; expected another name`,
+      [section, at, key],
+      `${shown(value)} is the ${key} of ${section}[${first}] too; expected another ${key}`,
     );
   }
 }
@@ -97,22 +100,13 @@ function refuseSharedTopics(routes: readonly (RouteOptions | undefined)[], refus
 }
 
 /** Nodes have a number each, or none has. */
-function refuseNumbers(nodes: readonly (NodeOptions | undefined)[], refuse: Refuse): void {
+function refuseMissingNumbers(nodes: readonly (NodeOptions | undefined)[], refuse: Refuse): void {
   const numbered = nodes.find((node) => node?.number !== undefined);
   if (numbered === undefined) return;
   for (const [at, node] of nodes.entries()) {
-    if (node === undefined) continue;
-    const { number } = node;
-    const other = nodes.find((earlier) => earlier?.number === number);
-    if (number === undefined) {
-      const message = `missing, while node ${numbered.name} has one; expected one at every node, or at none`;
-      refuse(['nodes', at, 'number'], message);
-    } else if (other !== node) {
-      refuse(
-        ['nodes', at, 'number'],
-        `${number} is the number of node ${other!.name} too; expected one that no other node has`,
-      );
-    }
+    if (node === undefined || node.number !== undefined) continue;
+    const message = `missing, while node ${numbered.name} has one; expected one at every node, or at none`;
+    refuse(['nodes', at, 'number'], message);
   }
 }
 

@@ -13,9 +13,7 @@ export type OwnershipMethod = 'balanced' | 'per_route';
 
 export const OWNERSHIP_METHODS = ['balanced', 'per_route'] as const satisfies OwnershipMethod[];
 
-/**
- * A node as hash 2 sees it: its name or, with a number, that instead. Under `per_route` numbers do not count.
- */
+/** A node as hash 2 sees it: its name or, with a number, that instead. Under `per_route` numbers do not count. */
 export type TaskNode = string | { readonly name: string; readonly number?: number | undefined };
 
 /** Owner of each task. A function of task and event time alone, never of the series. */
@@ -78,9 +76,12 @@ export function nodeName(node: TaskNode): string {
   return typeof node === 'string' ? node : node.name;
 }
 
+export function nodeNumber(node: TaskNode): number | undefined {
+  return typeof node === 'string' ? undefined : node.number;
+}
+
 function hashedName(node: TaskNode): string {
-  const number = typeof node === 'string' ? undefined : node.number;
-  return number === undefined ? nodeName(node) : String(number);
+  return String(nodeNumber(node) ?? nodeName(node));
 }
 
 function checkNodes(nodes: readonly string[]): void {

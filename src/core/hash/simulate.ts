@@ -36,9 +36,10 @@ export function simulateNodes(
 ): NodesChange {
   const old = assignTopics(topics, before, method);
   const next = assignTopics(topics, after, method);
+  const [namesBefore, namesAfter] = [before.map(nodeName), after.map(nodeName)];
   const change = (names: readonly string[]): NodeChange => {
     const [was, is] = [old, next].map((assigned) => names.flatMap((name) => [...assigned.get(name)!]));
-    return compare(before.map(nodeName), was!, after.map(nodeName), is!);
+    return compare(namesBefore, was!, namesAfter, is!);
   };
   return {
     byTopic: new Map([...old.keys()].map((topic) => [topic, change([topic])])),

@@ -168,7 +168,9 @@ export const nodeOptions = z
       .regex(/^[A-Za-z0-9._:-]+$/, {
         error: (issue) => `${shown(issue.input)} is no node name; expected a-z A-Z 0-9 . _ : -`,
       })
-      .describe("Name of the node. It decides the node's tasks, so keep it when the address changes."),
+      .describe(
+        "Name of the node. Without a number it decides the node's tasks. Keep it when the address changes.",
+      ),
     number: z
       .int()
       .min(0)

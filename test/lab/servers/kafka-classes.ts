@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { cached } from '../cache.ts';
 import { freePorts } from '../ports.ts';
-import { ManagedProcess } from '../process.ts';
+import { ManagedProcess, START_TIMEOUT_MS } from '../process.ts';
 import {
   formatPropertyFile,
   formatStorage,
@@ -14,7 +14,7 @@ import {
 import { liveBrokers } from './kafka-probe.ts';
 import { brokerProperties } from './kafka-properties.ts';
 
-const START_MS = 180_000;
+const FILE = 'classes.jsa';
 
 /**
  * The archive, for `-XX:SharedArchiveFile`. With it a broker starts in two thirds of the CPU time.
@@ -40,11 +40,9 @@ export async function classArchive(jars: string): Promise<string> {
       logFile: path.join(draft, 'broker.log'),
     });
     const live = async () => (await liveBrokers(client!)).length === 1;
-    await broker.waitUntil('it is live', live, { timeoutMs: START_MS });
-    await broker.stop({ timeoutMs: START_MS });
+    await broker.waitUntil('it is live', live, { timeoutMs: START_TIMEOUT_MS });
+    await broker.stop({ timeoutMs: START_TIMEOUT_MS });
     rmSync(data, { recursive: true });
   });
   return path.join(folder, FILE);
 }
-
-const FILE = 'classes.jsa';

@@ -128,7 +128,7 @@ describe('numbers of nodes', () => {
   it('are given once', () => {
     assert.throws(
       () => nodes(0, 1, 0),
-      /nodes\[2\]\.number: 0 is the number of node na too; expected one that no other node has/,
+      /nodes\[2\]\.number: 0 is the number of nodes\[0\] too; expected another number/,
     );
     assert.throws(() => nodes(1000), /nodes\[0\]\.number/);
   });
