@@ -151,7 +151,8 @@ describe('what works while a part of the cluster does not', () => {
     const metadata = await (await kafka.admin.client()).fetchTopicMetadata({ topics: [topic] });
     const leader = metadata.topics[0]!.partitions[0]!.leader - 1;
     const { transactionalId, coordinator } = await coordinatedElsewhere(kafka, leader);
-    const producer = kafka.connection
+    // Longer than it takes to give up a replica that was the controller too.
+    const producer = connect(cluster.brokers, SILENT, { request_timeout: '30s' })
       .instance(BRIEF)
       .producer({ transactionalId, maxInFlightRequests: 1, idempotent: true });
     await producer.connect();
